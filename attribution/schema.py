@@ -1,0 +1,115 @@
+"""The records of the system, read from `schemas/*.avsc`, as Arrow schemas.
+
+The Avro files are the one definition of every record: names, types, units, docs. Everything else (Arrow schemas,
+validation, reference pages) is derived here, so that a field is added in one place.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+FLOW = "flow"
+HEARTBEAT = "heartbeat"
+ASSIGNMENT = "assignment"
+NAME_BINDING = "name_binding"
+ATTRIBUTED_FLOW = "attributed_flow"
+OWNERSHIP_RANGE = "ownership_range"
+
+#: Records that sources yield, in the order in which documentation lists them.
+INPUT_RECORDS = (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING)
+#: Records that a run writes.
+OUTPUT_RECORDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE)
+
+#: Every time in the system: microseconds, UTC.
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+_PRIMITIVES = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a record: its Arrow type, whether it may be null, and its documentation."""
+
+    name: str
+    type: Any
+    nullable: bool
+    doc: str
+    default: Any = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record type: its name, its documentation and its fields in order."""
+
+    name: str
+    doc: str
+    fields: tuple[Field, ...]
+
+    @property
+    def arrow(self) -> Any:
+        """The `pyarrow.Schema` of the record; nullability as in the Avro file."""
+        return pa.schema([pa.field(f.name, f.type, nullable=f.nullable) for f in self.fields])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Field names, in order."""
+        return tuple(f.name for f in self.fields)
+
+    def __getitem__(self, name: str) -> Field:
+        """The field of that name; `KeyError` where there is none."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(name)
+
+
+@cache
+def record(name: str) -> Record:
+    """The record type `name`, one of `INPUT_RECORDS` and `OUTPUT_RECORDS`."""
+    avro = json.loads(_folder().joinpath(f"{name}.avsc").read_text(encoding="utf-8"))
+    fields = tuple(_field(f) for f in avro["fields"])
+    return Record(name=avro["name"], doc=avro["doc"], fields=fields)
+
+
+def arrow_schema(name: str) -> Any:
+    """The `pyarrow.Schema` of record type `name`."""
+    return record(name).arrow
+
+
+def _folder() -> Any:
+    """Where the Avro files are: in the installed package, or beside it in a checkout."""
+    packaged = resources.files("attribution").joinpath("_schemas")
+    if packaged.is_dir():
+        return packaged
+    return Path(__file__).resolve().parent.parent / "schemas"
+
+
+def _field(avro: dict[str, Any]) -> Field:
+    kind, nullable = _arrow_type(avro["type"])
+    return Field(avro["name"], kind, nullable, avro.get("doc", ""), avro.get("default"))
+
+
+def _arrow_type(avro: Any) -> tuple[Any, bool]:
+    if isinstance(avro, list):
+        (inner,) = [branch for branch in avro if branch != "null"]
+        return _arrow_type(inner)[0], True
+    if isinstance(avro, str):
+        return _PRIMITIVES[avro], False
+    if avro.get("logicalType") == "timestamp-micros":
+        return TIMESTAMP, False
+    if avro["type"] == "array":
+        return pa.list_(pa.field("item", _arrow_type(avro["items"])[0], nullable=False)), False
+    if avro["type"] == "record":
+        return pa.struct([pa.field(f["name"], _arrow_type(f["type"])[0], nullable=False) for f in avro["fields"]]), False
+    raise ValueError(f"unsupported Avro type {avro!r}")

@@ -1,0 +1,109 @@
+"""What every source yields, and where it reports what it left out.
+
+A source reads one file's content and yields `Block`s: a kind of record and a batch of *raw* columns. Raw columns have
+the native field names, but may still hold text where the record has a number, and addresses in any spelling;
+`attribution.sources.validate` makes canonical batches of them and sets bad rows aside. A source therefore never
+validates values: it only finds the columns.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of one kind from one place.
+
+    Attributes:
+        kind: a record name of `attribution.schema.INPUT_RECORDS`.
+        columns: native field name -> Arrow array (chunked or not), all of one length. A field that is absent is null.
+            Times: timestamp arrays, or int64 microseconds UTC, or ISO 8601 text. Numbers: numbers or text.
+        source: the file or stream, as a person names it.
+        lines: 1-based line (text) or row (Parquet, Arrow) of each row in the source; int64, same length.
+    """
+
+    kind: str
+    columns: dict[str, Any]
+    source: str
+    lines: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One row that could not be used: where it stood, why, and what it was."""
+
+    source: str
+    line: int
+    reason: str
+    found: str
+    kind: str
+
+
+class Input(Protocol):
+    """One opened source, decompressed; read once, front to back."""
+
+    #: As a person names it: the path, or `<stdin>`.
+    name: str
+
+    def head(self) -> bytes:
+        """The first bytes (up to 64 KiB) without consuming them; decides the format."""
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes more; `b""` at the end. Raises `SourceError` where the content is truncated or corrupt."""
+
+    def lines(self, block_bytes: int) -> Iterator[tuple[int, bytes]]:
+        """Blocks of whole lines, each with the 1-based number of its first line; the last may lack a final newline."""
+
+    def seekable_file(self) -> Any:
+        """A seekable binary file object, for Parquet and Arrow files; spooled to disk where the input is a stream."""
+
+
+@dataclass
+class Ledger:
+    """What was read and what was left out, by reason, over all sources of a run.
+
+    Attributes:
+        rows: (kind, source format) -> rows yielded.
+        skipped: (source format, reason) -> rows that carry no record on purpose (`NODATA`, a reply message, a duplicate).
+        rejected: (source format, reason) -> rows that are broken.
+        rejects: called with each `Reject`; the run writes them to its rejects file.
+    """
+
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def keep(self, reject: Reject) -> None:
+        """Override or replace to store rejects; the default only counts."""
+
+    def skip(self, source_format: str, reason: str, count: int = 1) -> None:
+        """Count rows that carry no record on purpose."""
+        if count:
+            self.skipped[source_format, reason] += count
+
+    def reject(self, source_format: str, reject: Reject) -> None:
+        """Count a broken row and keep it."""
+        self.rejected[source_format, reject.reason] += 1
+        self.keep(reject)
+
+
+class Format(Protocol):
+    """One log format: recognised by content, read to blocks."""
+
+    #: Short name, as in `--format` and in the summary: `vpc`, `zeek`, `hubble`.
+    name: str
+
+    def matches(self, head: bytes) -> bool:
+        """Whether `head`, the first bytes of the decompressed content, is this format. Never raises."""
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """The blocks of the content, lazily and in bounded memory.
+
+        A file may yield several kinds: flows, and the heartbeats that these flows are. Bad rows go to
+        `ledger.reject`, rows without a record to `ledger.skip`; content that cannot go on raises `SourceError`.
+        """
