@@ -17,11 +17,12 @@ FLOW = "flow"
 HEARTBEAT = "heartbeat"
 ASSIGNMENT = "assignment"
 NAME_BINDING = "name_binding"
+LABEL = "label"
 ATTRIBUTED_FLOW = "attributed_flow"
 OWNERSHIP_RANGE = "ownership_range"
 
 #: Records that sources yield, in the order in which documentation lists them.
-INPUT_RECORDS = (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING)
+INPUT_RECORDS = (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL)
 #: Records that a run writes.
 OUTPUT_RECORDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE)
 

@@ -1,0 +1,125 @@
+"""Settings of attribution: one frozen object, checked when made, read from TOML, unknown keys refused."""
+
+import ipaddress
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from attribution.errors import ConfigError
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+_UNITS = {"us": 1, "ms": 1000, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)\s*")
+
+
+def parse_duration(text: str | int) -> int:
+    """Microseconds of `"90s"`, `"3m"`, `"1.5h"`, `"2d"`, `"500ms"`; an integer is taken as microseconds.
+
+    Raises:
+        ConfigError: the text is no duration.
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text
+    match = _DURATION.fullmatch(str(text))
+    if not match:
+        raise ConfigError(f"cannot read the duration {text!r}: write a number and a unit, like 90s, 3m, 1.5h or 2d")
+    return round(float(match[1]) * _UNITS[match[2]])
+
+
+def format_duration(microseconds: int) -> str:
+    """The shortest exact text that `parse_duration` reads back: `180000000` is `3m`."""
+    for unit in ("d", "h", "m", "s", "ms"):
+        if microseconds and microseconds % _UNITS[unit] == 0:
+            return f"{microseconds // _UNITS[unit]}{unit}"
+    return f"{microseconds}us"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the rules of attribution leave open. Durations are microseconds.
+
+    Attributes:
+        clock_tolerance: largest sum of two clocks' errors; a time is known to plus or minus this.
+        max_gap: longest time between two heartbeats of a workload in which it is still trusted to hold the address.
+        hold: how long after its end a flow waits for evidence that is still under way.
+        retention: how long evidence counts; it bounds the state.
+        assignment_holdback: how long a flow that only assignment events can answer waits for events under way.
+        name_stretch: how long after its TTL a DNS answer may still be used by the client.
+        workload_prefixes: addresses that are workloads even without a heartbeat; events and labels never name them.
+    """
+
+    clock_tolerance: int = SECOND
+    max_gap: int = 3 * MINUTE
+    hold: int = 4 * MINUTE
+    retention: int = 24 * HOUR
+    assignment_holdback: int = 10 * MINUTE
+    name_stretch: int = MINUTE
+    workload_prefixes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "workload_prefixes" and (not isinstance(value, int) or value < 0):
+                raise ConfigError(f"{field.name} must be a duration of zero or more, found {value!r}")
+        if self.retention <= self.max_gap + 2 * self.clock_tolerance:
+            raise ConfigError(
+                f"retention ({format_duration(self.retention)}) must be longer than max_gap "
+                f"({format_duration(self.max_gap)}) and twice clock_tolerance, or ranges are forgotten while they last"
+            )
+        for prefix in self.workload_prefixes:
+            try:
+                ipaddress.ip_network(prefix)
+            except ValueError as error:
+                raise ConfigError(f"workload_prefixes: {prefix!r} is no prefix: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON-ready values, durations in microseconds."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, where: str = "settings") -> "Settings":
+        """Settings of a mapping; durations may be text.
+
+        Raises:
+            ConfigError: a key is unknown or a value does not fit; the message names `where` it stood.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(known))}")
+        made: dict[str, Any] = {}
+        for name, value in values.items():
+            if name != "workload_prefixes":
+                made[name] = parse_duration(value)
+            elif isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+                made[name] = tuple(value)
+            else:
+                raise ConfigError(f"{where}: workload_prefixes must be a list of prefixes, found {value!r}")
+        return cls(**made)
+
+    @classmethod
+    def from_toml(cls, path: Path) -> "Settings":
+        """Settings of a TOML file with one table, `[attribution]`.
+
+        Raises:
+            ConfigError: the file cannot be read, is no TOML, or holds unknown or unfit settings.
+        """
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the configuration {path} is no TOML: {error}") from None
+        if set(document) - {"attribution"}:
+            extra = sorted(set(document) - {"attribution"})[0]
+            raise ConfigError(f"{path}: unknown table or key {extra!r}; settings stand in one table, [attribution]")
+        return cls.from_dict(document.get("attribution", {}), where=str(path))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
