@@ -9,10 +9,14 @@ validates values: it only finds the columns.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+#: What a log's flows with a known local workload are as heartbeats of it: over the whole interval, at its start only
+#: (the end can come from a connection-tracking timeout, which outlives the owner), or none.
+FlowHeartbeats = Literal["interval", "start", "none"]
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,14 @@ class Block:
             Times: timestamp arrays, or int64 microseconds UTC, or ISO 8601 text. Numbers: numbers or text.
         source: the file or stream, as a person names it.
         lines: 1-based line (text) or row (Parquet, Arrow) of each row in the source; int64, same length.
+        flow_heartbeats: what the block's flows are as heartbeats; None for what the format says.
     """
 
     kind: str
     columns: dict[str, Any]
     source: str
     lines: npt.NDArray[np.int64]
+    flow_heartbeats: FlowHeartbeats | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,8 @@ class Format(Protocol):
 
     #: Short name, as in `--format` and in the summary: `vpc`, `zeek`, `hubble`.
     name: str
+    #: What this log's flows are as heartbeats; a class that names `Format` as its base inherits `interval`.
+    flow_heartbeats: FlowHeartbeats = "interval"
 
     def matches(self, head: bytes) -> bool:
         """Whether `head`, the first bytes of the decompressed content, is this format. Never raises."""
@@ -107,3 +115,13 @@ class Format(Protocol):
         A file may yield several kinds: flows, and the heartbeats that these flows are. Bad rows go to
         `ledger.reject`, rows without a record to `ledger.skip`; content that cannot go on raises `SourceError`.
         """
+
+
+class ColumnarFormat(Format, Protocol):
+    """A format of Parquet files, recognised by its columns: they stand in the footer, which `head` does not reach.
+
+    `matches` of such a format is false; the registry reads the footer and asks `matches_columns` instead.
+    """
+
+    def matches_columns(self, columns: frozenset[str]) -> bool:
+        """Whether a Parquet file with these top-level columns is of this format. Never raises."""
