@@ -1,0 +1,30 @@
+"""The closed lists of methods and reasons: where an answer came from, and why, or why there is none.
+
+Each name is one of `docs/design.md`, with one sentence for a person who reads it in a result. The reference page
+`docs/reference/reasons.md` is made from these.
+"""
+
+#: Where an answer came from.
+METHODS: dict[str, str] = {
+    "capture": "The log itself knew the workload when it recorded the flow.",
+    "heartbeat": "Heartbeats force the answer: no other workload can have held the address then.",
+    "assignment": "Events of a control plane gave the address to this owner; only for addresses that are no workload's.",
+    "label": "The longest known prefix that contains the address names a service; there is no workload.",
+    "none": "Unattributed; the reason says why.",
+}
+
+#: Why an answer was given, or why not, in the order in which the rules are tried.
+REASONS: dict[str, str] = {
+    "reported": "The record names its local workload; it was seen at capture.",
+    "conflict": "Two or more workloads were seen around that time, and the evidence cannot tell which one it was.",
+    "covered": "One workload was seen without interruption during all of the time asked about, and no other.",
+    "bridged": "One workload was seen before and after, its silence no longer than `max_gap`, and no other in between.",
+    "within": "One workload, and nobody before it, was seen while the connection lasted, so it was there at its start.",
+    "gap": "There is evidence for the address, but none that covers the time asked about.",
+    "silent": "The address is inside the workload space and nobody was seen there, so no event or label may name it.",
+    "assigned": "By the control plane's events one owner held the address during all of the time asked about.",
+    "assignment_change": "The control plane's events change the owner, or contest it, in the time asked about.",
+    "prefix": "The address is no workload's and lies in a labelled prefix.",
+    "unknown": "Nothing at all is known about the address.",
+    "too_old": "The flow arrived so late that the evidence about its time was already forgotten (`retention`).",
+}

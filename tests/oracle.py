@@ -1,0 +1,409 @@
+"""The rules of attribution once more: one flow at a time, in plain Python, slow and obvious.
+
+This is the specification in executable form. It imports nothing of the package, so that it can disagree with it. Its
+functions stand in the order of "Rules of attribution" in docs/design.md and use its words; read them side by side.
+Times and durations are whole microseconds, intervals are closed, addresses are canonical text.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+
+# What goes in ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Settings:
+    clock_tolerance: int = SECOND
+    max_gap: int = 3 * MINUTE
+    hold: int = 4 * MINUTE
+    retention: int = 24 * HOUR
+    assignment_holdback: int = 10 * MINUTE  # changes when a flow is released, never its answer
+    name_stretch: int = MINUTE
+    workload_prefixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    address: str
+    port: int | None  # None: the whole address
+    workload: str
+    service: str | None
+    start: int
+    end: int
+    observer: str | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    address: str
+    port: int | None
+    owner: str
+    service: str | None
+    action: str  # "assign" or "release"
+    time: int
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class NameBinding:
+    client_address: str
+    server_address: str
+    hostname: str
+    time: int
+    ttl: float | None  # seconds
+
+
+@dataclass(frozen=True)
+class Label:
+    prefix: str
+    service: str
+    kind: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True)
+class Flow:
+    start: int
+    end: int
+    local_address: str
+    local_port: int | None
+    remote_address: str
+    remote_port: int | None
+    local_workload: str | None = None
+    local_service: str | None = None
+    hostname: str | None = None
+    basis: str = "connection"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    heartbeats: tuple[Heartbeat, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    name_bindings: tuple[NameBinding, ...] = ()
+    labels: tuple[Label, ...] = ()
+
+
+# What comes out -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Side:
+    workload: str | None
+    service: str | None
+    method: str
+    reason: str
+    distance: int | None = None
+
+
+@dataclass(frozen=True)
+class Attributed:
+    local: Side
+    remote: Side
+    remote_hostname: str | None
+
+
+def unattributed(reason: str) -> Side:
+    return Side(None, None, "none", reason)
+
+
+def attribute(evidence: Evidence, flow: Flow, settings: Settings) -> Attributed:
+    """The answer of the rules for one flow, when all evidence is known."""
+    if flow.local_workload is not None:
+        local = Side(flow.local_workload, flow.local_service, "capture", "reported")
+    else:
+        local = side(evidence, flow, flow.local_address, flow.local_port, settings)
+    remote = side(evidence, flow, flow.remote_address, flow.remote_port, settings)
+    return Attributed(local, remote, remote_hostname(evidence.name_bindings, flow, settings))
+
+
+# What is asked --------------------------------------------------------------------------------------------------------
+
+
+def asked(flow: Flow, settings: Settings) -> tuple[int, int]:
+    tol = settings.clock_tolerance
+    if flow.basis == "connection":
+        return flow.start - tol, flow.start + tol
+    if flow.basis == "window":
+        return flow.start - tol, flow.end + tol
+    raise ValueError(f"no such basis: {flow.basis!r}")
+
+
+# What the evidence says -----------------------------------------------------------------------------------------------
+
+
+def touches(start: int, end: int, other_start: int, other_end: int) -> bool:
+    return start <= other_end and other_start <= end
+
+
+def counts(heartbeat: Heartbeat, flow: Flow, settings: Settings) -> bool:
+    return heartbeat.end >= flow.start - settings.retention and heartbeat.start <= flow.end + settings.hold
+
+
+@dataclass
+class Run:
+    """Heartbeats of one workload, joined, and the gaps between them that were joined over."""
+
+    heartbeats: list[Heartbeat]
+    gaps: list[tuple[int, int]]
+
+    @property
+    def start(self) -> int:
+        return min(h.start for h in self.heartbeats)
+
+    @property
+    def end(self) -> int:
+        return max(h.end for h in self.heartbeats)
+
+    def touches(self, a: int, b: int) -> bool:
+        return touches(self.start, self.end, a, b)
+
+    def covers(self, a: int, b: int) -> bool:
+        return self.start <= a and b <= self.end
+
+    @property
+    def service(self) -> str | None:
+        named = {h.service for h in self.heartbeats if h.service is not None}
+        return named.pop() if len(named) == 1 else None
+
+    def holes(self, others: Iterable[Heartbeat]) -> list[tuple[int, int]]:
+        """The gaps that a heartbeat of another workload touches."""
+        return [gap for gap in self.gaps if any(touches(o.start, o.end, *gap) for o in others)]
+
+
+def joined(heartbeats: Iterable[Heartbeat], may_join: Callable[[int, int], bool]) -> list[Run]:
+    """Heartbeats of one workload as runs: where they overlap, and over the gaps [start, end] that may be joined."""
+    runs: list[Run] = []
+    for heartbeat in sorted(heartbeats, key=lambda h: (h.start, h.end)):
+        if runs and heartbeat.start <= runs[-1].end:
+            runs[-1].heartbeats.append(heartbeat)
+        elif runs and may_join(runs[-1].end, heartbeat.start):
+            runs[-1].gaps.append((runs[-1].end, heartbeat.start))
+            runs[-1].heartbeats.append(heartbeat)
+        else:
+            runs.append(Run([heartbeat], []))
+    return runs
+
+
+def pieces(own: Iterable[Heartbeat], others: Iterable[Heartbeat], settings: Settings) -> list[Run]:
+    def may_join(start: int, end: int) -> bool:
+        near = end - start <= settings.clock_tolerance
+        return near and not any(touches(o.start, o.end, start, end) for o in others)
+
+    return joined(own, may_join)
+
+
+def ranges(own: Iterable[Heartbeat], settings: Settings) -> list[Run]:
+    return joined(own, lambda start, end: end - start <= settings.max_gap)
+
+
+@dataclass(frozen=True)
+class Key:
+    """The counting evidence of one key.
+
+    `claims` are the heartbeats on the key. `shares` are, for a whole address, the heartbeats of its single ports: they
+    speak against other workloads and are never the answer.
+    """
+
+    claims: tuple[Heartbeat, ...]
+    shares: tuple[Heartbeat, ...] = ()
+
+    def workloads(self) -> set[str]:
+        return {h.workload for h in self.claims + self.shares}
+
+    def own(self, workload: str) -> list[Heartbeat]:
+        return [h for h in self.claims if h.workload == workload]
+
+    def of_others(self, workload: str) -> list[Heartbeat]:
+        return [h for h in self.claims + self.shares if h.workload != workload]
+
+    def ranges_of(self, workload: str, settings: Settings) -> list[Run]:
+        shares = [h for h in self.shares if h.workload == workload]
+        return ranges(self.own(workload), settings) + ranges(shares, settings)
+
+
+def answer_of_key(key: Key, flow: Flow, settings: Settings) -> Side:
+    """The first row of the table that holds; the key has counting evidence."""
+    a, b = asked(flow, settings)
+    touching = {w for w in key.workloads() if any(r.touches(a, b) for r in key.ranges_of(w, settings))}
+    if len(touching) >= 2:
+        return unattributed("conflict")
+    for workload in touching:
+        own, others = key.own(workload), key.of_others(workload)
+        own_ranges = ranges(own, settings)
+        if not any(touches(*hole, a, b) for r in own_ranges for hole in r.holes(others)):
+            for r in own_ranges:
+                if r.covers(a, b):
+                    by_a_piece = any(p.covers(a, b) for p in pieces(own, others, settings))
+                    reason = "covered" if by_a_piece else "bridged"
+                    return named(key, workload, r.service, reason, flow, settings)
+    if flow.basis == "connection":
+        workload_within = within(key, flow, settings)
+        if workload_within is not None:
+            first = ranges(key.own(workload_within), settings)[0]
+            return named(key, workload_within, first.service, "within", flow, settings)
+    return unattributed("gap")
+
+
+def within(key: Key, flow: Flow, settings: Settings) -> str | None:
+    """Who alone was seen while the connection lasted, with nobody before."""
+    begun = flow.start - settings.clock_tolerance
+    sure = flow.start + settings.clock_tolerance
+    over = flow.end - settings.clock_tolerance
+    seen = {h.workload for h in key.claims + key.shares if h.start <= over}
+    if len(seen) != 1:
+        return None
+    (workload,) = seen
+    own = key.own(workload)
+    if any(h.start <= begun for h in own + key.of_others(workload)):
+        return None
+    if not any(h.start <= over and h.end >= sure for h in own):
+        return None
+    return workload
+
+
+def named(key: Key, workload: str, service: str | None, reason: str, flow: Flow, settings: Settings) -> Side:
+    return Side(workload, service, "heartbeat", reason, distance(key, workload, flow, settings))
+
+
+def distance(key: Key, workload: str, flow: Flow, settings: Settings) -> int:
+    """Time between the flow's start and the nearest piece of the workload on the key; 0 where a piece covers it."""
+    s = flow.start
+    all_pieces = pieces(key.own(workload), key.of_others(workload), settings)
+    return min(max(p.start - s, s - p.end, 0) for p in all_pieces)
+
+
+# Which key ------------------------------------------------------------------------------------------------------------
+
+
+def side(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
+    counting = [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
+    of_port = tuple(h for h in counting if h.port is not None and h.port == port)
+    if of_port:
+        return answer_of_key(Key(of_port), flow, settings)
+    if counting:
+        claims = tuple(h for h in counting if h.port is None)
+        shares = tuple(h for h in counting if h.port is not None)
+        return answer_of_key(Key(claims, shares), flow, settings)
+    return fallback(evidence, flow, address, port, settings)
+
+
+# Endpoints that are no workload ---------------------------------------------------------------------------------------
+
+
+def fallback(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
+    if any(contains(prefix, address) for prefix in settings.workload_prefixes):
+        return unattributed("silent")
+    a, b = asked(flow, settings)
+    assigned = assignment_answer(evidence.assignments, address, port, a, b)
+    if assigned is not None:
+        return assigned
+    service = label_of(evidence.labels, address)
+    if service is not None:
+        return Side(None, service, "label", "prefix")
+    return unattributed("unknown")
+
+
+def contains(prefix: str, address: str) -> bool:
+    network, one = ip_network(prefix), ip_address(address)
+    return network.version == one.version and one in network
+
+
+CONTESTED = frozenset({"two owners"})
+
+
+def assignment_answer(assignments: Iterable[Assignment], address: str, port: int | None, a: int, b: int) -> Side | None:
+    """`assigned`, `assignment_change`, or None where nobody is the owner during all of [a, b]."""
+    known = [e for e in assignments if e.address == address and e.time <= b]
+    events = [e for e in known if port is not None and e.port == port] or [e for e in known if e.port is None]
+
+    owner: str | frozenset[str] | None = None
+    services: set[str] = set()
+    owners_during = []
+    services_during: set[str] = set()
+    times = sorted({e.time for e in events})
+    for index, time in enumerate(times):
+        releases = {e.owner for e in events if e.time == time and e.action == "release"}
+        assigns = {e.owner for e in events if e.time == time and e.action == "assign"}
+        if owner in releases:
+            owner = None
+        if len(assigns) == 1:
+            (owner,) = assigns
+        elif len(assigns) >= 2:
+            owner = CONTESTED
+        if assigns:
+            services = {e.service for e in events if e.time == time and e.action == "assign" and e.service is not None}
+        until = times[index + 1] if index + 1 < len(times) else b + 1
+        if until > a:  # in force somewhere in [a, b]: from its time on, before the next event
+            owners_during.append(owner)
+            services_during |= services
+    if not times or times[0] > a:
+        owners_during.append(None)  # nobody before the first event
+
+    if set(owners_during) == {None}:
+        return None
+    if len(set(owners_during)) > 1 or CONTESTED in owners_during:
+        return unattributed("assignment_change")
+    service = services_during.pop() if len(services_during) == 1 else None
+    return Side(str(owners_during[0]), service, "assignment", "assigned")
+
+
+def label_of(labels: Iterable[Label], address: str) -> str | None:
+    containing = [label for label in labels if contains(label.prefix, address)]
+    longest = max((ip_network(label.prefix).prefixlen for label in containing), default=None)
+    names = {label.service for label in containing if ip_network(label.prefix).prefixlen == longest}
+    return names.pop() if len(names) == 1 else None
+
+
+# Names ----------------------------------------------------------------------------------------------------------------
+
+
+def remote_hostname(name_bindings: Iterable[NameBinding], flow: Flow, settings: Settings) -> str | None:
+    if flow.hostname is not None:
+        return flow.hostname
+    a, b = asked(flow, settings)
+    names = {
+        n.hostname
+        for n in name_bindings
+        if (n.client_address, n.server_address) == (flow.local_address, flow.remote_address)
+        and touches(n.time, n.time + round((n.ttl or 0) * SECOND) + settings.name_stretch, a, b)
+    }
+    return names.pop() if len(names) == 1 else None
+
+
+# Ownership ranges -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OwnershipRange:
+    address: str
+    port: int | None
+    workload: str
+    service: str | None
+    start: int
+    end: int
+    longest_gap: int
+    holes: tuple[tuple[int, int], ...]
+
+
+def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set[OwnershipRange]:
+    """All ranges of all keys, when all heartbeats count."""
+    everything = set(heartbeats)
+    found = set()
+    for address, port, workload in {(h.address, h.port, h.workload) for h in everything}:
+        own = [h for h in everything if (h.address, h.port, h.workload) == (address, port, workload)]
+        others = [
+            h
+            for h in everything
+            if h.address == address and (port is None or h.port == port) and h.workload != workload
+        ]
+        for r in ranges(own, settings):
+            longest = max((end - start for start, end in r.gaps), default=0)
+            holes = tuple(r.holes(others))
+            found.add(OwnershipRange(address, port, workload, r.service, r.start, r.end, longest, holes))
+    return found
