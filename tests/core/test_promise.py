@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from hypothesis import event, example, given
 from hypothesis import strategies as st
-
 from oracle import Evidence, Flow, Heartbeat, Settings, attribute
 
 TOL = 10
