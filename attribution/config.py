@@ -71,6 +71,17 @@ class Settings:
                 f"retention ({format_duration(self.retention)}) must be longer than max_gap "
                 f"({format_duration(self.max_gap)}) and twice clock_tolerance, or ranges are forgotten while they last"
             )
+        if self.max_gap < self.clock_tolerance:
+            raise ConfigError(
+                f"max_gap ({format_duration(self.max_gap)}) must be at least clock_tolerance "
+                f"({format_duration(self.clock_tolerance)}): moments that close cannot be told apart"
+            )
+        if self.hold < self.max_gap + self.clock_tolerance:
+            raise ConfigError(
+                f"hold ({format_duration(self.hold)}) must be at least max_gap and clock_tolerance together "
+                f"({format_duration(self.max_gap + self.clock_tolerance)}): a flow that is released earlier cannot know "
+                "the heartbeat that bridges to it"
+            )
         for prefix in self.workload_prefixes:
             try:
                 ipaddress.ip_network(prefix)

@@ -262,7 +262,7 @@ def within(key: Key, flow: Flow, settings: Settings) -> str | None:
     own = key.own(workload)
     if any(h.start <= begun for h in own + key.of_others(workload)):
         return None
-    if not any(h.start <= over and h.end >= sure for h in own):
+    if not any(p.start <= over and p.end >= sure for p in pieces(own, key.of_others(workload), settings)):
         return None
     return workload
 

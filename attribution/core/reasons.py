@@ -28,3 +28,6 @@ REASONS: dict[str, str] = {
     "unknown": "Nothing at all is known about the address.",
     "too_old": "The flow arrived so late that the evidence about its time was already forgotten (`retention`).",
 }
+
+#: Number of each reason in columns of codes: its place in `REASONS`.
+CODES: dict[str, int] = {name: code for code, name in enumerate(REASONS)}

@@ -1,0 +1,119 @@
+"""Small columnar primitives that the core is written in: grouped scans, (group, time) order, dictionaries.
+
+Everything works on whole numpy arrays. `group` always means dense, non-negative integers.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+#: Before and after every time; far enough inside int64 that a few durations may be added.
+NEVER_BEFORE = -(1 << 61)
+NEVER_AFTER = 1 << 61
+
+_INT64_BITS = 63
+
+
+def order_by(group: Int64, time: Int64) -> Int64:
+    """Row order by (group, time), ties in any order: one sort of a combined key where it fits 63 bits, two otherwise."""
+    if len(group) == 0:
+        return np.zeros(0, np.int64)
+    low, high = int(time.min()), int(time.max())
+    span = high - low + 1
+    if (int(group.max()) + 1) * span < 1 << _INT64_BITS:
+        return np.argsort(group * np.int64(span) + (time - low))
+    return np.lexsort((time, group))
+
+
+def running_max(values: Int64, group: Int64) -> Int64:
+    """Largest value so far within each group; rows are ordered by group.
+
+    Every group is lifted above the one before it, so that one plain running maximum serves all; where that would not
+    fit 63 bits, ranks are lifted in place of the values.
+    """
+    if len(values) == 0:
+        return values.copy()
+    low = int(values.min())
+    span = int(values.max()) - low + 1
+    groups = int(group[-1]) + 1
+    if groups * span < 1 << _INT64_BITS:
+        lift = group * np.int64(span)
+        return np.maximum.accumulate(values - low + lift) - lift + low
+    distinct, rank = np.unique(values, return_inverse=True)
+    lift = group * np.int64(len(distinct))
+    return distinct[np.maximum.accumulate(rank + lift) - lift]
+
+
+def starts_of_runs(*columns: npt.NDArray[Any]) -> Bool:
+    """Mask of the rows that differ from the row before in any of the columns; the first row always does."""
+    first = np.ones(len(columns[0]), np.bool_)
+    if len(first) > 1:
+        np.not_equal(columns[0][1:], columns[0][:-1], out=first[1:])
+        for column in columns[1:]:
+            first[1:] |= column[1:] != column[:-1]
+    return first
+
+
+def next_start(first: Bool, length: int) -> Int64:
+    """For each row the position of the next run's start; `length` where there is none. `first` marks the starts."""
+    positions = np.append(np.flatnonzero(first), length)
+    return positions[np.cumsum(first)]
+
+
+def encode(column: Any) -> tuple[Int32, Any]:
+    """Codes and distinct values of a text column: (int32 codes with -1 for null, Arrow string array)."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # newer pyarrow keeps the wrapper for some dictionary columns
+            column = pa.concat_arrays(column.unify_dictionaries().chunks)
+    if not isinstance(column, pa.DictionaryArray):
+        column = column.dictionary_encode()
+    codes = column.indices
+    if codes.type != pa.int32():
+        codes = codes.cast(pa.int32())
+    if codes.null_count:
+        codes = pc.fill_null(codes, -1)
+    return codes.to_numpy(zero_copy_only=False), column.dictionary.cast(pa.string())
+
+
+def recode(codes: Int32, table: Int32) -> Int32:
+    """`table[codes]` in which the code -1 stays -1."""
+    return np.append(table, np.int32(-1))[codes]
+
+
+def find(values: Any, known: Any) -> Int32:
+    """Position of each text value among the `known` ones, -1 where it is none of them."""
+    if len(known) == 0:
+        return np.full(len(values), -1, np.int32)
+    found = pc.fill_null(pc.index_in(values, value_set=known), -1)
+    return found.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+
+
+def microseconds(column: Any) -> Int64:
+    """A timestamp column without nulls as int64 microseconds, without a copy where it is contiguous."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
+def floats(column: Any, *, null: float) -> npt.NDArray[np.float64]:
+    """A nullable column of floats with `null` in the place of nulls."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return pc.fill_null(column, null).to_numpy(zero_copy_only=False)
+
+
+def integers(column: Any, *, null: int) -> Int32:
+    """A nullable integer column as int32 with `null` in the place of nulls."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if column.null_count:
+        column = pc.fill_null(column.cast(pa.int32()), null)
+    return column.cast(pa.int32()).to_numpy(zero_copy_only=False)

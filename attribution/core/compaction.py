@@ -1,0 +1,50 @@
+"""Fewer heartbeats that say the same: duplicates, overlaps and what is forgotten go, every answer stays."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.core.columns import encode, integers, microseconds, running_max, starts_of_runs
+from attribution.core.evidence import ANY_PORT
+from attribution.schema import TIMESTAMP, arrow_schema
+
+
+def compact(heartbeats: Any, *, forget_before: int) -> Any:
+    """Heartbeats of the same set of answers: those that overlap or touch as one, those that end too early left out.
+
+    Two heartbeats are merged only if they agree on address, port, workload and service and share a moment; no gap is
+    closed, because evidence that is still to come may lie in it. Observers are dropped: no rule asks for them.
+
+    Args:
+        heartbeats: canonical Arrow table of `schemas/heartbeat.avsc`, in any order.
+        forget_before: heartbeats that end before this time (µs) are left out.
+    """
+    end = microseconds(heartbeats.column("end"))
+    if len(end) and int(end.min()) < forget_before:
+        heartbeats = heartbeats.filter(pa.array(end >= forget_before))
+    if heartbeats.num_rows == 0:
+        return heartbeats
+    coded = {name: encode(heartbeats.column(name)) for name in ("address", "workload", "service")}
+    port = integers(heartbeats.column("port"), null=ANY_PORT)
+    start, end = microseconds(heartbeats.column("start")), microseconds(heartbeats.column("end"))
+    labels = [coded["address"][0], port, coded["workload"][0], coded["service"][0]]
+    order = np.lexsort((start, *labels))
+    labels = [label[order] for label in labels]
+    start, end = start[order], end[order]
+    first = starts_of_runs(*labels)
+    reach = running_max(end, np.cumsum(first) - 1)
+    begin = first.copy()
+    begin[1:] |= start[1:] > reach[:-1]
+    at = np.flatnonzero(begin)
+    columns = {
+        "port": pa.array(labels[1][at], mask=labels[1][at] == ANY_PORT),
+        "start": pa.array(start[at]).cast(TIMESTAMP),
+        "end": pa.array(reach[np.append(at[1:], len(start)) - 1]).cast(TIMESTAMP),
+        "observer": pa.nulls(len(at), pa.string()),
+    }
+    for name, label in zip(("address", "workload", "service"), (labels[0], labels[2], labels[3]), strict=True):
+        columns[name] = pc.take(coded[name][1], pa.array(label[at], mask=label[at] < 0))
+    schema = arrow_schema("heartbeat")
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)

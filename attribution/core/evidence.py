@@ -1,0 +1,245 @@
+"""From a set of heartbeats to pieces, ranges and holes, in columns.
+
+The definitions are those of `docs/design.md`. A heartbeat of one port is evidence twice: for its own key
+(address, port), and as a *rival* for the key of the whole address, where it contradicts others but never answers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attribution.config import Settings
+from attribution.core.columns import (
+    Bool,
+    Int32,
+    Int64,
+    encode,
+    integers,
+    microseconds,
+    order_by,
+    running_max,
+    starts_of_runs,
+)
+
+#: The port of a heartbeat that is about the whole address.
+ANY_PORT = -1
+
+
+@dataclass(frozen=True)
+class Heartbeats:
+    """Heartbeats as numbers: ids into the text arrays beside them, times in microseconds."""
+
+    address: Int32
+    port: Int32
+    workload: Int32
+    service: Int32
+    start: Int64
+    end: Int64
+    addresses: Any
+    workloads: Any
+    services: Any
+
+    @classmethod
+    def of(cls, batch: Any) -> "Heartbeats":
+        """The heartbeats of a canonical Arrow batch or table of `schemas/heartbeat.avsc`."""
+        address, addresses = encode(batch.column("address"))
+        workload, workloads = encode(batch.column("workload"))
+        service, services = encode(batch.column("service"))
+        return cls(
+            address=address,
+            port=integers(batch.column("port"), null=ANY_PORT),
+            workload=workload,
+            service=service,
+            start=microseconds(batch.column("start")),
+            end=microseconds(batch.column("end")),
+            addresses=addresses,
+            workloads=workloads,
+            services=services,
+        )
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys with evidence. Group i < len(addresses) is the whole address i; the ports' groups follow.
+
+    Attributes:
+        addresses: number of addresses.
+        port_keys: sorted `address * 65536 + port` of the keys of one port; their groups follow in this order.
+    """
+
+    addresses: int
+    port_keys: Int64
+
+    @property
+    def groups(self) -> int:
+        """Number of keys."""
+        return self.addresses + len(self.port_keys)
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Ownership ranges, ordered by key, participant and time. `service` is -1 where none or several are named."""
+
+    group: Int64
+    workload: Int32
+    rival: Bool
+    service: Int32
+    start: Int64
+    end: Int64
+    longest_gap: Int64
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces of ranges, in the order of the ranges: `range` says which one a piece belongs to."""
+
+    group: Int64
+    workload: Int32
+    rival: Bool
+    range: Int64
+    start: Int64
+    end: Int64
+
+
+@dataclass(frozen=True)
+class Holes:
+    """Holes of ranges: the closed gap between two heartbeats in which another workload's heartbeat lies."""
+
+    range: Int64
+    start: Int64
+    end: Int64
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the rules need to know about a set of heartbeats."""
+
+    keys: Keys
+    ranges: Ranges
+    pieces: Pieces
+    holes: Holes
+
+
+def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
+    """Pieces, ranges and holes of a set of heartbeats, whatever their order and however often each is repeated."""
+    keys, row, group, rival = _keys(heartbeats)
+    workload, start, end = heartbeats.workload[row], heartbeats.start[row], heartbeats.end[row]
+    participant = (group * 2 + rival) * np.int64(len(heartbeats.workloads) + 1) + workload
+    order = np.lexsort((start, participant))
+    group, rival, workload, row = group[order], rival[order], workload[order], row[order]
+    start, end, participant = start[order], end[order], participant[order]
+
+    first = starts_of_runs(participant)
+    last_seen = running_max(end, np.cumsum(first) - 1)
+    gap = np.zeros(len(start), np.int64)
+    gap[1:] = np.where(first[1:], 0, np.maximum(start[1:] - last_seen[:-1], 0))
+    new_range = first | (gap > settings.max_gap)
+    gap[new_range] = 0
+    ranges, of_range = _ranges(group, rival, workload, start, last_seen, gap, new_range, heartbeats.service[row])
+
+    suspects = np.flatnonzero((gap > 0) & ~rival & _overlapped(ranges)[of_range])
+    hole = np.zeros(len(start), np.bool_)
+    if len(suspects):
+        hole[suspects] = _holds_another(suspects, group, workload, start, end, last_seen)
+    at = np.flatnonzero(hole)
+    holes = Holes(range=of_range[at], start=last_seen[at - 1], end=start[at])
+
+    new_piece = new_range | hole | (gap > settings.clock_tolerance)
+    begin = np.flatnonzero(new_piece)
+    finish = np.append(begin[1:], len(start)) - 1 if len(begin) else begin
+    pieces = Pieces(group[begin], workload[begin], rival[begin], of_range[begin], start[begin], last_seen[finish])
+    return Evidence(keys, ranges, pieces, holes)
+
+
+def _keys(heartbeats: Heartbeats) -> tuple[Keys, Int64, Int64, Bool]:
+    """The keys, and for each piece of evidence: its heartbeat's row, its key's group, whether it is a rival."""
+    addresses = len(heartbeats.addresses)
+    row = np.arange(len(heartbeats.address), dtype=np.int64)
+    group = heartbeats.address.astype(np.int64)
+    single = np.flatnonzero(heartbeats.port >= 0)
+    if len(single) == 0:
+        return Keys(addresses, np.zeros(0, np.int64)), row, group, np.zeros(len(row), np.bool_)
+    rival = heartbeats.port >= 0
+    key = group[single] * 65536 + heartbeats.port[single]
+    port_keys, position = np.unique(key, return_inverse=True)
+    return (
+        Keys(addresses, port_keys),
+        np.concatenate([row, single]),
+        np.concatenate([group, addresses + position]),
+        np.concatenate([rival, np.zeros(len(single), np.bool_)]),
+    )
+
+
+def _ranges(
+    group: Int64,
+    rival: Bool,
+    workload: Int32,
+    start: Int64,
+    last_seen: Int64,
+    gap: Int64,
+    new_range: Bool,
+    service: Int32,
+) -> tuple[Ranges, Int64]:
+    """The ranges, and for each row the range that it belongs to."""
+    begin = np.flatnonzero(new_range)
+    of_range = np.cumsum(new_range) - 1
+    if len(begin) == 0:
+        empty = np.zeros(0, np.int64)
+        return Ranges(group, workload, rival, service, empty, empty, empty), of_range
+    finish = np.append(begin[1:], len(start)) - 1
+    largest = np.maximum.reduceat(service, begin)
+    unnamed = np.int32(np.iinfo(np.int32).max)
+    smallest = np.minimum.reduceat(np.where(service < 0, unnamed, service), begin)
+    ranges = Ranges(
+        group=group[begin],
+        workload=workload[begin],
+        rival=rival[begin],
+        service=np.where(largest == smallest, largest, np.int32(-1)),
+        start=start[begin],
+        end=last_seen[finish],
+        longest_gap=np.maximum.reduceat(gap, begin),
+    )
+    return ranges, of_range
+
+
+def _overlapped(ranges: Ranges) -> Bool:
+    """Which ranges share a moment with another range of their key; only these can have holes."""
+    order = order_by(ranges.group, ranges.start)
+    group, start, end = ranges.group[order], ranges.start[order], ranges.end[order]
+    same = ~starts_of_runs(group)
+    shared = np.zeros(len(order), np.bool_)
+    reach = running_max(end, np.cumsum(~same) - 1)
+    shared[1:] |= same[1:] & (start[1:] <= reach[:-1])
+    shared[:-1] |= same[1:] & (start[1:] <= end[:-1])
+    overlapped = np.zeros(len(order), np.bool_)
+    overlapped[order] = shared
+    return overlapped
+
+
+def _holds_another(suspects: Int64, group: Int64, workload: Int32, start: Int64, end: Int64, last_seen: Int64) -> Bool:
+    """For each suspect row whether a heartbeat of another workload touches the closed gap before it.
+
+    Heartbeats that touch [x, y] number those that start by y less those that end before x; counted over the key, then
+    over the key's own workload (whose single-port heartbeats are not another's), the difference is the others'.
+    """
+    contested = np.isin(group, np.unique(group[suspects]))
+    times = np.unique(np.concatenate([start[contested], end[contested]]))
+    x = np.searchsorted(times, last_seen[suspects - 1])
+    y = np.searchsorted(times, start[suspects])
+    begins = np.searchsorted(times, start[contested])
+    ends = np.searchsorted(times, end[contested])
+    step = np.int64(len(times) + 1)
+
+    def touching(owner: Int64, asked: Int64) -> Int64:
+        started = np.sort(owner * step + begins)
+        ended = np.sort(owner * step + ends)
+        by_y = np.searchsorted(started, asked * step + y, side="right")
+        before_x = np.searchsorted(ended, asked * step + x, side="left")
+        return by_y - before_x
+
+    everyone = touching(group[contested], group[suspects])
+    pairs = group * np.int64(int(workload.max()) + 1) + workload
+    names, own = np.unique(pairs[contested], return_inverse=True)
+    own_asked = np.searchsorted(names, pairs[suspects])
+    return everyone > touching(own.astype(np.int64), own_asked)

@@ -1,0 +1,95 @@
+"""Who held an address, by heartbeats: from address text and port to the key, and from the key to the answer."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.config import Settings
+from attribution.core.columns import Int32, encode, find, recode
+from attribution.core.evidence import ANY_PORT, Evidence, Heartbeats, digest
+from attribution.core.index import Answer, EvidenceIndex, Question
+from attribution.schema import TIMESTAMP, arrow_schema
+
+
+class Ownership:
+    """An immutable view on a set of heartbeats that answers batches of questions."""
+
+    def __init__(self, heartbeats: Any, settings: Settings) -> None:
+        """Digest `heartbeats`, a canonical Arrow batch or table of `schemas/heartbeat.avsc`, in any order."""
+        self.heartbeats = Heartbeats.of(heartbeats)
+        self.evidence: Evidence = digest(self.heartbeats, settings)
+        self.index = EvidenceIndex(self.evidence, settings)
+        self._has_ports = np.zeros(self.evidence.keys.addresses + 1, np.bool_)
+        self._has_ports[self.evidence.keys.port_keys >> 16] = True
+
+    def ask(self, address: Any, port: Int32, question: Question) -> Answer:
+        """What the evidence says of each (address, port), by the key that `docs/design.md` chooses.
+
+        Args:
+            address: text column.
+            port: -1 where the flow has none.
+            question: the asked intervals.
+        """
+        codes, values = encode(address)
+        group = recode(codes, find(values, self.heartbeats.addresses))
+        return self.index.ask(self._own_port(group, port, question), question)
+
+    def _own_port(self, group: Int32, port: Int32, question: Question) -> Int32:
+        """The key of the port in the place of the whole address, where the port has evidence that counts."""
+        keys = self.evidence.keys
+        if len(keys.port_keys) == 0:
+            return group
+        rows = np.flatnonzero(self._has_ports[group] & (port != ANY_PORT))
+        key = group[rows] * np.int64(65536) + port[rows]
+        position = np.minimum(np.searchsorted(keys.port_keys, key), len(keys.port_keys) - 1)
+        known = keys.port_keys[position] == key
+        rows, own = rows[known], (keys.addresses + position[known]).astype(np.int32)
+        counts = self.index.counts(own, question.take(rows))
+        chosen = group.copy()
+        chosen[rows[counts]] = own[counts]
+        return chosen
+
+    def workload_of(self, answer: Answer) -> Int32:
+        """Workload of each answer as a number into `heartbeats.workloads`; -1 where there is none."""
+        return np.append(self.evidence.ranges.workload, np.int32(-1))[answer.range]
+
+    def service_of(self, answer: Answer) -> Int32:
+        """Service of each answer as a number into `heartbeats.services`; -1 where there is none."""
+        return np.append(self.evidence.ranges.service, np.int32(-1))[answer.range]
+
+    def ranges(self) -> Any:
+        """All ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, port and time."""
+        ranges, keys, holes = self.evidence.ranges, self.evidence.keys, self.evidence.holes
+        own = np.flatnonzero(~ranges.rival)
+        group = ranges.group[own]
+        single = group >= keys.addresses
+        key = np.append(keys.port_keys, 0)[np.where(single, group - keys.addresses, -1)]
+        address = np.where(single, key >> 16, group)
+        port = np.where(single, key & 0xFFFF, 0)
+        before = np.searchsorted(holes.range, np.append(own, len(ranges.start)))
+        schema = arrow_schema("ownership_range")
+        times = schema.field("holes").type.value_type
+        spans = pa.StructArray.from_arrays([_time(holes.start), _time(holes.end)], fields=list(times))
+        order = np.lexsort((ranges.start[own], port, address))
+        columns = [
+            pc.take(self.heartbeats.addresses, pa.array(address)),
+            pa.array(port.astype(np.int32), mask=~single),
+            pc.take(self.heartbeats.workloads, pa.array(ranges.workload[own])),
+            _named(self.heartbeats.services, ranges.service[own]),
+            _time(ranges.start[own]),
+            _time(ranges.end[own]),
+            pa.array(ranges.longest_gap[own]),
+            pa.ListArray.from_arrays(pa.array(before.astype(np.int32)), spans).cast(schema.field("holes").type),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=schema).take(pa.array(order))
+
+
+def _time(values: Any) -> Any:
+    return pa.array(values, pa.int64()).cast(TIMESTAMP)
+
+
+def _named(names: Any, number: Int32) -> Any:
+    """The names of the numbers; null for -1."""
+    return pc.take(names, pa.array(number, mask=number < 0))
