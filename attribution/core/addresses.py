@@ -1,0 +1,211 @@
+"""Addresses: canonical text at every edge, two 64-bit numbers inside.
+
+Canonical text is dotted IPv4 and RFC 5952 IPv6 (lower case, longest run of zeros compressed); an IPv4-mapped IPv6
+address is the IPv4 address, since the same packet is logged either way. All work is done once per distinct text.
+Spellings that readers take differently (`010.0.0.1` is octal to some) are no addresses here: a wrong guess would be a
+wrong owner.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+UInt64 = npt.NDArray[np.uint64]
+Bool = npt.NDArray[np.bool_]
+
+#: Type of every text column that this module returns. Its dictionary holds each value once if that of the input does.
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = rf"\A(?:{_OCTET}\.){{3}}{_OCTET}\z"
+#: Distinct texts other than plain IPv4 that are remembered across batches; about 200 bytes each.
+_REMEMBERED = 1 << 17
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+_MAPPED_LOW = np.uint64(0xFFFF << 32)
+_IPV4_LENGTH = 32
+_IPV6_LENGTH = 128
+_MAPPED_LENGTH = 96
+
+
+def canonical(texts: Any) -> tuple[Any, Bool]:
+    """Addresses as canonical text, and which rows are valid.
+
+    Args:
+        texts: an Arrow array (chunked or not) of text, dictionary-encoded or not.
+
+    Returns:
+        A `dictionary<int32, string>` array that is null where the row was null or no address, and a mask that is false
+        only where the row held text that is no address.
+    """
+    return _each_distinct(texts, canonical_address, plain=_IPV4)
+
+
+def canonical_hosts(texts: Any) -> tuple[Any, Bool]:
+    """As `canonical`, but a prefix of full length (`10.0.0.1/32`) is also taken, as its one address."""
+    return _each_distinct(texts, _canonical_host, plain=_IPV4)
+
+
+def canonical_prefixes(texts: Any) -> tuple[Any, Bool]:
+    """CIDR prefixes as canonical text, and which rows are valid; a bare address is a prefix of full length."""
+    return _each_distinct(texts, canonical_prefix, plain=None)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def canonical_address(text: str) -> str | None:
+    """Canonical text of one address; None where it is none (a zone id, port, bracket or leading zero makes it none)."""
+    packed = _packed(text)
+    if packed is None:
+        return None
+    if packed.startswith(_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[12:])
+    if packed.startswith(b"\0" * 12):
+        return str(ipaddress.IPv6Address(packed))  # the C library writes ::1:2 as ::0.1.0.2
+    return socket.inet_ntop(socket.AF_INET6, packed)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def canonical_prefix(text: str) -> str | None:
+    """Canonical text of one CIDR prefix; None where it is none or host bits are set."""
+    address, slash, length = text.partition("/")
+    host = canonical_address(address)
+    if host is None or (slash and not (length.isascii() and length.isdigit() and length == str(int(length)))):
+        return None
+    full = _IPV4_LENGTH if "." in host else _IPV6_LENGTH
+    bits = int(length) if slash else full
+    if slash and full == _IPV4_LENGTH and ":" in address:
+        bits -= _MAPPED_LENGTH
+    try:
+        return str(ipaddress.ip_network(f"{host}/{bits}"))
+    except ValueError:
+        return None
+
+
+def pack(addresses: Any) -> tuple[UInt64, UInt64]:
+    """Canonical addresses as (high, low) halves of 128 bits, IPv4 in `::ffff:0:0/96`; order and prefixes are numeric.
+
+    Args:
+        addresses: an Arrow array of canonical text without nulls, dictionary-encoded or not.
+
+    Raises:
+        ValueError: a value is no address.
+    """
+    if isinstance(addresses, pa.ChunkedArray):
+        addresses = _one_array(addresses)
+    if isinstance(addresses, pa.DictionaryArray):
+        high, low = pack(addresses.dictionary)
+        rows = addresses.indices.to_numpy(zero_copy_only=False)
+        return high[rows], low[rows]
+    texts = addresses.cast(pa.string())
+    plain = pc.match_substring_regex(texts, _IPV4).to_numpy(zero_copy_only=False).astype(np.bool_)
+    if plain.all():
+        return np.zeros(len(texts), np.uint64), _pack_ipv4(texts)
+    high, low = np.zeros(len(texts), np.uint64), np.zeros(len(texts), np.uint64)
+    low[plain] = _pack_ipv4(texts.filter(pa.array(plain)))
+    rest = texts.filter(pa.array(~plain)).to_pylist()
+    halves = np.frombuffer(b"".join(map(_packed_or_raise, rest)), ">u8").reshape(-1, 2)
+    high[~plain], low[~plain] = halves[:, 0], halves[:, 1]
+    return high, low
+
+
+def _pack_ipv4(texts: Any) -> UInt64:
+    """Low halves of dotted addresses: the digits before each dot and before the end, on the bytes of all at once."""
+    if len(texts) == 0:
+        return np.zeros(0, np.uint64)
+    _, offsets, data = texts.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    characters = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]]
+    bounds -= bounds[0]
+    after = np.empty((len(texts), 4), np.int64)
+    after[:, :3] = np.flatnonzero(characters == ord(".")).reshape(-1, 3)
+    after[:, 3] = bounds[1:]
+    digits = after.copy()
+    digits[:, 0] -= bounds[:-1]
+    digits[:, 1:] -= after[:, :3] + 1
+    values = characters - np.uint8(ord("0"))  # a place that is no digit of the octet is multiplied by False
+    octets = values[after - 1].astype(np.uint64)
+    octets += (digits > 1) * values[after - 2].astype(np.uint64) * np.uint64(10)
+    octets += (digits > 2) * values[after - 3].astype(np.uint64) * np.uint64(100)
+    shifts = np.array([24, 16, 8, 0], np.uint64)
+    packed: UInt64 = np.bitwise_or.reduce(octets << shifts, axis=1) | _MAPPED_LOW
+    return packed
+
+
+def _each_distinct(texts: Any, function: Callable[[str], str | None], *, plain: str | None) -> tuple[Any, Bool]:
+    """`function` of every distinct text; texts that match the pattern `plain` are taken as they are."""
+    encoded = _encoded(texts)
+    distinct, rows = encoded.dictionary, encoded.indices
+    valid = np.ones(len(rows), np.bool_)
+    if plain is None:
+        others = np.ones(len(distinct), np.bool_)
+    else:
+        matched = pc.fill_null(pc.match_substring_regex(distinct, plain), False)
+        others = ~matched.to_numpy(zero_copy_only=False)
+    if not others.any():
+        return encoded, valid
+    mask = pa.array(others)
+    before = distinct.filter(mask)
+    after = pa.array([None if text is None else function(text) for text in before.to_pylist()], pa.string())
+    if after.equals(before) and not after.null_count:
+        return encoded, valid
+    recoded = pc.replace_with_mask(distinct, mask, after).dictionary_encode()
+    indices = recoded.indices.take(rows)
+    if recoded.null_count:
+        absent = pc.fill_null(distinct.is_null().take(rows), True)
+        valid = pc.or_(absent, indices.is_valid()).to_numpy(zero_copy_only=False)
+    return pa.DictionaryArray.from_arrays(indices, recoded.dictionary), valid
+
+
+def _encoded(texts: Any) -> Any:
+    """Text of any kind as one `dictionary<int32, string>` array, without a copy where it is one."""
+    if isinstance(texts, pa.ChunkedArray):
+        texts = _one_array(texts)
+    if pa.types.is_null(texts.type):
+        texts = texts.cast(pa.string())
+    if not isinstance(texts, pa.DictionaryArray):
+        texts = texts.cast(pa.string()).dictionary_encode()
+    return texts if texts.type == DICTIONARY else texts.cast(DICTIONARY)
+
+
+def _one_array(chunked: Any) -> Any:
+    """One array of the chunks; chunks with dictionaries of their own are brought to one dictionary."""
+    if pa.types.is_dictionary(chunked.type):
+        chunked = chunked.unify_dictionaries()
+    if chunked.num_chunks == 1:
+        return chunked.chunk(0)
+    return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], chunked.type)
+
+
+def _canonical_host(text: str) -> str | None:
+    if "/" not in text:
+        return canonical_address(text)
+    prefix = canonical_prefix(text)
+    if prefix is None:
+        return None
+    host, _, length = prefix.partition("/")
+    return host if int(length) == (_IPV4_LENGTH if "." in host else _IPV6_LENGTH) else None
+
+
+def _packed(text: str) -> bytes | None:
+    """The 16 bytes of one address, IPv4 mapped; None where the text is no address."""
+    try:
+        if ":" not in text:
+            return _MAPPED + ipaddress.IPv4Address(text).packed
+        if "%" in text:  # a zone id; some C libraries take it
+            return None
+        return socket.inet_pton(socket.AF_INET6, text)
+    except (ValueError, OSError):
+        return None
+
+
+def _packed_or_raise(text: str) -> bytes:
+    packed = _packed(text)
+    if packed is None:
+        raise ValueError(f"cannot pack {text!r}: it is no address; make it canonical first")
+    return packed
