@@ -282,6 +282,8 @@ def distance(key: Key, workload: str, flow: Flow, settings: Settings) -> int:
 
 
 def side(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
+    if flow.end - flow.start > settings.retention:
+        return unattributed("too_old")
     counting = [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
     of_port = tuple(h for h in counting if h.port is not None and h.port == port)
     if of_port:

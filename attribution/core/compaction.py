@@ -6,30 +6,32 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columns import encode, integers, microseconds, running_max, starts_of_runs
+from attribution.config import Settings
+from attribution.core.columns import Int32, encode, integers, microseconds, running_max, starts_of_runs
 from attribution.core.evidence import ANY_PORT
 from attribution.schema import TIMESTAMP, arrow_schema
 
 
-def compact(heartbeats: Any, *, forget_before: int) -> Any:
-    """Heartbeats of the same set of answers: those that overlap or touch as one, those that end too early left out.
+def compact(heartbeats: Any, settings: Settings, *, oldest: int) -> Any:
+    """Fewer heartbeats with the same answer for every flow that starts at `oldest` (µs) or later.
 
     Two heartbeats are merged only if they agree on address, port, workload and service and share a moment; no gap is
-    closed, because evidence that is still to come may lie in it. Observers are dropped: no rule asks for them.
+    closed, because evidence that is still to come may lie in it. Of what ended too long before `oldest` to touch a
+    flow, or to be joined with what touches one, each key keeps its last moment: it still says that the key has
+    evidence. Observers are dropped: no rule asks for them.
 
     Args:
         heartbeats: canonical Arrow table of `schemas/heartbeat.avsc`, in any order.
-        forget_before: heartbeats that end before this time (µs) are left out.
+        settings: the settings of the rules.
+        oldest: start of the earliest flow that may still be asked.
     """
-    end = microseconds(heartbeats.column("end"))
-    if len(end) and int(end.min()) < forget_before:
-        heartbeats = heartbeats.filter(pa.array(end >= forget_before))
+    heartbeats = _forget(heartbeats, settings, oldest)
     if heartbeats.num_rows == 0:
         return heartbeats
     coded = {name: encode(heartbeats.column(name)) for name in ("address", "workload", "service")}
     port = integers(heartbeats.column("port"), null=ANY_PORT)
     start, end = microseconds(heartbeats.column("start")), microseconds(heartbeats.column("end"))
-    labels = [coded["address"][0], port, coded["workload"][0], coded["service"][0]]
+    labels: list[Int32] = [coded["address"][0], port, coded["workload"][0], coded["service"][0]]
     order = np.lexsort((start, *labels))
     labels = [label[order] for label in labels]
     start, end = start[order], end[order]
@@ -48,3 +50,18 @@ def compact(heartbeats: Any, *, forget_before: int) -> Any:
         columns[name] = pc.take(coded[name][1], pa.array(label[at], mask=label[at] < 0))
     schema = arrow_schema("heartbeat")
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _forget(heartbeats: Any, settings: Settings, oldest: int) -> Any:
+    """Without the heartbeats that ended long ago, but for the last of each key within retention."""
+    end = microseconds(heartbeats.column("end"))
+    past = end < oldest - settings.clock_tolerance - settings.max_gap
+    if not past.any():
+        return heartbeats
+    rows = np.flatnonzero(past & (end >= oldest - settings.retention))
+    address, _ = encode(heartbeats.column("address"))
+    key = address[rows] * np.int64(1 << 17) + integers(heartbeats.column("port"), null=ANY_PORT)[rows]
+    order = np.lexsort((end[rows], key))
+    rows = rows[order]
+    last = np.append(starts_of_runs(key[order])[1:], True) if len(rows) else np.zeros(0, np.bool_)
+    return heartbeats.take(pa.array(np.sort(np.concatenate([np.flatnonzero(~past), rows[last]]))))

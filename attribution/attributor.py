@@ -1,0 +1,217 @@
+"""The seam between the rules and what runs them: evidence goes in, flows are held, attributed flows come out.
+
+The embedded runner and the streaming job drive the same `Attributor`. It knows no clock and no I/O: time is the watermark
+that it is given.
+"""
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.config import Settings
+from attribution.core.columns import microseconds
+from attribution.core.compaction import compact
+from attribution.core.resolve import Resolver
+from attribution.errors import ConfigError
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
+
+#: Version of `Attributor.snapshot`; a reader of a later version must read all earlier ones.
+SNAPSHOT_VERSION = 1
+
+_EVIDENCE = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL)
+_START_OF_TIME = -(1 << 61)
+#: Fewer heartbeats than this are not worth a compaction.
+_COMPACT_FROM = 1024
+
+
+class Attributor:
+    """Collects evidence, holds flows until the watermark says that theirs is complete, and attributes them.
+
+    Two ways to use it: `attribute`, where all evidence is known (replay of history), or `hold` and `advance`, where time
+    goes on. Both give the same rows for the same evidence, as long as no evidence comes later than the watermark allows.
+
+    Attributes:
+        settings: the settings of the rules.
+        counters: `late_heartbeats` (came below the watermark), `flows_held`, `flows_released`, `flows_too_old`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.counters: Counter[str] = Counter()
+        self._evidence: dict[str, list[Any]] = {kind: [] for kind in _EVIDENCE}
+        self._held: list[Any] = []
+        self._watermark = _START_OF_TIME
+        self._resolver: Resolver | None = None
+        self._compacted_rows = 0
+        self._forgotten = _START_OF_TIME
+
+    def observe(self, heartbeats: Any) -> None:
+        """Add heartbeats: a canonical record batch or table of `schemas/heartbeat.avsc`."""
+        late = int((microseconds(heartbeats.column("end")) < self._watermark).sum())
+        self.counters["late_heartbeats"] += late
+        self._add(HEARTBEAT, heartbeats)
+
+    def observe_assignments(self, assignments: Any) -> None:
+        """Add assignment events of `schemas/assignment.avsc`."""
+        self._add(ASSIGNMENT, assignments)
+
+    def observe_names(self, bindings: Any) -> None:
+        """Add name bindings of `schemas/name_binding.avsc`."""
+        self._add(NAME_BINDING, bindings)
+
+    def observe_labels(self, labels: Any) -> None:
+        """Add labels of `schemas/label.avsc`."""
+        self._add(LABEL, labels)
+
+    def _add(self, kind: str, rows: Any) -> None:
+        if rows.num_rows:
+            table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+            self._evidence[kind].append(table.select(arrow_schema(kind).names))
+            self._resolver = None
+
+    def resolver(self) -> Resolver:
+        """The rules over the evidence as it is now; immutable, kept until evidence is added."""
+        if self._resolver is None:
+            tables = {kind: _joined(kind, tables) for kind, tables in self._evidence.items()}
+            self._resolver = Resolver(
+                heartbeats=tables[HEARTBEAT],
+                assignments=tables[ASSIGNMENT],
+                name_bindings=tables[NAME_BINDING],
+                labels=tables[LABEL],
+                settings=self.settings,
+            )
+        return self._resolver
+
+    def attribute(self, flows: Any) -> Any:
+        """Attribute a record batch of flows with the evidence as it is now, whatever the watermark."""
+        return self.resolver().attribute(flows)
+
+    def ownership_ranges(self) -> Any:
+        """The ownership ranges of the evidence as it is now: a record batch of `schemas/ownership_range.avsc`."""
+        return self.resolver().ownership.ranges()
+
+    def hold(self, flows: Any) -> None:
+        """Keep flows (record batch of `schemas/flow.avsc`) until `advance` finds them due."""
+        if flows.num_rows:
+            self.counters["flows_held"] += flows.num_rows
+            self._held.append(flows)
+
+    def advance(self, watermark: int, *, oldest: int | None = None) -> list[Any]:
+        """Take evidence up to `watermark` (µs) as complete; return the flows that are due, attributed.
+
+        A flow is due when the watermark has reached its end plus `hold`: what begins up to `max_gap` after it, and all
+        that was seen while it lasted, is known by then.
+
+        Args:
+            watermark: µs; it never goes back.
+            oldest: no flow that starts before this is expected any more; by default `retention` before the watermark. One
+                that comes after its evidence was forgotten goes out with the reason `too_old`.
+        """
+        self._watermark = max(self._watermark, watermark)
+        oldest = self._watermark - self.settings.retention if oldest is None else oldest
+        attributed = [self._judge(batch) for batch in self._release()]
+        self.counters["flows_released"] += sum(batch.num_rows for batch in attributed)
+        self._compact(oldest)
+        return attributed
+
+    def _release(self) -> list[Any]:
+        """Take the flows that are due from those held."""
+        released, kept = [], []
+        for batch in self._held:
+            due = microseconds(batch.column("end")) + self.settings.hold <= self._watermark
+            if due.all():
+                released.append(batch)
+            elif due.any():
+                released.append(batch.filter(pa.array(due)))
+                kept.append(batch.filter(pa.array(~due)))
+            else:
+                kept.append(batch)
+        self._held = kept
+        return released
+
+    def _judge(self, flows: Any) -> Any:
+        attributed = self.attribute(flows)
+        forgotten = microseconds(flows.column("start")) < self._forgotten
+        if not forgotten.any():
+            return attributed
+        self.counters["flows_too_old"] += int(forgotten.sum())
+        return too_old(attributed, forgotten)
+
+    def _compact(self, oldest: int) -> None:
+        """Forget and merge heartbeats when they have doubled since the last time: the cost of each stays constant."""
+        tables = self._evidence[HEARTBEAT]
+        rows = sum(table.num_rows for table in tables)
+        if rows > 2 * self._compacted_rows + _COMPACT_FROM:
+            begun = [pc.min(batch.column("start").cast(pa.int64())).as_py() for batch in self._held]
+            self._forgotten = max(self._forgotten, min([oldest, *begun]))
+            table = compact(_joined(HEARTBEAT, tables), self.settings, oldest=self._forgotten)
+            self._evidence[HEARTBEAT] = [table]
+            self._compacted_rows = table.num_rows
+            self._resolver = None
+
+    def snapshot(self) -> bytes:
+        """All state as bytes: a sequence of Arrow IPC streams behind a header; read by `restore`."""
+        sink = pa.BufferOutputStream()
+        parts = [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
+        parts.append((FLOW, _joined(FLOW, [pa.Table.from_batches([batch]) for batch in self._held])))
+        for kind, table in parts:
+            meta = {"kind": kind, "version": str(SNAPSHOT_VERSION), "watermark": str(self._watermark)}
+            table = table.replace_schema_metadata(meta)
+            with pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
+        return sink.getvalue().to_pybytes()
+
+    @classmethod
+    def restore(cls, snapshot: bytes, settings: Settings) -> "Attributor":
+        """An attributor in the state of `snapshot`; counters begin at zero.
+
+        Raises:
+            ConfigError: the snapshot was written by a version that this one does not know.
+        """
+        made = cls(settings)
+        source = pa.BufferReader(snapshot)
+        for _ in range(len(_EVIDENCE) + 1):
+            table = pa.ipc.open_stream(source).read_all()
+            meta = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+            if int(meta["version"]) > SNAPSHOT_VERSION:
+                raise ConfigError(
+                    f"cannot restore a snapshot of version {meta['version']}: this version reads up to {SNAPSHOT_VERSION}"
+                )
+            made._watermark = int(meta["watermark"])
+            table = table.replace_schema_metadata(None)
+            if meta["kind"] == FLOW:
+                made._held = table.combine_chunks().to_batches()
+            else:
+                made._add(meta["kind"], table)
+        return made
+
+
+def too_old(attributed: Any, rows: Any) -> Any:
+    """The attributed batch with the masked rows unattributed for the reason `too_old`, but for what was captured."""
+    columns = dict(zip(attributed.schema.names, attributed.columns, strict=True))
+    for side in ("local", "remote"):
+        asked = pc.and_(pa.array(rows), pc.not_equal(_text(columns[f"{side}_method"]), "capture"))
+        for name, value in (("workload", None), ("service", None), ("distance", None), ("method", "none")):
+            column = _text(columns[f"{side}_{name}"])
+            columns[f"{side}_{name}"] = pc.if_else(asked, pa.scalar(value, column.type), column)
+        reason = _text(columns[f"{side}_reason"])
+        columns[f"{side}_reason"] = pc.if_else(asked, "too_old", reason)
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _text(column: Any) -> Any:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _joined(kind: str, tables: list[Any]) -> Any:
+    schema = arrow_schema(kind)
+    plain = [
+        pa.table([_text_chunked(table.column(f.name), f.type) for f in schema], schema=schema) for table in tables
+    ]
+    return pa.concat_tables(plain) if plain else schema.empty_table()
+
+
+def _text_chunked(column: Any, kind: Any) -> Any:
+    return column.cast(kind) if column.type != kind else column

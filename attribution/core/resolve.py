@@ -1,0 +1,164 @@
+"""The chain of methods: capture, heartbeats, assignment events, labels; and the columns of an attributed flow."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.config import Settings
+from attribution.core.columns import Bool, Int32, Int64, integers, microseconds
+from attribution.core.evidence import ANY_PORT
+from attribution.core.fallback import Fallback
+from attribution.core.index import Question
+from attribution.core.names import NameIndex
+from attribution.core.ownership import Ownership
+from attribution.core.reasons import CODES, METHODS, REASONS
+from attribution.schema import arrow_schema
+
+_METHOD_NAMES = pa.array(METHODS)
+_REASON_NAMES = pa.array(REASONS)
+_METHOD_OF = np.zeros(len(REASONS), np.int8)
+for _method, _reasons in {
+    "capture": ("reported",),
+    "heartbeat": ("covered", "bridged", "within"),
+    "assignment": ("assigned",),
+    "label": ("prefix",),
+    "none": ("conflict", "gap", "silent", "assignment_change", "unknown", "too_old"),
+}.items():
+    for _reason in _reasons:
+        _METHOD_OF[CODES[_reason]] = list(METHODS).index(_method)
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_CODE = pa.dictionary(pa.int8(), pa.string())
+
+
+@dataclass
+class Side:
+    """The answers for one side of a batch of flows.
+
+    Attributes:
+        workload: number into `Resolver.workloads`, -1 where there is none.
+        service: number into `Resolver.services`, -1 where there is none.
+        reason: code of the reason.
+        distance: microseconds to the evidence used; -1 where none was.
+    """
+
+    workload: Int32
+    service: Int32
+    reason: npt.NDArray[np.uint8]
+    distance: Int64
+
+
+class Resolver:
+    """Attributes batches of flows from fixed evidence; immutable and safe to use from several threads."""
+
+    def __init__(
+        self, *, heartbeats: Any, assignments: Any, name_bindings: Any, labels: Any, settings: Settings
+    ) -> None:
+        """Digest the evidence: canonical Arrow tables of the records' schemas, in any order."""
+        self._settings = settings
+        self.ownership = Ownership(heartbeats, settings)
+        self._names = NameIndex(name_bindings, settings)
+        self._fallback = Fallback(assignments, labels, settings)
+        known = self.ownership.heartbeats
+        self._owners_from, self._named_from = len(known.workloads), len(known.services)
+        self.workloads = pa.concat_arrays([known.workloads, self._fallback.owners])
+        self.services = pa.concat_arrays([known.services, self._fallback.services])
+
+    def attribute(self, flows: Any) -> Any:
+        """The flows of a canonical record batch, attributed; same rows in the same order.
+
+        Text columns that the evidence fills are dictionary-encoded; otherwise the schema is that of
+        `schemas/attributed_flow.avsc`.
+        """
+        columns = {name: flows.column(name) for name in flows.schema.names}
+        question = self.question(flows)
+        captured = columns["local_workload"].is_valid().to_numpy(zero_copy_only=False)
+        columns |= self._local(flows, question, captured)
+        remote = self._side(columns["remote_address"], columns["remote_port"], question)
+        columns |= self._columns("remote", remote)
+        columns["remote_hostname"] = self._hostname(flows, question)
+        names = arrow_schema("attributed_flow").names
+        return pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
+
+    def question(self, flows: Any) -> Question:
+        """What each flow asks of the evidence on either side."""
+        start, end = microseconds(flows.column("start")), microseconds(flows.column("end"))
+        basis = flows.column("basis")
+        connection = pc.equal(basis.dictionary_decode() if pa.types.is_dictionary(basis.type) else basis, "connection")
+        connection = connection.to_numpy(zero_copy_only=False)
+        tolerance = self._settings.clock_tolerance
+        return Question(start - tolerance, np.where(connection, start, end) + tolerance, start, end, connection)
+
+    def _side(self, address: Any, port: Any, question: Question) -> Side:
+        ports = integers(port, null=ANY_PORT)
+        answer = self.ownership.ask(address, ports, question)
+        none = answer.range < 0
+        side = Side(
+            workload=self.ownership.workload_of(answer),
+            service=self.ownership.service_of(answer),
+            reason=answer.reason,
+            distance=np.where(none, np.int64(-1), answer.distance),
+        )
+        rows = np.flatnonzero(side.reason == CODES["unknown"])
+        if len(rows):
+            found = self._fallback.ask(address.take(pa.array(rows)), ports[rows], question.take(rows))
+            side.workload[rows] = np.where(found.owner < 0, -1, found.owner + self._owners_from)
+            side.service[rows] = np.where(found.service < 0, -1, found.service + self._named_from)
+            side.reason[rows] = found.reason
+        old = question.end - question.start > self._settings.retention
+        if old.any():
+            side.workload[old], side.service[old], side.distance[old] = -1, -1, -1
+            side.reason[old] = CODES["too_old"]
+        return side
+
+    def _local(self, flows: Any, question: Question, captured: Bool) -> dict[str, Any]:
+        """The local side's columns: what was captured stands, the rest is asked."""
+        size = flows.num_rows
+        reported = Side(
+            workload=np.full(size, -1, np.int32),
+            service=np.full(size, -1, np.int32),
+            reason=np.full(size, CODES["reported"], np.uint8),
+            distance=np.full(size, -1, np.int64),
+        )
+        rows = np.flatnonzero(~captured)
+        if len(rows):
+            part = flows.select(["local_address", "local_port"]).take(pa.array(rows))
+            asked = self._side(part.column(0), part.column(1), question.take(rows))
+            for name in ("workload", "service", "reason", "distance"):
+                getattr(reported, name)[rows] = getattr(asked, name)
+        columns = self._columns("local", reported)
+        for name in ("local_workload", "local_service"):
+            if len(rows) == 0:
+                columns[name] = flows.column(name)
+            elif len(rows) < size:
+                given, found = flows.column(name).cast(pa.string()), columns[name].cast(pa.string())
+                columns[name] = pc.if_else(pa.array(captured), given, found).dictionary_encode()
+        return columns
+
+    def _columns(self, which: str, side: Side) -> dict[str, Any]:
+        return {
+            f"{which}_workload": pc.take(self.workloads, pa.array(side.workload, mask=side.workload < 0)),
+            f"{which}_service": _dictionary(side.service, self.services),
+            f"{which}_method": pa.DictionaryArray.from_arrays(pa.array(_METHOD_OF[side.reason]), _METHOD_NAMES),
+            f"{which}_reason": pa.DictionaryArray.from_arrays(pa.array(side.reason.view(np.int8)), _REASON_NAMES),
+            f"{which}_distance": pa.array(side.distance, mask=side.distance < 0),
+        }
+
+    def _hostname(self, flows: Any, question: Question) -> Any:
+        """The record's own hostname, else the one that the client's name bindings leave."""
+        given = flows.column("hostname")
+        if len(self._names.hostnames) == 0:
+            return given
+        address = [flows.column(name) for name in ("local_address", "remote_address")]
+        found = _dictionary(self._names.ask(*address, question.a, question.b), self._names.hostnames)
+        if given.null_count == len(given):
+            return found
+        return pc.coalesce(given.cast(pa.string()), found.cast(pa.string()))
+
+
+def _dictionary(number: Int32, names: Any) -> Any:
+    return pa.DictionaryArray.from_arrays(pa.array(number, mask=number < 0), names)
