@@ -1,0 +1,87 @@
+"""Between the plain records of the oracle, the Arrow batches of the package, and the rows of JSON lines files."""
+
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+from oracle import Assignment, Attributed, Flow, Heartbeat, Label, NameBinding, OwnershipRange, Settings, Side
+
+from attribution import config, schema
+
+KINDS = {
+    schema.FLOW: Flow,
+    schema.HEARTBEAT: Heartbeat,
+    schema.ASSIGNMENT: Assignment,
+    schema.NAME_BINDING: NameBinding,
+    schema.LABEL: Label,
+}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TIMES = {"start", "end", "time"}
+
+
+def batch(kind, records):
+    """A record batch of the schema of `kind`; fields that the oracle's record lacks are null."""
+    arrow = schema.arrow_schema(kind)
+    columns = [pa.array([getattr(r, field.name, None) for r in records], field.type) for field in arrow]
+    return pa.RecordBatch.from_arrays(columns, schema=arrow)
+
+
+def package_settings(settings: Settings):
+    return config.Settings(**{f.name: getattr(settings, f.name) for f in fields(Settings)})
+
+
+def to_microseconds(text):
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
+
+
+def to_text(microseconds):
+    moment = (EPOCH + timedelta(microseconds=microseconds)).isoformat().removesuffix("+00:00")
+    return (moment.rstrip("0") if "." in moment else moment) + "Z"
+
+
+def from_row(kind, row):
+    """The oracle's record of a JSON object with ISO 8601 times; it takes no notice of fields that no rule uses."""
+    known = {f.name for f in fields(KINDS[kind])}
+    values = {name: to_microseconds(value) if name in TIMES else value for name, value in row.items() if name in known}
+    absent = {f.name: None for f in fields(KINDS[kind]) if f.name not in values and f.default is not None}
+    return KINDS[kind](**({n: v for n, v in absent.items() if n != "basis"} | values))
+
+
+def answers(attributed_batch):
+    """The answers in a batch of attributed flows, in its order, as the oracle gives them."""
+    columns = {name: attributed_batch.column(name).to_pylist() for name in _ANSWER_FIELDS}
+    return [
+        Attributed(
+            *(Side(*(columns[f"{side}_{f.name}"][row] for f in fields(Side))) for side in ("local", "remote")),
+            remote_hostname=columns["remote_hostname"][row],
+        )
+        for row in range(attributed_batch.num_rows)
+    ]
+
+
+_ANSWER_FIELDS = [f"{side}_{f.name}" for side in ("local", "remote") for f in fields(Side)] + ["remote_hostname"]
+
+
+def attributed_row(flow_row, answer):
+    """A row of attributed flows: the flow's own JSON object and the answer, without nulls."""
+    row = dict(flow_row)
+    for side in ("local", "remote"):
+        for f in fields(Side):
+            row[f"{side}_{f.name}"] = getattr(getattr(answer, side), f.name)
+    row["remote_hostname"] = answer.remote_hostname
+    order = schema.record(schema.ATTRIBUTED_FLOW).names
+    return {name: row[name] for name in order if row.get(name) is not None}
+
+
+def ownership(range_batch):
+    """A batch of ownership ranges as a list of the oracle's."""
+    found = []
+    for row in range_batch.to_pylist():
+        holes = tuple((_microseconds(h["start"]), _microseconds(h["end"])) for h in row["holes"])
+        start, end = _microseconds(row["start"]), _microseconds(row["end"])
+        found.append(OwnershipRange(**(row | {"start": start, "end": end, "holes": holes})))
+    return found
+
+
+def _microseconds(moment):
+    return (moment - EPOCH) // timedelta(microseconds=1)
