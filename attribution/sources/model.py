@@ -75,14 +75,17 @@ class Ledger:
 
     Attributes:
         rows: (kind, source format) -> rows yielded.
-        skipped: (source format, reason) -> rows that carry no record on purpose (`NODATA`, a reply message, a duplicate).
+        skipped: (source format, reason) -> rows that carry no record on purpose (`NODATA`, a reply, a duplicate).
         rejected: (source format, reason) -> rows that are broken.
         rejects: called with each `Reject`; the run writes them to its rejects file.
+        memory: what a format remembers from one source of the run to the next, by format name: the names of connections
+            that stand in another log, the flows already seen.
     """
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def keep(self, reject: Reject) -> None:
         """Override or replace to store rejects; the default only counts."""

@@ -1,0 +1,113 @@
+"""Times as logs write them, as whole microseconds.
+
+Epoch numbers in any unit and ISO 8601 text; a value that is no time becomes null, for the caller to set aside.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Unit = Literal["s", "ms", "us", "ns"]
+
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+#: Beyond this many seconds (the year 5138) a number is no time of any log.
+_FAR = 100_000_000_000
+_NUMBER = r"^\s*-?\d+(\.\d*)?([eE][+-]?\d+)?\s*$"
+
+
+def micros(column: Any, unit: Unit) -> Any:
+    """Whole microseconds, int64, of a column of epoch numbers or of text; null where a value is no time.
+
+    Fractions are exact: a decimal of up to six places becomes the very microsecond that it names. A double holds any
+    second of this and the next century to 0.24 microseconds, and its whole and fractional parts are scaled apart, so
+    that rounding recovers the decimal that was written. Multiplying the double itself by a million may not.
+
+    Args:
+        column: integers or floats in `unit`; text of such numbers, or ISO 8601 (UTC where it names no zone).
+        unit: of numbers.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    kind = array.type
+    if pa.types.is_integer(kind):
+        return _of_integers(array, unit)
+    if pa.types.is_floating(kind):
+        return _of_floats(array, unit)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _of_text(array, unit)
+    return pa.nulls(len(array), pa.int64())
+
+
+def _of_integers(array: Any, unit: Unit) -> Any:
+    values, known = _numpy(array.cast(pa.int64(), safe=False))
+    per_second = _PER_SECOND[unit]
+    known &= np.abs(values) < _FAR * per_second if per_second <= _PER_SECOND["ms"] else values != np.iinfo(np.int64).min
+    values = np.where(known, values, 0)
+    scaled = values * (1_000_000 // per_second) if per_second <= 1_000_000 else values // (per_second // 1_000_000)
+    return pa.array(scaled, mask=~known)
+
+
+def _of_floats(array: Any, unit: Unit) -> Any:
+    values, known = _numpy(array.cast(pa.float64()))
+    per_second = _PER_SECOND[unit]
+    known &= np.isfinite(values)
+    known[known] &= np.abs(values[known]) < float(_FAR) * per_second
+    values = np.where(known, values, 0.0)
+    whole = np.floor(values)
+    scale = 1_000_000 / per_second
+    scaled = (whole * scale).astype(np.int64) + np.rint((values - whole) * scale).astype(np.int64)
+    return pa.array(scaled, mask=~known)
+
+
+def _of_text(array: Any, unit: Unit) -> Any:
+    numeric = pc.match_substring_regex(array, _NUMBER)
+    if pc.all(numeric, skip_nulls=True).as_py() is not False:
+        return _of_numeric_text(array, unit)
+    if pc.any(numeric).as_py():
+        numbers = _of_numeric_text(pc.if_else(numeric, array, pa.scalar(None, array.type)), unit)
+        return pc.coalesce(numbers, _of_iso(pc.if_else(numeric, pa.scalar(None, array.type), array)))
+    return _of_iso(array)
+
+
+def _of_numeric_text(array: Any, unit: Unit) -> Any:
+    trimmed = pc.utf8_trim_whitespace(array)
+    try:
+        return _of_integers(trimmed.cast(pa.int64()), unit)
+    except pa.ArrowInvalid:
+        return _of_floats(trimmed.cast(pa.float64()), unit)
+
+
+def _of_iso(array: Any) -> Any:
+    for kind in (pa.timestamp("ns", "UTC"), pa.timestamp("ns")):
+        try:
+            parsed = array.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        return _of_integers(parsed.cast(pa.int64()), "ns")
+    return pa.array([_iso(value) for value in array.to_pylist()], pa.int64())
+
+
+def _iso(value: str | None) -> int | None:
+    """Microseconds of one text, or None; the slow way, for columns in which some value is no time."""
+    return None if value is None else instant(value)
+
+
+def instant(value: str) -> int | None:
+    """Microseconds of one ISO 8601 text (UTC where it names no zone), or None where it is none."""
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _numpy(array: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """The values, 0 where null, and which are not null."""
+    known = np.asarray(pc.is_valid(array))
+    return np.asarray(array.fill_null(0)), known.copy()
