@@ -9,8 +9,8 @@
 | any other | skipped, reason `other_log` |
 
 A server name (TLS) or Host (HTTP) belongs to one connection, so it is no name binding: it is joined to the flow by the
-connection's `uid`. That takes the ssl and http logs to be read first, which `read_order` asks for, and memory: the
-last million names are kept over a run, and those forgotten are counted (`name_forgotten`).
+connection's `uid`. That takes the ssl and http logs to be read first, which `read_order` asks for, and memory: at
+most a million names are kept over a run, the latest, and those forgotten are counted (`name_forgotten`).
 """
 
 import re
@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.json_lines import JsonLines, Piece, first_object
 from attribution.sources.model import Block, Format, Input, Ledger, Reject
+from attribution.sources.recent import Recent
 from attribution.sources.zeek_records import FIELDS, answers, connections, leases
 from attribution.sources.zeek_tsv import Header, Rows, TsvReader, unescape
 
@@ -42,37 +43,34 @@ _TELLTALE = {
 }
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _NAMING = ("ssl", "http")
+#: Stands for the name of a connection that has several.
+_SEVERAL = ""
 
 
 class Hostnames:
-    """The names asked for in connections, by `uid`: the latest `limit` of them."""
+    """The names asked for in connections, by `uid`: the latest `limit` of them, or half as many."""
 
     def __init__(self, limit: int = _KEPT_NAMES) -> None:
-        self._names: dict[str, str | None] = {}
-        self._limit = limit
+        self._names: Recent[str] = Recent(limit)
 
     def note(self, uids: Any, names: Any) -> int:
         """Remember the name of each connection; how many older ones were forgotten for them.
 
         A connection with two names has none: which one a byte was for cannot be told.
         """
-        known = self._names
+        before = self._names.forgotten
         for uid, name in zip(uids.to_pylist(), names.to_pylist(), strict=True):
-            if uid is None:
-                continue
             host = _host(name)
-            if host is not None and known.setdefault(uid, host) != host:
-                known[uid] = None
-        forgotten = max(0, len(known) - self._limit)
-        for uid in [uid for uid, _ in zip(known, range(forgotten), strict=False)]:
-            del known[uid]
-        return forgotten
+            if uid is not None and host is not None:
+                self._names.put(uid, host if self._names.get(uid) in {None, host} else _SEVERAL)
+        return self._names.forgotten - before
 
     def of(self, uids: Any) -> Any:
         """The name of each connection, null where none is known."""
-        if not self._names:
+        if not len(self._names):
             return pa.nulls(len(uids), pa.string())
-        return pa.array(map(self._names.get, uids.to_pylist()), pa.string(), size=len(uids))
+        names = pa.array(map(self._names.get, uids.to_pylist()), pa.string(), size=len(uids))
+        return pc.if_else(pc.equal(names, _SEVERAL), pa.scalar(None, pa.string()), names)
 
 
 class Zeek(Format):

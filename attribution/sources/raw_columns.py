@@ -1,0 +1,73 @@
+"""Small steps on raw columns that the sources share: one chunk, one type, masks, and what a value of null leaves."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Mask = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+
+#: Protocols whose header has ports: TCP, UDP, DCCP, SCTP, UDP-Lite; by number and by the names that logs use.
+_WITH_PORTS = ("6", "17", "33", "132", "136", "TCP", "UDP", "DCCP", "SCTP", "UDPLITE", "UDP-LITE")
+
+
+def whole(column: Any) -> Any:
+    """The column as one array."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def text(column: Any) -> Any:
+    """The column as text."""
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def mask(flags: Any) -> Mask:
+    """Arrow booleans as numpy's, null as false."""
+    return np.asarray(pc.fill_null(whole(flags), False)).copy()
+
+
+def alike(one: Any, other: Any) -> tuple[Any, Any]:
+    """Both columns in one type: as they are where they agree, else as text."""
+    return (one, other) if one.type == other.type else (text(one), text(other))
+
+
+def either(choose_second: Any, first: Any, second: Any) -> tuple[Any, Any]:
+    """Row by row (first, second), or (second, first) where `choose_second`: source and destination as local and remote."""
+    first, second = alike(first, second)
+    return pc.if_else(choose_second, second, first), pc.if_else(choose_second, first, second)
+
+
+def null_where(condition: Any, column: Any) -> Any:
+    """The column with nulls where the condition holds."""
+    return pc.if_else(condition, pa.scalar(None, column.type), column)
+
+
+def no_empty(column: Any) -> Any:
+    """Text with null in place of nothing."""
+    return null_where(pc.equal(text(column), ""), text(column))
+
+
+def only_with_ports(protocol: Any, port: Any) -> Any:
+    """The ports, null where the protocol has none: some logs write an ICMP type there, others 0."""
+    with_ports = pc.is_in(pc.utf8_upper(text(protocol)), pa.array(_WITH_PORTS))
+    return null_where(pc.invert(with_ports), port)
+
+
+def scaled(count: Any, rate: Any) -> Any:
+    """Counts of sampled packets as an estimate of all: one packet in `rate` was looked at; 0, 1 and null say all were.
+
+    Counts or rates that are no integers stay as they are, for validation to judge.
+    """
+    if not (pa.types.is_integer(count.type) and pa.types.is_integer(rate.type)):
+        return count
+    return pc.multiply(count.cast(pa.int64()), pc.max_element_wise(rate.cast(pa.int64()), 1))
+
+
+def take_all(columns: dict[str, Any], rows: Rows) -> dict[str, Any]:
+    """The rows of every column, each as one array."""
+    if all(len(column) == len(rows) for column in columns.values()) and bool((np.diff(rows) == 1).all()):
+        return {name: whole(column) for name, column in columns.items()}
+    return {name: whole(pc.take(column, rows)) for name, column in columns.items()}
