@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.columns import microseconds
-from attribution.core.compaction import compact
+from attribution.core.compaction import compact, current_names
 from attribution.core.resolve import Resolver
 from attribution.errors import ConfigError
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
@@ -149,6 +149,8 @@ class Attributor:
             table = compact(_joined(HEARTBEAT, tables), self.settings, oldest=self._forgotten)
             self._evidence[HEARTBEAT] = [table]
             self._compacted_rows = table.num_rows
+            names = current_names(_joined(NAME_BINDING, self._evidence[NAME_BINDING]), self.settings, self._forgotten)
+            self._evidence[NAME_BINDING] = [names]
             self._resolver = None
 
     def snapshot(self) -> bytes:
@@ -158,9 +160,9 @@ class Attributor:
         parts.append((FLOW, _joined(FLOW, [pa.Table.from_batches([batch]) for batch in self._held])))
         for kind, table in parts:
             meta = {"kind": kind, "version": str(SNAPSHOT_VERSION), "watermark": str(self._watermark)}
-            table = table.replace_schema_metadata(meta)
-            with pa.ipc.new_stream(sink, table.schema) as writer:
-                writer.write_table(table)
+            marked = table.replace_schema_metadata(meta)
+            with pa.ipc.new_stream(sink, marked.schema) as writer:
+                writer.write_table(marked)
         return sink.getvalue().to_pybytes()
 
     @classmethod
@@ -207,9 +209,7 @@ def _text(column: Any) -> Any:
 
 def _joined(kind: str, tables: list[Any]) -> Any:
     schema = arrow_schema(kind)
-    plain = [
-        pa.table([_text_chunked(table.column(f.name), f.type) for f in schema], schema=schema) for table in tables
-    ]
+    plain = [pa.table([_text_chunked(table.column(f.name), f.type) for f in schema], schema=schema) for table in tables]
     return pa.concat_tables(plain) if plain else schema.empty_table()
 
 

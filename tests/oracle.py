@@ -78,6 +78,7 @@ class Flow:
     local_workload: str | None = None
     local_service: str | None = None
     hostname: str | None = None
+    observer: str | None = None
     basis: str = "connection"
 
 
@@ -282,6 +283,8 @@ def distance(key: Key, workload: str, flow: Flow, settings: Settings) -> int:
 
 
 def side(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
+    if flow.end - flow.start > settings.retention:
+        return unattributed("too_old")
     if flow.end - flow.start > settings.retention:
         return unattributed("too_old")
     counting = [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]

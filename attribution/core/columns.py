@@ -28,7 +28,7 @@ def order_by(group: Int64, time: Int64) -> Int64:
     low, high = int(time.min()), int(time.max())
     span = high - low + 1
     if (int(group.max()) + 1) * span < 1 << _INT64_BITS:
-        return np.argsort(group * np.int64(span) + (time - low))
+        return np.argsort(group * np.int64(span) + (time - low), kind="stable")
     return np.lexsort((time, group))
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.config import Settings
-from attribution.core.columns import Int32, encode, integers, microseconds, running_max, starts_of_runs
+from attribution.config import SECOND, Settings
+from attribution.core.columns import Int32, encode, floats, integers, microseconds, running_max, starts_of_runs
 from attribution.core.evidence import ANY_PORT
 from attribution.schema import TIMESTAMP, arrow_schema
 
@@ -32,7 +32,7 @@ def compact(heartbeats: Any, settings: Settings, *, oldest: int) -> Any:
     port = integers(heartbeats.column("port"), null=ANY_PORT)
     start, end = microseconds(heartbeats.column("start")), microseconds(heartbeats.column("end"))
     labels: list[Int32] = [coded["address"][0], port, coded["workload"][0], coded["service"][0]]
-    order = np.lexsort((start, *labels))
+    order = np.lexsort((start, labels[0], labels[1], labels[2], labels[3]))
     labels = [label[order] for label in labels]
     start, end = start[order], end[order]
     first = starts_of_runs(*labels)
@@ -65,3 +65,11 @@ def _forget(heartbeats: Any, settings: Settings, oldest: int) -> Any:
     rows = rows[order]
     last = np.append(starts_of_runs(key[order])[1:], True) if len(rows) else np.zeros(0, np.bool_)
     return heartbeats.take(pa.array(np.sort(np.concatenate([np.flatnonzero(~past), rows[last]]))))
+
+
+def current_names(bindings: Any, settings: Settings, oldest: int) -> Any:
+    """The name bindings that a flow which starts at `oldest` (µs) or later may still touch; duplicates once."""
+    ttl = np.rint(floats(bindings.column("ttl"), null=0.0) * SECOND).astype(np.int64)
+    until = microseconds(bindings.column("time")) + ttl + settings.name_stretch
+    bindings = bindings.filter(pa.array(until >= oldest - settings.clock_tolerance))
+    return bindings.group_by(bindings.schema.names).aggregate([]).select(bindings.schema.names)

@@ -31,3 +31,19 @@ REASONS: dict[str, str] = {
 
 #: Number of each reason in columns of codes: its place in `REASONS`.
 CODES: dict[str, int] = {name: code for code, name in enumerate(REASONS)}
+
+#: The method behind each reason.
+METHOD_OF: dict[str, str] = {
+    "reported": "capture",
+    "conflict": "none",
+    "covered": "heartbeat",
+    "bridged": "heartbeat",
+    "within": "heartbeat",
+    "gap": "none",
+    "silent": "none",
+    "assigned": "assignment",
+    "assignment_change": "none",
+    "prefix": "label",
+    "unknown": "none",
+    "too_old": "none",
+}

@@ -15,24 +15,12 @@ from attribution.core.fallback import Fallback
 from attribution.core.index import Question
 from attribution.core.names import NameIndex
 from attribution.core.ownership import Ownership
-from attribution.core.reasons import CODES, METHODS, REASONS
+from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
 from attribution.schema import arrow_schema
 
 _METHOD_NAMES = pa.array(METHODS)
 _REASON_NAMES = pa.array(REASONS)
-_METHOD_OF = np.zeros(len(REASONS), np.int8)
-for _method, _reasons in {
-    "capture": ("reported",),
-    "heartbeat": ("covered", "bridged", "within"),
-    "assignment": ("assigned",),
-    "label": ("prefix",),
-    "none": ("conflict", "gap", "silent", "assignment_change", "unknown", "too_old"),
-}.items():
-    for _reason in _reasons:
-        _METHOD_OF[CODES[_reason]] = list(METHODS).index(_method)
-
-_TEXT = pa.dictionary(pa.int32(), pa.string())
-_CODE = pa.dictionary(pa.int8(), pa.string())
+_METHOD = np.array([list(METHODS).index(METHOD_OF[reason]) for reason in REASONS], np.int8)
 
 
 @dataclass
@@ -143,7 +131,7 @@ class Resolver:
         return {
             f"{which}_workload": pc.take(self.workloads, pa.array(side.workload, mask=side.workload < 0)),
             f"{which}_service": _dictionary(side.service, self.services),
-            f"{which}_method": pa.DictionaryArray.from_arrays(pa.array(_METHOD_OF[side.reason]), _METHOD_NAMES),
+            f"{which}_method": pa.DictionaryArray.from_arrays(pa.array(_METHOD[side.reason]), _METHOD_NAMES),
             f"{which}_reason": pa.DictionaryArray.from_arrays(pa.array(side.reason.view(np.int8)), _REASON_NAMES),
             f"{which}_distance": pa.array(side.distance, mask=side.distance < 0),
         }
@@ -153,8 +141,8 @@ class Resolver:
         given = flows.column("hostname")
         if len(self._names.hostnames) == 0:
             return given
-        address = [flows.column(name) for name in ("local_address", "remote_address")]
-        found = _dictionary(self._names.ask(*address, question.a, question.b), self._names.hostnames)
+        client, server = flows.column("local_address"), flows.column("remote_address")
+        found = _dictionary(self._names.ask(client, server, question.a, question.b), self._names.hostnames)
         if given.null_count == len(given):
             return found
         return pc.coalesce(given.cast(pa.string()), found.cast(pa.string()))

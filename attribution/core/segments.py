@@ -107,7 +107,8 @@ def _boundaries(evidence: Evidence) -> tuple[Int64, Int64]:
     pieces, holes = evidence.pieces, evidence.holes
     of_hole = evidence.ranges.group[holes.range] + 1
     keys = np.arange(evidence.keys.groups + 1, dtype=np.int64)
-    before_all = np.full(len(keys), int(pieces.start.min(initial=0)) - 1, np.int64)
+    # Only just before all evidence, so that (group, time) still sorts as one number.
+    before_all = np.full(len(keys), int(pieces.start.min(initial=NEVER_AFTER)) - 1, np.int64)
     return (
         np.concatenate([keys, pieces.group + 1, pieces.group + 1, of_hole, of_hole]),
         np.concatenate([before_all, pieces.start, pieces.end + 1, holes.start, holes.end + 1]),
@@ -234,7 +235,9 @@ class Ahead:
 
     def last_end(self, group: Int32, known: Int64) -> Int64:
         """Latest end of the key's pieces among the `known` ones; before all time where there is none."""
-        return np.where(known > self.offset[group + 1], np.append(self.latest_end, NEVER_BEFORE)[known - 1], NEVER_BEFORE)
+        return np.where(
+            known > self.offset[group + 1], np.append(self.latest_end, NEVER_BEFORE)[known - 1], NEVER_BEFORE
+        )
 
     def only_newcomer(self, group: Int32, known: Int64, until: Int64) -> tuple[Int64, Bool]:
         """The first own piece after the `known` ones, and whether its workload alone appears up to `until`."""

@@ -1,0 +1,163 @@
+"""The Parquet lake: one folder that is either absent, the previous result, or the whole new one.
+
+Everything is written to a folder beside the lake and takes its place in one step when the run has succeeded, so that
+a reader never sees half a result, and a second run into the same folder never mixes with the first.
+"""
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from attribution.errors import LakeError
+
+MANIFEST = "lake.json"
+#: Version of the folder layout; a reader refuses later ones.
+LAKE_FORMAT = 1
+REJECTS = "rejects.jsonl"
+
+#: How every Parquet file of the lake is written. Times rise slowly and pack best as differences; numbers that hardly
+#: repeat gain nothing from a dictionary.
+PARQUET_OPTIONS: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "store_schema": False,
+    "write_statistics": True,
+}
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+class StagedLake:
+    """A lake under construction; a context manager that leaves nothing behind unless `commit` was called.
+
+    Attributes:
+        folder: where to write; on the same file system as the lake.
+    """
+
+    def __init__(self, lake: Path) -> None:
+        """Make the staging folder beside `lake`.
+
+        Raises:
+            LakeError: `lake` exists and is no lake, or its parent cannot be written.
+        """
+        self._lake = lake
+        _check_replaceable(lake)
+        try:
+            lake.absolute().parent.mkdir(parents=True, exist_ok=True)
+            self.folder = Path(tempfile.mkdtemp(prefix=f".{lake.absolute().name}.partial-", dir=lake.absolute().parent))
+            self.folder.chmod(0o755)
+        except OSError as error:
+            raise LakeError(f"cannot write a lake at {lake}: {error.strerror or error}") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def commit(self, manifest: dict[str, Any]) -> None:
+        """Write the manifest and put the staged folder in the place of the lake, in one step."""
+        with writing(self._lake):
+            text = json.dumps({"format": LAKE_FORMAT, **manifest}, indent=2)
+            (self.folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+            if self._lake.exists():
+                _exchange(self.folder, self._lake)
+            else:
+                self.folder.rename(self._lake)
+
+
+class writing:  # noqa: N801 - reads as a statement: with writing(lake)
+    """Turn errors of the file system inside the block into a `LakeError` that says what to do."""
+
+    def __init__(self, lake: Path) -> None:
+        self._lake = lake
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            advice = ""
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                advice = "; free some room or choose another folder. Nothing of this run is left behind"
+            raise LakeError(f"cannot write the lake {self._lake}: {error.strerror or error}{advice}") from error
+
+
+def write_table(table: Any, folder: Path, *, name: str = "part-0.parquet") -> None:
+    """Write a table as one file of the lake, `folder/name`; nothing where it has no rows."""
+    if table.num_rows:
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, folder / name, **PARQUET_OPTIONS)
+
+
+def read_manifest(lake: Path) -> dict[str, Any]:
+    """The manifest of a lake.
+
+    Raises:
+        LakeError: the folder is no lake, or one of a later format.
+    """
+    path = lake / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = "no such folder" if not lake.exists() else f"it has no {MANIFEST}"
+        raise LakeError(f"{lake} is no lake: {found}. `attribution replay --out {lake}` makes one") from None
+    except (OSError, ValueError) as error:
+        raise LakeError(f"cannot read {path}: {error}") from None
+    if manifest.get("format") != LAKE_FORMAT:
+        raise LakeError(
+            f"{lake} is a lake of format {manifest.get('format')!r}, this version reads {LAKE_FORMAT}: "
+            "read it with the version that wrote it, or replay again"
+        )
+    return manifest
+
+
+def _check_replaceable(lake: Path) -> None:
+    """Refuse to replace anything but a lake: the folder may hold something precious."""
+    if lake.is_symlink() or (lake.exists() and not lake.is_dir()):
+        raise LakeError(f"cannot write a lake at {lake}: it exists and is no folder; choose another")
+    if lake.exists() and any(lake.iterdir()) and not (lake / MANIFEST).exists():
+        raise LakeError(
+            f"cannot write a lake at {lake}: the folder holds other files (no {MANIFEST}), and a run replaces all of it; "
+            "choose an empty or a new folder"
+        )
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Swap two folders in one step where the system can (Linux), in two renames elsewhere."""
+    renameat2: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None:
+        paths = os.fsencode(one), os.fsencode(other)
+        if renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
+            return
+    aside = one.with_name(one.name + ".previous")
+    other.rename(aside)
+    try:
+        one.rename(other)
+    except OSError:
+        with suppress(OSError):
+            aside.rename(other)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def parquet_writer(path: Path, schema: Any, **options: Any) -> Any:
+    """An open `pyarrow.parquet.ParquetWriter` of the lake's kind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return pq.ParquetWriter(path, schema, **(PARQUET_OPTIONS | options))

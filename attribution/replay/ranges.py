@@ -1,0 +1,79 @@
+"""Ownership ranges of a history that is seen slab by slab: joined over the seams, given out when they are over."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.config import Settings
+from attribution.core.columns import encode, integers, microseconds, running_max, starts_of_runs
+from attribution.core.evidence import ANY_PORT
+from attribution.schema import TIMESTAMP, arrow_schema
+
+
+class RangeCollector:
+    """Joins the ranges of one slab with those of the next.
+
+    Each slab's evidence still holds what the seam needs, so ranges of one workload on one key either overlap over a
+    seam or are two.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open = arrow_schema("ownership_range").empty_table()
+        self._closed_before: int | None = None
+
+    def collect(self, ranges: Any, *, known_to: int) -> Any:
+        """Take the ranges of a slab; return, as a table, those that nothing after `known_to` (µs) can extend."""
+        table = pa.Table.from_batches([ranges])
+        if self._closed_before is not None:
+            # Remains of what was given out already.
+            table = table.filter(pa.array(microseconds(table.column("end")) >= self._closed_before))
+        table = join(pa.concat_tables([self._open, table]), self._settings)
+        closed_before = known_to - self._settings.max_gap
+        over = pa.array(microseconds(table.column("end")) < closed_before)
+        self._open = table.filter(pc.invert(over))
+        self._closed_before = closed_before
+        return table.filter(over)
+
+
+def join(ranges: Any, settings: Settings) -> Any:
+    """Ranges of `schemas/ownership_range.avsc`, those of one workload on one key joined where the rules join them."""
+    if ranges.num_rows == 0:
+        return ranges
+    address, workload = encode(ranges.column("address"))[0], encode(ranges.column("workload"))[0]
+    port = integers(ranges.column("port"), null=ANY_PORT)
+    start, end = microseconds(ranges.column("start")), microseconds(ranges.column("end"))
+    order = np.lexsort((start, workload, port, address))
+    ranges, start, end = ranges.take(pa.array(order)).combine_chunks(), start[order], end[order]
+    key = starts_of_runs(address[order], port[order], workload[order])
+    reach = running_max(end, np.cumsum(key) - 1)
+    first = key.copy()
+    gap = np.zeros(len(start), np.int64)
+    gap[1:] = np.where(key[1:], 0, np.maximum(start[1:] - reach[:-1], 0))
+    first |= gap > settings.max_gap
+    gap[first] = 0
+    begin = np.flatnonzero(first)
+    finish = np.append(begin[1:], len(start)) - 1
+    longest = np.maximum(ranges.column("longest_gap").to_numpy(), gap)
+    columns = {name: ranges.column(name).take(pa.array(begin)) for name in ranges.schema.names}
+    columns["end"] = pa.array(reach[finish]).cast(TIMESTAMP)
+    columns["longest_gap"] = pa.array(np.maximum.reduceat(longest, begin))
+    columns["holes"] = _holes(ranges.column("holes").combine_chunks(), begin)
+    return pa.table(columns, schema=ranges.schema)
+
+
+def _holes(holes: Any, begin: Any) -> Any:
+    """The holes of the joined ranges, each once: seams show the same hole from both sides."""
+    offsets = np.append(holes.offsets.to_numpy()[:-1][begin], holes.offsets.to_numpy()[-1])
+    offsets = offsets - offsets[0]
+    spans = holes.flatten()
+    if len(spans) == 0:
+        return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), spans).cast(holes.type)
+    owner = np.repeat(np.arange(len(begin)), np.diff(offsets))
+    start, end = (microseconds(spans.field(name)) for name in ("start", "end"))
+    order = np.lexsort((end, start, owner))
+    kept = order[starts_of_runs(owner[order], start[order], end[order])]
+    offsets = np.searchsorted(owner[kept], np.arange(len(begin) + 1))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), spans.take(pa.array(kept))).cast(holes.type)

@@ -1,0 +1,115 @@
+"""What a run did: flows by method and reason, what was left out and why, and where the result is."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from attribution.config import SECOND
+from attribution.core.columns import microseconds
+from attribution.core.reasons import METHOD_OF
+from attribution.sources.model import Ledger
+
+SIDES = ("local", "remote")
+
+
+@dataclass
+class Tally:
+    """Counts of attributed flows.
+
+    Attributes:
+        flows: number of flows.
+        by_reason: (side, reason) -> flows.
+        first: earliest start, µs; None without flows.
+        last: latest start, µs.
+    """
+
+    flows: int = 0
+    by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first: int | None = None
+    last: int | None = None
+
+    def add(self, attributed: Any) -> None:
+        """Count a batch of `schemas/attributed_flow.avsc`."""
+        if attributed.num_rows == 0:
+            return
+        self.flows += attributed.num_rows
+        for side in SIDES:
+            for pair in pc.value_counts(attributed.column(f"{side}_reason")):
+                self.by_reason[side, str(pair["values"])] += pair["counts"].as_py()
+        start = microseconds(attributed.column("start"))
+        self.first = int(np.min(start, initial=start[0] if self.first is None else self.first))
+        self.last = int(np.max(start, initial=start[0] if self.last is None else self.last))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The outcome of a run.
+
+    Attributes:
+        lake: the folder written.
+        tally: attributed flows.
+        ledger: rows read, skipped and rejected.
+        ranges: ownership ranges written.
+        seconds: wall time.
+        slabs: spans of time that the history was cut into; 1 where all evidence fitted into memory.
+    """
+
+    lake: Path
+    tally: Tally
+    ledger: Ledger
+    ranges: int
+    seconds: float
+    slabs: int
+
+    @property
+    def rejected(self) -> int:
+        """Rows that could not be used."""
+        return sum(self.ledger.rejected.values())
+
+    def share_attributed(self, side: str) -> float:
+        """Share of flows with a method on that side; 0 without flows."""
+        named = sum(n for (which, reason), n in self.tally.by_reason.items() if which == side and METHOD_OF[reason] != "none")
+        return named / self.tally.flows if self.tally.flows else 0.0
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table by side, method and reason, largest first."""
+        return [
+            {
+                "side": side,
+                "method": METHOD_OF[reason],
+                "reason": reason,
+                "flows": count,
+                "share": count / self.tally.flows,
+            }
+            for (side, reason), count in sorted(
+                self.tally.by_reason.items(), key=lambda item: (item[0][0], -item[1], item[0][1])
+            )
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON-ready values; what the manifest keeps."""
+        return {
+            "flows": self.tally.flows,
+            "first": _iso(self.tally.first),
+            "last": _iso(self.tally.last),
+            "attributed": self.rows(),
+            "ownership_ranges": self.ranges,
+            "read": _listed(self.ledger.rows, "kind", "format"),
+            "skipped": _listed(self.ledger.skipped, "format", "reason"),
+            "rejected": _listed(self.ledger.rejected, "format", "reason"),
+            "slabs": self.slabs,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def _listed(counts: Counter[tuple[str, str]], one: str, other: str) -> list[dict[str, Any]]:
+    return [{one: a, other: b, "rows": n} for (a, b), n in sorted(counts.items())]
+
+
+def _iso(microsecond: int | None) -> str | None:
+    return None if microsecond is None else datetime.fromtimestamp(microsecond / SECOND, UTC).isoformat()
