@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from attribution.errors import SourceError
 from attribution.schema import FLOW, HEARTBEAT
@@ -30,7 +29,7 @@ from attribution.sources.json_documents import documents
 from attribution.sources.json_lines import JsonLines, Piece, first_object
 from attribution.sources.model import Block, Format, Input, Ledger, Reject
 from attribution.sources.netobserv_records import FIELDS, Reports, reports
-from attribution.sources.raw_columns import Rows
+from attribution.sources.raw_columns import Rows, take_all
 from attribution.sources.repeats import Repeats
 
 _BLOCK_BYTES = 4 << 20
@@ -58,10 +57,10 @@ class NetObserv(Format):
         for piece, found in _reports(data, ledger):
             plain, summary = np.flatnonzero(~found.summary), np.flatnonzero(found.summary)
             if len(plain):
-                columns = {name: pc.take(column, plain) for name, column in found.flows.items()}
+                columns = take_all(found.flows, plain)
                 yield Block(FLOW, columns, data.name, piece.lines[found.flow_row[plain]])
             if len(summary):
-                columns = {name: pc.take(column, summary) for name, column in found.flows.items()}
+                columns = take_all(found.flows, summary)
                 yield Block(FLOW, columns, data.name, piece.lines[found.flow_row[summary]], flow_heartbeats="start")
             if len(found.heartbeat_row):
                 yield Block(HEARTBEAT, found.heartbeats, data.name, piece.lines[found.heartbeat_row])

@@ -21,6 +21,7 @@ from attribution.sources.raw_columns import (
     null_where,
     only_with_ports,
     scaled,
+    take,
     take_all,
     text,
     whole,
@@ -36,9 +37,9 @@ FIELDS: tuple[str, ...] = (
     *("AgentIP", "Interface", "IfDirection", "FlowDirection"),
 )
 
-_ETYPES = ("2048", "34525")  # IPv4, IPv6
+_ETYPES = pa.array(["2048", "34525"])  # IPv4, IPv6
 _SUMMARY = "endConnection"
-_UPDATES = ("newConnection", "heartbeat")
+_UPDATES = pa.array(["newConnection", "heartbeat"])
 _INGRESS = "0"
 _FLAG_BITS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ECE": 64, "CWR": 128}
 
@@ -71,9 +72,9 @@ class Reports:
 def reports(columns: dict[str, Any], repeats: Repeats) -> Reports:
     """The flows and heartbeats of records that hold `FIELDS`."""
     kind = pc.fill_null(text(columns["_RecordType"]), "")
-    update = mask(pc.is_in(kind, pa.array(_UPDATES)))
+    update = mask(pc.is_in(kind, _UPDATES))
     etype = text(columns["Etype"])
-    not_ip = ~update & mask(pc.and_(pc.is_valid(etype), pc.invert(pc.is_in(etype, pa.array(_ETYPES)))))
+    not_ip = ~update & mask(pc.and_(pc.is_valid(etype), pc.invert(pc.is_in(etype, _ETYPES))))
     marked = ~update & ~not_ip & mask(pc.equal(text(columns["Duplicate"]), "true"))
     usable = ~(update | not_ip | marked)
     start, end = micros(columns["TimeFlowStartMs"], "ms"), micros(columns["TimeFlowEndMs"], "ms")
@@ -161,7 +162,7 @@ def _heartbeats(record: dict[str, Any], seen: Any) -> tuple[dict[str, Any], Rows
             "end": pc.if_else(whole_interval, record["end"], record["start"]),
             "observer": text(record["AgentIP"]),
         }
-        found.append({name: whole(pc.take(column, row)) for name, column in beat.items()})
+        found.append({name: take(column, row) for name, column in beat.items()})
         rows.append(row)
     both = {
         name: pa.concat_arrays([text(f[name]) if name == "address" else f[name] for f in found]) for name in found[0]

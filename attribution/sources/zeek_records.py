@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.sources.epochs import micros
+from attribution.sources.raw_columns import Mask, Rows, alike, either, mask, null_where, take, take_all, text, whole
 from attribution.sources.zeek_tsv import Header, split, unescape
 
 _TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
@@ -86,8 +87,8 @@ class Result:
     """
 
     columns: dict[str, Any]
-    row: npt.NDArray[np.int64]
-    bad_time: npt.NDArray[np.bool_]
+    row: Rows
+    bad_time: Mask
     skipped: dict[str, int]
 
 
@@ -106,40 +107,34 @@ def connections(columns: dict[str, Any], hostnames: Any) -> Result:
     start, length = _seconds(columns["ts"]), _seconds(columns["duration"])
     bad = _unreadable(start) | _unreadable(length, columns["duration"])
     row = np.flatnonzero(~bad)
-    column = {name: pc.take(_whole(values), row) for name, values in columns.items()}
-    start, length = pc.take(start, row), pc.take(length, row)
+    column = take_all(columns, row)
+    start, length = take(start, row), take(length, row)
     swap = _responder_is_local(column)
 
-    def either(orig: Any, resp: Any) -> tuple[Any, Any]:
-        return pc.if_else(swap, resp, orig), pc.if_else(swap, orig, resp)
-
     def as_counted(side: str) -> Any:
-        return pc.coalesce(*_alike(column[f"{side}_ip_bytes"], column[f"{side}_bytes"]))
+        return pc.coalesce(*alike(column[f"{side}_ip_bytes"], column[f"{side}_bytes"]))
 
-    local, remote = either(column["id.orig_h"], column["id.resp_h"])
     # Zeek writes the type and code of an ICMP message where ports would be.
-    has_ports = pc.invert(pc.equal(pc.fill_null(_text(column["proto"]), ""), "icmp"))
-    local_port, remote_port = (
-        pc.if_else(has_ports, port, pa.scalar(None, port.type))
-        for port in either(*_alike(column["id.orig_p"], column["id.resp_p"]))
-    )
-    sent, received = either(*_alike(as_counted("orig"), as_counted("resp")))
-    packets_sent, packets_received = either(*_alike(column["orig_pkts"], column["resp_pkts"]))
+    icmp = pc.fill_null(pc.equal(text(column["proto"]), "icmp"), False)
+    local, remote = either(swap, column["id.orig_h"], column["id.resp_h"])
+    ports = either(swap, column["id.orig_p"], column["id.resp_p"])
+    sent, received = either(swap, as_counted("orig"), as_counted("resp"))
+    packets_sent, packets_received = either(swap, column["orig_pkts"], column["resp_pkts"])
     flows = {
         "start": start,
         "end": pc.add(start, pc.fill_null(length, 0)),
         "local_address": local,
-        "local_port": local_port,
+        "local_port": null_where(icmp, ports[0]),
         "remote_address": remote,
-        "remote_port": remote_port,
+        "remote_port": null_where(icmp, ports[1]),
         "protocol": _protocol(column),
         "direction": pc.if_else(swap, "ingress", "egress"),
         "bytes_sent": sent,
         "bytes_received": received,
         "packets_sent": packets_sent,
         "packets_received": packets_received,
-        "hostname": pc.if_else(swap, pa.scalar(None, pa.string()), pc.take(hostnames, row)),
-        "observer": pc.coalesce(_text(column["_system_name"]), _text(column["peer"])),
+        "hostname": null_where(swap, take(hostnames, row)),
+        "observer": pc.coalesce(text(column["_system_name"]), text(column["peer"])),
     }
     return Result(flows, row, bad, {})
 
@@ -155,7 +150,7 @@ def answers(columns: dict[str, Any], header: Header) -> Result:
     bad = _unreadable(asked) | _unreadable(took, columns["rtt"])
     qtype, rcode = _integers(columns["qtype"]), _integers(columns["rcode"])
     items = _items(columns["answers"], header)
-    rejected = _mask(_flag(columns["rejected"]))
+    rejected = mask(_flag(columns["rejected"]))
     failed = (np.asarray(pc.fill_null(rcode, 0)) != 0) | rejected
     other = ~np.isin(np.asarray(pc.fill_null(qtype, 0)), _ADDRESS_QUERIES)
     count = np.asarray(pc.fill_null(pc.list_value_length(items), 0))
@@ -169,10 +164,10 @@ def answers(columns: dict[str, Any], header: Header) -> Result:
     aliases_only = int(usable.sum()) - len(np.unique(parent))
     skipped["no_answer"] += aliases_only
     bindings = {
-        "client_address": pc.take(_whole(columns["id.orig_h"]), parent),
+        "client_address": take(columns["id.orig_h"], parent),
         "server_address": address,
-        "hostname": pc.take(unescape(_whole(_text(columns["query"]))), parent),
-        "time": pc.take(pc.add(asked, pc.fill_null(took, 0)), parent),
+        "hostname": take(unescape(whole(text(columns["query"]))), parent),
+        "time": take(pc.add(asked, pc.fill_null(took, 0)), parent),
         "ttl": ttl,
     }
     return Result(bindings, parent, bad, skipped)
@@ -191,34 +186,34 @@ def leases(columns: dict[str, Any], header: Header) -> Result:
     flat = pc.list_flatten(messages)
     parents = np.asarray(pc.list_parent_indices(messages))
 
-    def rows_with(*kinds: str) -> npt.NDArray[np.bool_]:
-        mask = np.zeros(len(messages), np.bool_)
-        mask[parents[_mask(pc.is_in(flat, pa.array(kinds, flat.type)))]] = True
-        return mask
+    def rows_with(*kinds: str) -> Mask:
+        found = np.zeros(len(messages), np.bool_)
+        found[parents[mask(pc.is_in(flat, pa.array(kinds, flat.type)))]] = True
+        return found
 
-    address = pc.coalesce(*(_text(_whole(columns[n])) for n in ("assigned_addr", "assigned_ip", "client_addr")))
-    acknowledged = _mask(pc.is_null(messages)) | (rows_with("ACK") & ~rows_with("NAK", "DECLINE", "RELEASE"))
-    known = _mask(pc.is_valid(address)) & _mask(pc.is_valid(_whole(columns["mac"])))
+    address = pc.coalesce(*(text(whole(columns[n])) for n in ("assigned_addr", "assigned_ip", "client_addr")))
+    acknowledged = mask(pc.is_null(messages)) | (rows_with("ACK") & ~rows_with("NAK", "DECLINE", "RELEASE"))
+    known = mask(pc.is_valid(address)) & mask(pc.is_valid(whole(columns["mac"])))
     row = np.flatnonzero(~bad & acknowledged & known)
     skipped = {"no_lease": int((~bad & ~(acknowledged & known)).sum())}
-    moment = pc.take(pc.add(first, pc.fill_null(took, 0)), row)
-    mac = pc.utf8_lower(pc.take(_text(_whole(columns["mac"])), row))
+    moment = take(pc.add(first, pc.fill_null(took, 0)), row)
+    mac = pc.utf8_lower(take(text(columns["mac"]), row))
     beats = {
-        "address": pc.take(address, row),
+        "address": take(address, row),
         "workload": pc.binary_join_element_wise("mac:", mac, ""),
-        "service": pc.take(unescape(_text(_whole(columns["host_name"]))), row),
+        "service": take(unescape(text(whole(columns["host_name"]))), row),
         "start": moment,
         "end": moment,
-        "observer": pc.take(_text(_whole(columns["_system_name"])), row),
+        "observer": take(text(columns["_system_name"]), row),
     }
     return Result(beats, row, bad, skipped)
 
 
-def _address_answers(items: Any, ttls: Any, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Any, Any]:
+def _address_answers(items: Any, ttls: Any, rows: Rows) -> tuple[Rows, Any, Any]:
     """Row, address and TTL of every address in the answers of `rows`."""
-    items, ttls = pc.take(items, rows), pc.take(ttls, rows)
+    items, ttls = take(items, rows), take(ttls, rows)
     answer, inner = pc.list_flatten(items), np.asarray(pc.list_parent_indices(items))
-    is_address = _mask(pc.match_substring_regex(answer, _ADDRESS))
+    is_address = mask(pc.match_substring_regex(answer, _ADDRESS))
     length = np.asarray(pc.fill_null(pc.list_value_length(items), 0))
     aligned = np.repeat(np.asarray(pc.fill_null(pc.list_value_length(ttls), 0)) == length, length)
     seconds = np.full(len(answer), np.nan)
@@ -242,63 +237,46 @@ def _responder_is_local(columns: dict[str, Any]) -> Any:
 
 
 def _is_private(addresses: Any) -> Any:
-    encoded = pc.dictionary_encode(_whole(_text(addresses)))
+    encoded = pc.dictionary_encode(whole(text(addresses)))
     private = pc.match_substring_regex(encoded.dictionary, _PRIVATE)
     return pc.fill_null(pc.take(private, encoded.indices), False)
 
 
 def _protocol(columns: dict[str, Any]) -> Any:
     """Numbers where Zeek has them, else names; over IPv6 what Zeek calls icmp is protocol 58."""
-    name = _text(columns["proto"])
-    name = pc.if_else(pc.equal(name, "unknown_transport"), pa.scalar(None, pa.string()), name)
-    over_ipv6 = pc.match_substring(_text(columns["id.orig_h"]), ":")
+    name = text(columns["proto"])
+    name = null_where(pc.equal(name, "unknown_transport"), name)
+    over_ipv6 = pc.match_substring(text(columns["id.orig_h"]), ":")
     name = pc.if_else(pc.and_(pc.equal(name, "icmp"), over_ipv6), "58", name)
-    return pc.coalesce(_text(columns["ip_proto"]), name)
+    return pc.coalesce(text(columns["ip_proto"]), name)
 
 
 def _seconds(column: Any) -> Any:
     """Microseconds of a time or a duration; numbers too large for seconds are milliseconds (`TS_MILLIS`)."""
-    whole = _whole(column)
-    if pa.types.is_integer(whole.type) and (pc.max(whole).as_py() or 0) > 100_000_000_000:
-        return micros(whole, "ms")
-    return micros(whole, "s")
+    array = whole(column)
+    if pa.types.is_integer(array.type) and (pc.max(array).as_py() or 0) > 100_000_000_000:
+        return micros(array, "ms")
+    return micros(array, "s")
 
 
-def _unreadable(parsed: Any, written: Any = None) -> npt.NDArray[np.bool_]:
+def _unreadable(parsed: Any, written: Any = None) -> Mask:
     """Rows whose time is not there, or where it may lack, is written but is no time."""
-    missing = _mask(pc.is_null(parsed))
-    return missing if written is None else missing & _mask(pc.is_valid(_whole(written)))
-
-
-def _whole(column: Any) -> Any:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _text(column: Any) -> Any:
-    return column if pa.types.is_string(column.type) else column.cast(pa.string())
-
-
-def _alike(one: Any, other: Any) -> tuple[Any, Any]:
-    """Both columns in one type: as they are where they agree, else as text."""
-    return (one, other) if one.type == other.type else (_text(one), _text(other))
+    missing = mask(pc.is_null(parsed))
+    return missing if written is None else missing & mask(pc.is_valid(whole(written)))
 
 
 def _flag(column: Any) -> Any:
     """Booleans of JSON's true and false or of Zeek's T and F."""
-    return column if pa.types.is_boolean(column.type) else pc.equal(_text(column), "T")
-
-
-def _mask(flags: Any) -> npt.NDArray[np.bool_]:
-    return np.asarray(pc.fill_null(_whole(flags), False))
+    return column if pa.types.is_boolean(column.type) else pc.equal(text(column), "T")
 
 
 def _integers(column: Any) -> Any:
-    whole = _whole(column)
-    if pa.types.is_integer(whole.type):
-        return whole
-    if pa.types.is_floating(whole.type):
-        return whole.cast(pa.int64(), safe=False)
-    return micros(whole, "us")
+    array = whole(column)
+    if pa.types.is_integer(array.type):
+        return array
+    if pa.types.is_floating(array.type):
+        return array.cast(pa.int64(), safe=False)
+    return micros(array, "us")
 
 
 def _floats(values: Any) -> npt.NDArray[np.float64]:
@@ -311,7 +289,7 @@ def _floats(values: Any) -> npt.NDArray[np.float64]:
 
 def _items(column: Any, header: Header) -> Any:
     """Lists of a set or vector: JSON has them, tab-separated logs join them."""
-    whole = _whole(column)
-    if pa.types.is_list(whole.type):
-        return whole
-    return split(_text(whole), header)
+    array = whole(column)
+    if pa.types.is_list(array.type):
+        return array
+    return split(text(array), header)

@@ -19,7 +19,6 @@ import pyarrow.csv as pcsv
 from attribution.sources.json_lines import OnBad
 
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
-_BLANK_LINE = re.compile(rb"(?:^|\n)\r?\n")
 
 
 @dataclass
@@ -106,7 +105,7 @@ class TsvReader:
 
     def _body(self, body: bytes, first_line: int, on_bad: OnBad) -> Iterator[Rows]:
         numbers = None
-        if _BLANK_LINE.search(body):
+        if body.startswith((b"\n", b"\r\n")) or b"\n\n" in body or b"\n\r\n" in body:
             kept = [(n, line) for n, line in enumerate(body.split(b"\n"), first_line) if line.strip()]
             numbers = np.array([n for n, _ in kept], np.int64)
             body = b"\n".join(line for _, line in kept)
