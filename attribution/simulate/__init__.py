@@ -1,0 +1,1 @@
+"""A seeded fleet with the truth, what event-based attribution makes of it, and the evaluation against the truth."""

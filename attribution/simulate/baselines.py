@@ -1,0 +1,196 @@
+"""Event-based attribution, as it is commonly done, on the same input: the last event about an address decides.
+
+Two variants. `latest`: events are applied in the order in which they are delivered, and a flow gets the owner of that
+moment, when the flow is reported. `held_back`: a flow waits some minutes more, then the events delivered by then decide
+in the order in which they happened. In both, a release takes an address only from the owner that it names.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.config import MINUTE, SECOND
+from attribution.simulate.kinds import Bools, Ints
+
+_PORTS = 1 << 17
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class _Ordered:
+    """Events sorted by key and one of their times, with what a look-up needs about each position.
+
+    Attributes:
+        row: the event at each position.
+        group: number of the key at each position.
+        group_start: first position of each key.
+        when: key number and time in one integer, ascending.
+        origin: what the time in `when` counts from.
+        span: times of one key in `when` are below this.
+        assign: position of the last assign of the key at or before each position; -1 where none.
+        released: position of the next release of the same owner on the same key; `_NEVER` where none.
+    """
+
+    row: Ints
+    group: Ints
+    group_start: Ints
+    when: Ints
+    origin: int
+    span: int
+    assign: Ints
+    released: Ints
+
+    def last(self, groups: Ints, times: Ints) -> Ints:
+        """Last position of each key at or before each time; -1 where there is none or the key is -1."""
+        asked = groups * self.span + np.clip(times - self.origin + 1, 0, self.span - 1)
+        found = np.searchsorted(self.when, asked, side="right") - 1
+        start = self.group_start[np.maximum(groups, 0)] if len(self.group_start) else np.zeros(len(groups), np.int64)
+        return np.where((groups >= 0) & (found >= start), found, -1)
+
+
+def _ordered(key: Ints, owner: Ints, release: Bools, time: Ints, tie: Ints) -> _Ordered:
+    row = np.lexsort((tie, time, key))
+    key, owner, release, time = key[row], owner[row], release[row], time[row]
+    position = np.arange(len(row))
+    fresh = np.r_[True, key[1:] != key[:-1]][: len(row)]
+    group = np.cumsum(fresh) - 1
+    group_start = np.flatnonzero(fresh)
+    origin = int(time.min(initial=0))
+    span = int(time.max(initial=0)) - origin + 3
+    last_assign = np.maximum.accumulate(np.where(release, -1, position)) if len(row) else position
+    last_assign = np.where(last_assign >= group_start[group], last_assign, -1) if len(row) else last_assign
+    return _Ordered(
+        row=row,
+        group=group,
+        group_start=group_start,
+        when=group * span + (time - origin + 1),
+        origin=origin,
+        span=span,
+        assign=last_assign,
+        released=_next_release(group, owner, release),
+    )
+
+
+def _next_release(group: Ints, owner: Ints, release: Bools) -> Ints:
+    """Position of the next release by the same owner in the same group, for each position."""
+    if not len(group):
+        return group
+    order = np.lexsort((np.arange(len(group)), owner, group))
+    g, o, r = group[order], owner[order], release[order]
+    nth = np.arange(len(order))
+    following = np.minimum.accumulate(np.where(r, nth, _NEVER)[::-1])[::-1]
+    at = np.minimum(following, len(order) - 1)
+    same = (following != _NEVER) & (g[at] == g) & (o[at] == o)
+    released = np.empty(len(order), dtype=np.int64)
+    released[order] = np.where(same, order[at], _NEVER)
+    return released
+
+
+class EventLog:
+    """Events of a control plane, ready to be asked about millions of flows.
+
+    Args:
+        events: a table of `schemas/assignment.avsc` plus `received`, the time of delivery; in the order of delivery.
+    """
+
+    def __init__(self, events: Any) -> None:
+        self._addresses = pc.unique(events.column("address").cast(pa.string()).combine_chunks())
+        key = self._keys(events.column("address"), events.column("port"))
+        self.owner = events.column("owner").combine_chunks()
+        self.service = events.column("service").combine_chunks()
+        owner = np.asarray(pc.dictionary_encode(self.owner).indices).astype(np.int64)
+        release = pc.equal(events.column("action"), "release").combine_chunks().to_numpy(zero_copy_only=False)
+        time, self._received = _microseconds(events.column("time")), _microseconds(events.column("received"))
+        rows = np.arange(len(key))
+        self._by_receipt = _ordered(key, owner, release, self._received, rows)
+        # What happened at one time: releases first.
+        self._by_time = _ordered(key, owner, release, time, np.where(release, 0, 1))
+        self._known = key[self._by_receipt.row][self._by_receipt.group_start]
+
+    def _keys(self, addresses: Any, ports: Any) -> Ints:
+        """One number for each (address, port); below zero where no event is about the address."""
+        address = pc.index_in(addresses.cast(pa.string()), value_set=self._addresses).fill_null(-1)
+        port = ports.cast(pa.int64()).fill_null(-1)
+        return np.asarray(address).astype(np.int64) * _PORTS + np.asarray(port).astype(np.int64) + 1
+
+    def _groups(self, addresses: Any, ports: Any) -> Ints:
+        """Number of the key that decides: the port's where events are about it, else the address's; -1 for none."""
+        exact = self._keys(addresses, ports)
+        whole = self._keys(addresses, pa.nulls(len(addresses), pa.int32()))
+        return np.where(self._find(exact) >= 0, self._find(exact), self._find(whole))
+
+    def _find(self, keys: Ints) -> Ints:
+        if not len(self._known):
+            return np.full(len(keys), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self._known, keys), len(self._known) - 1)
+        return np.where(self._known[at] == keys, at, -1)
+
+    def latest(self, addresses: Any, ports: Any, judged: Ints) -> Ints:
+        """The event that names each owner by what was delivered until `judged`, in that order; -1 where nobody.
+
+        Args:
+            addresses: canonical text.
+            ports: int32, may be null.
+            judged: microseconds UTC.
+        """
+        ordered = self._by_receipt
+        now = ordered.last(self._groups(addresses, ports), judged)
+        return self._answer(ordered, now, np.where(now >= 0, ordered.assign[now], -1), np.full(len(now), _NEVER))
+
+    def held_back(self, addresses: Any, ports: Any, start: Ints, judged: Ints) -> Ints:
+        """The event that names each owner at `start` by what was delivered until `judged`; -1 where nobody."""
+        ordered = self._by_time
+        received = self._received[ordered.row]
+        now = ordered.last(self._groups(addresses, ports), start)
+        assign = np.where(now >= 0, ordered.assign[now], -1)
+        unseen = np.flatnonzero((assign >= 0) & (received[assign] > judged))
+        while len(unseen):
+            before = assign[unseen] - 1
+            same = (before >= 0) & (ordered.group[before] == ordered.group[assign[unseen]])
+            assign[unseen] = np.where(same, ordered.assign[before], -1)
+            unseen = unseen[assign[unseen] >= 0]
+            unseen = unseen[received[assign[unseen]] > judged[unseen]]
+        return self._answer(ordered, now, assign, judged)
+
+    def _answer(self, ordered: _Ordered, now: Ints, assign: Ints, judged: Ints) -> Ints:
+        """The assign of each flow as a row of the events, unless its owner's release is known and came before `now`."""
+        if not len(ordered.row):
+            return assign
+        released = ordered.released[np.maximum(assign, 0)]
+        known = released <= now
+        known &= self._received[ordered.row[np.where(known, released, 0)]] <= judged
+        return np.where((assign >= 0) & ~known, ordered.row[np.maximum(assign, 0)], -1)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One variant of event-based attribution.
+
+    Attributes:
+        name: as tables show it.
+        wait: time between a flow's end and its judgement, microseconds.
+        by_time: whether events are put in the order in which they happened (`held_back`) or stay as delivered.
+    """
+
+    name: str
+    wait: int
+    by_time: bool
+
+    def attribute(self, log: EventLog, addresses: Any, ports: Any, start: Ints, end: Ints) -> tuple[Any, Any]:
+        """Owner and service of each address and port at the flows' start; null where unattributed."""
+        judged = end + self.wait
+        rows = log.held_back(addresses, ports, start, judged) if self.by_time else log.latest(addresses, ports, judged)
+        chosen = pa.array(rows, mask=rows < 0)
+        return log.owner.take(chosen), log.service.take(chosen)
+
+
+def baselines(*, report_delay: int = 30 * SECOND, hold_back: int = 10 * MINUTE) -> tuple[Baseline, Baseline]:
+    """The latest event delivered when a flow is reported, and the same with a hold-back; microseconds."""
+    return Baseline("latest event", report_delay, by_time=False), Baseline("held-back events", hold_back, by_time=True)
+
+
+def _microseconds(column: Any) -> Ints:
+    return np.asarray(column.cast(pa.int64()).combine_chunks()).astype(np.int64)

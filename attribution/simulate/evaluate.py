@@ -1,0 +1,195 @@
+"""Holds attributed flows, and what event-based attribution would have said, against the truth."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from attribution.config import MINUTE, SECOND
+from attribution.errors import SourceError
+from attribution.simulate.alignment import Slice, aligned
+from attribution.simulate.baselines import Baseline, EventLog, baselines
+from attribution.simulate.evaluation import FLEET_KINDS, OURS, Evaluation, Outcomes
+from attribution.simulate.kinds import KIND_TEXTS, Ints
+from attribution.simulate.tables import EVENTS
+
+_SIDES = ("local", "remote")
+
+
+def evaluate(
+    attributed: Path,
+    truth: Path,
+    events: Path | None = None,
+    *,
+    report_delay: int = 30 * SECOND,
+    hold_back: int = 10 * MINUTE,
+) -> Evaluation:
+    """How right the attributed flows of a lake are, and how right two event-based baselines would have been.
+
+    Args:
+        attributed: the lake that `replay` wrote.
+        truth: `truth.parquet` of the simulation that it replayed.
+        events: `workload_events.parquet`; without it there are no baselines.
+        report_delay: time between a flow's end and its report, when the first baseline judges it; microseconds.
+        hold_back: time between a flow's end and the judgement of the second baseline; microseconds.
+
+    Raises:
+        LakeError: there is no lake.
+        SourceError: the truth or the events cannot be read.
+    """
+    log = EventLog(read_events(events)) if events else None
+    variants = baselines(report_delay=report_delay, hold_back=hold_back) if log else ()
+    return evaluate_slices(aligned(attributed, truth), log=log, variants=variants)
+
+
+def evaluate_slices(slices: Iterable[Slice], *, log: EventLog | None, variants: Iterable[Baseline]) -> Evaluation:
+    """The evaluation of aligned slices; what `evaluate` and tests in memory share."""
+    tally = _Tally(log, tuple(variants))
+    for part in slices:
+        tally.add(part)
+    return tally.result()
+
+
+def read_events(path: Path) -> Any:
+    """The events of a simulation, in the order of delivery.
+
+    Raises:
+        SourceError: the file cannot be read or lacks columns.
+    """
+    try:
+        return pq.read_table(path, columns=EVENTS.names)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SourceError(
+            f"cannot read the events {path}: {error}; name a simulation's workload_events.parquet"
+        ) from error
+
+
+@dataclass
+class _Tally:
+    """Counts slice by slice; services are numbered as they come."""
+
+    log: EventLog | None
+    variants: tuple[Baseline, ...]
+    flows: int = 0
+    lost: int = 0
+    repeated: int = 0
+    foreign: int = 0
+    services: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, Outcomes] = field(default_factory=dict)
+    reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    true_edges: set[tuple[int, int]] = field(default_factory=set)
+
+    def add(self, part: Slice) -> None:
+        """Count one slice."""
+        truth = part.truth
+        self.flows += truth.num_rows
+        self.lost += part.lost
+        self.repeated += part.repeated
+        self.foreign += part.foreign
+        if not truth.num_rows:
+            return
+        client, server = self._numbers(truth.column("local_service")), self._numbers(truth.column("remote_service"))
+        self.true_edges |= _pairs(client, server)
+        kind = _ints(pc.index_in(truth.column("remote_kind"), value_set=pa.array(KIND_TEXTS)).fill_null(-1))
+        ours = {
+            side: (part.answers.column(f"{side}_workload"), part.answers.column(f"{side}_service")) for side in _SIDES
+        }
+        outcome = self._count(OURS, truth, ours, kind, client, server)
+        for side in _SIDES:
+            self._count_reasons(side, part.answers.column(f"{side}_reason"), outcome[side], kind)
+        for variant in self.variants if self.log else ():
+            self._count(variant.name, truth, self._answers(variant, part), kind, client, server)
+
+    def _answers(self, variant: Baseline, part: Slice) -> dict[str, tuple[Any, Any]]:
+        """What a baseline says of both sides; what was seen at capture stays."""
+        log = self.log
+        if log is None:
+            raise ValueError("a baseline needs events")
+        start, end = (_ints(part.truth.column(name).cast(pa.int64())) for name in ("start", "end"))
+        found = {}
+        for side in _SIDES:
+            address, port = part.truth.column(f"{side}_address"), part.truth.column(f"{side}_port")
+            workload, service = variant.attribute(log, address, port, start, end)
+            captured = pc.equal(part.answers.column(f"{side}_method"), "capture").fill_null(False)
+            found[side] = (
+                pc.if_else(captured, part.answers.column(f"{side}_workload"), workload),
+                pc.if_else(captured, part.answers.column(f"{side}_service"), service),
+            )
+        return found
+
+    def _count(
+        self, system: str, truth: Any, answers: dict[str, tuple[Any, Any]], kind: Ints, client: Ints, server: Ints
+    ) -> dict[str, Ints]:
+        """Add one system's outcomes of a slice; return them by side."""
+        counts = self.outcomes.setdefault(system, Outcomes())
+        outcome = {side: judge(truth, side, *answers[side]) for side in _SIDES}
+        for side in _SIDES:
+            counts.add_side(side, kind, outcome[side])
+        fleet = np.isin(kind, FLEET_KINDS)
+        counts.add_services(client[fleet], server[fleet], outcome["remote"][fleet])
+        claimed = [self._numbers(answers[side][1]) for side in _SIDES]
+        counts.claimed |= _pairs(*claimed)
+        return outcome
+
+    def _count_reasons(self, side: str, reasons: Any, outcome: Ints, kind: Ints) -> None:
+        """Reasons by outcome; of the remote side, only for flows inside the fleet."""
+        texts = pc.dictionary_encode(reasons.fill_null("lost").combine_chunks())
+        code = np.asarray(texts.indices).astype(np.int64)
+        asked = np.isin(kind, FLEET_KINDS) if side == "remote" else np.ones(len(code), dtype=np.bool_)
+        counts = np.bincount(code[asked] * 3 + outcome[asked], minlength=3 * len(texts.dictionary))
+        for i, reason in enumerate(texts.dictionary.to_pylist()):
+            for j, name in enumerate(Outcomes.NAMES):
+                if counts[3 * i + j]:
+                    self.reasons[side, reason, name] += int(counts[3 * i + j])
+
+    def _numbers(self, services: Any) -> Ints:
+        """The number of each service name; -1 for null."""
+        texts = services.combine_chunks() if isinstance(services, pa.ChunkedArray) else services
+        coded = pc.dictionary_encode(texts)
+        numbers = [self.services.setdefault(name, len(self.services)) for name in coded.dictionary.to_pylist()]
+        code = _ints(coded.indices.fill_null(-1))
+        return np.array([*numbers, -1], dtype=np.int64)[code]
+
+    def result(self) -> Evaluation:
+        """What was counted."""
+        return Evaluation(
+            flows=self.flows,
+            lost=self.lost,
+            repeated=self.repeated,
+            foreign=self.foreign,
+            services=tuple(self.services),
+            outcomes=self.outcomes or {OURS: Outcomes()},
+            reasons=dict(self.reasons),
+            true_edges=frozenset(self.true_edges),
+        )
+
+
+def judge(truth: Any, side: str, workload: Any, service: Any) -> Ints:
+    """0 where the answer is right, 1 where it names a wrong workload or service, 2 where it names nobody.
+
+    An answer without a workload is right if its service is (a labelled prefix); one without a service if its workload
+    is.
+    """
+    right_workload = pc.equal(workload, truth.column(f"{side}_workload")).fill_null(False)
+    right_service = pc.equal(service, truth.column(f"{side}_service")).fill_null(False)
+    wrong = pc.or_(
+        pc.and_(workload.is_valid(), pc.invert(right_workload)), pc.and_(service.is_valid(), pc.invert(right_service))
+    )
+    named = pc.or_(workload.is_valid(), service.is_valid())
+    return _ints(pc.if_else(named, wrong.cast(pa.int64()), 2))
+
+
+def _pairs(client: Ints, server: Ints) -> set[tuple[int, int]]:
+    both = (client >= 0) & (server >= 0)
+    packed = np.unique((client[both] << 32) | server[both])
+    return {(p >> 32, p & 0xFFFFFFFF) for p in packed.tolist()}
+
+
+def _ints(column: Any) -> Ints:
+    return np.asarray(column).astype(np.int64)

@@ -1,0 +1,29 @@
+"""What an endpoint of a simulated flow can be, and the small array types that the simulator is written in."""
+
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+class Kind(IntEnum):
+    """What holds an address; the lower-case name is what `truth.parquet` calls it."""
+
+    WORKLOAD = 0
+    PORT_OWNER = 1
+    LOAD_BALANCER = 2
+    LABELLED = 3
+    UNLABELLED = 4
+
+
+#: Text of each kind, by its number.
+KIND_TEXTS = tuple(kind.name.lower() for kind in Kind)
+
+
+def is_fleet(kinds: npt.NDArray[np.int64]) -> Bools:
+    """Whether each kind is a workload of the fleet, on an address of its own or on one port of a node's."""
+    return np.asarray(kinds <= Kind.PORT_OWNER)
