@@ -21,6 +21,7 @@ from attribution.core.columns import (
     running_max,
     starts_of_runs,
 )
+from attribution.core.services import Services
 
 #: The port of a heartbeat that is about the whole address.
 ANY_PORT = -1
@@ -79,12 +80,16 @@ class Keys:
 
 @dataclass(frozen=True)
 class Ranges:
-    """Ownership ranges, ordered by key, participant and time. `service` is -1 where none or several are named."""
+    """Ownership ranges, ordered by key, participant and time.
+
+    `service` is -1 where none or several are named; a range is `uniform` where all its heartbeats name it, or none does.
+    """
 
     group: Int64
     workload: Int32
     rival: Bool
     service: Int32
+    uniform: Bool
     start: Int64
     end: Int64
     longest_gap: Int64
@@ -119,6 +124,7 @@ class Evidence:
     ranges: Ranges
     pieces: Pieces
     holes: Holes
+    services: Services
 
 
 def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
@@ -136,7 +142,10 @@ def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     gap[1:] = np.where(first[1:], 0, np.maximum(start[1:] - last_seen[:-1], 0))
     new_range = first | (gap > settings.max_gap)
     gap[new_range] = 0
-    ranges, of_range = _ranges(group, rival, workload, start, last_seen, gap, new_range, heartbeats.service[row])
+    service = heartbeats.service[row]
+    ranges, of_range = _ranges(group, rival, workload, start, last_seen, gap, new_range, service)
+    naming = np.flatnonzero(~(ranges.uniform | ranges.rival)[of_range] & (service >= 0))
+    services = Services.of(of_range[naming], service[naming], start[naming], end[naming])
 
     suspects = np.flatnonzero((gap > 0) & ~rival & _overlapped(ranges)[of_range])
     hole = np.zeros(len(start), np.bool_)
@@ -149,7 +158,7 @@ def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     begin = np.flatnonzero(new_piece)
     finish = np.append(begin[1:], len(start)) - 1 if len(begin) else begin
     pieces = Pieces(group[begin], workload[begin], rival[begin], of_range[begin], start[begin], last_seen[finish])
-    return Evidence(keys, ranges, pieces, holes)
+    return Evidence(keys, ranges, pieces, holes, services)
 
 
 def _keys(heartbeats: Heartbeats) -> tuple[Keys, Int64, Int64, Bool]:
@@ -186,7 +195,7 @@ def _ranges(
     of_range = np.cumsum(new_range) - 1
     if len(begin) == 0:
         empty = np.zeros(0, np.int64)
-        return Ranges(group, workload, rival, service, empty, empty, empty), of_range
+        return Ranges(group, workload, rival, service, rival, empty, empty, empty), of_range
     finish = np.append(begin[1:], len(start)) - 1
     largest = np.maximum.reduceat(service, begin)
     unnamed = np.int32(np.iinfo(np.int32).max)
@@ -196,6 +205,7 @@ def _ranges(
         workload=workload[begin],
         rival=rival[begin],
         service=np.where(largest == smallest, largest, np.int32(-1)),
+        uniform=largest == np.minimum.reduceat(service, begin),
         start=start[begin],
         end=last_seen[finish],
         longest_gap=np.maximum.reduceat(gap, begin),

@@ -7,9 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import Int32, encode, find, recode
+from attribution.core.address_book import AddressBook
+from attribution.core.columns import Int32
 from attribution.core.evidence import ANY_PORT, Evidence, Heartbeats, digest
 from attribution.core.index import Answer, EvidenceIndex, Question
+from attribution.core.reasons import CODES
 from attribution.schema import TIMESTAMP, arrow_schema
 
 
@@ -21,6 +23,8 @@ class Ownership:
         self.heartbeats = Heartbeats.of(heartbeats)
         self.evidence: Evidence = digest(self.heartbeats, settings)
         self.index = EvidenceIndex(self.evidence, settings)
+        self._max_gap = settings.max_gap
+        self._addresses = AddressBook(self.heartbeats.addresses)
         self._has_ports = np.zeros(self.evidence.keys.addresses + 1, np.bool_)
         self._has_ports[self.evidence.keys.port_keys >> 16] = True
 
@@ -32,8 +36,7 @@ class Ownership:
             port: -1 where the flow has none.
             question: the asked intervals.
         """
-        codes, values = encode(address)
-        group = recode(codes, find(values, self.heartbeats.addresses))
+        group = self._addresses.find(address)
         return self.index.ask(self._own_port(group, port, question), question)
 
     def _own_port(self, group: Int32, port: Int32, question: Question) -> Int32:
@@ -55,9 +58,22 @@ class Ownership:
         """Workload of each answer as a number into `heartbeats.workloads`; -1 where there is none."""
         return np.append(self.evidence.ranges.workload, np.int32(-1))[answer.range]
 
-    def service_of(self, answer: Answer) -> Int32:
-        """Service of each answer as a number into `heartbeats.services`; -1 where there is none."""
-        return np.append(self.evidence.ranges.service, np.int32(-1))[answer.range]
+    def service_of(self, answer: Answer, question: Question) -> Int32:
+        """Service of each answer as a number into `heartbeats.services`; -1 where none or several are named.
+
+        It is what the owner's heartbeats name that are at most `max_gap` from the asked interval; for `within`, from the
+        first of them.
+        """
+        ranges = self.evidence.ranges
+        service = np.append(ranges.service, np.int32(-1))[answer.range]
+        rows = np.flatnonzero(~np.append(ranges.uniform, True)[answer.range])
+        if len(rows):
+            owner = answer.range[rows].astype(np.int64)
+            within = answer.reason[rows] == CODES["within"]
+            x = np.where(within, ranges.start[owner], question.a[rows] - self._max_gap)
+            y = np.where(within, ranges.start[owner], question.b[rows]) + self._max_gap
+            service[rows] = self.evidence.services.named(owner, x, y)
+        return service
 
     def ranges(self) -> Any:
         """All ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, port and time."""

@@ -87,7 +87,7 @@ class Resolver:
         none = answer.range < 0
         side = Side(
             workload=self.ownership.workload_of(answer),
-            service=self.ownership.service_of(answer),
+            service=self.ownership.service_of(answer, question),
             reason=answer.reason,
             distance=np.where(none, np.int64(-1), answer.distance),
         )
