@@ -60,10 +60,17 @@ class Input(Protocol):
         """The first bytes (up to 64 KiB) without consuming them; decides the format."""
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes more; `b""` at the end. Raises `SourceError` where the content is truncated or corrupt."""
+        """Up to `size` bytes more; `b""` at the end.
+
+        Truncated or corrupt content ends after its last good byte; the run sets the damage aside as one reject when the
+        format is done, so a format need not care.
+        """
 
     def lines(self, block_bytes: int) -> Iterator[tuple[int, bytes]]:
-        """Blocks of whole lines, each with the 1-based number of its first line; the last may lack a final newline."""
+        """Blocks of whole lines, each with the 1-based number of its first line; the last may lack a final newline.
+
+        A byte order mark is left out, and so is the cut-off last line of truncated or corrupt content.
+        """
 
     def seekable_file(self) -> Any:
         """A seekable binary file object, for Parquet and Arrow files; spooled to disk where the input is a stream."""
