@@ -17,6 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core import ipv4
+
 UInt64 = npt.NDArray[np.uint64]
 Bool = npt.NDArray[np.bool_]
 
@@ -41,8 +43,9 @@ def canonical(texts: Any) -> tuple[Any, Bool]:
         texts: an Arrow array (chunked or not) of text, dictionary-encoded or not.
 
     Returns:
-        A `dictionary<int32, string>` array that is null where the row was null or no address, and a mask that is false
-        only where the row held text that is no address.
+        Text that is null where the row was null or no address, and a mask that is false only where the row held text
+        that is no address. The text is a `dictionary<int32, string>` array, or the column itself where it is plain
+        text and every row is canonical IPv4 already: the common case, which needs no dictionary.
     """
     return _each_distinct(texts, canonical_address, plain=_IPV4)
 
@@ -139,6 +142,8 @@ def _pack_ipv4(texts: Any) -> UInt64:
 
 def _each_distinct(texts: Any, function: Callable[[str], str | None], *, plain: str | None) -> tuple[Any, Bool]:
     """`function` of every distinct text; texts that match the pattern `plain` are taken as they are."""
+    if plain is not None and not isinstance(texts, pa.ChunkedArray) and ipv4.parse(texts) is not None:
+        return texts, np.ones(len(texts), np.bool_)
     encoded = _encoded(texts)
     distinct, rows = encoded.dictionary, encoded.indices
     valid = np.ones(len(rows), np.bool_)
