@@ -1,0 +1,60 @@
+"""The command line: `attribution VERB`. Each verb is one library call in a module of its own."""
+
+import importlib
+import sys
+
+import click
+
+from attribution import __version__
+from attribution.errors import AttributionError
+
+#: The verbs, in the order of `attribution --help`, which is the order in which one uses them.
+VERBS = {
+    "replay": "Attribute flow logs and write the result as a Parquet lake.",
+    "graph": "Show who talks to whom: services, edges, traffic; or compare two windows.",
+    "talkers": "Show the largest services, workloads, addresses, ports or edges.",
+    "whois": "Show who held an address, and when.",
+    "explain": "Show why a flow or an edge was attributed as it was.",
+    "simulate": "Make a fleet with flows, heartbeats and the truth.",
+    "evaluate": "Compare a lake with the truth, and with event-based attribution.",
+}
+
+
+class _Verbs(click.Group):
+    """Imports a verb's module when the verb is used: `attribution --help` needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"attribution.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="attribution")
+def cli() -> None:
+    """Which workload was on the other end of each network flow, at that moment?
+
+    \b
+    Examples:
+      attribution replay --flows logs/ --heartbeats beats.parquet --out lake
+      attribution graph lake
+      attribution whois lake 10.0.0.7 --at 2026-01-05T12:00:00Z
+      attribution simulate --scenario gateway --out fleet
+    """
+
+
+def main() -> None:
+    """Run the command line; errors of the package are printed as one message, and the exit status is 1."""
+    try:
+        cli()
+    except AttributionError as error:
+        click.echo(f"attribution: {error}", err=True)
+        sys.exit(1)
