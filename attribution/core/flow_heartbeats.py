@@ -1,0 +1,60 @@
+"""Flows as heartbeats: a connection whose local workload was known at capture shows that workload at its address."""
+
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.schema import HEARTBEAT, record
+
+#: The fields of a flow that its heartbeat is made of; a batch needs no others.
+FIELDS = ("start", "end", "local_address", "local_workload", "local_service", "observer", "basis")
+
+_CONNECTION = "connection"
+
+
+def flow_heartbeats(flows: Any, span: Literal["interval", "start", "none"] = "interval") -> Any:
+    """The heartbeats that flows are, by the rule *Flows as heartbeats* of `docs/design.md`.
+
+    A window is none, since the workload may have held the address in a part of it only.
+
+    Args:
+        flows: record batch or table of canonical flows; it needs only `FIELDS`. Text may be dictionary-encoded.
+        span: `interval` where the end is the last activity seen at the owner; `start` where it can come from a
+            connection-tracking timeout, which outlives the owner; `none` where the log's flows are no heartbeats.
+
+    Returns:
+        A record batch of heartbeats in the order of their flows, text encoded as it was.
+    """
+    if isinstance(flows, pa.Table):
+        flows = _as_batch(flows)
+    if span == "none":
+        flows = flows.slice(0, 0)
+    known = pc.and_(flows.column("local_workload").is_valid(), _is(flows.column("basis"), _CONNECTION))
+    seen = flows if pc.all(known, min_count=0).as_py() else flows.filter(known)
+    columns = {
+        "address": seen.column("local_address"),
+        "port": pa.nulls(seen.num_rows, record(HEARTBEAT)["port"].type),
+        "workload": seen.column("local_workload"),
+        "service": seen.column("local_service"),
+        "start": seen.column("start"),
+        "end": seen.column("end" if span == "interval" else "start"),
+        "observer": seen.column("observer"),
+    }
+    fields = record(HEARTBEAT).fields
+    schema = pa.schema([pa.field(f.name, columns[f.name].type, nullable=f.nullable) for f in fields])
+    return pa.record_batch([columns[f.name] for f in fields], schema=schema)
+
+
+def _is(texts: Any, value: str) -> Any:
+    """Mask of the rows that hold `value`; null is none."""
+    if isinstance(texts, pa.DictionaryArray):
+        is_value = pc.fill_null(pc.equal(texts.dictionary, value), False)
+        return pc.fill_null(is_value.take(texts.indices), False)
+    return pc.fill_null(pc.equal(texts, value), False)
+
+
+def _as_batch(table: Any) -> Any:
+    """One record batch of a table, its dictionaries brought to one."""
+    batches = table.unify_dictionaries().combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

@@ -1,0 +1,69 @@
+"""Which flows are heartbeats, and over which time."""
+
+import pyarrow as pa
+import pytest
+
+from attribution import schema
+from attribution.core.flow_heartbeats import FIELDS, flow_heartbeats
+
+ROWS = [
+    {"local_address": "10.0.0.1", "local_workload": "a", "local_service": "web", "observer": "n1"},
+    {"local_address": "10.0.0.2", "local_workload": None, "local_service": "db"},
+    {"local_address": "10.0.0.3", "local_workload": "c", "basis": "window"},
+    {"local_address": "10.0.0.4", "local_workload": "d"},
+]
+SEEN_AT_1 = {"address": "10.0.0.1", "port": None, "workload": "a", "service": "web", "observer": "n1"}
+SEEN_AT_4 = {"address": "10.0.0.4", "port": None, "workload": "d", "service": None, "observer": None}
+
+
+def flows(rows=ROWS, *, encoded=False):
+    whole = [
+        {"start": i, "end": i + 60, "remote_address": "9.9.9.9", "local_port": 40000 + i, "basis": "connection"} | row
+        for i, row in enumerate(rows)
+    ]
+    batch = pa.RecordBatch.from_pylist(whole, schema=schema.arrow_schema("flow"))
+    if not encoded:
+        return batch
+    arrays = [c.dictionary_encode() if pa.types.is_string(c.type) else c for c in batch.columns]
+    return pa.record_batch(arrays, names=batch.schema.names)
+
+
+def rows(batch):
+    assert batch.schema.names == list(schema.record("heartbeat").names)
+    assert [f.nullable for f in batch.schema] == [f.nullable for f in schema.arrow_schema("heartbeat")]
+    times = [batch.column(name).cast(pa.int64()).to_pylist() for name in ("start", "end")]
+    others = batch.select([n for n in batch.schema.names if n not in ("start", "end")]).to_pylist()
+    return [row | {"start": s, "end": e} for row, s, e in zip(others, *times, strict=True)]
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_connection_with_a_known_workload_is_a_heartbeat_over_its_interval(encoded):
+    assert rows(flow_heartbeats(flows(encoded=encoded))) == [
+        SEEN_AT_1 | {"start": 0, "end": 60},
+        SEEN_AT_4 | {"start": 3, "end": 63},
+    ]
+
+
+def test_where_an_end_can_come_from_a_timeout_only_the_start_counts():
+    assert rows(flow_heartbeats(flows(), "start")) == [
+        SEEN_AT_1 | {"start": 0, "end": 0},
+        SEEN_AT_4 | {"start": 3, "end": 3},
+    ]
+
+
+def test_a_log_whose_flows_are_no_heartbeats_gives_none():
+    assert rows(flow_heartbeats(flows(), "none")) == []
+
+
+def test_a_table_and_only_the_needed_fields_will_do():
+    table = pa.Table.from_batches([flows(encoded=True), flows(ROWS[:1], encoded=True)]).select(FIELDS)
+    assert [r["workload"] for r in rows(flow_heartbeats(table))] == ["a", "d", "a"]
+    assert rows(flow_heartbeats(table.slice(0, 0))) == []
+    assert rows(flow_heartbeats(flows([]))) == []
+
+
+def test_flows_that_all_are_heartbeats_are_not_copied():
+    batch = flows(ROWS[:1] * 3)
+    made = flow_heartbeats(batch)
+    assert made.num_rows == 3
+    assert made.column("address").buffers()[2].address == batch.column("local_address").buffers()[2].address
