@@ -37,6 +37,10 @@ from attribution.sources.vpc_fields import REPORT_DELAY, WITHIN_SECOND
 from attribution.sources.vpc_tasks import TaskSightings
 
 
+#: Protocols whose header has ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
+_WITH_PORTS = [6, 17, 33, 132, 136]
+
+
 class RowReader:
     """Makes flow blocks of tables of flow log rows; remembers what ECS tasks were seen."""
 
@@ -115,7 +119,7 @@ def _is_transit_gateway(table: Any) -> bool:
 def _sides(table: Any, incoming: npt.NDArray[np.bool_] | None) -> dict[str, Any]:
     """Addresses, ports, counts and direction: by local and remote side instead of source and destination."""
     source, destination = _packet(table, "srcaddr"), _packet(table, "dstaddr")
-    source_port, destination_port = _column(table, "srcport"), _column(table, "dstport")
+    source_port, destination_port = _port(table, "srcport"), _port(table, "dstport")
     if incoming is None or not incoming.any():
         sides = {
             "local_address": source,
@@ -140,6 +144,15 @@ def _sides(table: Any, incoming: npt.NDArray[np.bool_] | None) -> dict[str, Any]
     if incoming is not None:
         sides["direction"] = table.column("flow_direction")
     return sides
+
+
+def _port(table: Any, name: str) -> Any:
+    """The ports, null where the protocol has none: these logs write 0 for ICMP."""
+    port, protocol = _column(table, name), _column(table, "protocol")
+    if port is None or protocol is None:
+        return port
+    without = pc.invert(pc.is_in(protocol, pa.array(_WITH_PORTS).cast(protocol.type)))
+    return _choose(without, None, port) if pc.any(without).as_py() else port
 
 
 def _window(table: Any) -> tuple[Any, Any]:
