@@ -31,7 +31,8 @@ class _Ordered:
         origin: what the time in `when` counts from.
         span: times of one key in `when` are below this.
         assign: position of the last assign of the key at or before each position; -1 where none.
-        released: position of the next release of the same owner on the same key; `_NEVER` where none.
+        released: position of the next release of the same owner on the same key, itself included; `_NEVER` where none.
+        again: position of the next one after it.
     """
 
     row: Ints
@@ -42,13 +43,13 @@ class _Ordered:
     span: int
     assign: Ints
     released: Ints
+    again: Ints
 
     def last(self, groups: Ints, times: Ints) -> Ints:
         """Last position of each key at or before each time; -1 where there is none or the key is -1."""
         asked = groups * self.span + np.clip(times - self.origin + 1, 0, self.span - 1)
         found = np.searchsorted(self.when, asked, side="right") - 1
-        start = self.group_start[np.maximum(groups, 0)] if len(self.group_start) else np.zeros(len(groups), np.int64)
-        return np.where((groups >= 0) & (found >= start), found, -1)
+        return np.where((groups >= 0) & (found >= self.group_start[np.maximum(groups, 0)]), found, -1)
 
 
 def _ordered(key: Ints, owner: Ints, release: Bools, time: Ints, tie: Ints) -> _Ordered:
@@ -60,8 +61,9 @@ def _ordered(key: Ints, owner: Ints, release: Bools, time: Ints, tie: Ints) -> _
     group_start = np.flatnonzero(fresh)
     origin = int(time.min(initial=0))
     span = int(time.max(initial=0)) - origin + 3
-    last_assign = np.maximum.accumulate(np.where(release, -1, position)) if len(row) else position
-    last_assign = np.where(last_assign >= group_start[group], last_assign, -1) if len(row) else last_assign
+    last_assign = np.maximum.accumulate(np.where(release, -1, position))
+    last_assign = np.where(last_assign >= group_start[group], last_assign, -1)
+    released, again = _next_releases(group, owner, release)
     return _Ordered(
         row=row,
         group=group,
@@ -70,23 +72,25 @@ def _ordered(key: Ints, owner: Ints, release: Bools, time: Ints, tie: Ints) -> _
         origin=origin,
         span=span,
         assign=last_assign,
-        released=_next_release(group, owner, release),
+        released=released,
+        again=again,
     )
 
 
-def _next_release(group: Ints, owner: Ints, release: Bools) -> Ints:
-    """Position of the next release by the same owner in the same group, for each position."""
-    if not len(group):
-        return group
+def _next_releases(group: Ints, owner: Ints, release: Bools) -> tuple[Ints, Ints]:
+    """Position of the next release by the same owner in the same group from each position on, and after it."""
     order = np.lexsort((np.arange(len(group)), owner, group))
     g, o, r = group[order], owner[order], release[order]
     nth = np.arange(len(order))
     following = np.minimum.accumulate(np.where(r, nth, _NEVER)[::-1])[::-1]
-    at = np.minimum(following, len(order) - 1)
-    same = (following != _NEVER) & (g[at] == g) & (o[at] == o)
-    released = np.empty(len(order), dtype=np.int64)
-    released[order] = np.where(same, order[at], _NEVER)
-    return released
+    positions = []
+    for found in (following, np.r_[following[1:], _NEVER][: len(order)]):
+        at = np.minimum(found, len(order) - 1)
+        same = (found != _NEVER) & (g[at] == g) & (o[at] == o)
+        position = np.empty(len(order), dtype=np.int64)
+        position[order] = np.where(same, order[at], _NEVER)
+        positions.append(position)
+    return positions[0], positions[1]
 
 
 class EventLog:
@@ -123,8 +127,6 @@ class EventLog:
         return np.where(self._find(exact) >= 0, self._find(exact), self._find(whole))
 
     def _find(self, keys: Ints) -> Ints:
-        if not len(self._known):
-            return np.full(len(keys), -1, dtype=np.int64)
         at = np.minimum(np.searchsorted(self._known, keys), len(self._known) - 1)
         return np.where(self._known[at] == keys, at, -1)
 
@@ -137,12 +139,16 @@ class EventLog:
             judged: microseconds UTC.
         """
         ordered = self._by_receipt
+        if not len(ordered.row):
+            return np.full(len(judged), -1, dtype=np.int64)
         now = ordered.last(self._groups(addresses, ports), judged)
         return self._answer(ordered, now, np.where(now >= 0, ordered.assign[now], -1), np.full(len(now), _NEVER))
 
     def held_back(self, addresses: Any, ports: Any, start: Ints, judged: Ints) -> Ints:
         """The event that names each owner at `start` by what was delivered until `judged`; -1 where nobody."""
         ordered = self._by_time
+        if not len(ordered.row):
+            return np.full(len(judged), -1, dtype=np.int64)
         received = self._received[ordered.row]
         now = ordered.last(self._groups(addresses, ports), start)
         assign = np.where(now >= 0, ordered.assign[now], -1)
@@ -157,12 +163,13 @@ class EventLog:
 
     def _answer(self, ordered: _Ordered, now: Ints, assign: Ints, judged: Ints) -> Ints:
         """The assign of each flow as a row of the events, unless its owner's release is known and came before `now`."""
-        if not len(ordered.row):
-            return assign
-        released = ordered.released[np.maximum(assign, 0)]
-        known = released <= now
-        known &= self._received[ordered.row[np.where(known, released, 0)]] <= judged
-        return np.where((assign >= 0) & ~known, ordered.row[np.maximum(assign, 0)], -1)
+        received = self._received[ordered.row]
+        released = np.where(assign >= 0, ordered.released[assign], _NEVER)
+        unseen = np.flatnonzero(released <= now)
+        while len(unseen := unseen[received[released[unseen]] > judged[unseen]]):
+            released[unseen] = ordered.again[released[unseen]]
+            unseen = unseen[released[unseen] <= now[unseen]]
+        return np.where((assign >= 0) & (released > now), ordered.row[assign], -1)
 
 
 @dataclass(frozen=True)
