@@ -167,11 +167,6 @@ class Run:
     def covers(self, a: int, b: int) -> bool:
         return self.start <= a and b <= self.end
 
-    @property
-    def service(self) -> str | None:
-        named = {h.service for h in self.heartbeats if h.service is not None}
-        return named.pop() if len(named) == 1 else None
-
     def holes(self, others: Iterable[Heartbeat]) -> list[tuple[int, int]]:
         """The gaps that a heartbeat of another workload touches."""
         return [gap for gap in self.gaps if any(touches(o.start, o.end, *gap) for o in others)]
@@ -242,12 +237,12 @@ def answer_of_key(key: Key, flow: Flow, settings: Settings) -> Side:
                 if r.covers(a, b):
                     by_a_piece = any(p.covers(a, b) for p in pieces(own, others, settings))
                     reason = "covered" if by_a_piece else "bridged"
-                    return named(key, workload, r.service, reason, flow, settings)
+                    return named(key, workload, a, b, reason, flow, settings)
     if flow.basis == "connection":
         workload_within = within(key, flow, settings)
         if workload_within is not None:
-            first = ranges(key.own(workload_within), settings)[0]
-            return named(key, workload_within, first.service, "within", flow, settings)
+            first = min(h.start for h in key.own(workload_within))
+            return named(key, workload_within, first, first, "within", flow, settings)
     return unattributed("gap")
 
 
@@ -261,15 +256,23 @@ def within(key: Key, flow: Flow, settings: Settings) -> str | None:
         return None
     (workload,) = seen
     own = key.own(workload)
-    if any(h.start <= begun for h in own + key.of_others(workload)):
+    if any(h.start <= begun for h in key.claims + key.shares):
         return None
     if not any(p.start <= over and p.end >= sure for p in pieces(own, key.of_others(workload), settings)):
         return None
     return workload
 
 
-def named(key: Key, workload: str, service: str | None, reason: str, flow: Flow, settings: Settings) -> Side:
-    return Side(workload, service, "heartbeat", reason, distance(key, workload, flow, settings))
+def named(key: Key, workload: str, x: int, y: int, reason: str, flow: Flow, settings: Settings) -> Side:
+    """The answer; its service is the one named by the workload's heartbeats at most max_gap from [x, y]."""
+    gap = settings.max_gap
+    near = [h for h in key.own(workload) if touches(h.start, h.end, x - gap, y + gap)]
+    return Side(workload, service_of(near), "heartbeat", reason, distance(key, workload, flow, settings))
+
+
+def service_of(heartbeats: Iterable[Heartbeat]) -> str | None:
+    services = {h.service for h in heartbeats if h.service is not None}
+    return services.pop() if len(services) == 1 else None
 
 
 def distance(key: Key, workload: str, flow: Flow, settings: Settings) -> int:
@@ -410,5 +413,5 @@ def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set
         for r in ranges(own, settings):
             longest = max((end - start for start, end in r.gaps), default=0)
             holes = tuple(r.holes(others))
-            found.add(OwnershipRange(address, port, workload, r.service, r.start, r.end, longest, holes))
+            found.add(OwnershipRange(address, port, workload, service_of(r.heartbeats), r.start, r.end, longest, holes))
     return found

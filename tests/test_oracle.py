@@ -155,14 +155,15 @@ def test_a_hand_over_loses_no_more_than_the_tolerance():
     ("services", "told"),
     [(["web", "web"], "web"), (["web", None], "web"), ([None, None], None), (["web", "api"], None)],
 )
-def test_the_service_is_the_one_that_the_heartbeats_of_the_range_name(services, told):
+def test_the_service_is_the_one_that_the_heartbeats_around_the_moment_name(services, told):
     seen = [beat("a", 100 * i, service=service) for i, service in enumerate(services)]
     assert remote(seen, connection(50)).service == told
 
 
-def test_a_service_named_in_another_range_is_not_this_ones():
-    seen = [beat("a", 0, 100, service="web"), beat("a", 500, 600, service="api")]
-    assert remote(seen, connection(550)).service == "api"
+def test_a_service_named_more_than_max_gap_away_is_not_the_answers():
+    seen = [beat("a", 0, 700), beat("a", 319, service="web"), beat("a", 681, service="api")]
+    told = {s: remote(seen, connection(s)).service for s in (499, 500, 500.000001, 501)}
+    assert told == {499: "web", 500: None, 500.000001: "api", 501: "api"}
 
 
 # What counts
@@ -216,8 +217,8 @@ def test_within_needs_a_sighting_that_is_surely_during_the_connection(sighting, 
     assert remote([beat("a", sighting)], connection(100, 200)).reason == reason
 
 
-def test_within_has_the_service_of_the_first_range():
-    seen = [beat("a", 120, service="web"), beat("a", 400, service="api")]
+def test_within_has_the_service_that_its_first_heartbeats_name():
+    seen = [beat("a", 120), beat("a", 300, service="web"), beat("a", 301, service="api")]
     assert remote(seen, connection(100, 700)) == Side("a", "web", "heartbeat", "within", 20 * SECOND)
 
 
@@ -274,11 +275,11 @@ def test_the_holder_of_single_ports_is_never_the_answer_for_others():
     assert says(remote(seen, connection(500, port=None))) == (None, "gap")
 
 
-def test_a_workloads_own_ports_speak_neither_for_it_nor_against_it():
+def test_a_workloads_own_ports_neither_contradict_it_nor_speak_for_it_but_exclude_within():
     own_port = [beat("pod", 50, 1000, port=443)]
     assert says(remote([beat("pod", 0, 1000), *own_port], connection(500, port=8080))) == ("pod", "covered")
     assert says(remote([beat("pod", 400), *own_port], connection(500, port=8080))) == (None, "gap")
-    assert says(remote([beat("pod", 120), *own_port], connection(100, 200, port=8080))) == ("pod", "within")
+    assert says(remote([beat("pod", 300), *own_port], connection(100, 400, port=8080))) == (None, "gap")
 
 
 # Endpoints that are no workload

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from attribution.config import Settings
 from attribution.core.columns import Bool, Int32, Int64
 from attribution.core.evidence import Evidence
+from attribution.core.nearness import Nearness
 from attribution.core.reasons import CODES
 from attribution.core.segments import Ahead, Segments, cut, look_ahead
 
@@ -62,6 +63,7 @@ class EvidenceIndex:
         self._settings = settings
         self._segments: Segments = cut(evidence)
         self._ahead: Ahead = look_ahead(evidence)
+        self._nearness = Nearness(evidence)
 
     def ask(self, group: Int32, question: Question) -> Answer:
         """The answer of each question's key; group -1 (a key without evidence) is `unknown`."""
@@ -75,7 +77,7 @@ class EvidenceIndex:
 
         bridged = np.flatnonzero(answered & ~covered)
         if len(bridged):
-            distance[bridged] = self._distance(group[bridged], owner[bridged], question.start[bridged])
+            distance[bridged] = self._nearness.distance(owner[bridged], question.start[bridged])
         rest = np.flatnonzero(~answered)
         if len(rest):
             self._settle(rest, group[rest], at[rest], question.take(rest), Answer(owner, reason, distance))
@@ -109,17 +111,12 @@ class EvidenceIndex:
         if len(within):
             owner = self.evidence.pieces.range[newcomer[within]].astype(np.int32)
             answer.range[rows[within]] = owner
-            answer.distance[rows[within]] = self._distance(group[within], owner, question.start[within])
+            answer.distance[rows[within]] = self._nearness.distance(owner, question.start[within])
 
     def _seen_after(self, group: Int32, until: Int64, time: Int64) -> Bool:
         """Whether the key's last own piece that begins by `until` ends at or after `time`."""
         begun = self._segments.pieces[self._segments.find(group, until)]
         return self._ahead.last_own_end(begun) >= time
-
-    def _distance(self, group: Int32, owner: Int32, time: Int64) -> Int64:
-        """Time between each moment and the nearest piece of its owner on the key."""
-        known = self._segments.pieces[self._segments.find(group, time)]
-        return self._ahead.nearest(group, known, self.evidence.ranges.workload[owner], time)
 
     def only_touching(self, group: Int32, a: Int64, b: Int64) -> Int32:
         """The one workload whose ranges touch each [a, b]; -1 where none or several do."""

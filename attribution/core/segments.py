@@ -55,7 +55,7 @@ class Segments:
         """The segment of each key that holds each moment."""
         low = self.offset.take(group + 1)
         length = self.offset.take(group + 2) - low
-        return _last_at_or_before(self.time, low, length, time)
+        return last_at_or_before(self.time, low, length, time)
 
     def only_touching(self, group: Int32, a: Int64, b: Int64) -> Int32:
         """The one workload whose ranges touch each [a, b]; -1 where none or several do."""
@@ -64,7 +64,7 @@ class Segments:
         return np.where(alone, self.toucher[at], np.int32(_NOBODY))
 
 
-def _last_at_or_before(times: Int64, low: Int64, length: Int64, asked: Int64) -> Int64:
+def last_at_or_before(times: Int64, low: Int64, length: Int64, asked: Int64) -> Int64:
     """Binary search in many slices at once: the last position in [low, low + length) whose time is <= asked."""
     for _ in range((int(length.max(initial=1)) - 1).bit_length()):
         half = length >> 1
@@ -255,19 +255,6 @@ class Ahead:
     def last_own_end(self, known: Int64) -> Int64:
         """End of the last own piece among the `known` ones; the caller knows that the key has one."""
         return self.end[self.own_last[known - 1]]
-
-    def nearest(self, group: Int32, known: Int64, workload: Int32, time: Int64) -> Int64:
-        """Time from each moment to the nearest own piece of the workload, `known` pieces having begun by then."""
-        low, stop = self.offset[group + 1], self.offset[group + 2]
-        last = np.where(known > low, self.own_last[known - 1], -1)
-        before = (last >= low) & (self.workload[last] == workload)
-        following = np.append(self.own_next, len(self.start))[known]
-        after = following < stop
-        following = np.where(after, following, 0)
-        after &= self.workload[following] == workload
-        back = np.where(before, np.maximum(time - self.end[last], 0), NEVER_AFTER)
-        forth = np.where(after, self.start[following] - time, NEVER_AFTER)
-        return np.minimum(back, forth)
 
 
 def look_ahead(evidence: Evidence) -> Ahead:

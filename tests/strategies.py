@@ -1,0 +1,157 @@
+"""Small adversarial histories: few addresses, ports and workloads, and times that sit on and beside every boundary.
+
+Times are drawn around a few anchors, off by sums of the settings' own durations and by one microsecond either way, so
+that evidence touches, overlaps, contains, repeats, just joins and just does not, just counts and just does not.
+"""
+
+from dataclasses import dataclass, replace
+
+from hypothesis import strategies as st
+from oracle import Assignment, Evidence, Flow, Heartbeat, Label, NameBinding, Settings
+
+ADDRESSES = ("192.0.2.1", "192.0.2.2", "198.51.100.7", "2001:db8::1")
+PORTS = (None, None, 0, 443, 65_535)
+WORKLOADS = ("a", "b", "c")
+SERVICES = (None, "web", "api")
+PREFIXES = ("0.0.0.0/0", "192.0.2.0/24", "192.0.2.0/31", "192.0.2.2/32", "::/0", "2001:db8::/32", "2001:db8::1/128")
+BASE = 1_772_000_000_000_000
+
+
+@dataclass(frozen=True)
+class History:
+    """Settings, evidence and flows; flows are told apart by their observer."""
+
+    settings: Settings
+    evidence: Evidence
+    flows: tuple[Flow, ...]
+
+
+@st.composite
+def rule_settings(draw):
+    tol = draw(st.sampled_from([10, 10, 10, 0, 1]))
+    max_gap = tol + draw(st.sampled_from([50, 50, 50, 0, 1]))
+    return Settings(
+        clock_tolerance=tol,
+        max_gap=max_gap,
+        hold=max_gap + tol + draw(st.sampled_from([0, 1, 30])),
+        retention=max_gap + 2 * tol + draw(st.sampled_from([1, 40, 400])),
+        name_stretch=draw(st.sampled_from([0, 15])),
+        workload_prefixes=draw(st.sampled_from([(), (), (), ("192.0.2.2/32",), ("198.51.0.0/16", "2001:db8::/64")])),
+    )
+
+
+@st.composite
+def clocks(draw, settings):
+    """A strategy of times in which boundaries are common."""
+    tol, gap = settings.clock_tolerance, settings.max_gap
+    anchors = [BASE]
+    for step in draw(st.lists(st.sampled_from([0, 5, tol, gap, settings.hold, settings.retention]), max_size=4)):
+        anchors.append(anchors[-1] + step)
+    steps = sorted({0, 3, tol, 2 * tol, gap, gap - tol, gap + tol, settings.hold, settings.retention})
+    signed = [sign * step for step in steps for sign in (1, -1)]
+    parts = [anchors, signed, [0, 0, tol, -tol], [0, 0, 0, 1, -1]]
+    return st.tuples(*map(st.sampled_from, parts)).map(sum)
+
+
+def durations(settings):
+    tol, gap = settings.clock_tolerance, settings.max_gap
+    return st.sampled_from([0, 0, 0, 1, tol, 2 * tol, 2 * tol + 1, gap, gap + 1, 2 * gap, settings.retention, 1_000])
+
+
+@st.composite
+def heartbeats(draw, settings, times):
+    start = draw(times)
+    return Heartbeat(
+        # Two addresses get most of the evidence, the others leave room for the fallback.
+        address=draw(st.sampled_from(ADDRESSES[:2] * 4 + ADDRESSES)),
+        port=draw(st.sampled_from(PORTS)),
+        workload=draw(st.sampled_from(WORKLOADS)),
+        service=draw(st.sampled_from(SERVICES)),
+        start=start,
+        end=start + draw(durations(settings)),
+        observer=draw(st.sampled_from([None, "o1"])),
+    )
+
+
+@st.composite
+def assignments(draw, times):
+    return Assignment(
+        address=draw(st.sampled_from(ADDRESSES)),
+        port=draw(st.sampled_from(PORTS)),
+        owner=draw(st.sampled_from(["lb-1", "lb-2", "a"])),
+        service=draw(st.sampled_from(SERVICES)),
+        action=draw(st.sampled_from(["assign", "assign", "release"])),
+        time=draw(times),
+    )
+
+
+@st.composite
+def name_bindings(draw, times):
+    return NameBinding(
+        client_address=draw(st.sampled_from(ADDRESSES)),
+        server_address=draw(st.sampled_from(ADDRESSES)),
+        hostname=draw(st.sampled_from(["one.example", "two.example"])),
+        time=draw(times),
+        ttl=draw(st.sampled_from([None, 0.0, 1e-06, 1.5e-05, 6e-05, 0.29, 60.0])),
+    )
+
+
+labels = st.builds(
+    Label, prefix=st.sampled_from(PREFIXES), service=st.sampled_from(["cloud", "office", "cloud"]), kind=st.none()
+)
+
+
+@st.composite
+def flows(draw, settings, times):
+    start = draw(times)
+    return Flow(
+        start=start,
+        end=start + draw(durations(settings)),
+        local_address=draw(st.sampled_from(ADDRESSES)),
+        local_port=draw(st.sampled_from(PORTS)),
+        remote_address=draw(st.sampled_from(ADDRESSES)),
+        remote_port=draw(st.sampled_from(PORTS)),
+        local_workload=draw(st.sampled_from([None, "client"])),
+        local_service=draw(st.sampled_from([None, None, "front"])),
+        hostname=draw(st.sampled_from([None, None, None, "sni.example"])),
+        basis=draw(st.sampled_from(["connection", "connection", "window"])),
+    )
+
+
+@st.composite
+def histories(draw, most_heartbeats=10, most_flows=6):
+    settings = draw(rule_settings())
+    times = draw(clocks(settings))
+    # Evidence of one kind alone is as interesting as the mix, and the generator finds each sooner so.
+    with_events = draw(st.sampled_from([0, 0, 6]))
+    with_labels = draw(st.sampled_from([0, 0, 4]))
+    with_names = draw(st.sampled_from([0, 0, 4]))
+    seen = draw(st.lists(heartbeats(settings, times), max_size=most_heartbeats))
+    evidence = Evidence(
+        heartbeats=tuple(seen),
+        assignments=tuple(draw(st.lists(assignments(times), max_size=with_events))),
+        name_bindings=tuple(draw(st.lists(name_bindings(times), max_size=with_names))),
+        labels=tuple(draw(st.lists(labels, max_size=with_labels))),
+    )
+    asked = draw(st.lists(flows(settings, times), min_size=1, max_size=most_flows))
+    return History(settings, evidence, tuple(replace(f, observer=str(i)) for i, f in enumerate(asked)))
+
+
+@st.composite
+def crowded_histories(draw):
+    """Many heartbeats of few workloads on one key, where joining and holes are decided."""
+    settings = draw(rule_settings())
+    times = draw(clocks(settings))
+    one_address = {"address": ADDRESSES[0]}
+    ports = draw(st.sampled_from([(None,), (443,), (None, 443), (None, 80, 443)]))
+    seen = draw(st.lists(heartbeats(settings, times), min_size=2, max_size=14))
+    seen = [replace(h, port=draw(st.sampled_from(ports)), **one_address) for h in seen]
+    asked = draw(st.lists(flows(settings, times), min_size=1, max_size=6))
+    asked = [
+        replace(f, remote_address=ADDRESSES[0], remote_port=draw(st.sampled_from([443, 8080])), local_workload="client")
+        for f in asked
+    ]
+    return History(settings, Evidence(tuple(seen)), tuple(replace(f, observer=str(i)) for i, f in enumerate(asked)))
+
+
+any_history = st.one_of(histories(), crowded_histories())
