@@ -140,7 +140,7 @@ def test_lost_repeated_and_foreign_flows_are_counted(folder, truth, tmp_path):
     assert sum(row["flows"] for row in result.by_reason() if row["reason"] == "lost" and row["side"] == "local") == 5
 
 
-def test_slices_of_any_size_give_the_same_result(folder, truth, tmp_path):
+def test_slices_of_any_size_give_the_same_result(truth, tmp_path):
     rows = perfect(truth)
     shuffled = rows.take(np.random.default_rng(0).permutation(rows.num_rows))
     lake = lake_of(shuffled, tmp_path / "lake", rows_per_file=500)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def test_no_two_workloads_hold_one_address_or_one_port_of_it_at_the_same_time(na
     held = tenures_by_key(simulate(scenario(name, ("connections=10",)), seed=5).fleet)
     assert all(start < end for rows in held.values() for start, end, _ in rows)
     for rows in held.values():
-        for (_, end, _), (start, _, _) in zip(rows, rows[1:], strict=False):
+        for (_, end, _), (start, _, _) in pairwise(rows):
             assert end <= start
     whole = {address for address, port in held if port < 0}
     assert not whole & {address for address, port in held if port >= 0}
@@ -38,7 +39,7 @@ def test_no_two_workloads_hold_one_address_or_one_port_of_it_at_the_same_time(na
 
 def test_addresses_pass_on_at_the_very_microsecond_where_there_is_no_pause():
     held = tenures_by_key(simulate(HOSTILE, seed=5).fleet)
-    gaps = [b[0] - a[1] for rows in held.values() for a, b in zip(rows, rows[1:], strict=False)]
+    gaps = [b[0] - a[1] for rows in held.values() for a, b in pairwise(rows)]
     assert sum(gap == 0 for gap in gaps) > len(gaps) / 4
     assert max(len(rows) for rows in held.values()) > 20
 
@@ -46,7 +47,7 @@ def test_addresses_pass_on_at_the_very_microsecond_where_there_is_no_pause():
 def test_a_pause_keeps_addresses_unused():
     paused = replace(HOSTILE, reuse_pause=3 * MINUTE)
     held = tenures_by_key(simulate(paused, seed=5).fleet)
-    gaps = [b[0] - a[1] for rows in held.values() for a, b in zip(rows, rows[1:], strict=False)]
+    gaps = [b[0] - a[1] for rows in held.values() for a, b in pairwise(rows)]
     assert len(gaps) > 100
     assert min(gaps) >= 3 * MINUTE
 
@@ -65,7 +66,7 @@ def test_a_workload_moves_while_it_runs_and_stays_away_from_what_it_left():
         for key, start, end in sorted(rows, key=lambda row: row[1]):
             by_key[key].append((start, end))
         for times in by_key.values():
-            for (_, end), (start, _) in zip(times, times[1:], strict=False):
+            for (_, end), (start, _) in pairwise(times):
                 returns += 1
                 assert start - end >= moving.return_pause
     assert returns > 0

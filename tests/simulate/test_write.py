@@ -72,7 +72,7 @@ def test_vpc_text_holds_one_line_a_window_and_the_truth_says_what_its_reader_say
         read = dict(zip(fields, line.split(" "), strict=True))
         inward = flow["direction"] == "ingress"
         local, remote = ("dst", "src") if inward else ("src", "dst")
-        assert read[f"{local}addr"], read[f"{local}port"] == (flow["local_address"], str(flow["local_port"]))
+        assert (read[f"{local}addr"], read[f"{local}port"]) == (flow["local_address"], str(flow["local_port"]))
         assert read[f"{remote}addr"] == flow["remote_address"]
         assert read[f"{remote}port"] == str(flow["remote_port"])
         assert read["bytes"] == str(flow["bytes_received" if inward else "bytes_sent"])
@@ -103,7 +103,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(LakeError, match="cannot write a simulation to .*fleet"):
+    with pytest.raises(LakeError, match=r"cannot write a simulation to .*fleet"):
         write(simulate(SMALL, seed=1), tmp_path / "file" / "fleet")
 
 
