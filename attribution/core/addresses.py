@@ -8,7 +8,6 @@ wrong owner.
 
 import ipaddress
 import socket
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -18,12 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core import ipv4
+from attribution.core.distinct import each_distinct, one_array
 
 UInt64 = npt.NDArray[np.uint64]
 Bool = npt.NDArray[np.bool_]
-
-#: Type of every text column that this module returns. Its dictionary holds each value once if that of the input does.
-DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"\A(?:{_OCTET}\.){{3}}{_OCTET}\z"
@@ -47,17 +44,19 @@ def canonical(texts: Any) -> tuple[Any, Bool]:
         that is no address. The text is a `dictionary<int32, string>` array, or the column itself where it is plain
         text and every row is canonical IPv4 already: the common case, which needs no dictionary.
     """
-    return _each_distinct(texts, canonical_address, plain=_IPV4)
+    if not isinstance(texts, pa.ChunkedArray) and ipv4.parse(texts) is not None:
+        return texts, np.ones(len(texts), np.bool_)
+    return each_distinct(texts, canonical_address, plain=_IPV4)
 
 
 def canonical_hosts(texts: Any) -> tuple[Any, Bool]:
     """As `canonical`, but a prefix of full length (`10.0.0.1/32`) is also taken, as its one address."""
-    return _each_distinct(texts, _canonical_host, plain=_IPV4)
+    return each_distinct(texts, _canonical_host, plain=_IPV4)
 
 
 def canonical_prefixes(texts: Any) -> tuple[Any, Bool]:
     """CIDR prefixes as canonical text, and which rows are valid; a bare address is a prefix of full length."""
-    return _each_distinct(texts, canonical_prefix, plain=None)
+    return each_distinct(texts, canonical_prefix)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -100,7 +99,7 @@ def pack(addresses: Any) -> tuple[UInt64, UInt64]:
         ValueError: a value is no address.
     """
     if isinstance(addresses, pa.ChunkedArray):
-        addresses = _one_array(addresses)
+        addresses = one_array(addresses)
     if isinstance(addresses, pa.DictionaryArray):
         high, low = pack(addresses.dictionary)
         rows = addresses.indices.to_numpy(zero_copy_only=False)
@@ -138,53 +137,6 @@ def _pack_ipv4(texts: Any) -> UInt64:
     shifts = np.array([24, 16, 8, 0], np.uint64)
     packed: UInt64 = np.bitwise_or.reduce(octets << shifts, axis=1) | _MAPPED_LOW
     return packed
-
-
-def _each_distinct(texts: Any, function: Callable[[str], str | None], *, plain: str | None) -> tuple[Any, Bool]:
-    """`function` of every distinct text; texts that match the pattern `plain` are taken as they are."""
-    if plain is not None and not isinstance(texts, pa.ChunkedArray) and ipv4.parse(texts) is not None:
-        return texts, np.ones(len(texts), np.bool_)
-    encoded = _encoded(texts)
-    distinct, rows = encoded.dictionary, encoded.indices
-    valid = np.ones(len(rows), np.bool_)
-    if plain is None:
-        others = np.ones(len(distinct), np.bool_)
-    else:
-        matched = pc.fill_null(pc.match_substring_regex(distinct, plain), False)
-        others = ~matched.to_numpy(zero_copy_only=False)
-    if not others.any():
-        return encoded, valid
-    mask = pa.array(others)
-    before = distinct.filter(mask)
-    after = pa.array([None if text is None else function(text) for text in before.to_pylist()], pa.string())
-    if after.equals(before) and not after.null_count:
-        return encoded, valid
-    recoded = pc.replace_with_mask(distinct, mask, after).dictionary_encode()
-    indices = recoded.indices.take(rows)
-    if recoded.null_count:
-        absent = pc.fill_null(distinct.is_null().take(rows), True)
-        valid = pc.or_(absent, indices.is_valid()).to_numpy(zero_copy_only=False)
-    return pa.DictionaryArray.from_arrays(indices, recoded.dictionary), valid
-
-
-def _encoded(texts: Any) -> Any:
-    """Text of any kind as one `dictionary<int32, string>` array, without a copy where it is one."""
-    if isinstance(texts, pa.ChunkedArray):
-        texts = _one_array(texts)
-    if pa.types.is_null(texts.type):
-        texts = texts.cast(pa.string())
-    if not isinstance(texts, pa.DictionaryArray):
-        texts = texts.cast(pa.string()).dictionary_encode()
-    return texts if texts.type == DICTIONARY else texts.cast(DICTIONARY)
-
-
-def _one_array(chunked: Any) -> Any:
-    """One array of the chunks; chunks with dictionaries of their own are brought to one dictionary."""
-    if pa.types.is_dictionary(chunked.type):
-        chunked = chunked.unify_dictionaries()
-    if chunked.num_chunks == 1:
-        return chunked.chunk(0)
-    return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], chunked.type)
 
 
 def _canonical_host(text: str) -> str | None:

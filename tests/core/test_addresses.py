@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution.core import addresses
+from attribution.core.distinct import DICTIONARY
 
 IPV4 = st.ip_addresses(v=4)
 IPV6 = st.ip_addresses(v=6) | st.builds(
@@ -87,7 +88,7 @@ def test_canonical_text_is_that_of_ipaddress_and_packing_keeps_the_number(found,
     expected = [a if a is None else unmapped(a) for a in found]
     assert valid.all()
     assert array.to_pylist() == [a if a is None else str(a) for a in expected]
-    if array.type == addresses.DICTIONARY:
+    if array.type == DICTIONARY:
         assert len(set(array.dictionary.to_pylist())) == len(array.dictionary)
     else:
         assert all(a is not None and a.version == 4 for a in expected)

@@ -1,0 +1,71 @@
+"""Work on text columns that is done once per distinct value instead of once per row."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Bool = npt.NDArray[np.bool_]
+
+#: Type of every column that this module makes. Its dictionary holds each value once if that of the input does.
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+
+
+def each_distinct(texts: Any, function: Callable[[str], str | None], *, plain: str | None = None) -> tuple[Any, Bool]:
+    """`function` of every distinct text, for all its rows.
+
+    Args:
+        texts: an Arrow array (chunked or not) of text, dictionary-encoded or not.
+        function: the new text of an old one; None where there is none.
+        plain: a regular expression; texts that it matches stay as they are, without a call.
+
+    Returns:
+        A `dictionary<int32, string>` array, and a mask that is false where `function` turned a text into None. What is
+        null stays null, and counts as fine.
+    """
+    encoded = encode(texts)
+    distinct, rows = encoded.dictionary, encoded.indices
+    fine = np.ones(len(rows), np.bool_)
+    if plain is None:
+        others = np.ones(len(distinct), np.bool_)
+    else:
+        matched = pc.fill_null(pc.match_substring_regex(distinct, plain), False)
+        others = ~matched.to_numpy(zero_copy_only=False)
+    if not others.any():
+        return encoded, fine
+    mask = pa.array(others)
+    before = distinct.filter(mask)
+    after = pa.array([None if text is None else function(text) for text in before.to_pylist()], pa.string())
+    if after.equals(before) and not after.null_count:
+        return encoded, fine
+    recoded = pc.replace_with_mask(distinct, mask, after).dictionary_encode()
+    indices = recoded.indices.take(rows)
+    if recoded.null_count:
+        absent = pc.fill_null(distinct.is_null().take(rows), True)
+        fine = pc.or_(absent, indices.is_valid()).to_numpy(zero_copy_only=False)
+    return pa.DictionaryArray.from_arrays(indices, recoded.dictionary), fine
+
+
+def encode(texts: Any) -> Any:
+    """Text of any Arrow kind as one `dictionary<int32, string>` array, without a copy where it is one."""
+    if isinstance(texts, pa.ChunkedArray):
+        texts = one_array(texts)
+    if pa.types.is_null(texts.type):
+        texts = texts.cast(pa.string())
+    if not isinstance(texts, pa.DictionaryArray):
+        texts = texts.cast(pa.string()).dictionary_encode()
+    return texts if texts.type == DICTIONARY else texts.cast(DICTIONARY)
+
+
+def one_array(chunked: Any) -> Any:
+    """One array of the chunks; chunks with dictionaries of their own are brought to one dictionary."""
+    if not isinstance(chunked, pa.ChunkedArray):
+        return chunked
+    if pa.types.is_dictionary(chunked.type):
+        chunked = chunked.unify_dictionaries()
+    if chunked.num_chunks == 1:
+        return chunked.chunk(0)
+    return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], chunked.type)
