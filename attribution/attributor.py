@@ -1,7 +1,7 @@
 """The seam between the rules and what runs them: evidence goes in, flows are held, attributed flows come out.
 
-The embedded runner and the streaming job drive the same `Attributor`. It knows no clock and no I/O: time is the watermark
-that it is given.
+The embedded runner and the streaming job drive the same `Attributor`. It knows no clock and no I/O: time is the
+watermark that it is given.
 """
 
 from collections import Counter
@@ -29,8 +29,8 @@ _COMPACT_FROM = 1024
 class Attributor:
     """Collects evidence, holds flows until the watermark says that theirs is complete, and attributes them.
 
-    Two ways to use it: `attribute`, where all evidence is known (replay of history), or `hold` and `advance`, where time
-    goes on. Both give the same rows for the same evidence, as long as no evidence comes later than the watermark allows.
+    Two ways to use it: `attribute`, where all evidence is known (replay of history), or `hold` and `advance`, where
+    time goes on. Both give the same rows for the same evidence, if none comes later than the watermark allows.
 
     Attributes:
         settings: the settings of the rules.
@@ -106,8 +106,8 @@ class Attributor:
 
         Args:
             watermark: µs; it never goes back.
-            oldest: no flow that starts before this is expected any more; by default `retention` before the watermark. One
-                that comes after its evidence was forgotten goes out with the reason `too_old`.
+            oldest: no flow that starts before this is expected any more; by default `retention` before the watermark.
+                One that comes after its evidence was forgotten goes out with the reason `too_old`.
         """
         self._watermark = max(self._watermark, watermark)
         oldest = self._watermark - self.settings.retention if oldest is None else oldest
@@ -179,7 +179,8 @@ class Attributor:
             meta = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
             if int(meta["version"]) > SNAPSHOT_VERSION:
                 raise ConfigError(
-                    f"cannot restore a snapshot of version {meta['version']}: this version reads up to {SNAPSHOT_VERSION}"
+                    f"cannot restore a snapshot of version {meta['version']}: "
+                    f"this version reads up to {SNAPSHOT_VERSION}"
                 )
             made._watermark = int(meta["watermark"])
             table = table.replace_schema_metadata(None)

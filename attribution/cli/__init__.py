@@ -40,7 +40,7 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="attribution")
 def cli() -> None:
-    """Which workload was on the other end of each network flow, at that moment?
+    r"""Which workload was on the other end of each network flow, at that moment?
 
     \b
     Examples:

@@ -22,7 +22,7 @@ _INT64_BITS = 63
 
 
 def order_by(group: Int64, time: Int64) -> Int64:
-    """Row order by (group, time), ties in any order: one sort of a combined key where it fits 63 bits, two otherwise."""
+    """Row order by (group, time), ties in any order: one sort of a combined key where that fits 63 bits."""
     if len(group) == 0:
         return np.zeros(0, np.int64)
     low, high = int(time.min()), int(time.max())

@@ -69,7 +69,7 @@ def _octet(digit: npt.NDArray[np.uint8], begin: Int32, end: Int32) -> npt.NDArra
 
 
 class Numbering:
-    """Finds the position of IPv4 numbers in a fixed list: a hash table with open addressing, probed a batch at a time."""
+    """Finds IPv4 numbers in a fixed list: a hash table with open addressing, probed a batch at a time."""
 
     def __init__(self, numbers: UInt32) -> None:
         """Number the distinct `numbers` by their place in the list."""

@@ -13,7 +13,7 @@ from attribution.core.index import EvidenceIndex
 
 
 class NameIndex:
-    """Name bindings as time ranges of (client, server): the same segments as for ownership, asked what alone touches."""
+    """Name bindings as time ranges of (client, server): segments as for ownership, asked what alone touches."""
 
     def __init__(self, bindings: Any, settings: Settings) -> None:
         """Digest `bindings`, a canonical Arrow batch or table of `schemas/name_binding.avsc`, in any order."""
@@ -42,7 +42,7 @@ class NameIndex:
         return client * np.int64(len(self._servers)) + server
 
     def ask(self, client: Any, server: Any, a: Int64, b: Int64) -> Int32:
-        """The one hostname valid for each (client, server) in [a, b], as a number into `hostnames`; -1: none or several."""
+        """The one hostname of each (client, server) in [a, b], a number into `hostnames`; -1: none or several."""
         codes, values = encode(client)
         asked_client = recode(codes, find(values, self._clients))
         codes, values = encode(server)

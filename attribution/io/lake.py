@@ -16,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attribution.errors import LakeError
@@ -134,8 +133,8 @@ def _check_replaceable(lake: Path) -> None:
         raise LakeError(f"cannot write a lake at {lake}: it exists and is no folder; choose another")
     if lake.exists() and any(lake.iterdir()) and not (lake / MANIFEST).exists():
         raise LakeError(
-            f"cannot write a lake at {lake}: the folder holds other files (no {MANIFEST}), and a run replaces all of it; "
-            "choose an empty or a new folder"
+            f"cannot write a lake at {lake}: the folder holds other files (no {MANIFEST}), and a run replaces all of "
+            "it; choose an empty or a new folder"
         )
 
 

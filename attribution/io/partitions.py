@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.core.columns import Int64, microseconds
-from attribution.io.lake import parquet_writer
+from attribution.io.lake import parquet_writer, write_table
 from attribution.schema import arrow_schema
 
 _HOUR = 3_600_000_000
@@ -118,3 +118,20 @@ def _plain(batch: Any) -> Any:
         columns.append(column)
         fields.append(pa.field(field.name, column.type, nullable=field.nullable))
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+class DailyWriter:
+    """Writes ownership ranges under one folder, by the day (UTC) in which they start."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._parts = 0
+
+    def write(self, ranges: Any) -> None:
+        """Take a table of `schemas/ownership_range.avsc`; its rows go to files of their days."""
+        day: Int64 = microseconds(ranges.column("start")) // (24 * _HOUR)
+        for number in np.unique(day).tolist():
+            moment = datetime.fromtimestamp(number * 24 * 3600, UTC)
+            rows = ranges.filter(pa.array(day == number))
+            write_table(rows, self._folder / f"date={moment:%Y-%m-%d}", name=f"part-{self._parts:04d}.parquet")
+            self._parts += 1

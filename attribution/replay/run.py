@@ -6,40 +6,61 @@ runs on all cores in any order. Where it does not, it is cut into slabs of time 
 them as a stream would drive it, so that memory is bounded by the busiest hours and not by the length of the history.
 """
 
-import os
-import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from threading import Lock, local
-from typing import Any
-
-import pyarrow as pa
 
 from attribution import __version__
-from attribution.attributor import Attributor
 from attribution.config import Settings
-from attribution.core.columns import NEVER_AFTER
-from attribution.core.flow_heartbeats import flow_heartbeats
-from attribution.io.lake import REJECTS, StagedLake, write_table, writing
-from attribution.io.partitions import HourlyWriter
-from attribution.io.spool import Spool
-from attribution.replay.evidence_store import EvidenceStore
-from attribution.replay.ranges import RangeCollector
-from attribution.replay.summary import Summary, Tally
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING
-from attribution.sources import Ledger, RejectFile, read
-
-#: Rows of heartbeats and name bindings that may be in memory at once.
-EVIDENCE_LIMIT = 4_000_000
-#: Bytes of flows put aside in memory before they go to disk.
-FLOW_MEMORY = 256 << 20
-#: Rows that are attributed at a time.
-BATCH_ROWS = 262_144
-"""
+from attribution.io.lake import StagedLake, writing
+from attribution.replay.collect import Collection
+from attribution.replay.inputs import Inputs, Limits
+from attribution.replay.judge import Judge
+from attribution.replay.summary import Summary
 
 
-"""
+def replay(
+    inputs: Inputs,
+    out: Path,
+    *,
+    settings: Settings | None = None,
+    limits: Limits | None = None,
+    flows_are_heartbeats: bool = True,
+    progress: Callable[[str, int], None] | None = None,
+) -> Summary:
+    """Attribute the flows of `inputs` and put the lake `out` in its place, whole or not at all.
+
+    Args:
+        inputs: where the input stands.
+        out: folder of the lake; what an earlier run wrote there is replaced.
+        settings: settings of the rules; the defaults suit reports once a minute.
+        limits: what the run may use.
+        flows_are_heartbeats: whether a connection whose local workload is known is a heartbeat of it.
+        progress: called with the phase ("reading", "attributing") and the rows done in it so far.
+
+    Raises:
+        SourceError: a source cannot be read at all.
+        RejectLimitError: too many rows were rejected.
+        LakeError: the lake cannot be written; nothing of it is left.
+    """
+    settings, limits = settings or Settings(), limits or Limits()
+    report = progress or (lambda _phase, _rows: None)
+    began = time.monotonic()
+    with StagedLake(out) as staged, writing(out):
+        collection = Collection(inputs, staged.folder, settings, limits, flows_are_heartbeats=flows_are_heartbeats)
+        try:
+            collection.collect(report)
+            judge = Judge(collection, staged.folder, settings, limits)
+            judge.judge(report)
+        finally:
+            collection.close()
+        summary = Summary(
+            lake=out,
+            tally=judge.tally,
+            ledger=collection.ledger,
+            ranges=judge.ranges,
+            seconds=time.monotonic() - began,
+            slabs=judge.slabs,
+        )
+        staged.commit({"written_by": __version__, "settings": settings.to_dict(), "summary": summary.to_dict()})
+    return summary

@@ -73,7 +73,9 @@ class Summary:
 
     def share_attributed(self, side: str) -> float:
         """Share of flows with a method on that side; 0 without flows."""
-        named = sum(n for (which, reason), n in self.tally.by_reason.items() if which == side and METHOD_OF[reason] != "none")
+        named = sum(
+            n for (which, reason), n in self.tally.by_reason.items() if which == side and METHOD_OF[reason] != "none"
+        )
         return named / self.tally.flows if self.tally.flows else 0.0
 
     def rows(self) -> list[dict[str, Any]]:

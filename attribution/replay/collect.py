@@ -1,0 +1,100 @@
+"""First pass: evidence to the store; flows aside, or left where they are if reading them again costs little."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from attribution.config import Settings
+from attribution.core.flow_heartbeats import flow_heartbeats
+from attribution.io.lake import REJECTS
+from attribution.io.spool import Spool
+from attribution.replay.evidence_store import EvidenceStore
+from attribution.replay.inputs import Inputs, Limits
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, NAME_BINDING
+from attribution.sources import Ledger, RejectFile, read
+from attribution.sources.native import is_native_flows, parquet_heartbeats
+from attribution.sources.opening import expand
+
+Report = Callable[[str, int], None]
+
+
+class Collection:
+    """The input of a run, read once: what the second pass needs.
+
+    Attributes:
+        ledger: rows read, skipped and rejected.
+        store: the evidence.
+    """
+
+    def __init__(
+        self, inputs: Inputs, folder: Path, settings: Settings, limits: Limits, *, flows_are_heartbeats: bool
+    ) -> None:
+        self._inputs, self._limits = inputs, limits
+        self._flows_are_heartbeats = flows_are_heartbeats
+        self._rejects = RejectFile(folder / REJECTS)
+        self.ledger = Ledger(keep=self._rejects.write)
+        self.store = EvidenceStore(folder / ".evidence", settings, limit=limits.evidence_rows)
+        self._spool = Spool(folder / ".flows", memory_bytes=limits.flow_bytes)
+        self._left: list[Path] = []
+        self._rows = 0
+
+    def collect(self, report: Report) -> None:
+        """Read everything but the flows that `flows` will read."""
+        native, others = _split(self._inputs.flows) if self._inputs.format is None else ([], self._inputs.flows)
+        self._left = native
+        if self._flows_are_heartbeats:
+            for path in native:
+                for batch in parquet_heartbeats(path):
+                    self.store.add(HEARTBEAT, batch)
+                    self._count(batch.num_rows, report)
+        for paths, kinds in (
+            (others, INPUT_RECORDS),
+            (self._inputs.heartbeats, (HEARTBEAT,)),
+            (self._inputs.assignments, (ASSIGNMENT,)),
+            (self._inputs.name_bindings, (NAME_BINDING,)),
+            (self._inputs.labels, (LABEL,)),
+        ):
+            if paths:
+                self._read(paths, kinds, report)
+        if not native:
+            self.ledger.check(self._limits.rejected_share)
+
+    def _read(self, paths: Sequence[str | Path], kinds: Sequence[str], report: Report) -> None:
+        for found in read(paths, ledger=self.ledger, format=self._inputs.format, kinds=kinds):
+            if found.kind == FLOW:
+                self._spool.add(found.batch)
+                if self._flows_are_heartbeats and found.flow_heartbeats != "none":
+                    self.store.add(HEARTBEAT, flow_heartbeats(found.batch, found.flow_heartbeats))
+            else:
+                self.store.add(found.kind, found.batch)
+            self._count(found.batch.num_rows, report)
+
+    def _count(self, rows: int, report: Report) -> None:
+        self._rows += rows
+        report("reading", self._rows)
+
+    def flows(self) -> Iterator[Any]:
+        """The flows as canonical record batches, each given once."""
+        yield from self._spool.drain()
+        if self._left:
+            for found in read(self._left, ledger=self.ledger, kinds=(FLOW,)):
+                yield found.batch
+            self.ledger.check(self._limits.rejected_share)
+
+    def close(self) -> None:
+        """Forget everything; remove what was put aside."""
+        self.store.close()
+        self._spool.close()
+        self._rejects.close()
+
+
+def _split(paths: Sequence[str | Path]) -> tuple[list[Path], list[str | Path]]:
+    """The files that are native flows in Parquet, and all others: columns of the former can be read by themselves."""
+    native: list[Path] = []
+    others: list[str | Path] = []
+    for path in expand(paths):
+        if path is not None and is_native_flows(path):
+            native.append(path)
+        else:
+            others.append("-" if path is None else path)
+    return native, others
