@@ -1,0 +1,38 @@
+-- The edges of the table edge_ranked with their five busiest server ports and how both ends were attributed.
+WITH ports AS (
+    SELECT
+        source, source_class, target, target_class, directed,
+        list({'port': port, 'protocol': protocol, 'flows': flows} ORDER BY place) AS ports
+    FROM (
+        SELECT
+            *,
+            row_number() OVER (
+                PARTITION BY source, source_class, target, target_class, directed
+                ORDER BY flows DESC, port NULLS LAST, protocol NULLS LAST
+            ) AS place
+        FROM edge_port
+        SEMI JOIN edge_ranked USING (source, source_class, target, target_class, directed)
+    )
+    WHERE place <= 5
+    GROUP BY ALL
+),
+methods AS (
+    SELECT
+        source, source_class, target, target_class, directed,
+        list({'source': source_method, 'target': target_method, 'flows': flows}
+             ORDER BY flows DESC, source_method, target_method) AS methods
+    FROM (
+        SELECT source, source_class, target, target_class, directed, source_method, target_method, sum(flows) AS flows
+        FROM oriented
+        SEMI JOIN edge_ranked USING (source, source_class, target, target_class, directed)
+        GROUP BY ALL
+    )
+    GROUP BY ALL
+)
+SELECT edge_ranked.*, ports.ports, methods.methods
+FROM edge_ranked
+JOIN ports USING (source, source_class, target, target_class, directed)
+JOIN methods USING (source, source_class, target, target_class, directed)
+ORDER BY
+    greatest(source_class, target_class), both_ways(bytes_out, bytes_back) DESC NULLS LAST, edge_ranked.flows DESC,
+    source, target, directed DESC

@@ -1,0 +1,28 @@
+-- with: windowed, opened, filtered
+-- Sums of the flows by what matters for the graph. Nothing is turned, named or computed here that can wait until there
+-- are few rows: this question reads every flow, and columns that sql/shape.sql found to be of no use are not even read.
+SELECT
+    local_service,
+    CASE WHEN $by::VARCHAR = 'workload' OR ($nameless::BOOLEAN AND local_service IS NULL) THEN local_workload END AS local_workload,
+    local_method,
+    CASE WHEN local_method = 'none' THEN local_reason END AS local_reason,
+    remote_service,
+    CASE WHEN $by::VARCHAR = 'workload' OR ($nameless::BOOLEAN AND remote_service IS NULL) THEN remote_workload END AS remote_workload,
+    remote_method,
+    CASE WHEN remote_method = 'none' THEN remote_reason END AS remote_reason,
+    CASE WHEN $hostnames::BOOLEAN THEN remote_hostname END AS remote_hostname,
+    opener,
+    -- The server's port; the lower of the two where nobody knows who is the server.
+    CASE opener WHEN 'local' THEN remote_port WHEN 'remote' THEN local_port ELSE least(local_port, remote_port) END AS port,
+    protocol,
+    -- Tells the two views of undirected traffic apart where both ends have one name.
+    CASE WHEN $undirected::BOOLEAN AND opener IS NULL THEN local_address <= remote_address END AS local_first,
+    count(*) AS flows,
+    sum(bytes_sent) AS bytes_sent,
+    sum(bytes_received) AS bytes_received,
+    sum(packets_sent) AS packets_sent,
+    sum(packets_received) AS packets_received,
+    epoch_us(min(start)) AS first_seen,
+    epoch_us(max("end")) AS last_seen
+FROM filtered
+GROUP BY ALL

@@ -1,0 +1,223 @@
+"""A lake opened for questions: its Parquet folders as DuckDB views, its SQL files as named questions."""
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from attribution.config import Settings
+from attribution.errors import ConfigError, LakeError
+from attribution.query.window import Window, from_microseconds, parse_window
+from attribution.schema import ASSIGNMENT, ATTRIBUTED_FLOW, LABEL, NAME_BINDING, OWNERSHIP_RANGE, arrow_schema
+
+#: The format of lakes that this version reads.
+LAKE_FORMAT = 1
+
+#: Folder of a lake, which is also the name of its view -> record, and how its Parquet files lie below it.
+_FOLDERS = {
+    "attributed_flows": (ATTRIBUTED_FLOW, ("date", "hour")),
+    "ownership_ranges": (OWNERSHIP_RANGE, ("date",)),
+    "assignments": (ASSIGNMENT, ()),
+    "name_bindings": (NAME_BINDING, ()),
+    "labels": (LABEL, ()),
+}
+_HIVE_TYPES = {"date": pa.date32(), "hour": pa.int64()}
+
+_COMMENT = re.compile(r"--.*")
+_PARAMETER = re.compile(r"\$([a-z_]+)")
+_GLOB_CHARACTER = re.compile(r"([*?\[])")
+
+
+class Warehouse:
+    """One lake and an in-memory DuckDB over it; use it as a context manager, or close it.
+
+    Raises:
+        LakeError: the folder is no lake, or its lake.json is of a format that this version does not read.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        manifest = _manifest(self.folder)
+        try:
+            #: The settings with which the lake's flows were attributed.
+            self.settings = Settings.from_dict(manifest.get("settings", {}), where=str(self.folder / "lake.json"))
+        except ConfigError as error:
+            raise LakeError(f"cannot open the lake {self.folder}: {error}; replay the logs with this version") from None
+        # Spilled data belongs in the system's folder for such things, not in whatever folder the person stands in;
+        # and nothing that a question needs may be fetched from a network.
+        self._connection = duckdb.connect(
+            config={"temp_directory": tempfile.gettempdir(), "autoinstall_known_extensions": False}
+        )
+        try:
+            for name, (record, levels) in _FOLDERS.items():
+                self._create_view(name, record, levels)
+            self._connection.execute(_text("macros"))
+        except duckdb.Error as error:
+            self.close()
+            raise self._failure(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the database; further questions fail."""
+        self._connection.close()
+
+    def ask(self, question: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows that answer the named question, each as column -> value.
+
+        Parameters that the question does not use are left out, so that one set of filters serves several questions.
+
+        Raises:
+            LakeError: DuckDB cannot read the lake's files.
+        """
+        sql = _composed(question)
+        result = self._execute(sql, parameters)
+        names = [column[0] for column in result.description or ()]
+        try:
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        except duckdb.Error as error:
+            raise self._failure(error) from error
+
+    def keep(self, table: str, question: str, **parameters: Any) -> None:
+        """Keep the answer to the named question as the temporary table `table`, for other questions to read.
+
+        Raises:
+            LakeError: DuckDB cannot read the lake's files.
+        """
+        self._execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {_composed(question)}", parameters)
+
+    def extent(self) -> Window:
+        """From the first flow to just after the start of the last one; both None where the lake has no flows."""
+        (row,) = self.ask("extent")
+        last = row["last_start"]
+        return Window(from_microseconds(row["first_start"]), from_microseconds(None if last is None else last + 1))
+
+    def window(self, window: Window | str | None) -> Window:
+        """`window` itself, or the window that the text means on this lake, or the open one.
+
+        Raises:
+            QueryError: the text is no window.
+        """
+        if window is None:
+            return Window()
+        if isinstance(window, Window):
+            return window
+        (row,) = self.ask("extent")
+        return parse_window(window, last=from_microseconds(row["last_start"]))
+
+    def _execute(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+        used = set(_PARAMETER.findall(sql))
+        try:
+            return self._connection.execute(sql, {name: parameters[name] for name in used})
+        except duckdb.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: duckdb.Error) -> LakeError:
+        return LakeError(
+            f"cannot read the lake {self.folder}: {str(error).strip()}; "
+            "if a file is damaged or missing, replay the logs into a new folder"
+        )
+
+    def _create_view(self, name: str, record: str, levels: tuple[str, ...]) -> None:
+        folder = self.folder / name
+        pattern = "/".join([f"{level}=*" for level in levels] + ["*.parquet"])
+        if any(folder.glob(pattern)):
+            files = _GLOB_CHARACTER.sub(r"[\1]", str(folder))
+            self._connection.read_parquet(f"{files}/{pattern}", hive_partitioning=bool(levels)).create_view(name)
+            return
+        schema = arrow_schema(record)
+        for level in levels:
+            schema = schema.append(pa.field(level, _HIVE_TYPES[level]))
+        self._connection.from_arrow(schema.empty_table()).create_view(name)
+
+
+@contextmanager
+def opened(lake: Warehouse | Path | str) -> Iterator[Warehouse]:
+    """The warehouse itself, or one over the folder that is closed again afterwards.
+
+    Raises:
+        LakeError: the folder is no lake.
+    """
+    if isinstance(lake, Warehouse):
+        yield lake
+        return
+    with Warehouse(lake) as warehouse:
+        yield warehouse
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    advice = "name the folder that `attribution replay --out` wrote"
+    path = folder / "lake.json"
+    if not folder.exists():
+        raise LakeError(f"cannot open the lake {folder}: there is no such folder; {advice}")
+    if not folder.is_dir():
+        raise LakeError(f"cannot open the lake {folder}: it is a file, not a folder; {advice}")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LakeError(
+            f"cannot open the lake {folder}: it has no lake.json, but {_contents(folder)}; {advice}"
+        ) from None
+    except OSError as error:
+        raise LakeError(f"cannot open the lake {folder}: lake.json cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise LakeError(
+            f"cannot open the lake {folder}: lake.json is no JSON ({error}); replay the logs again"
+        ) from None
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != LAKE_FORMAT:
+        raise LakeError(
+            f"cannot open the lake {folder}: its format is {found!r} and this version reads {LAKE_FORMAT}; "
+            "replay the logs with this version, or read it with the version that wrote it"
+        )
+    return dict(manifest)
+
+
+def _contents(folder: Path) -> str:
+    names = sorted(entry.name for entry in folder.iterdir())
+    if not names:
+        return "is empty"
+    shown = ", ".join(names[:5])
+    return f"holds {shown}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+@cache
+def _composed(question: str) -> str:
+    """The SQL of the question, after the questions that its first line says it stands on."""
+    standing_on: dict[str, str] = {}
+    _collect(question, standing_on)
+    sql = standing_on.pop(question)
+    if not standing_on:
+        return sql
+    # Never materialised: DuckDB then reads only the columns and the files that the question as a whole needs.
+    parts = [f"{name} AS NOT MATERIALIZED (\n{text}\n)" for name, text in standing_on.items()]
+    return f"WITH {', '.join(parts)}\nSELECT * FROM (\n{sql}\n)"
+
+
+def _collect(question: str, found: dict[str, str]) -> None:
+    text = _text(question)
+    first, _, _ = text.partition("\n")
+    if first.startswith("-- with:"):
+        for name in first.removeprefix("-- with:").split(","):
+            _collect(name.strip(), found)
+    # Without comments, a name after a dollar sign is a parameter that must be bound.
+    found.setdefault(question, _COMMENT.sub("", text).strip())
+
+
+def _text(question: str) -> str:
+    return resources.files("attribution.query").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
