@@ -7,12 +7,17 @@ validates values: it only finds the columns.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from attribution.errors import RejectLimitError
+from attribution.sources.rejects import REASONS, Reject
+
+__all__ = ["Block", "ColumnarFormat", "FlowHeartbeats", "Format", "Input", "Ledger", "Reject"]
 
 #: What a log's flows with a known local workload are as heartbeats of it: over the whole interval, at its start only
 #: (the end can come from a connection-tracking timeout, which outlives the owner), or none.
@@ -37,17 +42,6 @@ class Block:
     source: str
     lines: npt.NDArray[np.int64]
     flow_heartbeats: FlowHeartbeats | None = None
-
-
-@dataclass(frozen=True)
-class Reject:
-    """One row that could not be used: where it stood, why, and what it was."""
-
-    source: str
-    line: int
-    reason: str
-    found: str
-    kind: str
 
 
 class Input(Protocol):
@@ -82,20 +76,23 @@ class Ledger:
 
     Attributes:
         rows: (kind, source format) -> rows yielded.
-        skipped: (source format, reason) -> rows that carry no record on purpose (`NODATA`, a reply, a duplicate).
-        rejected: (source format, reason) -> rows that are broken.
-        rejects: called with each `Reject`; the run writes them to its rejects file.
-        memory: what a format remembers from one source of the run to the next, by format name: the names of connections
-            that stand in another log, the flows already seen.
+        skipped: (source format, reason) -> rows that carry no record on purpose (`NODATA`, a duplicate).
+        rejected: (source format, reason) -> rows that are broken; reasons are those of `attribution.sources.rejects`.
+        sink: called with each `Reject`; the run writes them to its rejects file.
+        max_rejected_share: the share of rejected rows above which `check` stops the run.
     """
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
-    memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    sink: Callable[[Reject], None] | None = None
+    max_rejected_share: float = 0.1
+    _first: dict[tuple[str, str], Reject] = field(default_factory=dict, repr=False)
 
     def keep(self, reject: Reject) -> None:
-        """Override or replace to store rejects; the default only counts."""
+        """Pass a reject to the sink."""
+        if self.sink is not None:
+            self.sink(reject)
 
     def skip(self, source_format: str, reason: str, count: int = 1) -> None:
         """Count rows that carry no record on purpose."""
@@ -103,9 +100,45 @@ class Ledger:
             self.skipped[source_format, reason] += count
 
     def reject(self, source_format: str, reject: Reject) -> None:
-        """Count a broken row and keep it."""
+        """Count a broken row and keep it.
+
+        Raises:
+            ValueError: the reason is none of the closed list; a mistake in a format, not in the data.
+        """
+        if reject.reason not in REASONS:
+            raise ValueError(f"{source_format}: {reject.reason!r} is no reason of attribution.sources.rejects")
         self.rejected[source_format, reject.reason] += 1
+        self._first.setdefault((source_format, reject.reason), reject)
         self.keep(reject)
+
+    def check(self, max_rejected_share: float | None = None, *, at_least: int = 1) -> None:
+        """Stop a run whose input is mostly not what it was taken for.
+
+        Args:
+            max_rejected_share: largest share of rejected rows among all rows; that of the ledger by default.
+            at_least: rows to have seen before judging; fewer pass.
+
+        Raises:
+            RejectLimitError: the share is exceeded; the message counts by reason, with an example of each.
+        """
+        share = self.max_rejected_share if max_rejected_share is None else max_rejected_share
+        rejected = self.rejected.total()
+        seen = rejected + self.rows.total()
+        if seen < at_least or rejected <= share * seen:
+            return
+        counts = [
+            f"\n  {n} {reason} ({name}), {_example(self._first[name, reason])}"
+            for (name, reason), n in self.rejected.most_common()
+        ]
+        raise RejectLimitError(
+            f"{rejected} of {seen} rows were rejected, more than the allowed share of {share:g}:{''.join(counts)}\n"
+            f"mend the source, or allow a larger share"
+        )
+
+
+def _example(reject: Reject) -> str:
+    place = f"line {reject.line} of {reject.source}" if reject.line else reject.source
+    return f"first {place}: {reject.found[:120]}"
 
 
 class Format(Protocol):

@@ -100,7 +100,7 @@ def _reports(data: Input, ledger: Ledger) -> Iterator[tuple[Piece, Reports]]:
 def _reject_times(piece: Piece, rows: Rows, source: str, ledger: Ledger) -> None:
     for row in rows.tolist():
         found = " ".join(f"{name}={piece.columns[name][row].as_py()}" for name in ("TimeFlowStartMs", "TimeFlowEndMs"))
-        ledger.reject("netobserv", Reject(source, int(piece.lines[row]), "time", found[:_FOUND_CHARACTERS], FLOW))
+        ledger.reject("netobserv", Reject(source, int(piece.lines[row]), "not_a_time", found[:_FOUND_CHARACTERS], FLOW))
 
 
 def _entries(data: Input) -> Iterator[tuple[int, bytes]]:

@@ -131,7 +131,7 @@ class Zeek(Format):
         for row in np.flatnonzero(result.bad_time).tolist():
             found = " ".join(f"{name}={rows.columns[name][row].as_py()}" for name in written)
             line = int(rows.lines[row])
-            ledger.reject(self.name, Reject(source, line, "time", found[:_FOUND_CHARACTERS], kind))
+            ledger.reject(self.name, Reject(source, line, "not_a_time", found[:_FOUND_CHARACTERS], kind))
         if len(result.row):
             yield Block(kind, result.columns, source, rows.lines[result.row])
 
