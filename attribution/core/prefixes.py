@@ -48,7 +48,7 @@ class PrefixTable:
         row = _distinct(high, low, width, service)
         high, low, width, owner = high[row.first], low[row.first], width[row.first], row.owner
         ipv4 = _is_ipv4(high, low) & (width >= _MAPPED_WIDTH)
-        self._ipv4 = _Leading.of(_flat(low[ipv4] & _IPV4_MASK, width[ipv4] - _MAPPED_WIDTH, owner[ipv4], _IPV4_WIDTH))
+        self._ipv4 = _Leading.of(low[ipv4] & _IPV4_MASK, width[ipv4] - _MAPPED_WIDTH, owner[ipv4], _IPV4_WIDTH)
         self._ipv6 = _Halves.of(high[~ipv4], low[~ipv4], width[~ipv4], owner[~ipv4])
 
     @classmethod
@@ -109,10 +109,6 @@ class _Intervals:
     start: UInt64
     owner: Int32
 
-    def find(self, value: UInt64) -> Int32:
-        """Owner of each value."""
-        return self.owner[np.searchsorted(self.start, value, side="right") - 1]
-
     def find_among(self, position: Int64, length: Int64, value: UInt64) -> Int32:
         """Owner of each value, which lies in one of `length` intervals from `position` on: a short search for each."""
         for _ in range((int(length.max(initial=1)) - 1).bit_length()):
@@ -125,12 +121,12 @@ class _Intervals:
 
 @dataclass(frozen=True)
 class _Leading:
-    """IPv4 intervals behind a table of the leading bits.
+    """The intervals of one space behind a table of the leading bits.
 
     Attributes:
         intervals: the intervals.
         shift: how many bits are not leading.
-        block: owner of the addresses with the same leading bits; where it is not one, `_SHARED` less a number.
+        block: owner of the values with the same leading bits; where it is not one, `_SHARED` less a number.
         position: the first interval of the shared block of each number.
         length: how many intervals it has.
     """
@@ -142,25 +138,28 @@ class _Leading:
     length: Int64
 
     @classmethod
-    def of(cls, intervals: _Intervals) -> "_Leading":
-        """The table for `intervals`, with a few blocks for each, so that few are shared; at most 2**24 of 4 bytes."""
-        start, size = intervals.start, len(intervals.start)
-        bits = min(max(size.bit_length() + 3, 16), 24)
-        shift = np.uint64(_IPV4_WIDTH - bits)
-        within = np.uint64((1 << int(shift)) - 1)
+    def of(cls, start: UInt64, length: Int64, owner: Int32, width: int) -> "_Leading":
+        """The table for prefixes of a space of `width` bits, each of which occurs once.
+
+        It has a few blocks for each interval, so that few are shared, but at most 2**24 of 4 bytes.
+        """
+        one_space = np.zeros(len(start), np.int64)
+        begin, _, whose = _flatten(one_space, start, length, owner, base=np.array([_NONE]), width=width)
+        bits = min(max(len(begin).bit_length() + 3, 16), 24)
+        shift = np.uint64(width - bits)
+        in_block = (begin >> shift).astype(np.int64)
+        inside = (begin & np.uint64((1 << (width - bits)) - 1)) != 0
         # A block belongs to the last interval that begins at or before it ...
-        begins = ((start + within) >> shift).astype(np.int64)
-        block = np.repeat(intervals.owner, np.diff(begins, append=1 << bits))
+        block = np.repeat(whose, np.diff(in_block + inside, append=1 << bits))
         # ... and is shared where another begins inside it.
-        holds = start >> shift
-        inside = np.flatnonzero(start & within)
-        first = inside[starts_of_runs(holds[inside])] if len(inside) else inside
-        block[holds[first]] = _SHARED - np.arange(len(first), dtype=np.int32)
-        stop = np.searchsorted(holds, holds[first], side="right")
-        return cls(intervals, shift, block, first - 1, stop - first + 1)
+        later = np.flatnonzero(inside)
+        first = later[starts_of_runs(in_block[later])] if len(later) else later
+        block[in_block[first]] = _SHARED - np.arange(len(first), dtype=np.int32)
+        stop = np.searchsorted(in_block, in_block[first], side="right")
+        return cls(_Intervals(begin, whose), shift, block, first - 1, stop - first + 1)
 
     def find(self, value: UInt64) -> Int32:
-        """Owner of each address."""
+        """Owner of each value."""
         owner: Int32 = self.block[value >> self.shift]
         rows = np.flatnonzero(owner <= _SHARED)
         if len(rows):
@@ -174,13 +173,13 @@ class _Halves:
     """IPv6 intervals of the first 64 bits, and of the last 64 where longer prefixes lie under the same first ones.
 
     Attributes:
-        first: intervals of the first half, from the prefixes up to /64.
+        first: the first half, from the prefixes up to /64.
         under: first halves of the longer prefixes, sorted.
         offset: where the intervals of each of `under` begin among `last`, and one past the end.
         last: intervals of the last half, for one of `under` after the other.
     """
 
-    first: _Intervals
+    first: _Leading
     under: UInt64
     offset: Int64
     last: _Intervals
@@ -188,7 +187,7 @@ class _Halves:
     @classmethod
     def of(cls, high: UInt64, low: UInt64, width: Int64, owner: Int32) -> "_Halves":
         short = width <= _HALF_WIDTH
-        first = _flat(high[short], width[short], owner[short], _HALF_WIDTH)
+        first = _Leading.of(high[short], width[short], owner[short], _HALF_WIDTH)
         under, group = np.unique(high[~short], return_inverse=True)
         begin, offset, whose = _flatten(
             group.astype(np.int64, copy=False),
@@ -264,13 +263,6 @@ def _mask(width: Int64) -> UInt64:
 def _is_ipv4(high: UInt64, low: UInt64) -> Bool:
     mapped: Bool = (high == 0) & ((low >> np.uint64(_IPV4_WIDTH)) == _MAPPED)
     return mapped
-
-
-def _flat(start: UInt64, length: Int64, owner: Int32, width: int) -> _Intervals:
-    """Intervals of one space of `width` bits from its prefixes, each of which occurs once."""
-    group = np.zeros(len(start), np.int64)
-    begin, _, whose = _flatten(group, start, length, owner, base=np.array([_NONE]), width=width)
-    return _Intervals(begin, whose)
 
 
 def _flatten(
