@@ -80,6 +80,8 @@ class Ledger:
         rejected: (source format, reason) -> rows that are broken; reasons are those of `attribution.sources.rejects`.
         sink: called with each `Reject`; the run writes them to its rejects file.
         max_rejected_share: the share of rejected rows above which `check` stops the run.
+        memory: what a format remembers from one source of the run to the next, by format name: the names of connections
+            that stand in another log, the flows already seen.
     """
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -87,6 +89,7 @@ class Ledger:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     sink: Callable[[Reject], None] | None = None
     max_rejected_share: float = 0.1
+    memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     _first: dict[tuple[str, str], Reject] = field(default_factory=dict, repr=False)
 
     def keep(self, reject: Reject) -> None:
