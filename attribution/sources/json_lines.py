@@ -19,7 +19,7 @@ import pyarrow.json as pj
 
 #: A field's place in the object: the keys from the outside in. Keys may hold dots (`id.orig_h`).
 Path = tuple[str, ...]
-#: Called with a line that is no JSON object: its number, its bytes, and what is wrong with it.
+#: Called with a line that cannot be read: its number, its bytes, and the reason, one of `attribution.sources.rejects`.
 OnBad = Callable[[int, bytes, str], None]
 
 #: Lines looked at to learn the types of fields.
@@ -95,13 +95,13 @@ class JsonLines:
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
-                on_bad(number, line, str(error))
+                on_bad(number, line, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
                 continue
             if isinstance(value, dict):
                 objects.append(value)
                 good.append(number)
             else:
-                on_bad(number, line, "not an object")
+                on_bad(number, line, "malformed")
         if objects:
             columns = {name: to_column([_leaf(o, path) for o in objects]) for name, path in self._fields.items()}
             yield Piece(columns, np.array(good, dtype=np.int64))
@@ -202,6 +202,8 @@ def _leaf(value: Any, path: Path) -> Any:
 
 def _signature(value: Any) -> str:
     """A name for the value's type: one value of each is remembered."""
+    if not isinstance(value, list | dict):
+        return type(value).__name__
     try:
         return str(pa.infer_type([value]))
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):

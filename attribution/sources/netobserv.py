@@ -25,15 +25,15 @@ import pyarrow as pa
 
 from attribution.errors import SourceError
 from attribution.schema import FLOW, HEARTBEAT
+from attribution.sources.aside import bad_lines, bad_times
 from attribution.sources.json_documents import documents
 from attribution.sources.json_lines import JsonLines, Piece, first_object
-from attribution.sources.model import Block, Format, Input, Ledger, Reject
+from attribution.sources.model import Block, Format, Input, Ledger
 from attribution.sources.netobserv_records import FIELDS, Reports, reports
-from attribution.sources.raw_columns import Rows, take_all
+from attribution.sources.raw_columns import take_all
 from attribution.sources.repeats import Repeats
 
 _BLOCK_BYTES = 4 << 20
-_FOUND_CHARACTERS = 200
 _ENVELOPE = re.compile(rb'"resultType"\s*:\s*"streams"')
 _FLOW_IN_TEXT = rb"\"TimeFlowEndMs\""
 
@@ -82,10 +82,7 @@ def claims(data: Input) -> Iterator[Any]:
 def _reports(data: Input, ledger: Ledger) -> Iterator[tuple[Piece, Reports]]:
     repeats = ledger.memory.setdefault("netobserv", Repeats())
 
-    def set_aside(line: int, text: bytes, _why: str) -> None:
-        found = text.decode("utf-8", "replace")[:_FOUND_CHARACTERS]
-        ledger.reject("netobserv", Reject(data.name, line, "malformed", found, FLOW))
-
+    set_aside = bad_lines(ledger, "netobserv", data.name, FLOW)
     reader = JsonLines({name: (name,) for name in FIELDS})
     in_envelope = _ENVELOPE.search(data.head()) is not None
     for first_line, block in _entries(data) if in_envelope else data.lines(_BLOCK_BYTES):
@@ -93,14 +90,8 @@ def _reports(data: Input, ledger: Ledger) -> Iterator[tuple[Piece, Reports]]:
             found = reports(piece.columns, repeats)
             for reason, count in found.skipped.items():
                 ledger.skip("netobserv", reason, count)
-            _reject_times(piece, np.flatnonzero(found.bad_time), data.name, ledger)
+            bad_times(piece.columns, ("TimeFlowStartMs", "TimeFlowEndMs"), found.bad_time, piece.lines, set_aside)
             yield piece, found
-
-
-def _reject_times(piece: Piece, rows: Rows, source: str, ledger: Ledger) -> None:
-    for row in rows.tolist():
-        found = " ".join(f"{name}={piece.columns[name][row].as_py()}" for name in ("TimeFlowStartMs", "TimeFlowEndMs"))
-        ledger.reject("netobserv", Reject(source, int(piece.lines[row]), "not_a_time", found[:_FOUND_CHARACTERS], FLOW))
 
 
 def _entries(data: Input) -> Iterator[tuple[int, bytes]]:

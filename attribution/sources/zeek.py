@@ -22,15 +22,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
+from attribution.sources.aside import bad_lines, bad_times
 from attribution.sources.json_lines import JsonLines, Piece, first_object
-from attribution.sources.model import Block, Format, Input, Ledger, Reject
+from attribution.sources.model import Block, Format, Input, Ledger
 from attribution.sources.recent import Recent
 from attribution.sources.zeek_records import FIELDS, answers, connections, leases
 from attribution.sources.zeek_tsv import Header, Rows, TsvReader, unescape
 
 _BLOCK_BYTES = 4 << 20
 _KEPT_NAMES = 1_000_000
-_FOUND_CHARACTERS = 200
 
 #: Fields that every row of one log has and no other log, by which a JSON line without `_path` is told.
 _TELLTALE = {
@@ -95,11 +95,7 @@ class Zeek(Format):
 
     def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
         """The records of one log, or of several in one stream."""
-
-        def set_aside(line: int, text: bytes, _why: str) -> None:
-            found = text.decode("utf-8", "replace")[:_FOUND_CHARACTERS]
-            ledger.reject(self.name, Reject(data.name, line, "malformed", found, "row"))
-
+        set_aside = bad_lines(ledger, self.name, data.name, "row")
         if data.head().startswith(b"#"):
             table = TsvReader(FIELDS)
             for first_line, block in data.lines(_BLOCK_BYTES):
@@ -127,11 +123,8 @@ class Zeek(Format):
             return
         for reason, count in result.skipped.items():
             ledger.skip(self.name, reason, count)
-        written = [name for name in ("ts", "duration", "rtt") if name in rows.columns]
-        for row in np.flatnonzero(result.bad_time).tolist():
-            found = " ".join(f"{name}={rows.columns[name][row].as_py()}" for name in written)
-            line = int(rows.lines[row])
-            ledger.reject(self.name, Reject(source, line, "not_a_time", found[:_FOUND_CHARACTERS], kind))
+        set_aside = bad_lines(ledger, self.name, source, kind)
+        bad_times(rows.columns, ("ts", "duration", "rtt"), result.bad_time, rows.lines, set_aside)
         if len(result.row):
             yield Block(kind, result.columns, source, rows.lines[result.row])
 

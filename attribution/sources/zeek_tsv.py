@@ -116,7 +116,7 @@ class TsvReader:
             numbers = np.arange(first_line, first_line + count, dtype=np.int64)
         if not self.header.fields:
             for number, line in zip(numbers.tolist(), body.split(b"\n"), strict=False):
-                on_bad(number, line, "no #fields line before it")
+                on_bad(number, line, "unusable_header")
             return
         wanted = self._wanted.get(self.header.path)
         if wanted is None:
@@ -147,10 +147,10 @@ class TsvReader:
     def _table(
         self, body: bytes, numbers: npt.NDArray[np.int64], types: Mapping[str, Any], on_bad: OnBad
     ) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
-        bad: list[tuple[int, str, str]] = []
+        bad: list[tuple[int, str]] = []
 
         def set_aside(row: Any) -> str:
-            bad.append((row.number - 1, row.text, f"{row.actual_columns} columns, not {row.expected_columns}"))
+            bad.append((row.number - 1, row.text))
             return "skip"
 
         # Two columns of one name would be read as the last; the site's own come first, so that Zeek's win.
@@ -170,10 +170,10 @@ class TsvReader:
                 null_values=[self.header.unset, self.header.empty],
             ),
         )
-        for index, text, why in bad:
-            on_bad(int(numbers[index]), text.encode(), why)
+        for index, text in bad:
+            on_bad(int(numbers[index]), text.encode(), "wrong_columns")
         if bad:
-            numbers = np.delete(numbers, [index for index, _, _ in bad])
+            numbers = np.delete(numbers, [index for index, _ in bad])
         columns = {
             name: table.column(name) if name in unique else pa.nulls(len(numbers), kind) for name, kind in types.items()
         }
@@ -201,8 +201,8 @@ def _only_utf8(body: bytes, numbers: npt.NDArray[np.int64], on_bad: OnBad) -> tu
     for number, line in zip(numbers.tolist(), body.split(b"\n"), strict=False):
         try:
             line.decode()
-        except UnicodeDecodeError as error:
-            on_bad(number, line, str(error))
+        except UnicodeDecodeError:
+            on_bad(number, line, "not_text")
         else:
             kept.append(line)
             good.append(number)
