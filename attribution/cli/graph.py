@@ -1,0 +1,254 @@
+"""`attribution graph`: who talks to whom, as a table, as data, or as a picture; or what changed between two windows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attribution.cli.output import Column, Output, Section, output_options
+from attribution.cli.selection import lake_argument, selection_options
+from attribution.query.diff import DEFAULT_FACTOR, GraphDiff, change_row, diff
+from attribution.query.filters import Filters
+from attribution.query.graph import By, Edge, Graph, Node, edge_row, graph, node_row
+from attribution.query.measures import format_bytes, format_count, format_factor, format_share
+from attribution.query.render_graph import MERMAID_MAX_EDGES, RENDERERS
+
+#: Rows of a table for people, where --limit does not say how many.
+_TABLE_ROWS = 50
+
+_NODES = (
+    Column(name="node"),
+    Column(name="kind", rank=5),
+    Column(name="service", rank=1),
+    Column(name="peers", kind="count", rank=6),
+    Column(name="flows", kind="count"),
+    Column(name="bytes_sent", title="sent", kind="bytes"),
+    Column(name="bytes_received", title="received", kind="bytes"),
+    Column(name="packets_sent", kind="count", rank=7),
+    Column(name="packets_received", kind="count", rank=8),
+    Column(name="unattributed", kind="share"),
+    Column(name="first_seen", kind="time", rank=10),
+    Column(name="last_seen", kind="time", rank=9),
+)
+_EDGES = (
+    Column(name="source"),
+    Column(name="arrow", title=" "),
+    Column(name="target"),
+    Column(name="ports", rank=2),
+    Column(name="flows", kind="count"),
+    Column(name="bytes_out", title="out", kind="bytes"),
+    Column(name="bytes_back", title="back", kind="bytes"),
+    Column(name="packets", kind="count", rank=5),
+    Column(name="methods", rank=4),
+    Column(name="logged_by", rank=6),
+    Column(name="first_seen", kind="time", rank=8),
+    Column(name="last_seen", kind="time", rank=7),
+)
+_CHANGES = (
+    Column(name="change"),
+    Column(name="source"),
+    Column(name="arrow", title=" "),
+    Column(name="target"),
+    Column(name="ports", rank=4),
+    Column(name="flows_before", kind="count", rank=1),
+    Column(name="flows_after", kind="count", rank=1),
+    Column(name="flows_factor", kind="factor", rank=3),
+    Column(name="bytes_before", kind="bytes"),
+    Column(name="bytes_after", kind="bytes"),
+    Column(name="bytes_factor", kind="factor", rank=2),
+)
+
+
+@click.command(name="graph")
+@lake_argument
+@selection_options
+@click.option(
+    "--by", type=click.Choice(["service", "workload"]), default="service", show_default=True, help="What a node is."
+)
+@click.option("--attributed-only", is_flag=True, help="Leave out the unattributed nodes and their edges.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"So many edges, those with most bytes; 0 for all. [default: all; {_TABLE_ROWS} in a table]",
+)
+@click.option("--nodes", "nodes_only", is_flag=True, help="List nodes instead of edges (table and csv).")
+@click.option("--diff", "before", metavar="FROM..TO", help="Compare with this window: edges new, gone and changed.")
+@click.option(
+    "--factor", type=float, default=DEFAULT_FACTOR, show_default=True,
+    help="With --diff: how many times more or fewer flows or bytes per second make a change.",
+)  # fmt: skip
+@output_options(*RENDERERS)
+def command(
+    *,
+    lake: Path,
+    window: str | None,
+    filters: Filters,
+    hostnames: bool,
+    clients_by_port: bool,
+    by: By,
+    attributed_only: bool,
+    limit: int | None,
+    nodes_only: bool,
+    before: str | None,
+    factor: float,
+    output: Output,
+) -> None:
+    r"""Show who talks to whom: services, the edges between them, their traffic.
+
+    An edge runs from client to server. Where no log says who opened the flows its line has no head, and its port is the
+    lower of the two. Traffic that both ends log is counted once, by the end that logged more of it. Unattributed
+    addresses are one node a reason, last in every list.
+
+    \b
+    Examples:
+      attribution graph lake
+      attribution graph lake --window -1h.. --service 'checkout*' --port 5432
+      attribution graph lake --attributed-only --format mermaid --limit 30
+      attribution graph lake --format dot -o graph.dot && dot -Tsvg graph.dot -o graph.svg
+      attribution graph lake --window -1h.. --diff -25h..-24h
+    """
+    if before is not None:
+        if output.format in RENDERERS or nodes_only or limit is not None:
+            raise click.UsageError(
+                "--diff lists edges as table, json or csv, all of them: leave out --nodes, --limit and other formats."
+            )
+        found = diff(
+            lake, before=before, after=window, factor=factor, filters=filters, by=by, attributed_only=attributed_only,
+            hostnames=hostnames, clients_by_port=clients_by_port,
+        )  # fmt: skip
+        _write_diff(found, output)
+        return
+    whole = graph(
+        lake, window=window, filters=filters, by=by, attributed_only=attributed_only,
+        hostnames=hostnames, clients_by_port=clients_by_port, limit=_limit(limit, output.format, nodes_only=nodes_only),
+    )  # fmt: skip
+    _write_graph(whole, output, rows=_TABLE_ROWS if limit is None else limit or None, nodes_only=nodes_only)
+
+
+def _limit(limit: int | None, format_: str, *, nodes_only: bool) -> int | None:
+    """How many edges to ask for: tables also say what nodes all edges have, and are cut when they are written."""
+    return None if format_ == "table" or nodes_only else limit or None
+
+
+def _write_graph(whole: Graph, output: Output, *, rows: int | None, nodes_only: bool) -> None:
+    if output.format == "table":
+        parts: list[Section | str] = [_summary(whole), _node_section(whole, rows)]
+        output.document(parts if nodes_only else [*parts, _edge_section(whole, rows)])
+    elif output.format == "json":
+        output.json(whole.to_dict())
+    elif output.format == "csv":
+        made = [node_row(node) for node in whole.nodes] if nodes_only else [edge_row(edge) for edge in whole.edges]
+        names = list(made[0]) if made else [column.name for column in (_NODES if nodes_only else _EDGES)]
+        output.csv(names, made)
+    else:
+        if output.format == "mermaid" and len(whole.edges) > MERMAID_MAX_EDGES:
+            click.echo(
+                f"attribution: the chart has {len(whole.edges)} edges, and Mermaid draws at most {MERMAID_MAX_EDGES} "
+                "unless its maxEdges is raised; take fewer with --limit",
+                err=True,
+            )
+        output.text(RENDERERS[output.format](whole))
+
+
+def _summary(whole: Graph) -> str:
+    totals = whole.totals
+    if totals.first_seen is None or totals.last_seen is None:
+        return "No flows in this window that pass the filters."
+    size = f", {format_bytes(totals.bytes)}" if totals.bytes is not None else ""
+    counts = (_counted(len(whole.nodes), "node"), _counted(whole.edge_count, "edge"), _counted(totals.flows, "flow"))
+    lines = [
+        ", ".join(counts) + size,
+        f"{totals.first_seen:%Y-%m-%d %H:%M:%S} to {totals.last_seen:%Y-%m-%d %H:%M:%S} UTC",
+    ]
+    if totals.records != totals.flows:
+        lines.append(f"{_counted(totals.records, 'flow record')}: traffic that both ends log is counted once")
+    share = format_share(totals.unattributed_flows, totals.flows)
+    of_bytes = f", {format_share(totals.unattributed_bytes, totals.bytes)} of bytes" if totals.bytes else ""
+    lines.append(f"with an unattributed end: {share} of flows{of_bytes}")
+    return "\n".join(lines)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def _node_section(whole: Graph, rows: int | None) -> Section:
+    shown = whole.nodes[:rows]
+    columns = [column for column in _NODES if column.name != "service" or any(node.service for node in shown)]
+    return Section(
+        columns=columns,
+        rows=[node_row(node) | {"unattributed": _share(node)} for node in shown],
+        title="Nodes",
+        note=_rest(len(whole.nodes) - len(shown), "node"),
+    )
+
+
+def _share(node: Node) -> float:
+    return node.unattributed_flows / node.flows if node.flows else 0.0
+
+
+def _edge_section(whole: Graph, rows: int | None) -> Section:
+    shown = whole.edges[:rows]
+    return Section(
+        columns=_EDGES,
+        rows=[_edge_cells(edge) for edge in shown],
+        title="Edges",
+        note=_rest(len(whole.edges) - len(shown), "edge"),
+    )
+
+
+def _edge_cells(edge: Edge) -> dict[str, Any]:
+    more = edge.port_count - 3
+    packets = (
+        None
+        if edge.packets_out is None and edge.packets_back is None
+        else (edge.packets_out or 0) + (edge.packets_back or 0)
+    )
+    return edge_row(edge) | {
+        "arrow": _arrow(directed=edge.directed),
+        "ports": ", ".join(str(port) for port in edge.ports[:3]) + (f" +{more}" if more > 0 else ""),
+        "packets": packets,
+        "methods": ", ".join(
+            f"{count.source}>{count.target} {format_share(count.flows, _records(edge))}" for count in edge.methods[:2]
+        ),
+        "logged_by": _logged_by(edge),
+    }
+
+
+def _records(edge: Edge) -> int:
+    return edge.source_records + edge.target_records
+
+
+def _arrow(*, directed: bool) -> str:
+    return "→" if directed else "-"
+
+
+def _logged_by(edge: Edge) -> str:
+    if edge.source_records and edge.target_records:
+        return "both"
+    if not edge.directed:
+        return "one end"
+    return "client" if edge.source_records else "server"
+
+
+def _rest(count: int, noun: str) -> str:
+    return f"and {_counted(count, f'more {noun}')}: --limit 0 shows all" if count > 0 else ""
+
+
+def _write_diff(found: GraphDiff, output: Output) -> None:
+    rows: Sequence[dict[str, Any]] = [change_row(change) for change in found.changes]
+    if output.format == "json":
+        output.json(found.to_dict())
+        return
+    if output.format == "csv":
+        output.csv(list(rows[0]) if rows else [column.name for column in _CHANGES if column.name != "arrow"], rows)
+        return
+    counts = {kind: sum(change.change == kind for change in found.changes) for kind in ("new", "gone", "changed")}
+    head = (
+        f"{found.before} before, {found.after} after\n"
+        f"edges: {counts['new']} new, {counts['gone']} gone, {counts['changed']} changed by "
+        f"{format_factor(found.factor)} or more per second, {found.unchanged} not"
+    )
+    cells = [row | {"arrow": _arrow(directed=row["directed"])} for row in rows]
+    output.document([head, Section(columns=_CHANGES, rows=cells)])
