@@ -1,0 +1,54 @@
+"""`attribution simulate`: a fleet with flows, heartbeats and the truth, as files."""
+
+from pathlib import Path
+
+import click
+
+from attribution.simulate.scenarios import PRESETS, scenario
+from attribution.simulate.simulation import simulate
+from attribution.simulate.write import FLOW_FILES, FlowFormat, write
+
+#: What VPC flow logs can say: windows, and no workload. Said first, so that `--set` still has the last word.
+_VPC = ("window_share=1", "capture_share=0")
+
+
+@click.command(name="simulate")
+@click.option(
+    "--scenario", "name", type=click.Choice(list(PRESETS)), default="small", show_default=True,
+    help="small: seconds of work. day: a day of a larger fleet. hostile: everything that goes wrong. "
+    "lossless: nothing is lost. gateway: one busy service while everything is redeployed.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same files.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write; a simulation there is replaced."
+)
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Change a parameter; repeatable.")
+@click.option(
+    "--flow-format", type=click.Choice(list(FLOW_FILES)), default="parquet", show_default=True,
+    help="How to write the flows. vpc: VPC flow log text; all hosts then log windows without workloads.",
+)  # fmt: skip
+@click.option("--parameters", is_flag=True, help="Print the scenario's parameters and stop.")
+def command(
+    *, name: str, seed: int, out: Path | None, overrides: tuple[str, ...], flow_format: FlowFormat, parameters: bool
+) -> None:
+    r"""Make a fleet with flows, heartbeats and the truth.
+
+    \b
+    Examples:
+      attribution simulate --scenario gateway --seed 7 --out fleet
+      attribution simulate --scenario hostile --set heartbeat_loss=0.4 --set duration=2h --out fleet
+      attribution replay --flows fleet/flows.parquet --heartbeats fleet/heartbeats.parquet --out lake
+      attribution evaluate --attributed lake --truth fleet/truth.parquet
+    """
+    chosen = scenario(name, ((*_VPC, *overrides) if flow_format == "vpc" else overrides))
+    if parameters:
+        for key, value in chosen.to_dict().items():
+            click.echo(f"{key}={value}")
+        return
+    if out is None:
+        raise click.UsageError("Missing option '--out': name the folder to write.")
+    rows = write(simulate(chosen, seed=seed), out, flow_format=flow_format)
+    width = max(map(len, rows))
+    for file, count in rows.items():
+        click.echo(f"{file:<{width}}  {count:>12,} rows")
+    click.echo(f"Written to {out}: scenario {name}, seed {seed}.")
