@@ -159,7 +159,13 @@ class Attributor:
         parts = [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
         parts.append((FLOW, _joined(FLOW, [pa.Table.from_batches([batch]) for batch in self._held])))
         for kind, table in parts:
-            meta = {"kind": kind, "version": str(SNAPSHOT_VERSION), "watermark": str(self._watermark)}
+            meta = {
+                "kind": kind,
+                "version": str(SNAPSHOT_VERSION),
+                "watermark": str(self._watermark),
+                "forgotten": str(self._forgotten),
+                "compacted_rows": str(self._compacted_rows),
+            }
             marked = table.replace_schema_metadata(meta)
             with pa.ipc.new_stream(sink, marked.schema) as writer:
                 writer.write_table(marked)
@@ -183,6 +189,8 @@ class Attributor:
                     f"this version reads up to {SNAPSHOT_VERSION}"
                 )
             made._watermark = int(meta["watermark"])
+            made._forgotten = int(meta["forgotten"])
+            made._compacted_rows = int(meta["compacted_rows"])
             table = table.replace_schema_metadata(None)
             if meta["kind"] == FLOW:
                 made._held = table.combine_chunks().to_batches()

@@ -1,0 +1,52 @@
+"""The golden cases through the attributor: all evidence known, and as time goes on."""
+
+from dataclasses import replace
+
+import pytest
+from golden_cases import CASES, case_name
+from records import answers, attributed_row, batch, package_settings
+
+from attribution.attributor import Attributor
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING
+
+STEP = 150_000_000
+
+
+def expected_rows(case, flow_answers):
+    return [attributed_row(row, answer) for row, answer in zip(case.rows("flows.jsonl"), flow_answers, strict=True)]
+
+
+def attributor_of(case):
+    attributor = Attributor(package_settings(case.settings))
+    attributor.observe_assignments(batch(ASSIGNMENT, case.evidence.assignments))
+    attributor.observe_names(batch(NAME_BINDING, case.evidence.name_bindings))
+    attributor.observe_labels(batch(LABEL, case.evidence.labels))
+    return attributor
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_name)
+def test_the_core_gives_the_expected_rows(case):
+    attributor = attributor_of(case)
+    attributor.observe(batch(HEARTBEAT, case.evidence.heartbeats))
+    attributed = attributor.attribute(batch(FLOW, case.flows))
+    assert expected_rows(case, answers(attributed)) == case.expected
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_name)
+def test_as_time_goes_on_the_attributor_releases_the_expected_rows(case):
+    attributor = attributor_of(case)
+    flows = [replace(flow, observer=str(number)) for number, flow in enumerate(case.flows)]
+    moments = [flow.end for flow in flows] + [h.start for h in case.evidence.heartbeats]
+    released = {}
+    before = min(moments) - 1
+    while before < max(moments) + case.settings.hold:
+        watermark = before + STEP
+        attributor.hold(batch(FLOW, [flow for flow in flows if before < flow.end <= watermark]))
+        arrived = [h for h in case.evidence.heartbeats if before < h.start <= watermark]
+        attributor.observe(batch(HEARTBEAT, arrived))
+        for rows in attributor.advance(watermark):
+            released |= zip(rows.column("observer").to_pylist(), answers(rows), strict=True)
+        before = watermark
+    assert expected_rows(case, [released[flow.observer] for flow in flows]) == case.expected
+    assert attributor.counters["flows_held"] == attributor.counters["flows_released"] == len(flows)
+    assert attributor.counters["flows_too_old"] == attributor.counters["late_heartbeats"] == 0
