@@ -1,0 +1,157 @@
+"""`attribution evaluate`: a lake held against the truth of the simulation that it was made from."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attribution.cli.output import Column, Output, Section, output_options
+from attribution.config import parse_duration
+from attribution.simulate.evaluate import evaluate
+from attribution.simulate.evaluation import OURS, Evaluation
+from attribution.simulate.write import EVENTS_FILE
+
+#: Exit status where `--fail-on-misattribution` found something.
+UNSOUND = 3
+
+_SYSTEMS = (
+    Column(name="system"),
+    Column(name="correct", kind="count"),
+    Column(name="misattributed", kind="count"),
+    Column(name="unattributed", kind="count"),
+    Column(name="misattributed_share", title="wrong", kind="share"),
+    Column(name="attributed_share", title="attributed", kind="share"),
+    Column(name="edges_true", title="true edges", kind="count", rank=4),
+    Column(name="edges_claimed", title="claimed", kind="count", rank=3),
+    Column(name="edges_false", title="false", kind="count", rank=1),
+    Column(name="edges_missing", title="missing", kind="count", rank=2),
+)
+_KINDS = (
+    Column(name="side"),
+    Column(name="kind"),
+    Column(name="flows", kind="count"),
+    Column(name="correct", kind="count"),
+    Column(name="misattributed", kind="count"),
+    Column(name="unattributed", kind="count"),
+)
+_REASONS = (
+    Column(name="side"),
+    Column(name="reason"),
+    Column(name="outcome"),
+    Column(name="flows", kind="count"),
+)
+
+
+@click.command(name="evaluate")
+@click.option("--attributed", required=True, type=click.Path(path_type=Path), help="The lake that replay wrote.")
+@click.option("--truth", required=True, type=click.Path(path_type=Path), help="truth.parquet of the simulation.")
+@click.option(
+    "--events",
+    type=click.Path(path_type=Path),
+    help=f"What an event-based system would get.  [default: {EVENTS_FILE} beside the truth, if it is there]",
+)
+@click.option(
+    "--report-delay", metavar="DURATION", default="30s", show_default=True,
+    help="Time between a flow's end and its report; the baseline of the latest event judges it then.",
+)  # fmt: skip
+@click.option(
+    "--hold-back", metavar="DURATION", default="10m", show_default=True,
+    help="Time between a flow's end and its judgement by the other baseline.",
+)  # fmt: skip
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Services in a table; 0 for all."
+)
+@click.option("--fail-on-misattribution", is_flag=True, help=f"Exit with {UNSOUND} where anything is wrong.")
+@output_options()
+def command(
+    *,
+    attributed: Path,
+    truth: Path,
+    events: Path | None,
+    report_delay: str,
+    hold_back: str,
+    limit: int,
+    fail_on_misattribution: bool,
+    output: Output,
+) -> None:
+    r"""Compare a lake with the truth, and with event-based attribution.
+
+    Counts for each side: correct, misattributed (a wrong workload or service was named), unattributed. Edges are pairs
+    of services; false ones do not exist in the truth. CSV has one row a system, JSON has everything.
+
+    \b
+    Examples:
+      attribution evaluate --attributed lake --truth fleet/truth.parquet
+      attribution evaluate --attributed lake --truth fleet/truth.parquet --fail-on-misattribution --format json
+    \b
+    Exit status: 0 evaluated; 3 with --fail-on-misattribution where anything was misattributed, lost or repeated;
+    1 could not be evaluated, 2 the command was wrong.
+    """
+    beside = truth.parent / EVENTS_FILE
+    found = events or (beside if beside.is_file() else None)
+    result = evaluate(
+        attributed, truth, found, report_delay=parse_duration(report_delay), hold_back=parse_duration(hold_back)
+    )
+    if output.format == "json":
+        output.json(result.to_dict())
+    elif output.format == "csv":
+        output.csv(list(result.systems()[0]), result.systems())
+    else:
+        output.document(_document(result, limit or None))
+    if fail_on_misattribution and not result.sound:
+        sys.exit(UNSOUND)
+
+
+def _document(result: Evaluation, limit: int | None) -> Sequence[Section | str]:
+    clients, services = result.by_client(), result.by_service()
+    return [
+        _summary(result),
+        Section(
+            columns=_SYSTEMS,
+            rows=result.systems(),
+            title="Flows to workloads, remote side; dependency edges of all flows",
+        ),
+        Section(
+            columns=_KINDS,
+            rows=[row for row in result.kinds() if row["system"] == OURS],
+            title=f"By kind of endpoint: {OURS}",
+        ),
+        Section(columns=_REASONS, rows=result.by_reason(), title=f"By reason: {OURS} (remote side: to workloads)"),
+        _by_service(result, "service", services, limit, title="Flows to each service: wrong, and not attributed"),
+        _by_service(
+            result, "client", clients, limit, title="What each service calls: wrong, not attributed, false edges"
+        ),
+    ]
+
+
+def _summary(result: Evaluation) -> str:
+    lines = [f"{result.flows:,} flows, {result.lost:,} lost, {result.repeated:,} repeated, {result.foreign:,} unknown"]
+    lines.append(f"misattributed sides: {result.misattributed:,}; flows to workloads attributed: {result.coverage:.2%}")
+    return "\n".join(lines)
+
+
+def _by_service(
+    result: Evaluation, label: str, rows: Sequence[dict[str, Any]], limit: int | None, *, title: str
+) -> Section:
+    """One row a service; for each system the share that is wrong and the share that it leaves open."""
+    columns = [Column(name=label), Column(name="flows", kind="count")]
+    for rank, system in enumerate(result.outcomes):
+        columns.append(Column(name=f"{system}: wrong", kind="share", rank=rank))
+        columns.append(Column(name=f"{system}: open", kind="share", rank=rank + 3))
+        if label == "client":
+            columns.append(Column(name=f"{system}: false edges", kind="text", rank=rank + 1))
+    cells = []
+    for row in rows[:limit]:
+        cell = {label: row[label], "flows": row["flows"]}
+        for system, counts in row["systems"].items():
+            cell[f"{system}: wrong"] = counts["misattributed"] / row["flows"]
+            cell[f"{system}: open"] = counts["unattributed"] / row["flows"]
+            if label == "client":
+                cell[f"{system}: false edges"] = f"{counts['edges_false']} of {counts['edges_claimed']}"
+        cells.append(cell)
+    more = len(rows) - len(cells)
+    return Section(
+        columns=columns, rows=cells, title=title, note=f"and {more} more: --limit 0 shows all" if more else ""
+    )

@@ -1,0 +1,137 @@
+"""`attribution simulate` and `attribution evaluate`: options, formats, messages, exit statuses."""
+
+import csv
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from truth_lake import lake_of, perfect
+
+from attribution.cli import cli
+from attribution.errors import ConfigError, LakeError
+
+FEW = ("--set", "connections=600")
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated") / "fleet"
+    assert run("simulate", "--seed", 3, "--out", folder, *FEW).exit_code == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lake(fleet, tmp_path_factory):
+    return lake_of(perfect(pq.read_table(fleet / "truth.parquet")), tmp_path_factory.mktemp("lake"))
+
+
+@pytest.fixture(scope="module")
+def wrong(fleet, tmp_path_factory):
+    """A lake that names a wrong workload for the remote side of one flow."""
+    rows = perfect(pq.read_table(fleet / "truth.parquet"))
+    first = pc.index(rows.column("remote_workload").is_valid(), True).as_py()
+    named = rows.column("remote_workload").to_pylist()
+    named[first] = "intruder-0.0"
+    position = rows.column_names.index("remote_workload")
+    return lake_of(rows.set_column(position, "remote_workload", pa.array(named)), tmp_path_factory.mktemp("wrong"))
+
+
+def test_simulate_writes_the_folder_and_says_what_is_in_it(fleet, tmp_path):
+    result = run("simulate", "--seed", 3, "--out", tmp_path / "again", *FEW)
+    assert result.exit_code == 0
+    rows = pq.ParquetFile(tmp_path / "again" / "truth.parquet").metadata.num_rows
+    assert f"{rows:,} rows" in result.output
+    assert "scenario small, seed 3" in result.output
+    for path in fleet.iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(("flow_format", "file"), [("jsonl", "flows.jsonl"), ("vpc", "flows.log.gz")])
+def test_simulate_writes_flows_as_text_too(tmp_path, flow_format, file):
+    result = run("simulate", "--out", tmp_path / "fleet", "--flow-format", flow_format, *FEW)
+    assert result.exit_code == 0
+    assert (tmp_path / "fleet" / file).stat().st_size > 1000
+    parameters = json.loads((tmp_path / "fleet" / "scenario.json").read_text())["parameters"]
+    assert (parameters["window_share"] == 1) == (flow_format == "vpc")
+
+
+def test_simulate_prints_the_parameters_and_writes_nothing(tmp_path):
+    result = run("simulate", "--scenario", "hostile", "--set", "duration=2h", "--parameters", "--out", tmp_path / "f")
+    assert result.exit_code == 0
+    lines = dict(line.split("=") for line in result.output.splitlines())
+    assert (lines["duration"], lines["heartbeat_loss"], lines["reuse_pause"]) == ("2h", "0.2", "0us")
+    assert not (tmp_path / "f").exists()
+
+
+def test_simulate_needs_a_folder():
+    result = run("simulate")
+    assert result.exit_code == 2
+    assert "Missing option '--out'" in result.output
+
+
+def test_simulate_refuses_what_it_cannot_do(tmp_path):
+    assert isinstance(run("simulate", "--out", tmp_path / "f", "--set", "hosts=0").exception, ConfigError)
+    connections = run("simulate", "--out", tmp_path / "f", "--flow-format", "vpc", "--set", "window_share=0.5", *FEW)
+    assert isinstance(connections.exception, ConfigError)
+    assert not (tmp_path / "f").exists()
+
+
+def test_evaluate_shows_ours_and_the_baselines_side_by_side(fleet, lake):
+    result = run("evaluate", "--attributed", lake, "--truth", fleet / "truth.parquet")
+    assert result.exit_code == 0
+    for text in ("time ranges", "latest event", "held-back events", "0 lost, 0 repeated", "gateway", "by kind"):
+        assert text.lower() in result.output.lower()
+
+
+def test_evaluate_as_json_has_everything_and_as_csv_a_row_a_system(fleet, lake):
+    arguments = ("evaluate", "--attributed", lake, "--truth", fleet / "truth.parquet")
+    everything = json.loads(run(*arguments, "--format", "json").output)
+    assert everything["misattributed"] == 0
+    assert everything["coverage"] == 1.0
+    assert {"systems", "kinds", "reasons", "services", "clients"} < everything.keys()
+    rows = list(csv.DictReader(io.StringIO(run(*arguments, "--format", "csv").output)))
+    assert [row["system"] for row in rows] == ["time ranges", "latest event", "held-back events"]
+    assert [int(row["misattributed"]) for row in rows] == [row["misattributed"] for row in everything["systems"]]
+    assert rows[0]["flows"] == rows[0]["correct"]
+
+
+def test_evaluate_without_events_shows_no_baselines(fleet, lake, tmp_path):
+    alone = tmp_path / "truth.parquet"
+    alone.write_bytes((fleet / "truth.parquet").read_bytes())
+    systems = json.loads(run("evaluate", "--attributed", lake, "--truth", alone, "--format", "json").output)["systems"]
+    assert [row["system"] for row in systems] == ["time ranges"]
+    events = fleet / "workload_events.parquet"
+    given = run("evaluate", "--attributed", lake, "--truth", alone, "--events", events, "--format", "json")
+    assert len(json.loads(given.output)["systems"]) == 3
+
+
+def test_a_longer_wait_makes_the_baselines_better(fleet, lake):
+    def wrong_shares(*options):
+        found = run("evaluate", "--attributed", lake, "--truth", fleet / "truth.parquet", "--format", "json", *options)
+        return [row["correct"] for row in json.loads(found.output)["systems"]]
+
+    assert wrong_shares("--hold-back", "1h")[2] > wrong_shares("--hold-back", "0s")[2]
+    assert wrong_shares("--report-delay", "0s")[1] != wrong_shares("--report-delay", "10m")[1]
+
+
+def test_fail_on_misattribution_tells_by_the_exit_status(fleet, lake, wrong):
+    arguments = ("evaluate", "--truth", fleet / "truth.parquet", "--attributed")
+    assert run(*arguments, lake, "--fail-on-misattribution").exit_code == 0
+    assert run(*arguments, wrong).exit_code == 0
+    failed = run(*arguments, wrong, "--fail-on-misattribution")
+    assert failed.exit_code == 3
+    assert "misattributed sides: 1;" in failed.output
+
+
+def test_evaluate_says_what_is_no_lake(fleet, tmp_path):
+    result = run("evaluate", "--attributed", tmp_path, "--truth", fleet / "truth.parquet")
+    assert isinstance(result.exception, LakeError)
+    assert str(tmp_path) in str(result.exception)
