@@ -155,3 +155,27 @@ def crowded_histories(draw):
 
 
 any_history = st.one_of(histories(), crowded_histories())
+
+
+def probes(history, most=120):
+    """Flows that start at and beside every moment at which the answer for the first address may change."""
+    tol, gap = history.settings.clock_tolerance, history.settings.max_gap
+    seen = [moment for h in history.evidence.heartbeats for moment in (h.start, h.end)]
+    off = {o + one for o in (-tol, 0, tol) for one in (-1, 0, 1)}
+    off |= {history.settings.retention + one for one in (-1, 0, 1, tol)}
+    off |= {one - history.settings.hold for one in (-1, 0, 1)}
+    moments = sorted({moment + o for moment in seen for o in off})
+    asked = [
+        Flow(start, start + lasting, ADDRESSES[3], None, ADDRESSES[0], port, local_workload="client", basis=basis)
+        for start in moments
+        for lasting, basis in (
+            (0, "connection"),
+            (2 * tol + 1, "connection"),
+            (gap + tol, "connection"),
+            (gap, "window"),
+        )
+        for port in (443, 8080)
+    ]
+    # Evenly spread, and by a step that is no multiple of the pattern of the eight flows of one moment.
+    step = max(1, len(asked) // most) | 1
+    return asked[::step]

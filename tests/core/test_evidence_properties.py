@@ -7,7 +7,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import Evidence, attribute, ownership_ranges, unattributed
 from records import answers, batch, ownership, package_settings
-from strategies import any_history, crowded_histories
+from strategies import any_history, crowded_histories, probes
 
 import attribution.attributor as attributor_module
 from attribution.attributor import Attributor
@@ -54,6 +54,13 @@ def test_the_fast_path_gives_the_answers_of_the_oracle(history):
     for answer in expected:
         event(answer.remote.reason)
     assert answers(knowing(history).attribute(batch(FLOW, history.flows))) == expected
+
+
+@given(crowded_histories())
+def test_the_fast_path_agrees_with_the_oracle_beside_every_boundary(history):
+    asked = probes(history)
+    expected = [attribute(history.evidence, flow, history.settings) for flow in asked]
+    assert answers(knowing(history).attribute(batch(FLOW, asked))) == expected
 
 
 @given(any_history, st.data())
