@@ -110,7 +110,9 @@ READ = (
     "tgw_attachment_id",
 )
 
-_NUMBERS = {
+_ENCODED = pa.dictionary(pa.int32(), pa.string())
+#: Columns that are not plain text; the names of ECS are long and repeat.
+_TYPES = {
     "srcport": pa.int32(),
     "dstport": pa.int32(),
     "protocol": pa.int32(),
@@ -119,6 +121,10 @@ _NUMBERS = {
     "bytes": pa.int64(),
     "start": pa.int64(),
     "end": pa.int64(),
+    "ecs_cluster_name": _ENCODED,
+    "ecs_service_name": _ENCODED,
+    "ecs_task_arn": _ENCODED,
+    "ecs_task_id": _ENCODED,
 }
 
 _SECOND = 1_000_000
@@ -155,7 +161,7 @@ class Layout:
     @cached_property
     def types(self) -> dict[str, Any]:
         """Arrow type of each column that is read."""
-        return {name: _NUMBERS.get(name, pa.string()) for name in self.read}
+        return {name: _TYPES.get(name, pa.string()) for name in self.read}
 
     @cached_property
     def as_text(self) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _plain(name: str) -> str:
 
 def _as_read(column: Any, expected: Any) -> Any:
     """The column as the reader of text logs makes it: plain text, with `-` as null. Numbers stay as they are."""
-    if not pa.types.is_string(expected) and pa.types.is_integer(column.type):
+    if pa.types.is_integer(expected) and pa.types.is_integer(column.type):
         return column
     text = column.cast(pa.string())
     dash = pc.equal(text, "-")

@@ -36,7 +36,6 @@ from attribution.sources.model import Block, Ledger
 from attribution.sources.vpc_fields import REPORT_DELAY, WITHIN_SECOND
 from attribution.sources.vpc_tasks import TaskSightings
 
-
 #: Protocols whose header has ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
 _WITH_PORTS = [6, 17, 33, 132, 136]
 
@@ -92,8 +91,8 @@ class RowReader:
         start, end = window = _window(table)
         incoming = _incoming(table)
         columns = {
-            "start": start,
-            "end": end,
+            "start": _shown(start, table.column("start")),
+            "end": _shown(end, table.column("end")),
             **_sides(table, incoming),
             "observer": _first_of(table, "interface_id", "tgw_attachment_id", "tgw_id", "resource_id"),
             "basis": _constant("window", table.num_rows),
@@ -161,11 +160,19 @@ def _window(table: Any) -> tuple[Any, Any]:
     Where `end` is before `start` both are left as they are, for validation to find: moved apart they would look sound.
     """
     start, end = micros(table.column("start"), "s"), micros(table.column("end"), "s")
-    earliest = pc.subtract(start, REPORT_DELAY)
-    if pc.any(pc.less(end, start)).as_py():
-        earliest = pc.if_else(pc.less(end, start), start, earliest)
-        return earliest, pc.if_else(pc.less(end, start), end, pc.add(end, WITHIN_SECOND))
-    return earliest, pc.add(end, WITHIN_SECOND)
+    earliest, latest = pc.subtract(start, REPORT_DELAY), pc.add(end, WITHIN_SECOND)
+    swapped = pc.less(end, start)
+    if not pc.any(swapped).as_py():
+        return earliest, latest
+    return pc.if_else(swapped, start, earliest), pc.if_else(swapped, end, latest)
+
+
+def _shown(time: Any, raw: Any) -> Any:
+    """Times for validation: where one was written that is none, its text and unit instead of null."""
+    if time.null_count == raw.null_count:
+        return time
+    unread = pc.and_(pc.is_null(time), pc.is_valid(raw))
+    return pc.if_else(unread, pc.binary_join_element_wise(raw.cast(pa.string()), "s", " "), time.cast(pa.string()))
 
 
 def _packet(table: Any, name: str) -> Any:

@@ -25,14 +25,20 @@ from attribution.sources.model import Block
 from attribution.sources.vpc_fields import REPORT_DELAY, WITHIN_SECOND
 
 _UNCERTAINTY = REPORT_DELAY + WITHIN_SECOND
-_KEY = ["address", "workload", "service", "observer"]
+#: Rows of sightings that are kept before they are merged.
+_MERGE_ROWS = 1 << 16
+#: So many combinations of values fit a 64-bit number.
+_MOST_KEYS = 1 << 62
+_KEY = ["address", "workload", "service"]
 
 
 class TaskSightings:
     """First and last sighting of each task at each address of one file; a few numbers a task, however many rows."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str | None, ...], tuple[int, int, int]] = {}
+        #: Tables with one row for each address, workload and service; merged when they have grown.
+        self._parts: list[Any] = []
+        self._merged_rows = 0
 
     def see(
         self, table: Any, incoming: npt.NDArray[np.bool_] | None, window: tuple[Any, Any], lines: npt.NDArray[np.int64]
@@ -45,18 +51,18 @@ class TaskSightings:
             window: earliest and latest time of each row's packets.
             lines: where each row stands.
         """
-        tasks = [table.column(name) for name in ("ecs_task_arn", "ecs_task_id") if name in table.column_names]
-        if not tasks or incoming is None or not {"srcaddr", "dstaddr"}.issubset(table.column_names):
+        names = [name for name in ("ecs_task_arn", "ecs_task_id") if name in table.column_names]
+        if not names or incoming is None or not {"srcaddr", "dstaddr"}.issubset(table.column_names):
             return {}
-        task = tasks[0] if len(tasks) == 1 else pc.coalesce(*tasks)
-        if task.null_count == len(task):
-            return {}
-        address = pc.if_else(pa.array(incoming), table.column("dstaddr"), table.column("srcaddr"))
+        task = _encoded(table.column(names[0]))
         directed = np.asarray(pc.is_in(table.column("flow_direction"), pa.array(["ingress", "egress"])))
-        known = pa.array(directed & ~_passes_through(table, incoming))
-        workload = pc.if_else(known, task, pa.scalar(None, task.type))
-        service = pc.if_else(pc.is_valid(workload), _service(table), pa.scalar(None, pa.string()))
-        self._remember(pa.table([address, workload, service, _observer(table)], names=_KEY), window, lines)
+        known = np.asarray(task.is_valid()) & directed & ~_passes_through(table, incoming)
+        if not known.any():
+            return {}
+        workload, service = _where(known, task), _where(known, _services(table))
+        address = pc.if_else(pa.array(incoming), table.column("dstaddr"), table.column("srcaddr"))
+        keys = pa.table([_encoded(address), workload, service, _observer(table)], names=[*_KEY, "observer"])
+        self._remember(keys, window, lines)
         return {"local_workload": workload, "local_service": service}
 
     def _remember(self, keys: Any, window: tuple[Any, Any], lines: npt.NDArray[np.int64]) -> None:
@@ -64,36 +70,82 @@ class TaskSightings:
         rows = keys.append_column("start", start).append_column("end", end).append_column("line", pa.array(lines))
         # A window that ends before it starts says nothing of when.
         rows = rows.filter(pc.and_(pc.is_valid(keys.column("workload")), pc.less_equal(start, end)))
-        found = rows.group_by(_KEY).aggregate([("start", "min"), ("end", "max"), ("line", "min")]).to_pylist()
-        for row in found:
-            key = tuple(row[name] for name in _KEY)
-            first, last, line = row["start_min"], row["end_max"], row["line_min"]
-            before = self._seen.get(key, (first, last, line))
-            self._seen[key] = min(first, before[0]), max(last, before[1]), min(line, before[2])
+        if not rows.num_rows:
+            return
+        self._parts.append(_extremes(rows))
+        if sum(part.num_rows for part in self._parts) > _MERGE_ROWS + 2 * self._merged_rows:
+            self._merge()
+
+    def _merge(self) -> Any:
+        merged = _extremes(pa.concat_tables(self._parts))
+        self._parts, self._merged_rows = [merged], merged.num_rows
+        return merged
 
     def block(self, source: str) -> Block | None:
         """The heartbeats that the sightings prove; None where they prove none."""
-        proved = [
-            (line, *key, first + _UNCERTAINTY, last - _UNCERTAINTY)
-            for key, (first, last, line) in self._seen.items()
-            if first + _UNCERTAINTY <= last - _UNCERTAINTY
-        ]
-        if not proved:
+        if not self._parts:
             return None
-        proved.sort(key=lambda row: (row[0], tuple(map(str, row[1:]))))
-        lines, *columns = zip(*proved, strict=True)
-        named = dict(zip([*_KEY, "start", "end"], map(pa.array, columns), strict=True))
-        return Block(HEARTBEAT, named, source, np.array(lines, np.int64))
+        seen = self._merge()
+        first, last = pc.add(seen.column("start"), _UNCERTAINTY), pc.subtract(seen.column("end"), _UNCERTAINTY)
+        proved = seen.drop_columns(["start", "end"]).append_column("start", first).append_column("end", last)
+        proved = proved.filter(pc.less_equal(first, last))
+        proved = proved.sort_by([(name, "ascending") for name in ("line", *_KEY)])
+        columns = {name: proved.column(name) for name in (*_KEY, "observer", "start", "end")}
+        return Block(HEARTBEAT, columns, source, np.asarray(proved.column("line"))) if proved.num_rows else None
 
 
-def _service(table: Any) -> Any:
+def _extremes(rows: Any) -> Any:
+    """Of each key: earliest start and latest end; the line and the observer of the first row."""
+    key, keys = np.zeros(rows.num_rows, np.int64), 1
+    for name in _KEY:
+        codes, values = _codes(_encoded(rows.column(name)))
+        if keys * (len(values) + 1) > _MOST_KEYS:
+            distinct, key = np.unique(key, return_inverse=True)
+            keys = len(distinct)
+        key = key * (len(values) + 1) + codes + 1
+        keys *= len(values) + 1
+    order = np.argsort(key, kind="stable")
+    first = np.flatnonzero(np.diff(key[order], prepend=-1))
+    found = rows.take(pa.array(order[first]))
+    for name in _KEY:
+        found = found.set_column(found.column_names.index(name), name, found.column(name).cast(pa.string()))
+    for name, extreme in (("start", np.minimum), ("end", np.maximum)):
+        times = extreme.reduceat(np.asarray(rows.column(name))[order], first)
+        found = found.drop_columns([name]).append_column(name, pa.array(times))
+    return found
+
+
+def _services(table: Any) -> Any:
     """`cluster/service`, for service names are unique within a cluster only; null for a task of no service."""
     if "ecs_service_name" not in table.column_names:
-        return pa.nulls(table.num_rows, pa.string())
-    service = table.column("ecs_service_name")
+        return _encoded(pa.nulls(table.num_rows, pa.string()))
+    service = _encoded(table.column("ecs_service_name"))
     if "ecs_cluster_name" not in table.column_names:
         return service
-    return pc.coalesce(pc.binary_join_element_wise(table.column("ecs_cluster_name"), service, "/"), service)
+    (of_service, services), (of_cluster, clusters) = _codes(service), _codes(_encoded(table.column("ecs_cluster_name")))
+    pairs, of_pair = np.unique(of_service * (len(clusters) + 1) + of_cluster + 1, return_inverse=True)
+    services, clusters = [*services, None], [None, *clusters]
+    named = [(clusters[pair % len(clusters)], services[pair // len(clusters)]) for pair in pairs.tolist()]
+    texts = pa.array([s if c is None or s is None else f"{c}/{s}" for c, s in named], pa.string())
+    return _where(np.asarray(service.is_valid()), pa.DictionaryArray.from_arrays(of_pair.astype(np.int32), texts))
+
+
+def _encoded(column: Any) -> Any:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+
+
+def _codes(encoded: Any) -> tuple[npt.NDArray[np.int64], list[str | None]]:
+    """Positions in the values, -1 for null; and the values."""
+    codes: npt.NDArray[np.int64] = np.asarray(encoded.indices.fill_null(-1)).astype(np.int64)
+    return codes, encoded.dictionary.to_pylist()
+
+
+def _where(known: npt.NDArray[np.bool_], encoded: Any) -> Any:
+    """The values where known, null elsewhere."""
+    codes = _codes(encoded)[0]
+    indices = pa.array(codes.astype(np.int32), mask=~known | (codes < 0))
+    return pa.DictionaryArray.from_arrays(indices, encoded.dictionary)
 
 
 def _passes_through(table: Any, incoming: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
