@@ -8,7 +8,7 @@ Each name is one of `docs/design.md`, with one sentence for a person who reads i
 METHODS: dict[str, str] = {
     "capture": "The log itself knew the workload when it recorded the flow.",
     "heartbeat": "Heartbeats force the answer: no other workload can have held the address then.",
-    "assignment": "Events of a control plane gave the address to this owner; only for addresses that are no workload's.",
+    "assignment": "A control plane's events gave the address to this owner; only for addresses that are no workload's.",
     "label": "The longest known prefix that contains the address names a service; there is no workload.",
     "none": "Unattributed; the reason says why.",
 }
@@ -26,7 +26,7 @@ REASONS: dict[str, str] = {
     "assignment_change": "The control plane's events change the owner, or contest it, in the time asked about.",
     "prefix": "The address is no workload's and lies in a labelled prefix.",
     "unknown": "Nothing at all is known about the address.",
-    "too_old": "The flow arrived so late that the evidence about its time was already forgotten (`retention`).",
+    "too_old": "The flow is so long, or came so late, that the evidence about its start may be forgotten (`retention`).",
 }
 
 #: Number of each reason in columns of codes: its place in `REASONS`.

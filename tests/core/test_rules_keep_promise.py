@@ -12,6 +12,8 @@ from oracle import Evidence, Flow, Heartbeat, Settings, attribute
 
 TOL = 10
 GAP = 40
+#: Between regular heartbeats, of which any may be lost.
+INTERVAL = 25
 SETTINGS = Settings(clock_tolerance=TOL, max_gap=GAP, hold=60, retention=400)
 
 
@@ -45,7 +47,15 @@ def seen(draw, tenures):
 @st.composite
 def worlds(draw):
     tenures = draw(histories())
-    sightings = draw(st.lists(seen(tenures), max_size=8))
+    regular = [(w, moment) for w, first, last in tenures for moment in range(first, last + 1, INTERVAL)]
+    kept = draw(st.lists(st.booleans(), min_size=len(regular), max_size=len(regular)))
+    sightings = [
+        (w, logged, logged)
+        for (w, moment), keep in zip(regular, kept, strict=True)
+        if keep
+        for logged in [moment + draw(clock_errors)]
+    ]
+    sightings += draw(st.lists(seen(tenures), max_size=5))
     heartbeats = tuple(Heartbeat("192.0.2.7", None, w, None, s, e) for w, s, e in sightings)
     workload, start, end = draw(seen(tenures))
     flow = Flow(start, end, "198.51.100.1", 40_000, "192.0.2.7", 443, local_workload="client")
