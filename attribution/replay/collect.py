@@ -11,9 +11,10 @@ from attribution.io.spool import Spool
 from attribution.replay.evidence_store import EvidenceStore
 from attribution.replay.inputs import Inputs, Limits
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, NAME_BINDING
-from attribution.sources import Ledger, RejectFile, read
+from attribution.sources import Ledger, read
 from attribution.sources.native import is_native_flows, parquet_heartbeats
 from attribution.sources.opening import expand
+from attribution.sources.rejects import RejectsFile
 
 Report = Callable[[str, int], None]
 
@@ -29,10 +30,10 @@ class Collection:
     def __init__(
         self, inputs: Inputs, folder: Path, settings: Settings, limits: Limits, *, flows_are_heartbeats: bool
     ) -> None:
-        self._inputs, self._limits = inputs, limits
+        self._inputs = inputs
         self._flows_are_heartbeats = flows_are_heartbeats
-        self._rejects = RejectFile(folder / REJECTS)
-        self.ledger = Ledger(keep=self._rejects.write)
+        self._rejects = RejectsFile(folder / REJECTS)
+        self.ledger = Ledger(sink=self._rejects.write, max_rejected_share=limits.rejected_share)
         self.store = EvidenceStore(folder / ".evidence", settings, limit=limits.evidence_rows)
         self._spool = Spool(folder / ".flows", memory_bytes=limits.flow_bytes)
         self._left: list[Path] = []
@@ -57,7 +58,7 @@ class Collection:
             if paths:
                 self._read(paths, kinds, report)
         if not native:
-            self.ledger.check(self._limits.rejected_share)
+            self.ledger.check()
 
     def _read(self, paths: Sequence[str | Path], kinds: Sequence[str], report: Report) -> None:
         for found in read(paths, ledger=self.ledger, format=self._inputs.format, kinds=kinds):
@@ -79,7 +80,7 @@ class Collection:
         if self._left:
             for found in read(self._left, ledger=self.ledger, kinds=(FLOW,)):
                 yield found.batch
-            self.ledger.check(self._limits.rejected_share)
+            self.ledger.check()
 
     def close(self) -> None:
         """Forget everything; remove what was put aside."""

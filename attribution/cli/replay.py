@@ -1,0 +1,164 @@
+"""`attribution replay`: flow logs in, a Parquet lake out."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from attribution.cli.output import Column, Output, output_options
+from attribution.cli.settings import settings_options
+from attribution.config import Settings
+from attribution.replay import Inputs, Limits, Summary, replay
+
+#: Exit status where the lake was written but rows had to be left out.
+ROWS_REJECTED = 3
+
+_COLUMNS = (
+    Column(name="side"),
+    Column(name="method"),
+    Column(name="reason"),
+    Column(name="flows", kind="count"),
+    Column(name="share", kind="share"),
+)
+
+
+def _paths(kind: str, text: str, *, required: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(f"--{kind}", multiple=True, required=required, metavar="PATH", help=text)
+
+
+@click.command(name="replay")
+@_paths("flows", "Flow logs: file, folder, glob, or - for standard input; repeatable.", required=True)
+@_paths("heartbeats", "More heartbeats: native, pod lists, leases, another log's endpoints.")
+@_paths("assignments", "Assignment events: native, CloudTrail.")
+@_paths("name-bindings", "DNS answers: native, Zeek dns.")
+@_paths("labels", "Prefixes with names: ip-ranges.json or a prefix file.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the lake.")
+@click.option("--input-format", metavar="NAME", help="Read everything as this format; recognised by content otherwise.")
+@click.option(
+    "--flow-heartbeats/--no-flow-heartbeats",
+    default=True,
+    show_default=True,
+    help="Whether connections with a known local workload are heartbeats of it.",
+)
+@settings_options
+@click.option(
+    "--max-rejected-share",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Stop when more than this share of the rows is rejected.",
+)
+@click.option(
+    "--evidence-rows",
+    type=click.IntRange(min=1000),
+    default=Limits.evidence_rows,
+    show_default=True,
+    help="Heartbeats and DNS answers held in memory; a longer history is cut into slabs of time.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Threads that attribute and write.  [default: one a core]")
+@output_options()
+def command(
+    *,
+    flows: tuple[str, ...],
+    heartbeats: tuple[str, ...],
+    assignments: tuple[str, ...],
+    name_bindings: tuple[str, ...],
+    labels: tuple[str, ...],
+    out: Path,
+    input_format: str | None,
+    flow_heartbeats: bool,
+    settings: Settings,
+    max_rejected_share: float,
+    evidence_rows: int,
+    workers: int | None,
+    output: Output,
+) -> None:
+    r"""Attribute flow logs and write the result as a Parquet lake.
+
+    Formats are recognised by content, compressed or not: native records (JSON lines, Parquet, Arrow), AWS VPC and transit
+    gateway flow logs, Zeek, Cilium Hubble, NetObserv, goflow2, Kubernetes pod lists and audit events, CloudTrail,
+    ip-ranges.json.
+
+    The lake appears whole or not at all. Rows that cannot be used are kept in rejects.jsonl inside it, with the reason.
+
+    \b
+    Examples:
+      attribution replay --flows flows.parquet --heartbeats beats.jsonl --out lake
+      attribution replay --flows 's3-copy/**/*.log.gz' --heartbeats pods.json --labels ip-ranges.json --out lake
+      zcat conn.log.gz | attribution replay --flows - --out lake --max-gap 5m --hold 6m
+
+    \b
+    Exit status: 0 all rows were used, 3 the lake was written but rows were rejected,
+    1 nothing was written, 2 the command was wrong.
+    """
+    inputs = Inputs(
+        flows=flows,
+        heartbeats=heartbeats,
+        assignments=assignments,
+        name_bindings=name_bindings,
+        labels=labels,
+        format=input_format,
+    )
+    limits = Limits(
+        rejected_share=max_rejected_share, evidence_rows=evidence_rows, **({"workers": workers} if workers else {})
+    )
+    with _progress() as progress:
+        summary = replay(
+            inputs, out, settings=settings, limits=limits, flows_are_heartbeats=flow_heartbeats, progress=progress
+        )
+    if output.format == "json":
+        output.json({"lake": str(out), **summary.to_dict()})
+    else:
+        output.table(_COLUMNS, summary.rows(), title=_title(summary), note=_note(summary))
+    if summary.rejected:
+        sys.exit(ROWS_REJECTED)
+
+
+def _title(summary: Summary) -> str:
+    rate = summary.tally.flows / summary.seconds if summary.seconds else 0
+    named = ", ".join(f"{side} {summary.share_attributed(side):.1%}" for side in ("local", "remote"))
+    return f"{summary.tally.flows:,} flows in {summary.seconds:.1f} s ({rate:,.0f}/s), attributed: {named}"
+
+
+def _note(summary: Summary) -> str:
+    lines = [f"{summary.ranges:,} ownership ranges. Lake: {summary.lake}"]
+    ledger = summary.ledger
+    lines += [f"read     {n:>12,}  {kind} ({name})" for (kind, name), n in sorted(ledger.rows.items())]
+    lines += [f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.skipped.items())]
+    lines += [f"rejected {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.rejected.items())]
+    if summary.rejected:
+        lines.append(f"The rejected rows stand in {summary.lake / 'rejects.jsonl'}, each with its reason.")
+    return "\n".join(lines)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int], None] | None]:
+    """A line on the terminal that says how far the run is; None where nobody watches."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,.0f} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks: dict[str, object] = {}
+        shown = 0.0
+
+        def report(phase: str, rows: int) -> None:
+            nonlocal shown
+            if phase not in tasks:
+                tasks[phase] = bar.add_task(phase, total=None)
+            if time.monotonic() - shown > 0.1:  # a terminal is not read faster
+                shown = time.monotonic()
+                bar.update(tasks[phase], completed=rows)  # type: ignore[arg-type]
+
+        yield report
