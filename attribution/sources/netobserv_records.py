@@ -16,6 +16,7 @@ from attribution.sources.epochs import micros
 from attribution.sources.raw_columns import (
     Mask,
     Rows,
+    alike,
     either,
     mask,
     null_where,
@@ -200,9 +201,8 @@ def _owner(record: dict[str, Any], side: str) -> dict[str, Any]:
 
 def _counts(record: dict[str, Any], name: str, swap: Any) -> tuple[Any, Any]:
     """Sent and received: a record counts one way, a connection's summary both."""
-    forth = pc.coalesce(*_same(record[f"{name}_AB"], record[name]))
-    back = whole(record[f"{name}_BA"])
-    return either(swap, scaled(forth, record["Sampling"]), scaled(_same(back, forth)[0], record["Sampling"]))
+    forth = pc.coalesce(*alike(record[f"{name}_AB"], record[name]))
+    return either(swap, *(scaled(count, record["Sampling"]) for count in alike(forth, record[f"{name}_BA"])))
 
 
 def _tcp_flags(record: dict[str, Any]) -> Any:
@@ -227,11 +227,3 @@ def _bits(name: str | None) -> int:
 
 def _as_text(*columns: Any) -> tuple[Any, ...]:
     return tuple(text(column) for column in columns)
-
-
-def _same(one: Any, other: Any) -> tuple[Any, Any]:
-    """Both columns as whole arrays of one type; a column of nothing but nulls takes the type of the other."""
-    one, other = whole(one), whole(other)
-    if one.null_count == len(one):
-        return pa.nulls(len(one), other.type), other
-    return (one, other) if one.type == other.type else (text(one), text(other))

@@ -30,8 +30,15 @@ def mask(flags: Any) -> Mask:
 
 
 def alike(one: Any, other: Any) -> tuple[Any, Any]:
-    """Both columns in one type: as they are where they agree, else as text."""
-    return (one, other) if one.type == other.type else (text(one), text(other))
+    """Both columns as arrays of one type: text where theirs differ, but one without any value takes the other's."""
+    one, other = whole(one), whole(other)
+    if one.type == other.type:
+        return one, other
+    if one.null_count == len(one):
+        return pa.nulls(len(one), other.type), other
+    if other.null_count == len(other):
+        return one, pa.nulls(len(other), one.type)
+    return text(one), text(other)
 
 
 def either(choose_second: Any, first: Any, second: Any) -> tuple[Any, Any]:

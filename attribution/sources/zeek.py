@@ -158,9 +158,9 @@ def _host(name: str | None) -> str | None:
     """The hostname in a server name or a Host header; None where it is an address or no name."""
     if name is None:
         return None
-    host = name.strip().rstrip(".").lower()
+    host = name.strip().lower()
     if not host.startswith("["):
-        host = host.partition(":")[0]
+        host = host.partition(":")[0].rstrip(".")
     if not _HOST.fullmatch(host) or host.rpartition(".")[2].isdigit():
         return None
     return host
