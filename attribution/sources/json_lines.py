@@ -64,14 +64,22 @@ class JsonLines:
         count = block.count(b"\n") + (not block.endswith(b"\n") and bool(block))
         if self._schema is None:
             self._learn(_sample(block.split(b"\n", _SAMPLED_LINES)[:_SAMPLED_LINES]))
-        if self._schema is not None and _is_text(block):
+        # Every line must begin an object, or two on one line and a blank one would pass for two lines.
+        begun = block.startswith(b"{") + block.count(b"\n{")
+        if self._schema is not None and begun == count and _is_text(block):
             table = self._parse(block, self._schema)
             if table is not None and table.num_rows == count:
                 yield Piece(self._columns(table), np.arange(first_line, first_line + count, dtype=np.int64))
                 return
-        lines = block.split(b"\n")
-        kept = [(number, line) for number, line in enumerate(lines, first_line) if line.strip()]
-        yield from self._read_lines([line for _, line in kept], [number for number, _ in kept], on_bad)
+        lines, numbers = [], []
+        for number, line in enumerate(block.split(b"\n"), first_line):
+            content = line.strip()
+            if content.startswith(b"{"):
+                lines.append(content)
+                numbers.append(number)
+            elif content:
+                on_bad(number, line, "malformed")
+        yield from self._read_lines(lines, numbers, on_bad)
 
     def _read_lines(self, lines: list[bytes], numbers: list[int], on_bad: OnBad) -> Iterator[Piece]:
         if not lines:

@@ -118,7 +118,7 @@ def _interval(status: Mapping[str, Any], metadata: Mapping[str, Any], seen_at: i
         return _rounded(max(ended)[1], max(ended)[0]) if ended else None
     reported = [at for at in (*_written_by_kubelet(metadata), seen_at) if at is not None]
     if started:
-        return _rounded(min(started), max(*started, *_true_since(status), *reported))
+        return _rounded(min(started), max([*started, *_true_since(status), *reported]))
     return (max(reported), max(reported)) if reported else None
 
 
