@@ -13,7 +13,10 @@ from attribution.sources.opening import open_inputs
 from attribution.sources.vpc import VpcText
 
 DATA = Path(__file__).parent / "data" / "aws"
-HEADER = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n"
+HEADER = (
+    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes "
+    "start end action log-status\n"
+)
 ROW = "2 123456789010 eni-0a 10.0.0.1 10.0.0.2 40000 443 6 3 300 1700000000 1700000059 ACCEPT OK\n"
 MINUTE = 60_000_000
 
