@@ -102,55 +102,62 @@ class EventLog:
 
     def __init__(self, events: Any) -> None:
         self._addresses = pc.unique(events.column("address").cast(pa.string()).combine_chunks())
-        key = self._keys(events.column("address"), events.column("port"))
+        address = _ints(pc.index_in(events.column("address").cast(pa.string()), value_set=self._addresses))
+        key = _number(address, _ints(events.column("port").cast(pa.int64()).fill_null(-1)))
         self.owner = events.column("owner").combine_chunks()
         self.service = events.column("service").combine_chunks()
-        owner = np.asarray(pc.dictionary_encode(self.owner).indices).astype(np.int64)
+        owner = _ints(pc.dictionary_encode(self.owner).indices)
         release = pc.equal(events.column("action"), "release").combine_chunks().to_numpy(zero_copy_only=False)
-        time, self._received = _microseconds(events.column("time")), _microseconds(events.column("received"))
+        time, self._received = (
+            _ints(events.column("time").cast(pa.int64())),
+            _ints(events.column("received").cast(pa.int64())),
+        )
         rows = np.arange(len(key))
         self._by_receipt = _ordered(key, owner, release, self._received, rows)
         # What happened at one time: releases first.
         self._by_time = _ordered(key, owner, release, time, np.where(release, 0, 1))
+        # Both orders number the keys alike: ascending.
         self._known = key[self._by_receipt.row][self._by_receipt.group_start]
+        # One more than there are addresses: the last stands for those that no event is about.
+        self._whole = np.full(len(self._addresses) + 1, -1, dtype=np.int64)
+        self._has_ports = np.zeros(len(self._addresses) + 1, dtype=np.bool_)
+        whole = self._known % _PORTS == 0
+        self._whole[self._known[whole] // _PORTS] = np.flatnonzero(whole)
+        self._has_ports[self._known[~whole] // _PORTS] = True
 
-    def _keys(self, addresses: Any, ports: Any) -> Ints:
-        """One number for each (address, port); below zero where no event is about the address."""
-        address = pc.index_in(addresses.cast(pa.string()), value_set=self._addresses).fill_null(-1)
-        port = ports.cast(pa.int64()).fill_null(-1)
-        return np.asarray(address).astype(np.int64) * _PORTS + np.asarray(port).astype(np.int64) + 1
+    def keys(self, addresses: Any, ports: Any) -> Ints:
+        """The key of this log that decides about each address and port: a number for `latest` and `held_back`.
 
-    def _groups(self, addresses: Any, ports: Any) -> Ints:
-        """Number of the key that decides: the port's where events are about it, else the address's; -1 for none."""
-        exact = self._keys(addresses, ports)
-        whole = self._keys(addresses, pa.nulls(len(addresses), pa.int32()))
-        return np.where(self._find(exact) >= 0, self._find(exact), self._find(whole))
-
-    def _find(self, keys: Ints) -> Ints:
-        at = np.minimum(np.searchsorted(self._known, keys), len(self._known) - 1)
-        return np.where(self._known[at] == keys, at, -1)
-
-    def latest(self, addresses: Any, ports: Any, judged: Ints) -> Ints:
-        """The event that names each owner by what was delivered until `judged`, in that order; -1 where nobody.
+        It is the port's where events are about that port, else the address's; -1 where there are none of either.
 
         Args:
             addresses: canonical text.
             ports: int32, may be null.
-            judged: microseconds UTC.
         """
+        address = _ints(pc.index_in(addresses.cast(pa.string()), value_set=self._addresses).fill_null(-1))
+        found = self._whole[address]
+        shared = np.flatnonzero(self._has_ports[address])
+        if len(shared):
+            exact = _number(address[shared], _ints(ports.take(pa.array(shared)).fill_null(-1)))
+            at = np.minimum(np.searchsorted(self._known, exact), len(self._known) - 1)
+            found[shared] = np.where(self._known[at] == exact, at, found[shared])
+        return found
+
+    def latest(self, keys: Ints, judged: Ints) -> Ints:
+        """The event that names each owner by what was delivered until `judged` (µs), in that order; -1 where nobody."""
         ordered = self._by_receipt
         if not len(ordered.row):
             return np.full(len(judged), -1, dtype=np.int64)
-        now = ordered.last(self._groups(addresses, ports), judged)
+        now = ordered.last(keys, judged)
         return self._answer(ordered, now, np.where(now >= 0, ordered.assign[now], -1), np.full(len(now), _NEVER))
 
-    def held_back(self, addresses: Any, ports: Any, start: Ints, judged: Ints) -> Ints:
-        """The event that names each owner at `start` by what was delivered until `judged`; -1 where nobody."""
+    def held_back(self, keys: Ints, start: Ints, judged: Ints) -> Ints:
+        """The event that names each owner at `start` by what was delivered until `judged` (µs); -1 where nobody."""
         ordered = self._by_time
         if not len(ordered.row):
             return np.full(len(judged), -1, dtype=np.int64)
         received = self._received[ordered.row]
-        now = ordered.last(self._groups(addresses, ports), start)
+        now = ordered.last(keys, start)
         assign = np.where(now >= 0, ordered.assign[now], -1)
         unseen = np.flatnonzero((assign >= 0) & (received[assign] > judged))
         while len(unseen):
@@ -186,10 +193,10 @@ class Baseline:
     wait: int
     by_time: bool
 
-    def attribute(self, log: EventLog, addresses: Any, ports: Any, start: Ints, end: Ints) -> tuple[Any, Any]:
-        """Owner and service of each address and port at the flows' start; null where unattributed."""
+    def attribute(self, log: EventLog, keys: Ints, start: Ints, end: Ints) -> tuple[Any, Any]:
+        """Owner and service of each key (`EventLog.keys`) at the flows' start; null where unattributed."""
         judged = end + self.wait
-        rows = log.held_back(addresses, ports, start, judged) if self.by_time else log.latest(addresses, ports, judged)
+        rows = log.held_back(keys, start, judged) if self.by_time else log.latest(keys, judged)
         chosen = pa.array(rows, mask=rows < 0)
         return log.owner.take(chosen), log.service.take(chosen)
 
@@ -199,5 +206,10 @@ def baselines(*, report_delay: int = 30 * SECOND, hold_back: int = 10 * MINUTE) 
     return Baseline("latest event", report_delay, by_time=False), Baseline("held-back events", hold_back, by_time=True)
 
 
-def _microseconds(column: Any) -> Ints:
-    return np.asarray(column.cast(pa.int64()).combine_chunks()).astype(np.int64)
+def _number(address: Ints, port: Ints) -> Ints:
+    """One number for each (address, port); the whole address, port -1, is a multiple of `_PORTS`."""
+    return address * _PORTS + port + 1
+
+
+def _ints(column: Any) -> Ints:
+    return np.asarray(column).astype(np.int64)

@@ -103,25 +103,12 @@ class _Tally:
         outcome = self._count(OURS, truth, ours, kind, client, server)
         for side in _SIDES:
             self._count_reasons(side, part.answers.column(f"{side}_reason"), outcome[side], kind)
-        for variant in self.variants if self.log else ():
-            self._count(variant.name, truth, self._answers(variant, part), kind, client, server)
-
-    def _answers(self, variant: Baseline, part: Slice) -> dict[str, tuple[Any, Any]]:
-        """What a baseline says of both sides; what was seen at capture stays."""
-        log = self.log
-        if log is None:
-            raise ValueError("a baseline needs events")
-        start, end = (_ints(part.truth.column(name).cast(pa.int64())) for name in ("start", "end"))
-        found = {}
-        for side in _SIDES:
-            address, port = part.truth.column(f"{side}_address"), part.truth.column(f"{side}_port")
-            workload, service = variant.attribute(log, address, port, start, end)
-            captured = pc.equal(part.answers.column(f"{side}_method"), "capture").fill_null(False)
-            found[side] = (
-                pc.if_else(captured, part.answers.column(f"{side}_workload"), workload),
-                pc.if_else(captured, part.answers.column(f"{side}_service"), service),
-            )
-        return found
+        if self.log:
+            keys = {
+                side: self.log.keys(truth.column(f"{side}_address"), truth.column(f"{side}_port")) for side in _SIDES
+            }
+            for variant in self.variants:
+                self._count(variant.name, truth, _answers(variant, self.log, keys, part), kind, client, server)
 
     def _count(
         self, system: str, truth: Any, answers: dict[str, tuple[Any, Any]], kind: Ints, client: Ints, server: Ints
@@ -170,6 +157,20 @@ class _Tally:
         )
 
 
+def _answers(variant: Baseline, log: EventLog, keys: dict[str, Ints], part: Slice) -> dict[str, tuple[Any, Any]]:
+    """What a baseline says of both sides; what was seen at capture stays."""
+    start, end = (_ints(part.truth.column(name).cast(pa.int64())) for name in ("start", "end"))
+    found = {}
+    for side in _SIDES:
+        workload, service = variant.attribute(log, keys[side], start, end)
+        captured = pc.equal(part.answers.column(f"{side}_method"), "capture").fill_null(False)
+        found[side] = (
+            pc.if_else(captured, part.answers.column(f"{side}_workload"), workload),
+            pc.if_else(captured, part.answers.column(f"{side}_service"), service),
+        )
+    return found
+
+
 def judge(truth: Any, side: str, workload: Any, service: Any) -> Ints:
     """0 where the answer is right, 1 where it names a wrong workload or service, 2 where it names nobody.
 
@@ -187,8 +188,9 @@ def judge(truth: Any, side: str, workload: Any, service: Any) -> Ints:
 
 def _pairs(client: Ints, server: Ints) -> set[tuple[int, int]]:
     both = (client >= 0) & (server >= 0)
-    packed = np.unique((client[both] << 32) | server[both])
-    return {(p >> 32, p & 0xFFFFFFFF) for p in packed.tolist()}
+    width = int(server.max(initial=0)) + 1
+    packed = np.flatnonzero(np.bincount(client[both] * width + server[both]))
+    return {divmod(pair, width) for pair in packed.tolist()}
 
 
 def _ints(column: Any) -> Ints:

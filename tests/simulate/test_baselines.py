@@ -36,11 +36,11 @@ def log_of(*events):
 
 
 def ask(log, address, port, *, start=None, judged):
-    where = pa.array([address]), pa.array([port], pa.int32())
+    keys = log.keys(pa.array([address]), pa.array([port], pa.int32()))
     if start is None:
-        rows = log.latest(*where, np.array([judged]))
+        rows = log.latest(keys, np.array([judged]))
     else:
-        rows = log.held_back(*where, np.array([start]), np.array([judged]))
+        rows = log.held_back(keys, np.array([start]), np.array([judged]))
     return log.owner[int(rows[0])].as_py() if rows[0] >= 0 else None
 
 
@@ -113,7 +113,8 @@ def test_no_events_name_nobody():
 def test_a_baseline_waits_after_the_end_of_the_flow():
     latest, held_back = baselines(report_delay=10, hold_back=100)
     log = log_of(*HANDOVER)
-    where = pa.array([A, A]), pa.array([443, 443], pa.int32()), np.array([100, 99]), np.array([140, 99])
+    keys = log.keys(pa.array([A, A]), pa.array([443, 443], pa.int32()))
+    where = keys, np.array([100, 99]), np.array([140, 99])
     assert latest.attribute(log, *where)[0].to_pylist() == [None, None]
     assert held_back.attribute(log, *where)[0].to_pylist() == ["Y", "X"]
     assert held_back.attribute(log, *where)[1].to_pylist() == ["y", "x"]
@@ -172,9 +173,8 @@ def test_events_without_delay_or_loss_name_every_connection_right():
     log = EventLog(sim.event_table())
     _, held_back = baselines()
     fleet = np.isin(truth.column("remote_kind").to_pylist(), ["workload", "load_balancer"])
-    owner, _ = held_back.attribute(
-        log, truth.column("remote_address"), truth.column("remote_port"), sim.flows.start, sim.flows.end
-    )
+    keys = log.keys(truth.column("remote_address"), truth.column("remote_port"))
+    owner, _ = held_back.attribute(log, keys, sim.flows.start, sim.flows.end)
     named = np.array(owner.to_pylist(), dtype=object)[fleet]
     assert fleet.sum() > 3000
     assert (named == np.array(truth.column("remote_workload").to_pylist(), dtype=object)[fleet]).all()
