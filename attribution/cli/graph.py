@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from attribution.cli.output import Column, Output, Section, output_options
-from attribution.cli.selection import lake_argument, selection_options
+from attribution.cli.selection import hostnames_option, lake_argument, selection_options
 from attribution.query.diff import DEFAULT_FACTOR, GraphDiff, change_row, diff
 from attribution.query.filters import Filters
 from attribution.query.graph import By, Edge, Graph, Node, edge_row, graph, node_row
@@ -63,6 +63,7 @@ _CHANGES = (
 @click.command(name="graph")
 @lake_argument
 @selection_options
+@hostnames_option
 @click.option(
     "--by", type=click.Choice(["service", "workload"]), default="service", show_default=True, help="What a node is."
 )

@@ -47,11 +47,6 @@ _OPTIONS = (
         help="Why either end was attributed so; repeatable.",
     ),
     click.option(
-        "--hostnames",
-        is_flag=True,
-        help="Show unattributed ends under the hostname that clients used, where it is known.",
-    ),
-    click.option(
         "--clients-by-port",
         is_flag=True,
         help="Where no log says who opened a flow, guess: the lower port is the server's.",
@@ -59,8 +54,13 @@ _OPTIONS = (
 )
 
 
+hostnames_option = click.option(
+    "--hostnames", is_flag=True, help="Show unattributed ends under the hostname that clients used, where it is known."
+)
+
+
 def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a selection, as the arguments `window`, `filters`, `hostnames` and `clients_by_port`."""
+    """The options of a selection, as the arguments `window`, `filters` and `clients_by_port`."""
 
     @functools.wraps(function)
     def wrapped(

@@ -1,10 +1,10 @@
 """A lake opened for questions: its Parquet folders as DuckDB views, its SQL files as named questions."""
 
-import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -16,11 +16,9 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.errors import ConfigError, LakeError
+from attribution.io.lake import MANIFEST, read_manifest
 from attribution.query.window import Window, from_microseconds, parse_window
 from attribution.schema import ASSIGNMENT, ATTRIBUTED_FLOW, LABEL, NAME_BINDING, OWNERSHIP_RANGE, arrow_schema
-
-#: The format of lakes that this version reads.
-LAKE_FORMAT = 1
 
 #: Folder of a lake, which is also the name of its view -> record, and how its Parquet files lie below it.
 _FOLDERS = {
@@ -46,10 +44,10 @@ class Warehouse:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        manifest = _manifest(self.folder)
+        manifest = read_manifest(self.folder)
         try:
             #: The settings with which the lake's flows were attributed.
-            self.settings = Settings.from_dict(manifest.get("settings", {}), where=str(self.folder / "lake.json"))
+            self.settings = Settings.from_dict(manifest.get("settings", {}), where=str(self.folder / MANIFEST))
         except ConfigError as error:
             raise LakeError(f"cannot open the lake {self.folder}: {error}; replay the logs with this version") from None
         # Spilled data belongs in the system's folder for such things, not in whatever folder the person stands in;
@@ -107,6 +105,11 @@ class Warehouse:
         last = row["last_start"]
         return Window(from_microseconds(row["first_start"]), from_microseconds(None if last is None else last + 1))
 
+    def last_start(self) -> datetime | None:
+        """Start of the last flow, from which relative times count back; None where the lake has no flows."""
+        (row,) = self.ask("extent")
+        return from_microseconds(row["last_start"])
+
     def window(self, window: Window | str | None) -> Window:
         """`window` itself, or the window that the text means on this lake, or the open one.
 
@@ -115,10 +118,7 @@ class Warehouse:
         """
         if window is None:
             return Window()
-        if isinstance(window, Window):
-            return window
-        (row,) = self.ask("extent")
-        return parse_window(window, last=from_microseconds(row["last_start"]))
+        return window if isinstance(window, Window) else parse_window(window, last=self.last_start())
 
     def _execute(self, sql: str, parameters: Mapping[str, Any]) -> Any:
         used = set(_PARAMETER.findall(sql))
@@ -158,42 +158,6 @@ def opened(lake: Warehouse | Path | str) -> Iterator[Warehouse]:
         return
     with Warehouse(lake) as warehouse:
         yield warehouse
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    advice = "name the folder that `attribution replay --out` wrote"
-    path = folder / "lake.json"
-    if not folder.exists():
-        raise LakeError(f"cannot open the lake {folder}: there is no such folder; {advice}")
-    if not folder.is_dir():
-        raise LakeError(f"cannot open the lake {folder}: it is a file, not a folder; {advice}")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LakeError(
-            f"cannot open the lake {folder}: it has no lake.json, but {_contents(folder)}; {advice}"
-        ) from None
-    except OSError as error:
-        raise LakeError(f"cannot open the lake {folder}: lake.json cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise LakeError(
-            f"cannot open the lake {folder}: lake.json is no JSON ({error}); replay the logs again"
-        ) from None
-    found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != LAKE_FORMAT:
-        raise LakeError(
-            f"cannot open the lake {folder}: its format is {found!r} and this version reads {LAKE_FORMAT}; "
-            "replay the logs with this version, or read it with the version that wrote it"
-        )
-    return dict(manifest)
-
-
-def _contents(folder: Path) -> str:
-    names = sorted(entry.name for entry in folder.iterdir())
-    if not names:
-        return "is empty"
-    shown = ", ".join(names[:5])
-    return f"holds {shown}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
 from attribution.config import parse_duration
 from attribution.errors import ConfigError, QueryError
@@ -36,6 +36,10 @@ class Window:
 
     def __str__(self) -> str:
         return f"{format_time(self.start) if self.start else ''}..{format_time(self.end) if self.end else ''}"
+
+
+#: Every flow.
+OPEN = Window()
 
 
 def parse_window(text: str, *, last: datetime | None) -> Window:
@@ -91,6 +95,10 @@ def _relative(text: str, last: datetime | None) -> datetime:
         raise QueryError(f"the time {text!r} lies before the first year there is") from None
 
 
+@overload
+def from_microseconds(value: int) -> datetime: ...
+@overload
+def from_microseconds(value: None) -> None: ...
 def from_microseconds(value: int | None) -> datetime | None:
     """The time that `value` microseconds UTC is; None stays None."""
     return None if value is None else _EPOCH + timedelta(microseconds=value)

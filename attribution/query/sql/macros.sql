@@ -9,3 +9,9 @@ CREATE OR REPLACE TEMP MACRO both_ways(one, other) AS
 -- What a list of the largest is ordered by.
 CREATE OR REPLACE TEMP MACRO measure(what, flows, bytes, packets) AS
     CASE what WHEN 'flows' THEN flows WHEN 'packets' THEN packets ELSE bytes END;
+
+-- Whether a node's name means this end of a flow: its service, its workload, or, where it is unattributed, the hostname that
+-- clients used or what the graph calls the node.
+CREATE OR REPLACE TEMP MACRO is_named(wanted, method, service, workload, hostname, reason) AS
+    coalesce(CASE WHEN method = 'none' THEN wanted = '(unattributed: ' || reason || ')' OR wanted = coalesce(hostname, '')
+                  ELSE wanted = coalesce(service, workload) OR wanted = coalesce(workload, service) END, false);

@@ -1,0 +1,46 @@
+"""Tables of evidence, as `whois` and `explain` show it."""
+
+from collections.abc import Sequence
+
+from attribution.cli.output import Column, Section
+from attribution.query.reading import Witness
+
+ASSIGNMENTS = (
+    Column(name="time", kind="time"),
+    Column(name="action"),
+    Column(name="owner"),
+    Column(name="service"),
+    Column(name="kind", rank=1),
+    Column(name="port", kind="number", rank=2),
+)
+LABELS = (
+    Column(name="prefix"),
+    Column(name="service"),
+    Column(name="kind", rank=1),
+    Column(name="region", rank=1),
+)
+_WITNESSES = (
+    Column(name="workload"),
+    Column(name="service", rank=1),
+    Column(name="ports", rank=4),
+    Column(name="start", kind="time", rank=2),
+    Column(name="end", kind="time", rank=2),
+    Column(name="longest_gap", kind="span", rank=3),
+    Column(name="finding"),
+)
+#: Others to show: who is further away says little about the answer.
+_OTHERS = 10
+
+
+def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
+    """Who decided, and who else held the address and why it was not they."""
+    sections = []
+    for role, title in (("decided", "Evidence"), ("other", "Others who held the address")):
+        found = [witness for witness in witnesses if witness.role == role]
+        shown = found if role == "decided" else found[:_OTHERS]
+        rows = [vars(one) | {"ports": ", ".join(map(str, one.ports)) or None} for one in shown]
+        columns = [column for column in _WITNESSES if column.name != "ports" or any(one.ports for one in shown)]
+        note = f"and {len(found) - len(shown)} more, further away" if len(found) > len(shown) else ""
+        if rows:
+            sections.append(Section(columns=columns, rows=rows, title=title, note=note))
+    return sections

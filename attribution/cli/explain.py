@@ -1,0 +1,234 @@
+"""`attribution explain`: why a flow or an edge was attributed as it was."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, witness_sections
+from attribution.cli.output import Column, Output, Section, output_options
+from attribution.cli.selection import lake_argument, selection_options
+from attribution.core.reasons import REASONS
+from attribution.query.explain import FlowExplanation, SideExplanation, explain_flow
+from attribution.query.explain_edge import EdgeExplanation, explain_edge
+from attribution.query.filters import Filters, protocol_name
+from attribution.query.flow_selector import flow_key, parse_flow, selector
+from attribution.query.measures import format_bytes, format_count, format_span
+from attribution.query.reading import Witness
+from attribution.query.warehouse import Warehouse
+
+_PARTS = (
+    Column(name="source", title="client end"),
+    Column(name="target", title="server end"),
+    Column(name="flows", kind="count"),
+    Column(name="bytes", kind="bytes", rank=1),
+    Column(name="source_distance", title="oldest (client)", kind="span", rank=1),
+    Column(name="target_distance", title="oldest (server)", kind="span", rank=1),
+    Column(name="first_seen", kind="time", rank=3),
+    Column(name="last_seen", kind="time", rank=2),
+)
+_EXAMPLES = (
+    Column(name="ends", rank=3),
+    Column(name="flow"),
+    Column(name="source_workload", title="client workload", rank=2),
+    Column(name="target_workload", title="server workload", rank=1),
+)
+#: Reasons that assignment events and labels decide, or would.
+_ANSWERED_WITHOUT_EVIDENCE = ("assigned", "assignment_change", "prefix", "unknown", "silent")
+
+_ALTERNATIVES = (
+    Column(name="address"),
+    Column(name="side", rank=3),
+    Column(name="workload"),
+    Column(name="service", rank=1),
+    Column(name="away", title="from nearest flow", kind="span"),
+    Column(name="near_flows", title="flows within max_gap", kind="count", rank=2),
+)
+
+
+@click.command(name="explain")
+@lake_argument
+@click.option(
+    "--flow",
+    "flow_text",
+    metavar="LOCAL,REMOTE,START",
+    help="One flow: addresses with or without :PORT, and its start.",
+)
+@click.option("--local", metavar="ADDRESS[:PORT]", help="The flow's local endpoint.")
+@click.option("--remote", metavar="ADDRESS[:PORT]", help="The flow's remote endpoint.")
+@click.option(
+    "--start", metavar="TIME", help="The flow's start, as exact as it is known: 10:00:05 is any time in that second."
+)
+@click.option("--edge", nargs=2, metavar="CLIENT SERVER", help="An edge, its ends called as in the graph.")
+@click.option(
+    "--examples", type=click.IntRange(min=0), default=3, show_default=True, help="With --edge: flows of each kind."
+)
+@selection_options
+@output_options()
+def command(
+    *,
+    lake: Path,
+    flow_text: str | None,
+    local: str | None,
+    remote: str | None,
+    start: str | None,
+    edge: tuple[str, str] | None,
+    examples: int,
+    window: str | None,
+    filters: Filters,
+    clients_by_port: bool,
+    output: Output,
+) -> None:
+    r"""Show why a flow or an edge was attributed as it was.
+
+    For a flow: which rule gave each side's answer, which evidence it rests on and how old that is, and who else held
+    the address and why it was not they. For an edge: its flows by method and reason, examples of each, and who else
+    held its addresses. Filters choose the flows of an edge.
+
+    \b
+    Examples:
+      attribution explain lake --flow 10.0.0.5:40112,10.0.0.9:443,2026-01-05T12:00:00Z
+      attribution explain lake --remote 10.0.0.9 --start 2026-01-05T12:00
+      attribution explain lake --edge checkout payments --window -1h..
+      attribution explain lake --edge checkout '(unattributed: gap)' --format json
+    """
+    pointed = [local, remote, start]
+    ways = (flow_text is not None) + any(text is not None for text in pointed) + (edge is not None)
+    if ways != 1:
+        raise click.UsageError("Say one thing to explain: --flow, or --local, --remote and --start, or --edge.")
+    if edge is None and (window is not None or filters != Filters() or clients_by_port):
+        raise click.UsageError("Filters choose the flows of an edge: use them with --edge.")
+    with Warehouse(lake) as warehouse:
+        if edge is not None:
+            found = explain_edge(
+                warehouse, *edge, window=window, filters=filters, clients_by_port=clients_by_port, examples=examples
+            )
+            _write_edge(found, output)
+            return
+        last = warehouse.last_start()
+        if flow_text is not None:
+            which = parse_flow(flow_text, last=last)
+        else:
+            which = selector(local=local, remote=remote, start=start, last=last)
+        _write_flow(explain_flow(warehouse, which), output)
+
+
+def _write_flow(found: FlowExplanation, output: Output) -> None:
+    if output.format == "json":
+        output.json(found.to_dict())
+    elif output.format == "csv":
+        rows = [_witness_row(side, witness) for side in (found.local, found.remote) for witness in side.witnesses]
+        output.csv(["side", "address", "port", *Witness.__dataclass_fields__], rows)
+    else:
+        output.document([_flow_head(found), *_side(found.local), *_side(found.remote)])
+
+
+def _witness_row(side: SideExplanation, witness: Witness) -> dict[str, Any]:
+    ports = " ".join(map(str, witness.ports))
+    return {"side": side.side, "address": side.address, "port": side.port, **vars(witness), "ports": ports}
+
+
+def _flow_head(found: FlowExplanation) -> str:
+    flow = found.flow
+    traffic = [
+        f"{format_bytes(flow[name])} {name.removeprefix('bytes_')}"
+        for name in ("bytes_sent", "bytes_received")
+        if flow[name] is not None
+    ]
+    facts = [flow["basis"], protocol_name(flow["protocol"]), flow["direction"], *traffic]
+    logged = [
+        f"by {flow['observer']}" if flow["observer"] else None,
+        f"in {flow['region']}" if flow["region"] else None,
+    ]
+    lines = [
+        f"Flow {flow_key(flow)}",
+        f"{flow['start']:%Y-%m-%d %H:%M:%S.%f} to {flow['end']:%H:%M:%S.%f} UTC: " + ", ".join(filter(None, facts)),
+    ]
+    if any(logged):
+        lines.append("logged " + " ".join(filter(None, logged)))
+    if flow["remote_hostname"]:
+        lines.append(f"hostname of the remote end: {flow['remote_hostname']}")
+    if found.alike > 1:
+        lines.append(f"{found.alike} rows of the lake have these ends and this start; this is the first")
+    return "\n".join(lines)
+
+
+def _side(side: SideExplanation) -> list[Section | str]:
+    lines = [
+        "",
+        f"{side.side.capitalize()} end {_endpoint(side)}: {_who(side)}",
+        f"{side.method}, {side.reason}: {side.rule}",
+    ]
+    if side.distance:
+        lines.append(f"nearest evidence: {format_span(side.distance)} from the start of the flow")
+    if side.verdict is not None:
+        low, high = side.verdict.asked_from, side.verdict.asked_to
+        lines.append(f"time asked about: {low:%H:%M:%S.%f} to {high:%H:%M:%S.%f}; {_key(side)}")
+    sections: list[Section | str] = ["\n".join(lines), *witness_sections(side.witnesses)]
+    if side.reason in _ANSWERED_WITHOUT_EVIDENCE:
+        events, labels = side.evidence.assignments, side.evidence.labels
+        tables = (
+            Section(columns=ASSIGNMENTS, rows=[vars(event) for event in events], title="Assignment events"),
+            Section(columns=LABELS, rows=[vars(label) for label in labels], title="Labels, longest prefix first"),
+        )
+        sections += [table for table in tables if table.rows]
+    return sections
+
+
+def _endpoint(side: SideExplanation) -> str:
+    return side.address if side.port is None else f"{side.address} port {side.port}"
+
+
+def _who(side: SideExplanation) -> str:
+    if side.method == "none":
+        return "unattributed"
+    return (
+        f"{side.service} ({side.workload})" if side.service and side.workload else side.service or side.workload or "-"
+    )
+
+
+def _key(side: SideExplanation) -> str:
+    verdict = side.verdict
+    if verdict is None or not (verdict.ownership.evidence or verdict.ownership.alternatives):
+        return "no heartbeat of the address counts"
+    if verdict.ownership.port is not None:
+        return f"asked of the heartbeats of port {verdict.ownership.port}"
+    return "asked of the heartbeats of the whole address"
+
+
+def _write_edge(found: EdgeExplanation, output: Output) -> None:
+    if output.format == "json":
+        output.json(found.to_dict())
+        return
+    if output.format == "csv":
+        rows = [part.to_dict() | {"examples": [example.flow for example in part.examples]} for part in found.parts]
+        output.csv(list(rows[0]), rows)
+        return
+    flows = sum(part.flows for part in found.parts)
+    head = f"{found.source} → {found.target}: {format_count(flows)} flow record{'' if flows == 1 else 's'}"
+    parts = [
+        vars(part)
+        | {
+            "source": f"{part.source_method}, {part.source_reason}",
+            "target": f"{part.target_method}, {part.target_reason}",
+        }
+        for part in found.parts
+    ]
+    reasons = dict.fromkeys(reason for part in found.parts for reason in (part.source_reason, part.target_reason))
+    examples = [
+        vars(example) | {"ends": f"{part.source_reason}, {part.target_reason}"}
+        for part in found.parts
+        for example in part.examples
+    ]
+    rest = found.alternative_count - len(found.alternatives)
+    note = f"and {format_count(rest)} more, further away" if rest else ""
+    others = [vars(alternative) for alternative in found.alternatives]
+    output.document([
+        head,
+        Section(columns=_PARTS, rows=parts, title="How both ends were answered for"),
+        "\n".join(f"{reason}: {REASONS[reason]}" for reason in reasons),
+        Section(columns=_EXAMPLES, rows=examples, title="Examples, oldest evidence first (--flow tells more)"),
+        Section(columns=_ALTERNATIVES, rows=others, title="Others who held these addresses within a day", note=note)
+        if others
+        else "\nNobody else held these addresses within a day of the flows.",
+    ])  # fmt: skip

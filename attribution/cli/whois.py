@@ -1,0 +1,120 @@
+"""`attribution whois`: who held an address, and when."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, witness_sections
+from attribution.cli.output import Column, Output, Section, output_options
+from attribution.cli.selection import lake_argument
+from attribution.core.reasons import REASONS
+from attribution.query.measures import format_count, format_span
+from attribution.query.whois import Whois, range_row, whois
+
+_RANGES = (
+    Column(name="start", kind="time"),
+    Column(name="end", kind="time"),
+    Column(name="length", kind="span", rank=3),
+    Column(name="workload"),
+    Column(name="service", rank=1),
+    Column(name="port", kind="number", rank=4),
+    Column(name="longest_gap", kind="span", rank=2),
+    Column(name="hole_count", title="holes", kind="count", rank=2),
+)
+_HOSTNAMES = (
+    Column(name="hostname"),
+    Column(name="answers", kind="count"),
+    Column(name="clients", kind="count"),
+    Column(name="first_seen", kind="time", rank=1),
+    Column(name="last_seen", kind="time", rank=1),
+)
+_FLOWS = (
+    Column(name="side"),
+    Column(name="method"),
+    Column(name="reason"),
+    Column(name="service"),
+    Column(name="flows", kind="count"),
+    Column(name="first_seen", kind="time", rank=1),
+    Column(name="last_seen", kind="time", rank=1),
+)
+
+
+@click.command(name="whois")
+@lake_argument
+@click.argument("address")
+@click.option("--at", metavar="TIME", help="Who held it then: ISO 8601 (UTC), or back from the last flow, like -90m.")
+@click.option("--port", type=int, help="With --at: the port of the endpoint.")
+@click.option("-w", "--window", metavar="FROM..TO", help="Count only flows that start in it.")
+@output_options()
+def command(*, lake: Path, address: str, at: str | None, port: int | None, window: str | None, output: Output) -> None:
+    r"""Show who held an address, and when: ownership ranges, assignment events, labels, flows.
+
+    With --at, also what the rules say about a connection at that time, and why. JSON has everything, CSV the ranges.
+
+    \b
+    Examples:
+      attribution whois lake 10.0.0.7
+      attribution whois lake 10.0.0.7 --at 2026-01-05T12:00:00Z --port 8080
+      attribution whois lake 2001:db8::7 --format json
+    """
+    found = whois(lake, address, at=at, port=port, window=window)
+    ranges = [range_row(found, number) for number in range(len(found.evidence.ranges))]
+    if output.format == "json":
+        output.json(found.to_dict())
+    elif output.format == "csv":
+        output.csv(list(ranges[0]) if ranges else [column.name for column in _RANGES[:-1]], ranges)
+    else:
+        output.document(_document(found, ranges))
+
+
+def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]:
+    parts: list[Section | str] = [_headline(found)]
+    if found.verdict is not None:
+        parts += [_answer(found), *witness_sections(found.witnesses)]
+    holes = [row | {"hole_count": len(row["holes"])} for row in ranges]
+    columns = [column for column in _RANGES if column.name != "port" or any(row["port"] is not None for row in ranges)]
+    sections = (
+        Section(columns=columns, rows=holes, title="Ownership ranges"),
+        Section(
+            columns=ASSIGNMENTS, rows=[vars(event) for event in found.evidence.assignments], title="Assignment events"
+        ),
+        Section(
+            columns=LABELS, rows=[vars(label) for label in found.evidence.labels], title="Labels, longest prefix first"
+        ),
+        Section(
+            columns=_HOSTNAMES, rows=[vars(name) for name in found.hostnames], title="Names that clients were told"
+        ),
+        Section(
+            columns=_FLOWS,
+            rows=[vars(count) for count in found.flows],
+            title="Flows, by how this side was answered for",
+        ),
+    )
+    return [*parts, *(section for section in sections if section.rows)]
+
+
+def _headline(found: Whois) -> str:
+    workloads = len({one.workload for one in found.evidence.ranges})
+    ranges = len(found.evidence.ranges)
+    flows = sum(count.flows for count in found.flows)
+    if not (ranges or flows or found.evidence.assignments or found.evidence.labels or found.hostnames):
+        return f"{found.address}: nothing is known of it in this lake."
+    counts = ((workloads, "workload"), (ranges, "ownership range"), (flows, "flow"))
+    return f"{found.address}: " + ", ".join(f"{format_count(n)} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
+
+
+def _answer(found: Whois) -> str:
+    verdict, at = found.verdict, found.at
+    if verdict is None or at is None:
+        raise ValueError("no moment was asked about")
+    who = verdict.workload or verdict.service or "unattributed"
+    if verdict.workload and verdict.service:
+        who = f"{verdict.service} ({verdict.workload})"
+    where = found.address if found.port is None else f"{found.address} port {found.port}"
+    distance = verdict.ownership.distance
+    age = "" if not distance else f"; nearest evidence {format_span(distance)} away"
+    return (
+        f"{where} at {at:%Y-%m-%d %H:%M:%S} UTC: {who}\n"
+        f"{verdict.method}, {verdict.reason}: {REASONS[verdict.reason]}{age}"
+    )

@@ -1,0 +1,200 @@
+"""What the lake knows about one address, and what the rules make of it at a moment.
+
+The rules themselves are the core's: `attribution.core.timeline` for ownership, `attribution.core.fallback` for
+endpoints that are no workload. The lake keeps ownership ranges, not heartbeats, so a range answers where a heartbeat
+did: who is named is the same, but `covered` may read `bridged`, the distance may not be known, and `within` may read
+`gap`.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.config import Settings
+from attribution.core.addresses import canonical_address
+from attribution.core.evidence import ANY_PORT
+from attribution.core.fallback import Fallback
+from attribution.core.index import Question
+from attribution.core.reasons import METHOD_OF, REASONS
+from attribution.core.timeline import OwnershipRange, Timeline
+from attribution.core.timeline_rules import Answer
+from attribution.errors import QueryError
+from attribution.query.warehouse import Warehouse
+from attribution.query.window import from_microseconds, to_microseconds
+from attribution.schema import ASSIGNMENT, LABEL, arrow_schema
+
+Basis = Literal["connection", "window"]
+#: Last moment seen before a silence, and first moment seen after it.
+Hole = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldRange:
+    """A range of `schemas/ownership_range.avsc`, without its address; `longest_gap` in microseconds."""
+
+    port: int | None
+    workload: str
+    service: str | None
+    start: datetime
+    end: datetime
+    longest_gap: int
+    holes: tuple[Hole, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignmentEvent:
+    """An event of `schemas/assignment.avsc`, without its address."""
+
+    time: datetime
+    action: str
+    owner: str
+    service: str | None
+    kind: str | None
+    port: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledPrefix:
+    """A label of `schemas/label.avsc`."""
+
+    prefix: str
+    service: str
+    kind: str | None
+    region: str | None
+
+
+@dataclass(frozen=True)
+class AddressEvidence:
+    """What the lake holds about one address: ranges and events by time, labels with the longest prefix first."""
+
+    address: str
+    ranges: tuple[HeldRange, ...]
+    assignments: tuple[AssignmentEvent, ...]
+    labels: tuple[LabelledPrefix, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rules say about an address, or a port of it, for one flow.
+
+    Attributes:
+        workload: who is named; None where nobody is, and for a label.
+        service: the service, or the label's name.
+        reason: a reason of `attribution.core.reasons`.
+        ownership: what the ownership ranges alone say, with the evidence.
+        asked_from: start of the asked interval.
+        asked_to: its end.
+    """
+
+    workload: str | None
+    service: str | None
+    reason: str
+    ownership: Answer
+    asked_from: datetime
+    asked_to: datetime
+
+    @property
+    def method(self) -> str:
+        """Where the answer comes from."""
+        return METHOD_OF[self.reason]
+
+    @property
+    def holes(self) -> tuple[Hole, ...]:
+        """The silences for which nobody is named."""
+        return tuple((from_microseconds(start), from_microseconds(end)) for start, end in self.ownership.holes)
+
+
+def hole_row(hole: Hole) -> dict[str, datetime]:
+    """A hole as in `schemas/ownership_range.avsc`."""
+    return {"start": hole[0], "end": hole[1]}
+
+
+def parse_address(text: str) -> str:
+    """Canonical text of an address, however it is spelt; an IPv4-mapped IPv6 address is the IPv4 address.
+
+    Raises:
+        QueryError: the text is no address.
+    """
+    address = canonical_address(text.strip().removeprefix("[").removesuffix("]"))
+    if address is None:
+        raise QueryError(f"{text!r} is no address: write IPv4 or IPv6, without a port, prefix length or zone")
+    return address
+
+
+def evidence_of(warehouse: Warehouse, address: str) -> AddressEvidence:
+    """What the lake holds about a canonical address.
+
+    Raises:
+        LakeError: the lake cannot be read.
+    """
+    return AddressEvidence(
+        address=address,
+        ranges=tuple(_range(row) for row in warehouse.ask("address_ranges", address=address)),
+        assignments=tuple(
+            AssignmentEvent(**{**row, "time": from_microseconds(row["time"])})
+            for row in warehouse.ask("address_assignments", address=address)
+        ),
+        labels=tuple(
+            LabelledPrefix(**row) for row in warehouse.ask("address_labels", prefixes=_prefixes_around(address))
+        ),
+    )
+
+
+def judge(
+    evidence: AddressEvidence, settings: Settings, *, start: datetime, end: datetime, port: int | None, basis: Basis
+) -> Verdict:
+    """What the rules say about the address for a flow from `start` to `end`; the port is None where it has none."""
+    first, last = to_microseconds(start), to_microseconds(end)
+    tolerance = settings.clock_tolerance
+    low, high = first - tolerance, (first if basis == "connection" else last) + tolerance
+    timeline = Timeline.from_ranges((_stored(one) for one in evidence.ranges), settings)
+    answer = timeline.ask(port, first, last, basis=basis)
+    workload, service, reason = answer.workload, answer.service, answer.reason
+    if reason == "unknown":
+        a, b, s, e = (np.array([moment], np.int64) for moment in (low, high, first, last))
+        asked = Question(a, b, s, e, np.array([basis == "connection"]))
+        workload, service, reason = _fallback(evidence, settings, port, asked)
+    return Verdict(workload, service, reason, answer, from_microseconds(low), from_microseconds(high))
+
+
+def _fallback(
+    evidence: AddressEvidence, settings: Settings, port: int | None, question: Question
+) -> tuple[str | None, str | None, str]:
+    events = [{**vars(event), "address": evidence.address} for event in evidence.assignments]
+    labels = [vars(label) for label in evidence.labels]
+    fallback = Fallback(
+        pa.Table.from_pylist(events, schema=arrow_schema(ASSIGNMENT)),
+        pa.Table.from_pylist(labels, schema=arrow_schema(LABEL)),
+        settings,
+    )
+    ports = np.array([ANY_PORT if port is None else port], np.int32)
+    found = fallback.ask(pa.array([evidence.address]), ports, question)
+    owner, service = int(found.owner[0]), int(found.service[0])
+    return (
+        None if owner < 0 else fallback.owners[owner].as_py(),
+        None if service < 0 else fallback.services[service].as_py(),
+        list(REASONS)[int(found.reason[0])],
+    )
+
+
+def _range(row: Mapping[str, Any]) -> HeldRange:
+    times = {name: from_microseconds(row[name]) for name in ("start", "end")}
+    holes = tuple((from_microseconds(start), from_microseconds(end)) for start, end in row["holes"])
+    return HeldRange(**{**row, **times, "holes": holes})
+
+
+def _stored(one: HeldRange) -> OwnershipRange:
+    holes = tuple((to_microseconds(start), to_microseconds(end)) for start, end in one.holes)
+    start, end = to_microseconds(one.start), to_microseconds(one.end)
+    return OwnershipRange(one.port, one.workload, one.service, start, end, one.longest_gap, holes)
+
+
+def _prefixes_around(address: str) -> list[str]:
+    """Every prefix that contains the address, the longest first: few enough to look each up, and exact."""
+    host = ipaddress.ip_network(address)
+    return [str(host.supernet(new_prefix=length)) for length in range(host.prefixlen, -1, -1)]

@@ -1,0 +1,147 @@
+"""A verdict in words: which ranges decided, and for everybody else who held the address, why it was not they."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from attribution.core.reasons import REASONS
+from attribution.core.timeline_rules import Claim
+from attribution.query.evidence import AddressEvidence, HeldRange, Verdict
+from attribution.query.measures import format_span
+from attribution.query.window import from_microseconds, to_microseconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Witness:
+    """One range as evidence for or against an answer.
+
+    Attributes:
+        role: `decided` where the answer rests on it, `other` where it does not.
+        ports: the single ports that it was seen on; empty for the whole address.
+        longest_gap: longest silence within it, in microseconds.
+        away: microseconds between it and the time asked about; 0 where it touches it.
+        finding: what it means for the answer, in words.
+    """
+
+    role: Literal["decided", "other"]
+    workload: str
+    service: str | None
+    ports: tuple[int, ...]
+    start: datetime
+    end: datetime
+    longest_gap: int
+    away: int
+    finding: str
+
+
+def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | None, reason: str) -> tuple[Witness, ...]:
+    """The ranges that decided, then the nearest one of everybody else, nearest first.
+
+    Args:
+        evidence: what the lake holds about the address.
+        verdict: what the rules make of it.
+        workload: who was named in the end; the attribution of a flow knew every heartbeat and may have known more.
+        reason: why.
+    """
+    answer = verdict.ownership
+    reading = _Reading(verdict, workload, reason)
+    found = []
+    for claim in (*answer.evidence, *answer.alternatives):
+        decided = claim in answer.evidence or (reading.names(claim) and reason == "within")
+        ranges = _ranges(evidence, claim, answer.port)
+        witness = Witness(
+            role="decided" if decided else "other",
+            workload=claim.workload,
+            service=claim.service,
+            ports=tuple(sorted({one.port for one in ranges if one.port is not None})),
+            start=from_microseconds(claim.start),
+            end=from_microseconds(claim.end),
+            longest_gap=max((one.longest_gap for one in ranges), default=0),
+            away=max(claim.start - reading.b, reading.a - claim.end, 0),
+            finding=reading.finding(claim),
+        )
+        found.append(witness)
+    return tuple(sorted(found, key=lambda witness: witness.role))
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """The answer itself as a row."""
+    return {
+        "workload": verdict.workload,
+        "service": verdict.service,
+        "method": verdict.method,
+        "reason": verdict.reason,
+        "rule": REASONS[verdict.reason],
+        "distance": verdict.ownership.distance,
+        "asked_from": verdict.asked_from,
+        "asked_to": verdict.asked_to,
+    }
+
+
+def _ranges(evidence: AddressEvidence, claim: Claim, port: int | None) -> list[HeldRange]:
+    """The stored ranges that a claim is made of; a rival on the whole address stands for those of all single ports."""
+    return [
+        one
+        for one in evidence.ranges
+        if one.workload == claim.workload
+        and (one.port is not None if claim.rival else one.port == port)
+        and to_microseconds(one.start) <= claim.end
+        and to_microseconds(one.end) >= claim.start
+    ]
+
+
+class _Reading:
+    """Puts what ranges mean for one answer into words."""
+
+    def __init__(self, verdict: Verdict, workload: str | None, reason: str) -> None:
+        self.a, self.b = to_microseconds(verdict.asked_from), to_microseconds(verdict.asked_to)
+        self._holes = verdict.ownership.holes
+        self._workload, self._reason = workload, reason
+
+    def names(self, claim: Claim) -> bool:
+        """Whether the claim's workload is the answer, and by this claim."""
+        return claim.workload == self._workload and not claim.rival
+
+    def finding(self, claim: Claim) -> str:
+        """What one range means for the answer."""
+        touches = claim.start <= self.b and claim.end >= self.a
+        if self.names(claim):
+            return self._held(claim)
+        if claim.rival:
+            return f"{self._when(claim)}, on single ports: it speaks against others, never for the whole address"
+        if not touches:
+            return self._when(claim)
+        if self._reason == "conflict":
+            return "held the address around that time, as did another: nobody is named"
+        return self._not_all(claim)
+
+    def _when(self, claim: Claim) -> str:
+        if claim.end < self.a:
+            return f"last seen {format_span(self.a - claim.end)} before the time asked about"
+        if claim.start > self.b:
+            return f"first seen {format_span(claim.start - self.b)} after the time asked about"
+        return "seen around the time asked about"
+
+    def _held(self, claim: Claim) -> str:
+        match self._reason:
+            case "covered":
+                return "seen without interruption during all of the time asked about"
+            case "bridged":
+                return "seen before and after, nobody else between"
+            case "within":
+                begun = (self.a + self.b) // 2
+                return f"first seen {format_span(claim.start - begun)} after the start, alone, with nobody before"
+            case _:
+                return self._when(claim)
+
+    def _not_all(self, claim: Claim) -> str:
+        """Why the only one who touches the time asked about is not named."""
+        if self._holes:
+            start, end = self._holes[0]
+            return f"silent for {format_span(end - start)} then, while another was seen on the address"
+        missing = []
+        if claim.start > self.a:
+            missing.append(f"first seen {format_span(claim.start - self.a)} into the time asked about")
+        if claim.end < self.b:
+            missing.append(f"last seen {format_span(self.b - claim.end)} before its end")
+        return " and ".join(missing) or "contradicted by others on the address"

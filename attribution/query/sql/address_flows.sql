@@ -1,0 +1,14 @@
+-- with: windowed
+-- How the flows of one address were answered for, on the side on which it stands.
+SELECT side, method, reason, service, count(*) AS flows, epoch_us(min(start)) AS first_seen, epoch_us(max(start)) AS last_seen
+FROM (
+    SELECT 'local' AS side, local_method AS method, local_reason AS reason, local_service AS service, start
+    FROM windowed
+    WHERE local_address = $address::VARCHAR
+    UNION ALL
+    SELECT 'remote', remote_method, remote_reason, remote_service, start
+    FROM windowed
+    WHERE remote_address = $address::VARCHAR
+)
+GROUP BY side, method, reason, service
+ORDER BY side, flows DESC, method, reason, service

@@ -1,0 +1,12 @@
+-- with: windowed
+-- The flows that a person points at, in order of time. Every condition may be left out.
+SELECT
+    epoch_us(start) AS start, epoch_us("end") AS "end", * EXCLUDE (start, "end", date, hour),
+    count(*) OVER () AS total
+FROM windowed
+WHERE ($local_address::VARCHAR IS NULL OR local_address = $local_address::VARCHAR)
+  AND ($local_port::INTEGER IS NULL OR local_port = $local_port::INTEGER)
+  AND ($remote_address::VARCHAR IS NULL OR remote_address = $remote_address::VARCHAR)
+  AND ($remote_port::INTEGER IS NULL OR remote_port = $remote_port::INTEGER)
+ORDER BY start, "end", local_address, remote_address, local_port, remote_port
+LIMIT $limit::BIGINT
