@@ -66,15 +66,19 @@ class NetObserv(Format):
                 yield Block(HEARTBEAT, found.heartbeats, data.name, piece.lines[found.heartbeat_row])
 
 
-def claims(data: Input) -> Iterator[Any]:
+def claims(data: Input, *, ledger: Ledger | None = None) -> Iterator[Any]:
     """What NetObserv itself says of the remote side of each flow that `read` yields, to compare an attribution with.
+
+    Args:
+        data: as for `read`.
+        ledger: of the run, where several inputs make it: it remembers the flows already seen.
 
     Yields:
         `pyarrow.Table`s with the raw columns of the flows, `line`, and `remote_type` (Pod, Node, Service or null),
         `remote_workload` (null for a Service) and `remote_service`. NetObserv takes them from its inventory of the
         cluster at the time of processing, so they are no truth, but an independent witness.
     """
-    for piece, found in _reports(data, Ledger()):
+    for piece, found in _reports(data, ledger or Ledger()):
         line = pa.array(piece.lines[found.flow_row])
         yield pa.table({"line": line, **found.flows, **found.claims})
 

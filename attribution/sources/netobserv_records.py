@@ -27,7 +27,7 @@ from attribution.sources.raw_columns import (
     text,
     whole,
 )
-from attribution.sources.repeats import FIRST, OTHER_NODE, Repeats, hash_columns
+from attribution.sources.repeats import FIRST, OTHER_NODE, SAME_NODE, Repeats, hash_columns
 
 _SIDE = ("Addr", "Port", "K8S_Name", "K8S_Namespace", "K8S_OwnerName", "K8S_Type", "K8S_HostIP")
 #: The fields read of each record; stream labels of Loki have the same names.
@@ -82,6 +82,9 @@ def reports(columns: dict[str, Any], repeats: Repeats) -> Reports:
     bad_time = usable & (mask(pc.is_null(start)) | mask(pc.is_null(end)))
     row = np.flatnonzero(usable & ~bad_time)
     record = take_all(columns | {"start": start, "end": end}, row)
+    for side in ("Src", "Dst"):
+        record |= _owner(record, side)
+    record["swap"] = _destination_is_local(record)
     seen = repeats.judge(
         hash_columns(*(record[f] for f in ("SrcAddr", "DstAddr", "SrcPort", "DstPort", "Proto"))),
         hash_columns(*(record[f] for f in ("AgentIP", "Interface", "IfDirection", "_RecordType"))),
@@ -103,15 +106,14 @@ def reports(columns: dict[str, Any], repeats: Repeats) -> Reports:
 
 
 def _flows(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    swap = _destination_is_local(record)
-    source, destination = _owner(record, "Src"), _owner(record, "Dst")
+    swap = record["swap"]
     local_address, remote_address = either(swap, record["SrcAddr"], record["DstAddr"])
     local_port, remote_port = (
         only_with_ports(record["Proto"], port) for port in either(swap, record["SrcPort"], record["DstPort"])
     )
-    at_capture = pc.if_else(swap, _is_here(record, "Dst"), _is_here(record, "Src"))
-    workload, remote_workload = either(swap, source["workload"], destination["workload"])
-    service, remote_service = either(swap, source["service"], destination["service"])
+    at_capture = pc.if_else(swap, record["Dst_here"], record["Src_here"])
+    workload, remote_workload = either(swap, record["Src_workload"], record["Dst_workload"])
+    service, remote_service = either(swap, record["Src_service"], record["Dst_service"])
     not_seen = pc.or_(pc.invert(at_capture), pc.is_null(workload))
     sent, received = _counts(record, "Bytes", swap)
     packets_sent, packets_received = _counts(record, "Packets", swap)
@@ -147,18 +149,17 @@ def _heartbeats(record: dict[str, Any], seen: Any) -> tuple[dict[str, Any], Rows
     The destination, where source and destination are on one node; and either side, where the flow was counted already
     on the other node.
     """
-    swap = mask(_destination_is_local(record))
+    swap = mask(record["swap"])
     found: list[dict[str, Any]] = []
     rows: list[Rows] = []
     for side, is_local in (("Src", ~swap), ("Dst", swap)):
-        owner = _owner(record, side)
-        known = mask(_is_here(record, side)) & mask(pc.is_valid(owner["workload"]))
-        row = np.flatnonzero(known & np.where(is_local, seen == OTHER_NODE, seen != 1))
+        known = mask(record[f"{side}_here"]) & mask(pc.is_valid(record[f"{side}_workload"]))
+        row = np.flatnonzero(known & np.where(is_local, seen == OTHER_NODE, seen != SAME_NODE))
         whole_interval = pc.not_equal(pc.fill_null(text(record["_RecordType"]), ""), _SUMMARY)
         beat = {
             "address": record[f"{side}Addr"],
-            "workload": owner["workload"],
-            "service": owner["service"],
+            "workload": record[f"{side}_workload"],
+            "service": record[f"{side}_service"],
             "start": record["start"],
             "end": pc.if_else(whole_interval, record["end"], record["start"]),
             "observer": text(record["AgentIP"]),
@@ -176,19 +177,16 @@ def _destination_is_local(record: dict[str, Any]) -> Any:
 
     The direction of old versions is that of the interface, which for a pod's own is the reverse of the pod's.
     """
-    source, destination = _is_here(record, "Src"), _is_here(record, "Dst")
+    source, destination = record["Src_here"], record["Dst_here"]
     told = pc.equal(text(pc.coalesce(*_as_text(record["FlowDirection"], record["IfDirection"]))), _INGRESS)
     return pc.if_else(pc.xor(source, destination), destination, pc.fill_null(told, False))
 
 
-def _is_here(record: dict[str, Any], side: str) -> Any:
-    return pc.fill_null(pc.equal(text(record[f"{side}K8S_HostIP"]), text(record["AgentIP"])), False)
-
-
 def _owner(record: dict[str, Any], side: str) -> dict[str, Any]:
-    """Workload and service of one side: a pod by namespace and name, a node by name; a Service is no workload.
+    """Workload and service of one side, and whether it is on the agent's node.
 
-    A node's own address is also that of its host-network pods, which NetObserv does not tell apart: it is the node's.
+    A pod goes by namespace and name, a node by its name; a Service is no workload. A node's own address is also that
+    of its host-network pods, which NetObserv does not tell apart: it is the node's.
     """
     name, space, owner, kind = (text(record[f"{side}K8S_{f}"]) for f in ("Name", "Namespace", "OwnerName", "Type"))
     is_pod, is_node = pc.equal(kind, "Pod"), pc.equal(kind, "Node")
@@ -196,7 +194,8 @@ def _owner(record: dict[str, Any], side: str) -> dict[str, Any]:
     workload = pc.case_when(pc.make_struct(is_pod, is_node), in_space, name)
     of_owner = pc.binary_join_element_wise(space, pc.coalesce(owner, name), "/")
     service = pc.case_when(pc.make_struct(is_pod, is_node, pc.equal(kind, "Service")), of_owner, name, in_space)
-    return {"workload": workload, "service": service}
+    here = pc.fill_null(pc.equal(text(record[f"{side}K8S_HostIP"]), text(record["AgentIP"])), False)
+    return {f"{side}_workload": workload, f"{side}_service": service, f"{side}_here": here}
 
 
 def _counts(record: dict[str, Any], name: str, swap: Any) -> tuple[Any, Any]:
@@ -206,7 +205,7 @@ def _counts(record: dict[str, Any], name: str, swap: Any) -> tuple[Any, Any]:
 
 
 def _tcp_flags(record: dict[str, Any]) -> Any:
-    """The OR of flags: a number with bits of NetObserv's own above the eighth, or since 1.9 a list of names."""
+    """The OR of flags: a number with bits of NetObserv's own above the eighth, or names in a list."""
     flags = whole(record["Flags"])
     if pa.types.is_integer(flags.type):
         bits = pc.bit_wise_and(flags.cast(pa.int64()), 255)
