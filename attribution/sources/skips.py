@@ -6,6 +6,15 @@ _FLOW_LOG = {
     "rejected_traffic": "Security group or network ACL let nothing through (`REJECT`): the traffic reached nobody.",
 }
 
+#: Reasons that any format may have, also a source whose format is not known.
+ANY_FORMAT: dict[str, str] = {
+    "empty_file": "The file has no content; rotated logs often have not.",
+    "other_kind": (
+        "The row is a record, but not of the kind that its option asks for: flows given as `--heartbeats`. Give the "
+        "file as `--flows` to use all that is in it."
+    ),
+}
+
 #: Format -> reason -> what it means.
 REASONS: dict[str, dict[str, str]] = {
     "vpc": _FLOW_LOG,
@@ -62,3 +71,8 @@ REASONS: dict[str, dict[str, str]] = {
         "general_service": "`AMAZON` or `EC2` for a prefix that also belongs to a special service.",
     },
 }
+
+
+def is_known(source_format: str, reason: str) -> bool:
+    """Whether the format may leave out a row for that reason."""
+    return reason in ANY_FORMAT or reason in REASONS.get(source_format, {})
