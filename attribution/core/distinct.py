@@ -32,29 +32,32 @@ def each_distinct(texts: Any, function: Callable[[str], str | None], *, plain: s
     if plain is None:
         others = np.ones(len(distinct), np.bool_)
     else:
-        matched = pc.fill_null(pc.match_substring_regex(distinct, plain), False)
-        others = ~matched.to_numpy(zero_copy_only=False)
+        others = ~pc.match_substring_regex(distinct, plain).to_numpy(zero_copy_only=False)
     if not others.any():
         return encoded, fine
     mask = pa.array(others)
     before = distinct.filter(mask)
-    after = pa.array([None if text is None else function(text) for text in before.to_pylist()], pa.string())
+    after = pa.array([function(text) for text in before.to_pylist()], pa.string())
     if after.equals(before) and not after.null_count:
         return encoded, fine
     recoded = pc.replace_with_mask(distinct, mask, after).dictionary_encode()
     indices = recoded.indices.take(rows)
     if recoded.null_count:
-        absent = pc.fill_null(distinct.is_null().take(rows), True)
-        fine = pc.or_(absent, indices.is_valid()).to_numpy(zero_copy_only=False)
+        fine = pc.or_(rows.is_null(), indices.is_valid()).to_numpy(zero_copy_only=False)
     return pa.DictionaryArray.from_arrays(indices, recoded.dictionary), fine
 
 
 def encode(texts: Any) -> Any:
-    """Text of any Arrow kind as one `dictionary<int32, string>` array, without a copy where it is one."""
+    """Text of any Arrow kind as one `dictionary<int32, string>` array, without a copy where it is one.
+
+    Nulls stand among the indices, never in the dictionary.
+    """
     if isinstance(texts, pa.ChunkedArray):
         texts = one_array(texts)
     if pa.types.is_null(texts.type):
         texts = texts.cast(pa.string())
+    if isinstance(texts, pa.DictionaryArray) and texts.dictionary.null_count:
+        texts = texts.dictionary_decode()
     if not isinstance(texts, pa.DictionaryArray):
         texts = texts.cast(pa.string()).dictionary_encode()
     return texts if texts.type == DICTIONARY else texts.cast(DICTIONARY)

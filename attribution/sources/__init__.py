@@ -1,0 +1,19 @@
+"""Logs of all formats to canonical record batches."""
+
+from attribution.sources.model import Ledger
+from attribution.sources.opening import open_inputs, total_bytes
+from attribution.sources.reading import Batch, read
+from attribution.sources.registry import names as format_names
+from attribution.sources.rejects import REASONS, Reject, RejectsFile
+
+__all__ = [
+    "REASONS",
+    "Batch",
+    "Ledger",
+    "Reject",
+    "RejectsFile",
+    "format_names",
+    "open_inputs",
+    "read",
+    "total_bytes",
+]

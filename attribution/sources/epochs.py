@@ -16,6 +16,7 @@ Unit = Literal["s", "ms", "us", "ns"]
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 #: Beyond this many seconds (the year 5138) a number is no time of any log.
 _FAR = 100_000_000_000
+_NANOSECOND_YEARS = ("1678", "2262")
 _NUMBER = r"^\s*-?\d+(\.\d*)?([eE][+-]?\d+)?\s*$"
 
 
@@ -81,13 +82,22 @@ def _of_numeric_text(array: Any, unit: Unit) -> Any:
 
 
 def _of_iso(array: Any) -> Any:
-    for kind in (pa.timestamp("ns", "UTC"), pa.timestamp("ns")):
-        try:
-            parsed = array.cast(kind)
-        except pa.ArrowInvalid:
-            continue
-        return _of_integers(parsed.cast(pa.int64()), "ns")
+    kinds: tuple[Unit, ...] = ("us", "ns") if _fits_nanoseconds(array) else ("us",)
+    for unit in kinds:
+        for kind in (pa.timestamp(unit, "UTC"), pa.timestamp(unit)):
+            try:
+                parsed = array.cast(kind)
+            except pa.ArrowInvalid:
+                continue
+            return _of_integers(parsed.cast(pa.int64()), unit)
     return pa.array([_iso(value) for value in array.to_pylist()], pa.int64())
+
+
+def _fits_nanoseconds(array: Any) -> bool:
+    """Whether the years of ISO text fit 64 bits of nanoseconds; Arrow before 17 wraps around those that do not."""
+    years = pc.min_max(array)
+    first, last = years["min"].as_py(), years["max"].as_py()
+    return first is not None and first >= _NANOSECOND_YEARS[0] and last < _NANOSECOND_YEARS[1]
 
 
 def _iso(value: str | None) -> int | None:

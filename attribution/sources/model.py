@@ -9,12 +9,13 @@ validates values: it only finds the columns.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from attribution.errors import RejectLimitError
+from attribution.sources import skips
 from attribution.sources.rejects import REASONS, Reject
 
 __all__ = ["Block", "ColumnarFormat", "FlowHeartbeats", "Format", "Input", "Ledger", "Reject"]
@@ -76,7 +77,8 @@ class Ledger:
 
     Attributes:
         rows: (kind, source format) -> rows yielded.
-        skipped: (source format, reason) -> rows that carry no record on purpose (`NODATA`, a duplicate).
+        skipped: (source format, reason) -> rows that carry no record on purpose; reasons are those of
+            `attribution.sources.skips`.
         rejected: (source format, reason) -> rows that are broken; reasons are those of `attribution.sources.rejects`.
         sink: called with each `Reject`; the run writes them to its rejects file.
         max_rejected_share: the share of rejected rows above which `check` stops the run.
@@ -98,7 +100,13 @@ class Ledger:
             self.sink(reject)
 
     def skip(self, source_format: str, reason: str, count: int = 1) -> None:
-        """Count rows that carry no record on purpose."""
+        """Count rows that carry no record on purpose.
+
+        Raises:
+            ValueError: the reason is none of the format's closed list; a mistake in a format, not in the data.
+        """
+        if not skips.is_known(source_format, reason):
+            raise ValueError(f"{source_format}: {reason!r} is no reason of attribution.sources.skips")
         if count:
             self.skipped[source_format, reason] += count
 
@@ -162,7 +170,12 @@ class Format(Protocol):
         `ledger.reject`, rows without a record to `ledger.skip`; content that cannot go on raises `SourceError`.
         """
 
+    def read_order(self, name: str) -> tuple[str, int]:  # noqa: ARG002 (most formats need no order)
+        """Sort key of a source's name, for formats that want one log of a set read before another; all alike here."""
+        return "", 0
 
+
+@runtime_checkable
 class ColumnarFormat(Format, Protocol):
     """A format of Parquet files, recognised by its columns: they stand in the footer, which `head` does not reach.
 

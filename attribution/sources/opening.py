@@ -5,7 +5,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -24,19 +24,23 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPOOLED_IN_MEMORY = 32 << 20
 
 
-def open_inputs(paths: Iterable[str | Path]) -> Iterator["OpenInput"]:
+def open_inputs(paths: Iterable[str | Path], *, order: Callable[[str], Any] | None = None) -> Iterator["OpenInput"]:
     """The inputs that `paths` name, one at a time, each closed when the next is asked for.
 
     Args:
         paths: files, folders (searched to the bottom, in name order), glob patterns, and `-` for standard input. A file
             that is named twice is read once. In folders, names that start with `.` or `_` are left out: hidden files,
             and markers such as `_SUCCESS`.
+        order: sort key of a source's name; what it holds alike keeps the order of `paths`.
 
     Raises:
         SourceError: a path does not exist or may not be read, a folder holds no file, a pattern matches nothing. All
             paths are looked at before the first input is opened.
     """
-    for path in expand(paths):
+    found = expand(paths)
+    if order is not None:
+        found.sort(key=lambda path: order(_name(path)))
+    for path in found:
         with OpenInput(path) as opened:
             yield opened
 
@@ -109,12 +113,14 @@ class OpenInput:
     Attributes:
         name: as a person names it: the path, or `<stdin>`.
         damage: why the content ended early, once reading came to that place; None where it did not.
+        line: of text read by `lines`, the number of the line that comes next.
         consumed: bytes of the file read so far, as stored; for progress.
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.name = STDIN_NAME if path is None else str(path)
+        self.name = _name(path)
         self.damage: Damage | None = None
+        self.line = 1
         self.consumed = 0
         self._path = path
         self._file = _open(path)
@@ -140,7 +146,6 @@ class OpenInput:
 
         The last block may lack a final newline; a last line that damage cut off is left out.
         """
-        number = 1
         held: list[bytes] = []
         size = 0
         while chunk := self.read(block_bytes):
@@ -148,19 +153,20 @@ class OpenInput:
             size += len(chunk)
             if size < block_bytes or b"\n" not in chunk:
                 if size > max(block_bytes, _LONGEST_LINE):
-                    self._end(Damage("line_too_long", f"line {number} or one soon after is longer than 64 MiB"))
+                    self._end(Damage("line_too_long", f"line {self.line} or one soon after is longer than 64 MiB"))
                     break
                 continue
             block = b"".join(held)
             end = block.rfind(b"\n") + 1
-            yield number, block[:end]
-            number += block.count(b"\n")
+            first, self.line = self.line, self.line + block.count(b"\n")
+            yield first, block[:end]
             held, size = [block[end:]], len(block) - end
         block = b"".join(held)
         if self.damage is not None:
             block = block[: block.rfind(b"\n") + 1]
         if block:
-            yield number, block
+            first, self.line = self.line, self.line + block.count(b"\n")
+            yield first, block
 
     def seekable_file(self) -> Any:
         """A seekable binary file of the whole content: the file itself where it can be, else a temporary copy."""
@@ -224,6 +230,10 @@ class _Counted(io.FileIO):
         content = super().read(-1 if size is None else size)
         self._owner.consumed += len(content)
         return content
+
+
+def _name(path: Path | None) -> str:
+    return STDIN_NAME if path is None else str(path)
 
 
 def _open(path: Path | None) -> BinaryIO:

@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     "truncated": "The compressed content ends in the middle; what stands before was read. Copy the file again.",
     "corrupt": "The content is damaged; what stands before the damage was read. Copy the file again.",
     "line_too_long": "A line is longer than 64 MiB, so this is no log; the lines before it were read.",
+    "unknown_format": "The source is of no known format; nothing of it was read.",
     "unreadable": "The source could not be read on; what stands before was read.",
 }
 

@@ -1,0 +1,142 @@
+"""From paths to canonical batches: open, recognise, read, validate, and account for every row left out."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attribution.errors import SourceError
+from attribution.schema import INPUT_RECORDS
+from attribution.sources import registry
+from attribution.sources.model import FlowHeartbeats, Format, Ledger, Reject
+from attribution.sources.opening import OpenInput, open_inputs
+from attribution.sources.validate import canonical
+
+#: Format under which sources are counted whose format is not known.
+UNKNOWN = "unknown"
+#: Rows that a run has seen before its share of rejects is judged while it reads.
+_JUDGED_FROM = 1000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Canonical rows of one kind from one source.
+
+    Attributes:
+        kind: a record name of `attribution.schema.INPUT_RECORDS`.
+        batch: `pyarrow.RecordBatch`; see `attribution.sources.validate.canonical` for its schema.
+        source: the file or stream, as a person names it.
+        format: name of its format.
+        flow_heartbeats: what flows of this batch are as heartbeats.
+    """
+
+    kind: str
+    batch: Any
+    source: str
+    format: str
+    flow_heartbeats: FlowHeartbeats
+
+
+def read(
+    paths: Iterable[str | Path],
+    *,
+    ledger: Ledger,
+    format: str | None = None,  # noqa: A002 (what the option is called everywhere)
+    kinds: Collection[str] | None = None,
+) -> Iterator[Batch]:
+    """The records of all sources that `paths` name, lazily and in bounded memory.
+
+    A source that breaks off, is damaged or is of no known format ends after its good rows with one reject, and the
+    others are read. Where nothing at all could be read, its error is raised.
+
+    Args:
+        paths: files, folders, glob patterns, `-` for standard input; see `attribution.sources.opening.open_inputs`.
+        ledger: counts what was read and left out; its share of rejects is checked as reading goes on. Check it once
+            more at the end.
+        format: name of the format of all sources; by default each is recognised by its content.
+        kinds: kinds of records to yield; others are counted as skipped, reason `other_kind`. All by default.
+
+    Raises:
+        SourceError: a path cannot be opened, the format is unknown, or no row was read and a source was broken.
+        RejectLimitError: more rows were rejected than the ledger's share, once 1000 rows were seen.
+    """
+    chosen = None if format is None else registry.by_name(format)
+    wanted = frozenset(INPUT_RECORDS if kinds is None else kinds)
+    broken: SourceError | None = None
+    rows = 0
+    for source in open_inputs(paths, order=registry.read_order):
+        reader = _Reader(source, ledger, chosen)
+        for batch in reader.batches(wanted):
+            rows += batch.batch.num_rows
+            yield batch
+            ledger.check(at_least=_JUDGED_FROM)
+        broken = broken or reader.broken
+    if broken is not None and not rows:
+        raise broken
+
+
+class _Reader:
+    """Reads one source to its end, or to where it breaks; `broken` says why it broke."""
+
+    def __init__(self, source: OpenInput, ledger: Ledger, chosen: Format | None) -> None:
+        self.broken: SourceError | None = None
+        self._source = source
+        self._ledger = ledger
+        self._chosen = chosen
+        self._format = UNKNOWN if chosen is None else chosen.name
+
+    def batches(self, kinds: frozenset[str]) -> Iterator[Batch]:
+        """The canonical batches of the wanted kinds."""
+        found = self._recognised()
+        if found is not None:
+            yield from self._read(found, kinds)
+        damage = self._source.damage
+        if damage is not None:
+            self._break(damage.reason, SourceError(f"cannot read {self._source.name} to its end: {damage.found}"))
+
+    def _recognised(self) -> Format | None:
+        """The format of the source; None where there is nothing to read."""
+        source = self._source
+        if not source.head().strip():
+            if source.damage is None:
+                self._ledger.skip(self._format, "empty_file")
+            return None
+        if self._chosen is not None:
+            return self._chosen
+        try:
+            found = registry.detect(source)
+        except SourceError as error:
+            if source.damage is None:
+                unknown = isinstance(error, registry.UnknownFormatError)
+                self._break("unknown_format" if unknown else "unreadable", error)
+            return None
+        self._format = found.name
+        return found
+
+    def _read(self, found: Format, kinds: frozenset[str]) -> Iterator[Batch]:
+        blocks = found.read(self._source, self._ledger)
+        while True:
+            try:
+                block = next(blocks, None)
+            except SourceError as error:
+                if self._source.damage is None:
+                    self._break("unreadable", error)
+                return
+            if block is None:
+                return
+            if block.kind not in kinds:
+                self._ledger.skip(found.name, "other_kind", len(block.lines))
+                continue
+            batch = canonical(block, self._ledger, found.name)
+            if batch.num_rows:
+                heartbeats = block.flow_heartbeats or found.flow_heartbeats
+                yield Batch(block.kind, batch, block.source, found.name, heartbeats)
+
+    def _break(self, reason: str, error: SourceError) -> None:
+        self.broken = error
+        line = self._source.line if reason in _AT_A_LINE else 0
+        self._ledger.reject(self._format, Reject(self._source.name, line, reason, str(error), "row"))
+
+
+#: Reasons for which the place where reading stopped is that of the fault.
+_AT_A_LINE = frozenset({"truncated", "corrupt", "line_too_long"})

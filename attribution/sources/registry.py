@@ -1,0 +1,114 @@
+"""The formats, and which of them a source is of: decided by content, never by file name."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from attribution.errors import SourceError
+from attribution.sources import (
+    cloudtrail,
+    goflow2,
+    hubble,
+    kubernetes,
+    labels,
+    native,
+    netobserv,
+    vpc,
+    vpc_parquet,
+    zeek,
+)
+from attribution.sources.model import ColumnarFormat, Format, Input
+
+#: Every format, those that claim least first. Native JSON comes last: extra fields do not keep it from matching.
+FORMATS: tuple[Format, ...] = (
+    *vpc_parquet.FORMATS,
+    *zeek.FORMATS,
+    *hubble.FORMATS,
+    *netobserv.FORMATS,
+    *goflow2.FORMATS,
+    *cloudtrail.FORMATS,
+    *kubernetes.FORMATS,
+    *labels.FORMATS,
+    *vpc.FORMATS,
+    *native.FORMATS,
+)
+
+_PARQUET_MAGIC = b"PAR1"
+_SHOWN = 60
+
+#: What a source is that is often taken for a log, by its first bytes, and what to do with it.
+_NO_LOGS: tuple[tuple[bytes, str], ...] = (
+    (b"BZh", "it is bzip2: decompress it first"),
+    (b"\xfd7zXZ\0", "it is xz: decompress it first"),
+    (b"\x04\x22\x4d\x18", "it is lz4: decompress it first"),
+    (b"PK\x03\x04", "it is a zip archive: unpack it first"),
+    (b"\xff\xfe", "it is UTF-16 text: write it as UTF-8"),
+    (b"\xfe\xff", "it is UTF-16 text: write it as UTF-8"),
+    (b"Obj\x01", "it is Avro: convert it to Parquet"),
+    (b"\xd4\xc3\xb2\xa1", "it is a packet capture: let Zeek make logs of it"),
+    (b"\xa1\xb2\xc3\xd4", "it is a packet capture: let Zeek make logs of it"),
+    (b"\x0a\x0d\x0d\x0a", "it is a packet capture: let Zeek make logs of it"),
+)
+
+
+class UnknownFormatError(SourceError):
+    """A source is of no known format; it may be whole all the same."""
+
+
+def names() -> tuple[str, ...]:
+    """Names of the formats, as `--format` takes them."""
+    return tuple(sorted({known.name for known in FORMATS}))
+
+
+def by_name(name: str) -> Format:
+    """The format of that name.
+
+    Raises:
+        SourceError: there is none; the message lists the names.
+    """
+    for known in FORMATS:
+        if known.name == name:
+            return known
+    raise SourceError(f"there is no format {name!r}; the formats are {', '.join(names())}")
+
+
+def detect(data: Input) -> Format:
+    """The format of a source, by its first bytes, or by its columns if it is a Parquet file.
+
+    Raises:
+        UnknownFormatError: it is of none; the message shows its beginning, names the formats and says what to do.
+        SourceError: it is a Parquet file without a readable end.
+    """
+    head = data.head()
+    if head.startswith(_PARQUET_MAGIC):
+        columns = _parquet_columns(data)
+        for known in FORMATS:
+            if isinstance(known, ColumnarFormat) and known.matches_columns(columns):
+                return known
+        found = f"it is Parquet with the columns {', '.join(sorted(columns))}"
+    else:
+        for known in FORMATS:
+            if known.matches(head):
+                return known
+        found = f"it starts with {head[:_SHOWN]!r}"
+    raise UnknownFormatError(f"cannot tell the format of {data.name}: {found}; {_advice(head)}")
+
+
+def read_order(name: str) -> tuple[tuple[str, int], ...]:
+    """Sort key of a file's name: some formats want one log of a set before another."""
+    return tuple(known.read_order(name) for known in FORMATS)
+
+
+def _advice(head: bytes) -> str:
+    for magic, advice in _NO_LOGS:
+        if head.startswith(magic):
+            return advice
+    return f"the formats are {', '.join(names())}; name one if it is of that format all the same, or leave the file out"
+
+
+def _parquet_columns(data: Input) -> frozenset[str]:
+    try:
+        return frozenset(pq.read_schema(data.seekable_file()).names)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(
+            f"cannot read {data.name}: it starts as Parquet but has no readable end ({error}); copy the file again"
+        ) from None

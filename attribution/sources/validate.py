@@ -1,0 +1,193 @@
+"""Canonical batches from raw columns: the one place that decides whether a row is a record.
+
+Whole columns are checked first and good ones cost a pass or two; rows are looked at one by one only to say what was
+wrong with the bad ones. A row has one reason: that of its first faulty field, in the order of the record.
+
+Fields that the record does not have are ignored. A field with a default (`basis`) takes it where the source has none.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.core.addresses import canonical as canonical_addresses
+from attribution.core.addresses import canonical_hosts, canonical_prefixes
+from attribution.core.distinct import each_distinct, one_array
+from attribution.schema import HEARTBEAT, Field, record
+from attribution.sources import casting
+from attribution.sources.casting import LARGEST_COUNT, Cast
+from attribution.sources.model import Block, Ledger, Reject
+
+Bool = npt.NDArray[np.bool_]
+
+#: A reason, the rows that it holds for, and the field at fault.
+_Fault = tuple[str, Bool, str]
+
+_HOSTNAME = r"\A[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\z"
+_SHOWN = 160
+
+
+def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequence[str] | None = None) -> Any:
+    """The rows of a block that are records, as a `pyarrow.RecordBatch`; the others go to the ledger.
+
+    Args:
+        block: raw columns; see `Block` for what they may hold.
+        ledger: takes the rejects and the count of rows that passed.
+        source_format: name of the format, for the counters.
+        only: names of the fields to check and return; all of the record by default.
+
+    Returns:
+        A batch with the names, order and nullability of the record's Arrow schema. Text is `string` or
+        `dictionary<int32, string>`, whichever costs less to make; everything else has the type of the schema.
+    """
+    rows = len(block.lines)
+    fields = [field for field in record(block.kind).fields if only is None or field.name in only]
+    casts = {field.name: _cast(block, field, rows) for field in fields}
+    _fill_defaults(block.kind, fields, casts)
+    faults = [(reason, mask, name) for name, cast in casts.items() for reason, mask in cast.faults]
+    faults += _missing(fields, casts, faults)
+    faults += _crossed(casts)
+    arrays = {name: cast.values for name, cast in casts.items()}
+    if faults:
+        bad = _reject(block, faults, ledger, source_format)
+        arrays = {name: values.filter(pa.array(~bad)) for name, values in arrays.items()}
+    schema = pa.schema([pa.field(f.name, arrays[f.name].type, nullable=f.nullable) for f in fields])
+    batch = pa.record_batch(list(arrays.values()), schema=schema)
+    ledger.rows[block.kind, source_format] += batch.num_rows
+    return batch
+
+
+def _words(*allowed: str) -> Callable[[Any], Cast]:
+    """A check for text that is one of a few words, in any case."""
+
+    def word(text: str) -> str | None:
+        return text.lower() if text.lower() in allowed else None
+
+    return partial(
+        casting.mapped,
+        function=partial(each_distinct, function=word, plain=rf"\A(?:{'|'.join(allowed)})\z"),
+        reason="unknown_value",
+    )
+
+
+def _hostname(text: str) -> str | None:
+    return text.lower().rstrip(".") or None
+
+
+_ADDRESS = partial(casting.mapped, function=canonical_addresses, reason="not_an_address")
+_PORT = partial(casting.integers, low=0, high=65535, reason="impossible_port", to=pa.int32())
+_COUNT = partial(casting.integers, low=0, high=LARGEST_COUNT, reason="impossible_count", to=pa.int64())
+_NAME = partial(
+    casting.mapped, function=partial(each_distinct, function=_hostname, plain=_HOSTNAME), reason="missing_field"
+)
+
+#: What each field must be; fields that are not named here are text.
+_CHECKS: dict[str, Callable[[Any], Cast]] = {
+    "start": casting.times,
+    "end": casting.times,
+    "time": casting.times,
+    "local_address": _ADDRESS,
+    "remote_address": _ADDRESS,
+    "client_address": _ADDRESS,
+    "server_address": _ADDRESS,
+    # An assignment may name its address as a prefix of full length; for a heartbeat that does no harm.
+    "address": partial(casting.mapped, function=canonical_hosts, reason="not_an_address"),
+    "prefix": partial(casting.mapped, function=canonical_prefixes, reason="not_a_prefix"),
+    "port": _PORT,
+    "local_port": _PORT,
+    "remote_port": _PORT,
+    "protocol": casting.protocols,
+    "bytes_sent": _COUNT,
+    "bytes_received": _COUNT,
+    "packets_sent": _COUNT,
+    "packets_received": _COUNT,
+    "tcp_flags": partial(casting.integers, low=0, high=65535, reason="impossible_flags", to=pa.int32()),
+    "ttl": casting.durations,
+    "hostname": _NAME,
+    "direction": _words("ingress", "egress"),
+    "basis": _words("connection", "window"),
+    "action": _words("assign", "release"),
+}
+
+
+def _cast(block: Block, field: Field, rows: int) -> Cast:
+    column = block.columns.get(field.name)
+    if column is None or pa.types.is_null(column.type):
+        return Cast(pa.nulls(rows, field.type))
+    return _CHECKS.get(field.name, casting.texts)(one_array(column))
+
+
+def _fill_defaults(kind: str, fields: list[Field], casts: dict[str, Cast]) -> None:
+    """Fill in what may be left out: a default of the record, and the end of an instant."""
+    for field in fields:
+        cast = casts[field.name]
+        if field.default is not None and not field.nullable and cast.values.null_count:
+            casts[field.name] = Cast(_with_default(cast.values, field.default), cast.faults)
+    if kind == HEARTBEAT and casts["end"].values.null_count:
+        end = casts["end"]
+        casts["end"] = Cast(pc.coalesce(end.values, casts["start"].values), end.faults)
+
+
+def _with_default(values: Any, default: str) -> Any:
+    if values.null_count == len(values):
+        zeros = pa.array(np.zeros(len(values), np.int32))
+        return pa.DictionaryArray.from_arrays(zeros, pa.array([default], pa.string()))
+    return pc.fill_null(values.cast(pa.string()), default)
+
+
+def _missing(fields: list[Field], casts: dict[str, Cast], faults: list[_Fault]) -> list[_Fault]:
+    """Where a field that must be there is not, and not because of a fault of its own."""
+    found = []
+    for field in fields:
+        values = casts[field.name].values
+        if not field.nullable and values.null_count:
+            absent = values.is_null().to_numpy(zero_copy_only=False)
+            for _, mask, name in faults:
+                if name == field.name:
+                    absent &= ~mask
+            found.append(("missing_field", absent, field.name))
+    return found
+
+
+def _crossed(casts: dict[str, Cast]) -> list[_Fault]:
+    if "end" not in casts:
+        return []
+    early = pc.less(casts["end"].values, casts["start"].values)
+    if not pc.any(early).as_py():
+        return []
+    return [("end_before_start", pc.fill_null(early, False).to_numpy(zero_copy_only=False), "end")]
+
+
+def _reject(block: Block, faults: list[_Fault], ledger: Ledger, source_format: str) -> Bool:
+    """Set the faulty rows aside, in row order, each for its first fault; the mask of all of them."""
+    order = {field.name: place for place, field in enumerate(record(block.kind).fields)}
+    faults = sorted(faults, key=lambda fault: (fault[0] == "end_before_start", order[fault[2]]))
+    first = np.full(len(block.lines), -1, np.int32)
+    for number, (_, mask, _) in reversed(list(enumerate(faults))):
+        first[mask] = number
+    bad = first >= 0
+    for row in np.flatnonzero(bad).tolist():
+        reason, _, name = faults[first[row]]
+        found = _found(block, name, row)
+        ledger.reject(source_format, Reject(block.source, int(block.lines[row]), reason, found, block.kind))
+    return bad
+
+
+def _found(block: Block, name: str, row: int) -> str:
+    shown = [name] if name != "end" else ["start", "end"]
+    return ", ".join(f"{part}={_value(block.columns.get(part), row)}"[:_SHOWN] for part in shown)
+
+
+def _value(column: Any, row: int) -> str:
+    if column is None:
+        return "null"
+    try:
+        value = column[row].as_py()
+    except (ValueError, OverflowError):  # a timestamp beyond the years of Python's datetime, or text that is no UTF-8
+        return str(column[row])
+    return "null" if value is None else repr(value)
