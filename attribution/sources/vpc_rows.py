@@ -13,7 +13,7 @@ A transit gateway holds neither address: its `flow-direction` only says whether 
 address whatever the packet carried: for secondary addresses (every EKS pod), for traffic that a NAT gateway or another
 middlebox passes on, and for traffic through a transit gateway's interface. The promise is about who sent and received,
 and a NAT gateway's reply from an internet host, seen at the gateway, is that host's. A log without the packet's
-addresses cannot tell a pod from its node; such fleets need those two fields (see the how-to).
+addresses cannot tell a pod from its node: for such fleets the format must have those two fields.
 
 **When.** `start` and `end` are the seconds in which the first and last packet were *received by the flow log service*,
 which "might be up to 60 seconds after the packet was transmitted or received on the network interface". A packet of a
