@@ -20,6 +20,12 @@ VERBS = {
 }
 
 
+def _with_examples(command: click.Command) -> click.Command:
+    r"""Keep the line ends of paragraphs that start with `\b`: raw docstrings spell the mark that click looks for."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    return command
+
+
 class _Verbs(click.Group):
     """Imports a verb's module when the verb is used: `attribution --help` needs none of them."""
 
@@ -30,7 +36,7 @@ class _Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"attribution.cli.{cmd_name}").command
-        return command
+        return _with_examples(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -49,6 +55,9 @@ def cli() -> None:
       attribution whois lake 10.0.0.7 --at 2026-01-05T12:00:00Z
       attribution simulate --scenario gateway --out fleet
     """
+
+
+_with_examples(cli)
 
 
 def main() -> None:
