@@ -21,12 +21,13 @@ REASONS: dict[str, str] = {
     "bridged": "One workload was seen before and after, its silence no longer than `max_gap`, and no other in between.",
     "within": "One workload, and nobody before it, was seen while the connection lasted, so it was there at its start.",
     "gap": "There is evidence for the address, but none that covers the time asked about.",
+    "shared": "Workloads share the address by port, and nothing was seen of the flow's own port.",
     "silent": "The address is inside the workload space and nobody was seen there, so no event or label may name it.",
     "assigned": "By the control plane's events one owner held the address during all of the time asked about.",
     "assignment_change": "The control plane's events change the owner, or contest it, in the time asked about.",
     "prefix": "The address is no workload's and lies in a labelled prefix.",
     "unknown": "Nothing at all is known about the address.",
-    "too_old": "The flow is so long, or came so late, that the evidence about its start may be forgotten (`retention`).",
+    "too_old": "The flow is so long, or came so late, that evidence about its start may be forgotten (`retention`).",
 }
 
 #: Number of each reason in columns of codes: its place in `REASONS`.
@@ -40,6 +41,7 @@ METHOD_OF: dict[str, str] = {
     "bridged": "heartbeat",
     "within": "heartbeat",
     "gap": "none",
+    "shared": "none",
     "silent": "none",
     "assigned": "assignment",
     "assignment_change": "none",
