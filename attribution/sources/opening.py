@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+import numpy as np
+
 from attribution.errors import SourceError
 from attribution.sources.decompression import Damage, DamagedError, decompressed, is_compressed
 
@@ -20,6 +22,8 @@ STDIN_NAME = "<stdin>"
 HEAD_BYTES = 64 << 10
 #: No log writes such lines; without a bound, a file of another kind would be read into memory whole.
 _LONGEST_LINE = 64 << 20
+_NEWLINE = ord("\n")
+_PIECE_BYTES = 128 << 10
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPOOLED_IN_MEMORY = 32 << 20
 
@@ -156,16 +160,16 @@ class OpenInput:
                     self._end(Damage("line_too_long", f"line {self.line} or one soon after is longer than 64 MiB"))
                     break
                 continue
-            block = b"".join(held)
-            end = block.rfind(b"\n") + 1
-            first, self.line = self.line, self.line + block.count(b"\n")
-            yield first, block[:end]
-            held, size = [block[end:]], len(block) - end
+            end = chunk.rfind(b"\n") + 1
+            block = b"".join([*held[:-1], memoryview(chunk)[:end]])
+            first, self.line = self.line, self.line + _count_lines(block)
+            yield first, block
+            held, size = [chunk[end:]], len(chunk) - end
         block = b"".join(held)
         if self.damage is not None:
             block = block[: block.rfind(b"\n") + 1]
         if block:
-            first, self.line = self.line, self.line + block.count(b"\n")
+            first, self.line = self.line, self.line + _count_lines(block)
             yield first, block
 
     def seekable_file(self) -> Any:
@@ -230,6 +234,13 @@ class _Counted(io.FileIO):
         content = super().read(-1 if size is None else size)
         self._owner.consumed += len(content)
         return content
+
+
+def _count_lines(block: bytes) -> int:
+    """The newlines of a block, a piece that fits the cache at a time; `bytes.count` is slow where there are many."""
+    content = np.frombuffer(block, np.uint8)
+    pieces = (content[at : at + _PIECE_BYTES] for at in range(0, len(content), _PIECE_BYTES))
+    return sum(int(np.count_nonzero(piece == _NEWLINE)) for piece in pieces)
 
 
 def _name(path: Path | None) -> str:
