@@ -58,7 +58,7 @@ class Scenario:
         handover_reach: how much earlier than planned such an owner may start.
         return_share: share of moves that go back to an address the workload had, if it is free.
         return_pause: how long a workload stays away from an address that it left. Below `max_gap` plus
-            `clock_tolerance` no attribution by heartbeats is sound: see `docs/simulation.md`.
+            `clock_tolerance` no attribution by heartbeats is sound: see `docs/how-to/evaluate.md`.
         heartbeat_period: time between two heartbeats of a workload for an address.
         heartbeat_jitter: largest deviation from it, either way.
         heartbeat_loss: share of heartbeats lost, each on its own.
