@@ -22,10 +22,11 @@ Verdict = Literal[0, 1, 2]
 
 #: Two places see one packet at times that differ by their way, and by two clocks' errors where they are two nodes.
 _SLACK = 1_000_000
-_KEPT_REPORTS = 1 << 20
-_KEPT_FLOWS = 1 << 18
+#: At most some 200 MB in all.
+_KEPT_REPORTS = 1 << 19
+_KEPT_FLOWS = 1 << 17
 #: Reports of one flow that are compared with; in each place the reports of a flow follow each other in time.
-_KEPT_OF_FLOW = 8
+_KEPT_OF_FLOW = 4
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

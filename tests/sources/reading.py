@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from attribution.sources import registry
 from attribution.sources.model import Ledger
 from attribution.sources.opening import OpenInput
 
@@ -45,7 +46,7 @@ class Read:
     def _read(self, source_format, path, block_bytes):
         with CutInput(path) as data:
             data.block_bytes = block_bytes
-            assert source_format.matches(data.head())
+            assert registry.detect(data).name == source_format.name
             for block in source_format.read(data, self.ledger):
                 assert {len(column) for column in block.columns.values()} == {len(block.lines)}
                 self.blocks.append(block)
