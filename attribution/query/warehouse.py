@@ -28,7 +28,6 @@ _FOLDERS = {
     "name_bindings": (NAME_BINDING, ()),
     "labels": (LABEL, ()),
 }
-_HIVE_TYPES = {"date": pa.date32(), "hour": pa.int64()}
 
 _COMMENT = re.compile(r"--.*")
 _PARAMETER = re.compile(r"\$([a-z_]+)")
@@ -137,12 +136,14 @@ class Warehouse:
         folder = self.folder / name
         pattern = "/".join([f"{level}=*" for level in levels] + ["*.parquet"])
         if any(folder.glob(pattern)):
-            files = _GLOB_CHARACTER.sub(r"[\1]", str(folder))
-            self._connection.read_parquet(f"{files}/{pattern}", hive_partitioning=bool(levels)).create_view(name)
+            escaped = _GLOB_CHARACTER.sub(r"[\1]", str(folder))
+            # Dates and hours stay the text that they are: DuckDB leaves files out by comparing it.
+            read = "FROM read_parquet($files, hive_partitioning = true, hive_types_autocast = false)"
+            self._connection.sql(read, params={"files": f"{escaped}/{pattern}"}).create_view(name)
             return
         schema = arrow_schema(record)
         for level in levels:
-            schema = schema.append(pa.field(level, _HIVE_TYPES[level]))
+            schema = schema.append(pa.field(level, pa.string()))
         self._connection.from_arrow(schema.empty_table()).create_view(name)
 
 

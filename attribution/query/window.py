@@ -19,15 +19,13 @@ class Window:
     end: datetime | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """The window as the parameters that `sql/windowed.sql` binds; days and hours choose the partitions."""
+        """The window as the parameters that `sql/windowed.sql` binds; hours choose the partitions."""
         last = self.end - _MICROSECOND if self.end else None
         return {
             "from_time": self.start,
-            "from_date": self.start.date() if self.start else None,
-            "from_hour": self.start.hour if self.start else None,
+            "from_hour": _hour(self.start) if self.start else None,
             "to_time": self.end,
-            "to_date": last.date() if last else None,
-            "to_hour": last.hour if last else None,
+            "to_hour": _hour(last) if last else None,
         }
 
     def to_dict(self) -> dict[str, datetime | None]:
@@ -80,6 +78,11 @@ def parse_time(text: str, *, last: datetime | None) -> datetime:
             f"cannot read the time {text!r}: write ISO 8601, like 2026-01-01T10:00:00Z, "
             "or a duration back from the last flow, like -90m"
         ) from None
+
+
+def _hour(moment: datetime) -> str:
+    """The partition of a time: `2026-01-05T12`."""
+    return moment.astimezone(UTC).isoformat()[:13]
 
 
 def _relative(text: str, last: datetime | None) -> datetime:

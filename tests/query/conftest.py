@@ -1,0 +1,15 @@
+import pytest
+from tiny_lake import write_tiny_lake
+
+from attribution.query.warehouse import Warehouse
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory):
+    return write_tiny_lake(tmp_path_factory.mktemp("lakes") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def warehouse(lake):
+    with Warehouse(lake) as opened:
+        yield opened
