@@ -200,33 +200,24 @@ def ranges(own: Iterable[Heartbeat], settings: Settings) -> list[Run]:
 
 @dataclass(frozen=True)
 class Key:
-    """The counting evidence of one key.
+    """The counting evidence of one key."""
 
-    `claims` are the heartbeats on the key. `shares` are, for a whole address, the heartbeats of its single ports: they
-    speak against other workloads and are never the answer.
-    """
-
-    claims: tuple[Heartbeat, ...]
-    shares: tuple[Heartbeat, ...] = ()
+    heartbeats: tuple[Heartbeat, ...]
 
     def workloads(self) -> set[str]:
-        return {h.workload for h in self.claims + self.shares}
+        return {h.workload for h in self.heartbeats}
 
     def own(self, workload: str) -> list[Heartbeat]:
-        return [h for h in self.claims if h.workload == workload]
+        return [h for h in self.heartbeats if h.workload == workload]
 
     def of_others(self, workload: str) -> list[Heartbeat]:
-        return [h for h in self.claims + self.shares if h.workload != workload]
-
-    def ranges_of(self, workload: str, settings: Settings) -> list[Run]:
-        shares = [h for h in self.shares if h.workload == workload]
-        return ranges(self.own(workload), settings) + ranges(shares, settings)
+        return [h for h in self.heartbeats if h.workload != workload]
 
 
 def answer_of_key(key: Key, flow: Flow, settings: Settings) -> Side:
     """The first row of the table that holds; the key has counting evidence."""
     a, b = asked(flow, settings)
-    touching = {w for w in key.workloads() if any(r.touches(a, b) for r in key.ranges_of(w, settings))}
+    touching = {w for w in key.workloads() if any(r.touches(a, b) for r in ranges(key.own(w), settings))}
     if len(touching) >= 2:
         return unattributed("conflict")
     for workload in touching:
@@ -251,12 +242,12 @@ def within(key: Key, flow: Flow, settings: Settings) -> str | None:
     begun = flow.start - settings.clock_tolerance
     sure = flow.start + settings.clock_tolerance
     over = flow.end - settings.clock_tolerance
-    seen = {h.workload for h in key.claims + key.shares if h.start <= over}
+    seen = {h.workload for h in key.heartbeats if h.start <= over}
     if len(seen) != 1:
         return None
     (workload,) = seen
     own = key.own(workload)
-    if any(h.start <= begun for h in key.claims + key.shares):
+    if any(h.start <= begun for h in key.heartbeats):
         return None
     if not any(p.start <= over and p.end >= sure for p in pieces(own, key.of_others(workload), settings)):
         return None
@@ -288,16 +279,14 @@ def distance(key: Key, workload: str, flow: Flow, settings: Settings) -> int:
 def side(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
     if flow.end - flow.start > settings.retention:
         return unattributed("too_old")
-    if flow.end - flow.start > settings.retention:
-        return unattributed("too_old")
     counting = [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
     of_port = tuple(h for h in counting if h.port is not None and h.port == port)
     if of_port:
         return answer_of_key(Key(of_port), flow, settings)
+    if any(h.port is not None for h in counting):
+        return unattributed("shared")
     if counting:
-        claims = tuple(h for h in counting if h.port is None)
-        shares = tuple(h for h in counting if h.port is not None)
-        return answer_of_key(Key(claims, shares), flow, settings)
+        return answer_of_key(Key(tuple(counting)), flow, settings)
     return fallback(evidence, flow, address, port, settings)
 
 
@@ -408,7 +397,7 @@ def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set
         others = [
             h
             for h in everything
-            if h.address == address and (port is None or h.port == port) and h.workload != workload
+            if h.address == address and h.port == port and h.workload != workload
         ]
         for r in ranges(own, settings):
             longest = max((end - start for start, end in r.gaps), default=0)

@@ -1,7 +1,7 @@
 """From a set of heartbeats to pieces, ranges and holes, in columns.
 
 The definitions are those of `docs/design.md`. A heartbeat of one port is evidence twice: for its own key
-(address, port), and as a *rival* for the key of the whole address, where it contradicts others but never answers.
+(address, port), and for the address being shared by port, whoever it names.
 """
 
 from dataclasses import dataclass
@@ -62,32 +62,38 @@ class Heartbeats:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys with evidence. Group i < len(addresses) is the whole address i; the ports' groups follow.
+    """The keys with evidence, as groups: whole addresses, then shared addresses, then single ports.
 
     Attributes:
-        addresses: number of addresses.
-        port_keys: sorted `address * 65536 + port` of the keys of one port; their groups follow in this order.
+        addresses: number of addresses; group i is the whole address i.
+        shared: the addresses with evidence of single ports, sorted; their groups say when any of it was seen.
+        port_keys: sorted `address * 65536 + port` of the single ports.
     """
 
     addresses: int
+    shared: Int64
     port_keys: Int64
 
     @property
+    def first_port(self) -> int:
+        """Group of the first single port."""
+        return self.addresses + len(self.shared)
+
+    @property
     def groups(self) -> int:
-        """Number of keys."""
-        return self.addresses + len(self.port_keys)
+        """Number of groups."""
+        return self.first_port + len(self.port_keys)
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """Ownership ranges, ordered by key, participant and time.
+    """Ownership ranges, ordered by key, workload and time.
 
-    `service` is -1 where none or several are named; a range is `uniform` where all its heartbeats name it, or none does.
+    `service` is -1 where none or several are named; a range is `uniform` where all its heartbeats name it or none does.
     """
 
     group: Int64
     workload: Int32
-    rival: Bool
     service: Int32
     uniform: Bool
     start: Int64
@@ -101,7 +107,6 @@ class Pieces:
 
     group: Int64
     workload: Int32
-    rival: Bool
     range: Int64
     start: Int64
     end: Int64
@@ -129,11 +134,11 @@ class Evidence:
 
 def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     """Pieces, ranges and holes of a set of heartbeats, whatever their order and however often each is repeated."""
-    keys, row, group, rival = _keys(heartbeats)
-    workload, start, end = heartbeats.workload[row], heartbeats.start[row], heartbeats.end[row]
-    participant = (group * 2 + rival) * np.int64(len(heartbeats.workloads) + 1) + workload
+    keys, row, group, workload = _keys(heartbeats)
+    start, end = heartbeats.start[row], heartbeats.end[row]
+    participant = group * np.int64(len(heartbeats.workloads) + 1) + workload
     order = np.lexsort((start, participant))
-    group, rival, workload, row = group[order], rival[order], workload[order], row[order]
+    group, workload, row = group[order], workload[order], row[order]
     start, end, participant = start[order], end[order], participant[order]
 
     first = starts_of_runs(participant)
@@ -143,11 +148,11 @@ def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     new_range = first | (gap > settings.max_gap)
     gap[new_range] = 0
     service = heartbeats.service[row]
-    ranges, of_range = _ranges(group, rival, workload, start, last_seen, gap, new_range, service)
-    naming = np.flatnonzero(~(ranges.uniform | ranges.rival)[of_range] & (service >= 0))
+    ranges, of_range = _ranges(group, workload, start, last_seen, gap, new_range, service)
+    naming = np.flatnonzero(~ranges.uniform[of_range] & (service >= 0))
     services = Services.of(of_range[naming], service[naming], start[naming], end[naming])
 
-    suspects = np.flatnonzero((gap > 0) & ~rival & _overlapped(ranges)[of_range])
+    suspects = np.flatnonzero((gap > 0) & _overlapped(ranges)[of_range])
     hole = np.zeros(len(start), np.bool_)
     if len(suspects):
         hole[suspects] = _holds_another(suspects, group, workload, start, end, last_seen)
@@ -157,32 +162,33 @@ def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     new_piece = new_range | hole | (gap > settings.clock_tolerance)
     begin = np.flatnonzero(new_piece)
     finish = np.append(begin[1:], len(start)) - 1 if len(begin) else begin
-    pieces = Pieces(group[begin], workload[begin], rival[begin], of_range[begin], start[begin], last_seen[finish])
+    pieces = Pieces(group[begin], workload[begin], of_range[begin], start[begin], last_seen[finish])
     return Evidence(keys, ranges, pieces, holes, services)
 
 
-def _keys(heartbeats: Heartbeats) -> tuple[Keys, Int64, Int64, Bool]:
-    """The keys, and for each piece of evidence: its heartbeat's row, its key's group, whether it is a rival."""
+def _keys(heartbeats: Heartbeats) -> tuple[Keys, Int64, Int64, Int32]:
+    """The keys, and for each piece of evidence: its heartbeat's row, its key's group, the workload it speaks for."""
     addresses = len(heartbeats.addresses)
-    row = np.arange(len(heartbeats.address), dtype=np.int64)
-    group = heartbeats.address.astype(np.int64)
-    single = np.flatnonzero(heartbeats.port >= 0)
+    address = heartbeats.address.astype(np.int64)
+    single = np.flatnonzero(heartbeats.port != ANY_PORT)
     if len(single) == 0:
-        return Keys(addresses, np.zeros(0, np.int64)), row, group, np.zeros(len(row), np.bool_)
-    rival = heartbeats.port >= 0
-    key = group[single] * 65536 + heartbeats.port[single]
-    port_keys, position = np.unique(key, return_inverse=True)
+        nothing = np.zeros(0, np.int64)
+        return Keys(addresses, nothing, nothing), np.arange(len(address)), address, heartbeats.workload
+    whole = np.flatnonzero(heartbeats.port == ANY_PORT)
+    shared, of_shared = np.unique(address[single], return_inverse=True)
+    port_keys, of_port = np.unique(address[single] * 65536 + heartbeats.port[single], return_inverse=True)
+    keys = Keys(addresses, shared, port_keys)
     return (
-        Keys(addresses, port_keys),
-        np.concatenate([row, single]),
-        np.concatenate([group, addresses + position]),
-        np.concatenate([rival, np.zeros(len(single), np.bool_)]),
+        keys,
+        np.concatenate([whole, single, single]),
+        np.concatenate([address[whole], addresses + of_shared, keys.first_port + of_port]),
+        # That an address is shared does not depend on who shares it: all speak for one.
+        np.concatenate([heartbeats.workload[whole], np.zeros(len(single), np.int32), heartbeats.workload[single]]),
     )
 
 
 def _ranges(
     group: Int64,
-    rival: Bool,
     workload: Int32,
     start: Int64,
     last_seen: Int64,
@@ -195,7 +201,7 @@ def _ranges(
     of_range = np.cumsum(new_range) - 1
     if len(begin) == 0:
         empty = np.zeros(0, np.int64)
-        return Ranges(group, workload, rival, service, rival, empty, empty, empty), of_range
+        return Ranges(group, workload, service, service >= 0, empty, empty, empty), of_range
     finish = np.append(begin[1:], len(start)) - 1
     largest = np.maximum.reduceat(service, begin)
     unnamed = np.int32(np.iinfo(np.int32).max)
@@ -203,7 +209,6 @@ def _ranges(
     ranges = Ranges(
         group=group[begin],
         workload=workload[begin],
-        rival=rival[begin],
         service=np.where(largest == smallest, largest, np.int32(-1)),
         uniform=largest == np.minimum.reduceat(service, begin),
         start=start[begin],
@@ -231,7 +236,7 @@ def _holds_another(suspects: Int64, group: Int64, workload: Int32, start: Int64,
     """For each suspect row whether a heartbeat of another workload touches the closed gap before it.
 
     Heartbeats that touch [x, y] number those that start by y less those that end before x; counted over the key, then
-    over the key's own workload (whose single-port heartbeats are not another's), the difference is the others'.
+    over the key's own workload, the difference is the others'.
     """
     contested = np.isin(group, np.unique(group[suspects]))
     times = np.unique(np.concatenate([start[contested], end[contested]]))

@@ -2,9 +2,9 @@
 
 Each key's time is cut into **segments** wherever a piece, a range or a hole begins or ends, so that what the evidence
 says is constant within a segment. What the rules need beyond the segment that `a` falls into is precomputed as a reach:
-how far one owner goes on undisputed (`run_end`), how far its piece goes on (`piece_end`), from when on the interval would
-touch two workloads (`conflict_at`). A question then costs one binary search and two comparisons; only what these do
-not settle is looked at further.
+how far one owner goes on undisputed (`run_end`), how far its piece goes on (`piece_end`), from when on the interval
+would touch two workloads (`conflict_at`). A question then costs one binary search and two comparisons; only what these
+do not settle is looked at further.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the evidence says to each question: the range that answers (-1: none), the reason's code, the distance in µs."""
+    """What the evidence says to each question: the range that answers (-1: none), the reason's code, the distance, µs."""
 
     range: Int32
     reason: npt.NDArray[np.uint8]
@@ -114,9 +114,9 @@ class EvidenceIndex:
             answer.distance[rows[within]] = self._nearness.distance(owner, question.start[within])
 
     def _seen_after(self, group: Int32, until: Int64, time: Int64) -> Bool:
-        """Whether the key's last own piece that begins by `until` ends at or after `time`."""
+        """Whether the key's last piece that begins by `until` ends at or after `time`."""
         begun = self._segments.pieces[self._segments.find(group, until)]
-        return self._ahead.last_own_end(begun) >= time
+        return self._ahead.end_of_last(begun) >= time
 
     def only_touching(self, group: Int32, a: Int64, b: Int64) -> Int32:
         """The one workload whose ranges touch each [a, b]; -1 where none or several do."""

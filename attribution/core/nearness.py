@@ -14,7 +14,7 @@ class Nearness:
         pieces = evidence.pieces
         self._start, self._end = pieces.start, pieces.end
         if len(pieces.start):
-            first = starts_of_runs(pieces.group, pieces.rival, pieces.workload)
+            first = starts_of_runs(pieces.group, pieces.workload)
             edges = np.append(np.flatnonzero(first), len(first))
             run = (np.cumsum(first) - 1)[starts_of_runs(pieces.range)]
             self._low, self._length = edges[run], np.diff(edges)[run]

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.address_book import AddressBook
-from attribution.core.columns import Int32
+from attribution.core.columns import Int32, Int64
 from attribution.core.evidence import ANY_PORT, Evidence, Heartbeats, digest
 from attribution.core.index import Answer, EvidenceIndex, Question
 from attribution.core.reasons import CODES
@@ -25,8 +25,8 @@ class Ownership:
         self.index = EvidenceIndex(self.evidence, settings)
         self._max_gap = settings.max_gap
         self._addresses = AddressBook(self.heartbeats.addresses)
-        self._has_ports = np.zeros(self.evidence.keys.addresses + 1, np.bool_)
-        self._has_ports[self.evidence.keys.port_keys >> 16] = True
+        self._is_shared = np.zeros(self.evidence.keys.addresses + 1, np.bool_)
+        self._is_shared[self.evidence.keys.shared] = True
 
     def ask(self, address: Any, port: Int32, question: Question) -> Answer:
         """What the evidence says of each (address, port), by the key that `docs/design.md` chooses.
@@ -37,22 +37,28 @@ class Ownership:
             question: the asked intervals.
         """
         group = self._addresses.find(address)
-        return self.index.ask(self._own_port(group, port, question), question)
-
-    def _own_port(self, group: Int32, port: Int32, question: Question) -> Int32:
-        """The key of the port in the place of the whole address, where the port has evidence that counts."""
         keys = self.evidence.keys
-        if len(keys.port_keys) == 0:
-            return group
-        rows = np.flatnonzero(self._has_ports[group] & (port != ANY_PORT))
+        if len(keys.shared) == 0:
+            return self.index.ask(group, question)
+        group, nothing_seen = self._by_port(group, port, question)
+        answer = self.index.ask(group, question)
+        answer.range[nothing_seen] = -1
+        answer.reason[nothing_seen] = CODES["shared"]
+        return answer
+
+    def _by_port(self, group: Int32, port: Int32, question: Question) -> tuple[Int32, Int64]:
+        """The key of the port in the place of a shared address, and the rows whose port has no evidence that counts."""
+        keys = self.evidence.keys
+        rows = np.flatnonzero(self._is_shared[group])
+        whole = (keys.addresses + np.searchsorted(keys.shared, group[rows])).astype(np.int32)
+        rows = rows[self.index.counts(whole, question.take(rows))]
         key = group[rows] * np.int64(65536) + port[rows]
         position = np.minimum(np.searchsorted(keys.port_keys, key), len(keys.port_keys) - 1)
-        known = keys.port_keys[position] == key
-        rows, own = rows[known], (keys.addresses + position[known]).astype(np.int32)
-        counts = self.index.counts(own, question.take(rows))
+        own = np.where((keys.port_keys[position] == key) & (port[rows] != ANY_PORT), keys.first_port + position, -1)
+        seen = self.index.counts(own.astype(np.int32), question.take(rows))
         chosen = group.copy()
-        chosen[rows[counts]] = own[counts]
-        return chosen
+        chosen[rows[seen]] = own[seen]
+        return chosen, rows[~seen]
 
     def workload_of(self, answer: Answer) -> Int32:
         """Workload of each answer as a number into `heartbeats.workloads`; -1 where there is none."""
@@ -61,8 +67,8 @@ class Ownership:
     def service_of(self, answer: Answer, question: Question) -> Int32:
         """Service of each answer as a number into `heartbeats.services`; -1 where none or several are named.
 
-        It is what the owner's heartbeats name that are at most `max_gap` from the asked interval; for `within`, from the
-        first of them.
+        It is what the owner's heartbeats name that are at most `max_gap` from the asked interval; for `within`, from
+        the first of them.
         """
         ranges = self.evidence.ranges
         service = np.append(ranges.service, np.int32(-1))[answer.range]
@@ -78,10 +84,10 @@ class Ownership:
     def ranges(self) -> Any:
         """All ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, port and time."""
         ranges, keys, holes = self.evidence.ranges, self.evidence.keys, self.evidence.holes
-        own = np.flatnonzero(~ranges.rival)
+        own = np.flatnonzero((ranges.group < keys.addresses) | (ranges.group >= keys.first_port))
         group = ranges.group[own]
         single = group >= keys.addresses
-        key = np.append(keys.port_keys, 0)[np.where(single, group - keys.addresses, -1)]
+        key = np.append(keys.port_keys, 0)[np.where(single, group - keys.first_port, -1)]
         address = np.where(single, key >> 16, group)
         port = np.where(single, key & 0xFFFF, 0)
         before = np.searchsorted(holes.range, np.append(own, len(ranges.start)))

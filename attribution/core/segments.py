@@ -85,9 +85,10 @@ def cut(evidence: Evidence) -> Segments:
 
     new_key = starts_of_runs(group)
     ranges, owner = opened.ranges()
-    holder = _holders(evidence, ranges, owner, *opened.rivals())
+    holder = np.append(evidence.ranges.workload, np.int32(_NOBODY))[owner]
+    holder[ranges > 1] = _DISPUTED
     piece = np.where(ranges == 1, opened.pieces(), -1)
-    owner = np.where((holder >= 0) & (ranges == 1) & (opened.holes() == 0), owner, -1)
+    owner = np.where(opened.holes() == 0, owner, -1)
     toucher, touch_at, conflict_at = _touches(holder, group, time)
     return Segments(
         offset=np.append(np.flatnonzero(new_key), len(time)),
@@ -122,7 +123,8 @@ class _Opened:
         self._evidence, self._order, self._begin = evidence, order, begin
         pieces = evidence.pieces
         size = len(pieces.start)
-        self._opens = starts_of_runs(pieces.range) if size else np.zeros(0, np.bool_)
+        self._number = np.arange(1, size + 1, dtype=np.int64)
+        self._opens = starts_of_runs(pieces.range)
         self._closes = np.append(self._opens[1:], True) if size else self._opens
 
     def _sum(self, at_start: Int64, at_end: Int64, at_hole: int = 0) -> Int64:
@@ -131,30 +133,20 @@ class _Opened:
         change = np.concatenate([keys, at_start, -at_end, hole, -hole])[self._order]
         return np.cumsum(np.add.reduceat(change, self._begin))
 
-    def _edges(self, mask: Bool, number: Int64) -> tuple[Int64, Int64]:
-        """Ranges of the masked pieces open, and the one that is: -1 where not exactly one."""
-        opens, closes = mask & self._opens, mask & self._closes
+    def _the_one(self, opens: Bool, closes: Bool, number: Int64) -> tuple[Int64, Int64]:
+        """How many are open, and the number of the one; -1 where not exactly one is."""
         count = self._sum(opens.astype(np.int64), closes.astype(np.int64))
-        total = self._sum(opens * (number + 1), closes * (number + 1))
+        total = self._sum(opens * number, closes * number)
         return count, np.where(count == 1, total - 1, -1)
 
     def ranges(self) -> tuple[Int64, Int64]:
-        """Own ranges open, and the number of the one."""
-        return self._edges(~self._evidence.pieces.rival, self._evidence.pieces.range)
-
-    def rivals(self) -> tuple[Int64, Int64]:
-        """Rivals' ranges open, and the workload of the one."""
-        pieces = self._evidence.pieces
-        if not pieces.rival.any():
-            return np.zeros(len(self._begin), np.int64), np.full(len(self._begin), -1, np.int64)
-        return self._edges(pieces.rival, pieces.workload.astype(np.int64))
+        """Ranges open, and the number of the one."""
+        return self._the_one(self._opens, self._closes, self._evidence.pieces.range + 1)
 
     def pieces(self) -> Int64:
-        """The own piece that is open where exactly one is; -1 elsewhere."""
-        own = ~self._evidence.pieces.rival
-        number = np.arange(1, len(own) + 1, dtype=np.int64) * own
-        count = self._sum(own.astype(np.int64), own.astype(np.int64))
-        return np.where(count == 1, self._sum(number, number) - 1, -1)
+        """The piece that is open where exactly one is; -1 elsewhere."""
+        every = np.ones(len(self._number), np.bool_)
+        return self._the_one(every, every, self._number)[1]
 
     def holes(self) -> Int64:
         """Holes open."""
@@ -167,14 +159,6 @@ class _Opened:
         """Pieces begun so far, over all keys in order."""
         ones = np.ones(len(self._evidence.pieces.start), np.int64)
         return self._sum(ones, np.zeros_like(ones))
-
-
-def _holders(evidence: Evidence, ranges: Int64, owner: Int64, rivals: Int64, rival: Int64) -> Int32:
-    """The one workload that the ranges open in a segment belong to; -1 where none are, -2 where several."""
-    own = np.append(evidence.ranges.workload, np.int32(_NOBODY))[owner]
-    holder = np.where(ranges == 1, own, rival)
-    disputed = (ranges > 1) | (rivals > 1) | ((ranges == 1) & (rivals == 1) & (own != rival))
-    return np.where(disputed, _DISPUTED, holder).astype(np.int32)
 
 
 def _reach(owner: Int64, new_key: Bool, time: Int64) -> Int64:
@@ -215,8 +199,6 @@ class Ahead:
         latest_end: largest end of the key's pieces up to this one.
         workload: its workload.
         other_at: start of the key's next piece that belongs to another workload.
-        own_next: position of the first piece from this one on that is no rival; may lie in a later key.
-        own_last: position of the last piece up to this one that is no rival; may lie in an earlier key.
     """
 
     offset: Int64
@@ -224,10 +206,7 @@ class Ahead:
     start: Int64
     end: Int64
     latest_end: Int64
-    workload: Int32
     other_at: Int64
-    own_next: Int64
-    own_last: Int64
 
     def next_start(self, group: Int32, known: Int64) -> Int64:
         """Start of the key's first piece after the `known` ones; after all time where there is none."""
@@ -235,26 +214,18 @@ class Ahead:
 
     def last_end(self, group: Int32, known: Int64) -> Int64:
         """Latest end of the key's pieces among the `known` ones; before all time where there is none."""
-        return np.where(
-            known > self.offset[group + 1], np.append(self.latest_end, NEVER_BEFORE)[known - 1], NEVER_BEFORE
-        )
+        before = np.append(self.latest_end, NEVER_BEFORE)[known - 1]
+        return np.where(known > self.offset[group + 1], before, NEVER_BEFORE)
 
     def only_newcomer(self, group: Int32, known: Int64, until: Int64) -> tuple[Int64, Bool]:
-        """The first own piece after the `known` ones, and whether its workload alone appears up to `until`."""
-        stop = self.offset[group + 2]
-        own = np.append(self.own_next, len(self.start))[known]
-        there = own < stop
-        own = np.where(there, own, 0)
-        first = np.where(there, known, 0)
-        alone = there & (self.start[own] <= until) if len(self.start) else there
-        if len(self.start):
-            alone &= (self.workload[own] == self.workload[first]) & (self.other_at[first] > until)
-            return self.piece[own], alone
-        return own, alone
+        """The key's first piece after the `known` ones, and whether its workload alone appears up to `until`."""
+        alone = self.next_start(group, known) <= until
+        alone &= np.append(self.other_at, NEVER_BEFORE)[known] > until
+        return np.append(self.piece, -1)[known], alone
 
-    def last_own_end(self, known: Int64) -> Int64:
-        """End of the last own piece among the `known` ones; the caller knows that the key has one."""
-        return self.end[self.own_last[known - 1]]
+    def end_of_last(self, known: Int64) -> Int64:
+        """End of the last of the `known` pieces; the caller knows that the key has one."""
+        return self.end[known - 1]
 
 
 def look_ahead(evidence: Evidence) -> Ahead:
@@ -262,23 +233,13 @@ def look_ahead(evidence: Evidence) -> Ahead:
     pieces = evidence.pieces
     order = order_by(pieces.group, pieces.start)
     group, start, workload = pieces.group[order], pieces.start[order], pieces.workload[order]
-    size = len(order)
-    new_key = starts_of_runs(group) if size else np.zeros(0, np.bool_)
-    change = starts_of_runs(group, workload) if size else new_key
-    following = next_start(change, size)
+    following = next_start(starts_of_runs(group, workload), len(order))
     same_key = np.append(group, -1)[following] == group
-    own = ~pieces.rival[order]
-    position = np.arange(size, dtype=np.int64)
-    own_last = np.maximum.accumulate(np.where(own, position, -1)) if size else position
-    own_next = np.minimum.accumulate(np.where(own, position, size)[::-1])[::-1] if size else position
     return Ahead(
         offset=np.searchsorted(group + 1, np.arange(evidence.keys.groups + 2)),
         piece=order,
         start=start,
         end=pieces.end[order],
         latest_end=running_max(pieces.end[order], group),
-        workload=workload,
         other_at=np.where(same_key, np.append(start, NEVER_AFTER)[following], NEVER_AFTER),
-        own_next=own_next,
-        own_last=own_last,
     )
