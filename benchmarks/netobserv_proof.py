@@ -67,7 +67,7 @@ class Compared:
 
     @property
     def seen(self) -> str:
-        """What the other records show of the address, at any time: `nothing`, the claimed workload (`same`), `other`."""
+        """What the other records ever show of the address: `nothing`, the claimed workload (`same`), or `other`."""
         names = {beat["workload"] for beat in self.evidence}
         return "nothing" if not names else "same" if names <= {self.claim["remote_workload"]} else "other"
 
