@@ -25,13 +25,13 @@ from attribution.sources.vpc_fields import VERSION_2, Layout, header_layout
 from attribution.sources.vpc_rows import RowReader
 
 #: Bytes read at a time, and parsed at a time: the parser is fastest while a piece stays in the processor's cache.
-_BLOCK = 4 << 20
+_BLOCK = 8 << 20
 _PIECE = 256 << 10
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?")
 _INTERFACE = re.compile(r"eni-[0-9a-z]+")
-_ACTIONS = frozenset({"ACCEPT", "REJECT", "-"})
 _STATUSES = frozenset({"OK", "NODATA", "SKIPDATA"})
+_OUTCOMES = frozenset({"ACCEPT", "REJECT", *_STATUSES})
 #: No field's name has a digit, and hardly any row is without one.
 _MAYBE_HEADER = re.compile(rb"[a-z_${} -]+")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -47,8 +47,8 @@ class VpcText(Format):
     def matches(self, head: bytes) -> bool:
         """Whether the first line is a flow log's header, or a row of one."""
         words = _words(next((line for line in head.split(b"\n") if line.strip()), b""))
-        named = any(map(_INTERFACE.fullmatch, words)) and not _ACTIONS.union(_STATUSES).isdisjoint(words)
-        return header_layout(words) is not None or named
+        row = any(map(_INTERFACE.fullmatch, words)) and not _OUTCOMES.isdisjoint(words)
+        return row or header_layout(words) is not None
 
     def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
         """Flows of the rows, and at the end the heartbeats of the ECS tasks that they name.
@@ -189,7 +189,7 @@ def _words(line: bytes) -> list[str]:
 def _layout_of_row(words: list[str]) -> Layout | None:
     """The default layout, with the timestamp before it that CloudWatch exports, where a row fits it."""
     stamped = words[1:] if words and _TIMESTAMP.fullmatch(words[0]) else words
-    fits = len(stamped) == len(VERSION_2) and stamped[-2] in _ACTIONS and stamped[-1] in _STATUSES
+    fits = len(stamped) == len(VERSION_2) and stamped[-2] in {*_OUTCOMES, "-"} and stamped[-1] in _STATUSES
     if not fits or not stamped[0].isdigit():
         return None
     return Layout(VERSION_2 if stamped is words else ("timestamp", *VERSION_2))
