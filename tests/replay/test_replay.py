@@ -148,7 +148,7 @@ def test_a_run_that_fails_leaves_the_lake_as_it_was(paths, tmp_path):
 def test_a_full_disk_is_said_and_leaves_nothing(paths, tmp_path):
     code = (
         "import resource, sys; from pathlib import Path; from attribution.replay import Inputs, replay\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, resource.RLIM_INFINITY))\n"
         "replay(Inputs(flows=[sys.argv[1]]), Path(sys.argv[2]))"
     )
     done = subprocess.run(
