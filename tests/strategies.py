@@ -143,12 +143,17 @@ def crowded_histories(draw):
     settings = draw(rule_settings())
     times = draw(clocks(settings))
     one_address = {"address": ADDRESSES[0]}
-    ports = draw(st.sampled_from([(None,), (443,), (None, 443), (None, 80, 443)]))
+    ports = draw(st.sampled_from([(None,), (None,), (443,), (443,), (None, 443), (80, 443)]))
     seen = draw(st.lists(heartbeats(settings, times), min_size=2, max_size=14))
     seen = [replace(h, port=draw(st.sampled_from(ports)), **one_address) for h in seen]
     asked = draw(st.lists(flows(settings, times), min_size=1, max_size=6))
     asked = [
-        replace(f, remote_address=ADDRESSES[0], remote_port=draw(st.sampled_from([443, 8080])), local_workload="client")
+        replace(
+            f,
+            remote_address=ADDRESSES[0],
+            remote_port=draw(st.sampled_from([443, 443, 443, 80])),
+            local_workload="client",
+        )
         for f in asked
     ]
     return History(settings, Evidence(tuple(seen)), tuple(replace(f, observer=str(i)) for i, f in enumerate(asked)))
@@ -165,17 +170,12 @@ def probes(history, most=120):
     off |= {history.settings.retention + one for one in (-1, 0, 1, tol)}
     off |= {one - history.settings.hold for one in (-1, 0, 1)}
     moments = sorted({moment + o for moment in seen for o in off})
+    kinds = (0, "connection"), (2 * tol + 1, "connection"), (gap + tol, "connection"), (gap, "window")
     asked = [
-        Flow(start, start + lasting, ADDRESSES[3], None, ADDRESSES[0], port, local_workload="client", basis=basis)
+        Flow(start, start + lasting, ADDRESSES[3], None, ADDRESSES[0], 443, local_workload="client", basis=basis)
         for start in moments
-        for lasting, basis in (
-            (0, "connection"),
-            (2 * tol + 1, "connection"),
-            (gap + tol, "connection"),
-            (gap, "window"),
-        )
-        for port in (443, 8080)
+        for lasting, basis in kinds
     ]
-    # Evenly spread, and by a step that is no multiple of the pattern of the eight flows of one moment.
+    # Evenly spread, and by a step that is no multiple of the number of kinds.
     step = max(1, len(asked) // most) | 1
     return asked[::step]

@@ -248,38 +248,22 @@ def test_a_port_with_evidence_elsewhere_in_time_does_not_fall_back_to_the_addres
     assert says(remote(seen, connection(500))) == (None, "gap")
 
 
-def test_the_whole_address_sees_other_workloads_of_single_ports():
+def test_a_port_without_evidence_of_an_address_shared_by_port_has_no_answer():
     seen = [beat("node", 0, 1000), beat("ingress", 0, 1000, port=443)]
-    assert says(remote(seen, connection(500, port=8080))) == (None, "conflict")
-    assert says(remote(seen, connection(500, port=None))) == (None, "conflict")
+    assert says(remote(seen, connection(500, port=8080))) == (None, "shared")
+    assert says(remote(seen, connection(500, port=None))) == (None, "shared")
 
 
-def test_the_ports_of_one_workload_are_taken_together():
-    seen = [beat("node", 0, 1000), beat("ingress", 400, port=443), beat("ingress", 550, port=80)]
-    assert says(remote(seen, connection(500, port=8080))) == (None, "conflict")
+def test_an_address_is_shared_whoever_holds_the_port_and_whether_or_not_anybody_claims_all_of_it():
+    assert says(remote([beat("pod", 0, 1000, port=443)], connection(500, port=8080))) == (None, "shared")
+    seen = [beat("pod", 0, 1000), beat("pod", 0, 1000, port=443)]
+    assert says(remote(seen, connection(500, port=8080))) == (None, "shared")
 
 
-def test_a_single_port_makes_a_hole_in_the_whole_address():
-    seen = [beat("node", 0), beat("ingress", 30, port=443), beat("node", 100)]
-    assert says(remote(seen, connection(60, port=8080))) == (None, "gap")
-
-
-def test_a_single_port_excludes_within_on_the_whole_address():
-    seen = [beat("ingress", 10, port=443), beat("node", 120)]
-    assert says(remote(seen, connection(100, 200, port=8080))) == (None, "gap")
-
-
-def test_the_holder_of_single_ports_is_never_the_answer_for_others():
-    seen = [beat("ingress", 0, 1000, port=443)]
-    assert says(remote(seen, connection(500, port=8080))) == (None, "gap")
-    assert says(remote(seen, connection(500, port=None))) == (None, "gap")
-
-
-def test_a_workloads_own_ports_neither_contradict_it_nor_speak_for_it_but_exclude_within():
-    own_port = [beat("pod", 50, 1000, port=443)]
-    assert says(remote([beat("pod", 0, 1000), *own_port], connection(500, port=8080))) == ("pod", "covered")
-    assert says(remote([beat("pod", 400), *own_port], connection(500, port=8080))) == (None, "gap")
-    assert says(remote([beat("pod", 300), *own_port], connection(100, 400, port=8080))) == (None, "gap")
+def test_an_address_is_shared_as_long_as_evidence_of_a_port_counts():
+    seen = [beat("node", 0, 5000), beat("ingress", 100, port=443)]
+    told = {s: remote(seen, connection(s, port=8080)).reason for s in (3700, 3700.000001)}
+    assert told == {3700: "shared", 3700.000001: "covered"}
 
 
 # Endpoints that are no workload
@@ -354,7 +338,7 @@ def test_an_owner_assigned_twice_with_different_services_has_none():
 def test_events_and_labels_never_name_an_address_with_heartbeats():
     evidence = {"assignments": (assigned(10, "lb-1"),), "labels": (Label("10.1.0.0/16", "vpc"),)}
     assert says(remote([beat("a", 0)], connection(100), **evidence)) == (None, "gap")
-    assert says(remote([beat("a", 0, port=9)], connection(100), **evidence)) == (None, "gap")
+    assert says(remote([beat("a", 0, port=9)], connection(100), **evidence)) == (None, "shared")
 
 
 def test_events_and_labels_never_name_an_address_of_the_workload_space():
@@ -431,10 +415,11 @@ def test_the_flows_own_hostname_wins():
 # Ownership ranges
 
 
-def test_ownership_ranges_of_a_shared_address():
+def test_ownership_ranges_are_those_of_each_key_by_itself():
     seen = [
         beat("pod", 0, 10, service="web"),
         beat("pod", 40),
+        beat("other", 30),
         beat("pod", 300),
         beat("sidecar", 20, port=15_001),
         beat("sidecar", 20, port=15_001),
@@ -442,6 +427,7 @@ def test_ownership_ranges_of_a_shared_address():
     ]
     expected = {
         OwnershipRange(POD, None, "pod", "web", 0, 40 * SECOND, 30 * SECOND, ((10 * SECOND, 40 * SECOND),)),
+        OwnershipRange(POD, None, "other", None, 30 * SECOND, 30 * SECOND, 0, ()),
         OwnershipRange(POD, None, "pod", None, 300 * SECOND, 300 * SECOND, 0, ()),
         OwnershipRange(POD, 15_001, "sidecar", None, 20 * SECOND, 20 * SECOND, 0, ()),
         OwnershipRange(POD, 15_090, "sidecar", None, 120 * SECOND, 120 * SECOND, 0, ()),

@@ -91,13 +91,13 @@ def test_a_window_is_only_attributed_where_one_workload_held_the_address_in_all_
 
 
 @given(worlds(), st.data())
-def test_a_port_is_never_attributed_to_the_holder_of_another_port(world, data):
+def test_a_port_of_a_shared_address_is_never_attributed_to_the_holder_of_another_port_or_of_all(world, data):
     heartbeats, flow, peer, _ = world
     of_port = tuple(replace(h, port=443) for h in heartbeats)
-    neighbours = tuple(
-        Heartbeat("192.0.2.7", 80, "neighbour", None, s, s)
-        for s in data.draw(st.lists(st.integers(1_000, 1_600), max_size=4))
-    )
-    answer = attribute(Evidence(of_port + neighbours), flow, SETTINGS).remote
+    moments = st.integers(1_000, 1_600)
+    of_all = tuple(Heartbeat("192.0.2.7", None, "node", None, s, s + 100) for s in data.draw(st.lists(moments)))
+    seen = [flow.start, *data.draw(st.lists(moments, max_size=3))]
+    neighbours = tuple(Heartbeat("192.0.2.7", 80, "neighbour", None, s, s) for s in seen)
+    answer = attribute(Evidence(of_port + of_all + neighbours), flow, SETTINGS).remote
     event(answer.reason)
     assert answer.workload in {peer, None}
