@@ -120,7 +120,9 @@ RANGES = [
     # 10.0.0.99 changed hands twice while nobody looked, and two ports of 10.0.0.50 are two services.
     held("10.0.0.99", "old-1", "old", "11:00:00", "12:18:00", longest_gap=61_000_000),
     held("10.0.0.99", "new-1", "new", "12:22:30", "13:00:00", longest_gap=0),
-    held("10.0.0.99", "newer-1", "new", "12:50:00", "14:00:00", holes=[("12:55:00", "12:56:30")], longest_gap=90_000_000),
+    held(
+        "10.0.0.99", "newer-1", "new", "12:50:00", "14:00:00", holes=[("12:55:00", "12:56:30")], longest_gap=90_000_000
+    ),
     held("10.0.0.50", "shared-1", "one", "11:00:00", "14:00:00", port=8001),
     held("10.0.0.50", "shared-2", "two", "11:00:00", "14:00:00", port=8002),
     held("2001:db8::7", "six-1", "six", "11:00:00", "14:00:00", longest_gap=0),
@@ -157,7 +159,13 @@ def write_lake(
     folder: Path, *, flows=(), ranges=(), assignments=(), labels=(), name_bindings=(), settings=None
 ) -> Path:
     folder.mkdir(parents=True)
-    _write(folder, "attributed_flows", "attributed_flow", flows, lambda row: f"date={row['start']:%Y-%m-%d}/hour={row['start']:%H}")
+    _write(
+        folder,
+        "attributed_flows",
+        "attributed_flow",
+        flows,
+        lambda row: f"date={row['start']:%Y-%m-%d}/hour={row['start']:%H}",
+    )
     _write(folder, "ownership_ranges", "ownership_range", ranges, lambda row: f"date={row['start']:%Y-%m-%d}")
     _write(folder, "assignments", "assignment", assignments, lambda _: ".")
     _write(folder, "labels", "label", labels, lambda _: ".")

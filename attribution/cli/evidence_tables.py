@@ -21,11 +21,11 @@ LABELS = (
 )
 _WITNESSES = (
     Column(name="workload"),
-    Column(name="service", rank=1),
-    Column(name="ports", rank=4),
-    Column(name="start", kind="time", rank=2),
-    Column(name="end", kind="time", rank=2),
-    Column(name="longest_gap", kind="span", rank=3),
+    Column(name="service", rank=2),
+    Column(name="ports", rank=3),
+    Column(name="start", title="seen from", kind="time", rank=1),
+    Column(name="end", title="to", kind="time", rank=1),
+    Column(name="longest_gap", kind="span", rank=4),
     Column(name="finding"),
 )
 #: Others to show: who is further away says little about the answer.

@@ -10,7 +10,7 @@ from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import hostnames_option, lake_argument, selection_options
 from attribution.query.diff import DEFAULT_FACTOR, GraphDiff, change_row, diff
 from attribution.query.filters import Filters
-from attribution.query.graph import By, Edge, Graph, Node, edge_row, graph, node_row
+from attribution.query.graph import By, Edge, Graph, Node, edge_row, flat_edge_row, graph, node_row
 from attribution.query.measures import format_bytes, format_count, format_factor, format_share
 from attribution.query.render_graph import MERMAID_MAX_EDGES, RENDERERS
 
@@ -139,7 +139,7 @@ def _write_graph(whole: Graph, output: Output, *, rows: int | None, nodes_only: 
     elif output.format == "json":
         output.json(whole.to_dict())
     elif output.format == "csv":
-        made = [node_row(node) for node in whole.nodes] if nodes_only else [edge_row(edge) for edge in whole.edges]
+        made = [node_row(node) for node in whole.nodes] if nodes_only else [flat_edge_row(edge) for edge in whole.edges]
         names = list(made[0]) if made else [column.name for column in (_NODES if nodes_only else _EDGES)]
         output.csv(names, made)
     else:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -41,6 +42,8 @@ Kind = Literal["text", "number", "count", "bytes", "share", "factor", "time", "s
 #: Wide enough for any row: output that is not for a terminal is never cut.
 _UNBOUNDED = 1_000_000
 _NOTHING = "-"
+#: Blanks between two columns.
+_BETWEEN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Column:
         title: heading in a table; the name where it is empty.
         kind: how a table shows its values: `count` and `bytes` are numbers, `share` a number from 0 to 1, `factor` how
             many times more, `time` a datetime, `span` microseconds; `number` is shown as it is.
-        rank: 0 is always shown; of the others the highest goes first where a terminal is narrow.
+        rank: 0 is always shown; where a terminal is narrow, of the others first those of the lowest rank.
         style: rich style of its cells.
     """
 
@@ -220,17 +223,18 @@ def _print_rows(console: Console, columns: Sequence[Column], cells: Sequence[Seq
 
 
 def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int]:
-    """The columns that fit: those of the highest rank are left out, one after the other, until the rest does."""
+    """The columns to show: those of rank 0, and of the others, the lowest rank first, each that still fits."""
     wide = [
-        max(len(_heading(column)), *(Text(row[index]).cell_len for row in cells)) + 3 if cells else 0
+        max(cell_len(_heading(column)), *(cell_len(row[index]) for row in cells)) + _BETWEEN if cells else 0
         for index, column in enumerate(columns)
     ]
-    kept = list(range(len(columns)))
-    for index in sorted(kept, key=lambda index: -columns[index].rank):
-        if columns[index].rank == 0 or sum(wide[i] for i in kept) <= width:
-            break
-        kept.remove(index)
-    return kept
+    kept = {index for index, column in enumerate(columns) if column.rank == 0}
+    taken = sum(wide[index] for index in kept)
+    for index in sorted(range(len(columns)), key=lambda index: columns[index].rank):
+        if index not in kept and taken + wide[index] <= width + _BETWEEN:
+            kept.add(index)
+            taken += wide[index]
+    return sorted(kept)
 
 
 def _heading(column: Column) -> str:

@@ -250,6 +250,14 @@ def edge_row(edge: Edge) -> dict[str, Any]:
     return row | {"ports": [asdict(port) for port in edge.ports], "methods": [asdict(count) for count in edge.methods]}
 
 
+def flat_edge_row(edge: Edge) -> dict[str, Any]:
+    """One edge as a row of plain cells, for CSV and GraphML: `443/tcp=12;80/tcp=3`, `capture>heartbeat=15`."""
+    return edge_row(edge) | {
+        "ports": ";".join(f"{port}={port.flows}" for port in edge.ports),
+        "methods": ";".join(f"{count.source}>{count.target}={count.flows}" for count in edge.methods),
+    }
+
+
 def _edge(row: Mapping[str, Any]) -> Edge:
     edge = Edge(
         source=Name(row["source_kind"], row["source"]),

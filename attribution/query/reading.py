@@ -141,7 +141,9 @@ class _Reading:
             return f"silent for {format_span(end - start)} then, while another was seen on the address"
         missing = []
         if claim.start > self.a:
-            missing.append(f"first seen {format_span(claim.start - self.a)} into the time asked about")
+            missing.append(f"first seen {format_span(claim.start - self.a)} after the beginning")
         if claim.end < self.b:
-            missing.append(f"last seen {format_span(self.b - claim.end)} before its end")
-        return " and ".join(missing) or "contradicted by others on the address"
+            missing.append(f"last seen {format_span(self.b - claim.end)} before the end")
+        return (
+            f"{' and '.join(missing)} of the time asked about" if missing else "contradicted by others on the address"
+        )

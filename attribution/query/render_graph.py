@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
-from attribution.query.graph import Edge, Graph, Name, edge_row, node_row
+from attribution.query.graph import Edge, Graph, Name, flat_edge_row, node_row
 from attribution.query.measures import format_bytes, format_count, visible
 from attribution.query.window import format_time
 
@@ -34,7 +34,7 @@ _MERMAID_STYLES = {
     "unattributed": "fill:#ffffff,stroke:#c0392b,color:#c0392b,stroke-dasharray:4",
 }
 #: Besides letters, digits and the space: what no version of Mermaid reads as anything but itself inside a quoted label.
-_MERMAID_PLAIN = " -_./:,()+="
+_MERMAID_PLAIN = " -_./:,()+=·"
 
 
 def to_dot(graph: Graph) -> str:
@@ -77,7 +77,7 @@ def to_graphml(graph: Graph) -> str:
     ids = _ids(graph)
     root = ET.Element("graphml", xmlns="http://graphml.graphdrawing.org/xmlns")
     nodes = {node.name: _attributes(node_row(node)) for node in graph.nodes}
-    edges = [_attributes(edge_row(edge)) for edge in graph.edges]
+    edges = [_attributes(flat_edge_row(edge)) for edge in graph.edges]
     keys = _declare(root, "node", [nodes.get(name, {"node": str(name), "kind": name.kind}) for name in ids])
     edge_keys = _declare(root, "edge", edges)
     body = ET.SubElement(root, "graph", id="attribution", edgedefault="directed")
@@ -133,14 +133,10 @@ def _mermaid(text: str) -> str:
 
 
 def _attributes(row: Mapping[str, object]) -> dict[str, str | int | bool]:
-    """A row as GraphML attributes: lists as text, times as ISO 8601, what is not known left out."""
+    """A row as GraphML attributes: times as ISO 8601, what is not known left out."""
     values: dict[str, str | int | bool] = {}
     for key, value in row.items():
-        if key == "ports" and isinstance(value, list):
-            values[key] = ", ".join(f"{port['port']}/{port['protocol']}" for port in value)
-        elif key == "methods" and isinstance(value, list):
-            values[key] = ", ".join(f"{count['source']} to {count['target']}: {count['flows']}" for count in value)
-        elif isinstance(value, datetime):
+        if isinstance(value, datetime):
             values[key] = format_time(value)
         elif isinstance(value, str | int):
             values[key] = visible(value) if isinstance(value, str) else value

@@ -39,7 +39,10 @@ def test_an_edge_says_what_each_end_logged_on_which_ports_and_by_which_methods(w
     edge = found["api", "->", "db"]
     assert (edge.source_records, edge.target_records) == (1, 2)
     assert [str(port) for port in edge.ports] == ["5432/tcp"]
-    assert [(m.source, m.target, m.flows) for m in edge.methods] == [("heartbeat", "capture", 2), ("capture", "heartbeat", 1)]
+    assert [(m.source, m.target, m.flows) for m in edge.methods] == [
+        ("heartbeat", "capture", 2),
+        ("capture", "heartbeat", 1),
+    ]
     assert (edge.first_seen, edge.last_seen) == (at("12:10:00"), at("12:11:02"))
     assert found["web", "->", "(unattributed: unknown)"].ports[0].protocol == "udp"
     # Nobody knows who serves whom: the lower of the two ports.
@@ -117,7 +120,10 @@ def test_by_workload(warehouse):
     ("filters", "expected"),
     [
         (Filters(services=("lone*",)), {("lonely-1", "db")}),
-        (Filters(services=("d?", "object*")), {("api", "db"), ("db", "web"), ("lonely-1", "db"), ("web", "object store")}),
+        (
+            Filters(services=("d?", "object*")),
+            {("api", "db"), ("db", "web"), ("lonely-1", "db"), ("web", "object store")},
+        ),
         (Filters(ports=(443, 53)), {("web", "object store"), ("web", "(unattributed: unknown)")}),
         (Filters(ports=(40001,)), set()),
         (Filters(protocols=("udp",)), {("web", "(unattributed: unknown)")}),
@@ -179,7 +185,12 @@ def test_a_service_called_like_a_placeholder_is_not_the_placeholder(tmp_path):
 
 
 def test_a_name_that_events_and_heartbeats_use_is_one_service(tmp_path):
-    by_event = {"remote_service": "api", "remote_workload": "lb-1", "remote_method": "assignment", "remote_reason": "assigned"}
+    by_event = {
+        "remote_service": "api",
+        "remote_workload": "lb-1",
+        "remote_method": "assignment",
+        "remote_reason": "assigned",
+    }
     flows = [
         flow("12:00:00", "10.0.0.1:40000", "10.7.0.1:80", **by_event),
         flow("12:00:00", "10.0.0.1:40000", "10.0.0.11:80"),
@@ -194,7 +205,9 @@ def naive_edges(flows):
     sums = defaultdict(lambda: defaultdict(int))
     for one in flows:
         ends = [
-            (2, one[f"{side}_reason"]) if one[f"{side}_method"] == "none" else (0, one[f"{side}_service"] or one[f"{side}_workload"])
+            (2, one[f"{side}_reason"])
+            if one[f"{side}_method"] == "none"
+            else (0, one[f"{side}_service"] or one[f"{side}_workload"])
             for side in ("local", "remote")
         ]
         two_way = (one["bytes_sent"] or 0) > 0 and (one["bytes_received"] or 0) > 0
@@ -206,7 +219,9 @@ def naive_edges(flows):
             forward = [*ends[0], one["local_address"]] <= [*ends[1], one["remote_address"]]
             port = min(one["local_port"], one["remote_port"])
         source, target = ends if forward else reversed(ends)
-        out, back = (one["bytes_sent"], one["bytes_received"]) if forward else (one["bytes_received"], one["bytes_sent"])
+        out, back = (
+            (one["bytes_sent"], one["bytes_received"]) if forward else (one["bytes_received"], one["bytes_sent"])
+        )
         total = sums[source, target, directed, port, one["protocol"]]
         total["flows", forward] += 1
         for measure, value in (("out", out), ("back", back)):
@@ -238,7 +253,12 @@ def test_random_lakes_agree_with_a_slow_reading_of_the_rules(tmp_path, seed):
             "bytes_received": sizes[1],
         }
         if rng.random() < 0.2:
-            fields |= {"local_method": "none", "local_reason": "conflict", "local_workload": None, "local_service": None}
+            fields |= {
+                "local_method": "none",
+                "local_reason": "conflict",
+                "local_workload": None,
+                "local_service": None,
+            }
         start = DAY + timedelta(seconds=rng.randrange(86_400))
         ports = rng.choice([80, 443, 40000]), rng.choice([80, 5432, 50000])
         flows.append(flow(start, f"{local}:{ports[0]}", f"{remote}:{ports[1]}", **fields))

@@ -13,7 +13,9 @@ def rows(found, *names):
 
 def test_services_are_the_nodes_of_the_graph(warehouse):
     found = talkers(warehouse)
-    expected = {(str(n.name), n.flows, n.bytes_sent, n.bytes_received, n.unattributed_flows) for n in graph(warehouse).nodes}
+    expected = {
+        (str(n.name), n.flows, n.bytes_sent, n.bytes_received, n.unattributed_flows) for n in graph(warehouse).nodes
+    }
     assert set(rows(found, "service", "flows", "bytes_sent", "bytes_received", "unattributed_flows")) == expected
     assert rows(found, "service", "bytes")[:3] == [("web", 13590), ("api", 12763), ("db", 1002)]
     assert rows(found, "service", "bytes")[-1] == ("lonely-1", None)
@@ -40,7 +42,10 @@ def test_ports_are_those_of_servers(warehouse):
 
 
 def test_addresses_count_their_own_log_or_that_of_their_peers_never_both(warehouse):
-    found = {row[0]: row[1:] for row in rows(talkers(warehouse, by="address"), "address", "service", "flows", "bytes_sent", "bytes_received")}
+    found = {
+        row[0]: row[1:]
+        for row in rows(talkers(warehouse, by="address"), "address", "service", "flows", "bytes_sent", "bytes_received")
+    }
     # 10.0.0.1 logs all it does itself; 10.0.0.11 logs less than its peers and itself have seen of it.
     assert found["10.0.0.1"] == ("web", 5, 5117, 7920)
     assert found["10.0.0.11"] == ("api", 6, 7546, 5217)

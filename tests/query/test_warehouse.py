@@ -14,7 +14,7 @@ from attribution.query.window import Window, parse_time, parse_window
 @pytest.mark.parametrize(
     ("make", "found"),
     [
-        (lambda path: None, "no such folder"),
+        (lambda _: None, "no such folder"),
         (lambda path: path.mkdir(), "no lake.json"),
         (lambda path: path.write_text("x"), "cannot read"),
         (lambda path: (path.mkdir(), (path / "lake.json").write_text("{")), "cannot read"),
@@ -47,7 +47,12 @@ def test_folders_that_a_lake_does_not_have_are_empty(tmp_path):
     lake = write_lake(tmp_path / "lake", flows=FLOWS)
     assert sorted(path.name for path in lake.iterdir()) == ["attributed_flows", "lake.json"]
     found = whois(lake, "10.0.0.1", at="2026-01-05T12:00:10")
-    assert (found.evidence.ranges, found.evidence.assignments, found.evidence.labels, found.hostnames) == ((), (), (), ())
+    assert (found.evidence.ranges, found.evidence.assignments, found.evidence.labels, found.hostnames) == (
+        (),
+        (),
+        (),
+        (),
+    )
     assert found.verdict.reason == "unknown"
     lake = write_lake(tmp_path / "other", ranges=RANGES)
     assert graph(lake).totals.flows == 0
