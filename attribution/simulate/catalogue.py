@@ -7,7 +7,7 @@ import numpy as np
 
 from attribution.config import MINUTE
 from attribution.errors import ConfigError
-from attribution.simulate.kinds import Bools, Floats, Ints, Kind
+from attribution.simulate.kinds import Bools, Floats, Ints, Kind, is_fleet
 from attribution.simulate.scenarios import Scenario
 
 #: Address numbers from here on are IPv6: this plus the host part.
@@ -224,7 +224,9 @@ def _edges(kind: Ints, popularity: Floats, scenario: Scenario, rng: np.random.Ge
     clients: list[int] = []
     servers: list[int] = []
     weights: list[float] = []
-    for client in range(count):
+    mute = (kind[:count] == Kind.PORT_OWNER) & (rng.random(count) >= scenario.port_owner_calls)
+    calling = np.flatnonzero(~mute)
+    for client in calling.tolist():
         wanted = scenario.gateway_fanout if client == 0 and scenario.gateway_fanout else scenario.fanout
         others = np.delete(np.arange(count), client)
         chosen = rng.choice(
@@ -239,7 +241,7 @@ def _edges(kind: Ints, popularity: Floats, scenario: Scenario, rng: np.random.Ge
     if scenario.gateway_share and is_gateway.any() and not is_gateway.all():
         weight[is_gateway] *= scenario.gateway_share / weight[is_gateway].sum()
         weight[~is_gateway] *= (1 - scenario.gateway_share) / weight[~is_gateway].sum()
-    outside_client, outside_server = _outside_edges(kind, count, rng)
+    outside_client, outside_server = _outside_edges(kind, calling, rng)
     inside = 1 - (scenario.external_share if len(outside_client) else 0.0)
     weight *= inside / max(weight.sum(), 1e-12)
     outside_weight = np.full(len(outside_client), (1 - inside) / max(len(outside_client), 1))
@@ -250,16 +252,17 @@ def _edges(kind: Ints, popularity: Floats, scenario: Scenario, rng: np.random.Ge
     )
 
 
-def _outside_edges(kind: Ints, count: int, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+def _outside_edges(kind: Ints, calling: Ints, rng: np.random.Generator) -> tuple[list[int], list[int]]:
     """Edges with one end outside the fleet: to and from load balancers, to labelled prefixes, to and from the rest."""
     clients: list[int] = []
     servers: list[int] = []
-    for service in range(count, len(kind)):
-        callers = rng.integers(0, count, size=3).tolist()
+    fleet = np.flatnonzero(is_fleet(kind))
+    for service in range(len(fleet), len(kind)):
+        callers = rng.choice(calling, size=3).tolist()
         clients += callers
         servers += [service] * len(callers)
         if kind[service] == Kind.LOAD_BALANCER:
-            behind = rng.integers(0, count, size=2).tolist()
+            behind = rng.choice(fleet, size=2).tolist()
             clients += [service] * len(behind)
             servers += behind
         elif kind[service] == Kind.UNLABELLED:

@@ -42,6 +42,8 @@ class Scenario:
         gateway_fanout: services that the gateway calls; 0 for as many as any other.
         gateway_share: share of connections that the gateway opens; 0 for what its popularity gives.
         port_owner_share: share of services that hold single ports of node addresses.
+        port_owner_calls: share of those services that call others. Their connections leave from ports that no
+            heartbeat is about, so the other side cannot attribute them.
         job_share: share of services that are short jobs.
         hosts: machines; each has one observer (its clock, its kind of log) and one node address.
         lifetime: mean time until a replica is replaced on its own.
@@ -75,7 +77,9 @@ class Scenario:
         connection_sigma: sigma of its log-normal law; 2 makes the longest percent last a hundred times the median.
         boundary_share: share of connections that start within seconds of the start or the end of their server.
         ingress_share: share of connections that the server's side logs too.
-        capture_share: share of hosts whose log knows the local workload.
+        capture_share: share of hosts whose log knows the local workload of an address that one workload holds.
+        shared_capture_share: share of those that also tell apart the workloads that share the host's own address. Their
+            flows are heartbeats of an address that is not all theirs: see `docs/simulation.md`.
         window_share: share of hosts that log aggregation windows instead of connections.
         window: length of a window.
         long_window_share: share of those hosts that log long windows.
@@ -104,6 +108,7 @@ class Scenario:
     gateway_fanout: int = 0
     gateway_share: float = _share(0.0)
     port_owner_share: float = _share(0.1)
+    port_owner_calls: float = _share(1.0)
     job_share: float = _share(0.1)
     hosts: int = 8
     lifetime: int = _duration(HOUR)
@@ -136,6 +141,7 @@ class Scenario:
     boundary_share: float = _share(0.02)
     ingress_share: float = _share(0.5)
     capture_share: float = _share(0.75)
+    shared_capture_share: float = _share(0.0)
     window_share: float = _share(0.25)
     window: int = _duration(MINUTE)
     long_window_share: float = _share(0.3)
@@ -205,7 +211,7 @@ PRESETS: dict[str, Scenario] = {
         report_delay=5 * MINUTE, load_balancer_lifetime=10 * MINUTE, event_delay=20 * SECOND, event_loss=0.02,
     ),
     "lossless": Scenario(
-        duration=2 * HOUR, lifetime=6 * HOUR, redeploy_every=4 * HOUR, job_share=0.0, port_owner_share=0.1,
+        duration=2 * HOUR, lifetime=6 * HOUR, redeploy_every=4 * HOUR, job_share=0.0, port_owner_calls=0.0,
         heartbeat_loss=0.0, heartbeat_duplicates=0.0, connections=40_000, capture_share=1.0, window_share=0.0,
         boundary_share=0.0, event_loss=0.0,
     ),

@@ -117,7 +117,8 @@ def _masked(mask: Bools, texts: Any) -> Any:
 def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
     """Flows as a canonical record batch; the local workload only where the observer's log knows it."""
     rows = len(flows)
-    known = observers.captures[flows.host]
+    shares = texts.fleet.key_port[texts.fleet.tenures.key[flows.local]] >= 0
+    known = np.where(shares, observers.captures_shared[flows.host], observers.captures[flows.host])
     packets = flows.bytes_sent // 700 + 1, flows.bytes_received // 700 + 1
     columns = {
         "start": _times(flows.start),

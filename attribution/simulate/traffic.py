@@ -67,9 +67,16 @@ class Flows:
 
 @dataclass(frozen=True)
 class Observers:
-    """What each host's log is like: whether it knows the local workload; window length, 0 where it logs connections."""
+    """What each host's log is like.
+
+    Attributes:
+        captures: whether it knows the local workload of an address that one workload holds.
+        captures_shared: whether it also tells apart the workloads that share the host's own address.
+        window: length of its windows; 0 where it logs connections.
+    """
 
     captures: Bools
+    captures_shared: Bools
     window: Ints
 
 
@@ -78,7 +85,8 @@ def make_observers(scenario: Scenario, rng: np.random.Generator) -> Observers:
     captures = rng.random(scenario.hosts) < scenario.capture_share
     windows = rng.random(scenario.hosts) < scenario.window_share
     length = np.where(rng.random(scenario.hosts) < scenario.long_window_share, scenario.long_window, scenario.window)
-    return Observers(captures, np.where(windows, length, 0))
+    shared = captures & (rng.random(scenario.hosts) < scenario.shared_capture_share)
+    return Observers(captures, shared, np.where(windows, length, 0))
 
 
 def make_connections(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Connections:

@@ -58,7 +58,7 @@ def test_heartbeats_arrive_out_of_order_by_up_to_the_delay():
 
 
 def test_silent_workloads_and_dark_hosts_send_nothing():
-    base = replace(PLAIN, lifetime=5 * MINUTE)
+    base = replace(PLAIN, lifetime=5 * MINUTE, services=40)
     heard = {name: len(simulate(s, seed=2).heartbeats) for name, s in {
         "all": base,
         "silent": replace(base, silent_share=0.5),
@@ -66,7 +66,7 @@ def test_silent_workloads_and_dark_hosts_send_nothing():
         "none": replace(base, silent_share=1.0),
     }.items()}  # fmt: skip
     assert heard["none"] == 0
-    assert 0.1 < heard["silent"] / heard["all"] < 0.5
+    assert 0.1 < heard["silent"] / heard["all"] < 0.4
     assert 0.35 < heard["dark"] / heard["all"] < 0.65
 
 

@@ -107,13 +107,30 @@ def test_flows_and_truth_are_canonical_and_of_one_identity_each(exact):
 def test_only_some_logs_know_the_local_workload_and_what_they_know_is_true(exact):
     known = Counter()
     for flow, truth in zip(rows_of(exact.flow_batches()), rows_of(exact.truth_batches()), strict=True):
-        known[flow["observer"], flow["local_workload"] is not None] += 1
+        is_shared = flow["local_address"].startswith("172.16.")
+        known[flow["observer"], is_shared, flow["local_workload"] is not None] += 1
         if flow["local_workload"] is not None:
             assert flow["local_workload"] == truth["local_workload"]
             assert flow["local_service"] == truth["local_service"]
-    observers = {observer for observer, _ in known}
+    assert {captured for _, is_shared, captured in known if not is_shared} == {True, False}
+    # Each log knows all workloads that hold an address, or none; those that share one, none does.
+    observers = {(observer, is_shared) for observer, is_shared, _ in known}
     assert len(known) == len(observers)
-    assert {captured for _, captured in known} == {True, False}
+    assert not any(captured for _, is_shared, captured in known if is_shared)
+
+
+def test_a_log_may_tell_apart_the_workloads_that_share_an_address():
+    sim = simulate(replace(EXACT, capture_share=1.0, shared_capture_share=1.0), seed=11)
+    assert all(row["local_workload"] for row in rows_of(sim.flow_batches()))
+
+
+def test_services_that_own_ports_may_be_called_only():
+    silent = replace(EXACT, port_owner_calls=0.0, port_owner_share=0.5)
+    truth = rows_of(simulate(silent, seed=11).truth_batches())
+    called = {row["remote_service"] for row in truth if row["remote_kind"] == "port_owner"}
+    assert len(called) > 3
+    assert not called & {row["remote_service"] for row in truth if row["remote_kind"] == "workload"}
+    assert {row["local_service"] for row in truth} > called
 
 
 def test_flows_come_in_the_order_of_delivery_and_the_truth_by_start(exact):
