@@ -119,9 +119,9 @@ def _document(result: Evaluation, limit: int | None) -> Sequence[Section | str]:
             title=f"By kind of endpoint: {OURS}",
         ),
         Section(columns=_REASONS, rows=result.by_reason(), title=f"By reason: {OURS} (remote side: to workloads)"),
-        _by_service(result, "service", services, limit, title="Flows to each service: wrong, and not attributed"),
+        _by_service(result, "service", services, limit, title="Flows to each service: share misattributed"),
         _by_service(
-            result, "client", clients, limit, title="What each service calls: wrong, not attributed, false edges"
+            result, "client", clients, limit, title="What each service calls: share misattributed, false edges"
         ),
     ]
 
@@ -135,21 +135,19 @@ def _summary(result: Evaluation) -> str:
 def _by_service(
     result: Evaluation, label: str, rows: Sequence[dict[str, Any]], limit: int | None, *, title: str
 ) -> Section:
-    """One row a service; for each system the share that is wrong and the share that it leaves open."""
+    """One row a service; for each system the share that is wrong and, of a client, the edges that do not exist."""
     columns = [Column(name=label), Column(name="flows", kind="count")]
     for rank, system in enumerate(result.outcomes):
-        columns.append(Column(name=f"{system}: wrong", kind="share", rank=rank))
-        columns.append(Column(name=f"{system}: open", kind="share", rank=rank + 3))
+        columns.append(Column(name=f"{system} wrong", title=system, kind="share", rank=rank))
         if label == "client":
-            columns.append(Column(name=f"{system}: false edges", kind="text", rank=rank + 1))
+            columns.append(Column(name=f"{system} edges", title="false edges", rank=rank + 1))
     cells = []
     for row in rows[:limit]:
         cell = {label: row[label], "flows": row["flows"]}
         for system, counts in row["systems"].items():
-            cell[f"{system}: wrong"] = counts["misattributed"] / row["flows"]
-            cell[f"{system}: open"] = counts["unattributed"] / row["flows"]
+            cell[f"{system} wrong"] = counts["misattributed"] / row["flows"]
             if label == "client":
-                cell[f"{system}: false edges"] = f"{counts['edges_false']} of {counts['edges_claimed']}"
+                cell[f"{system} edges"] = f"{counts['edges_false']} of {counts['edges_claimed']}"
         cells.append(cell)
     more = len(rows) - len(cells)
     return Section(
