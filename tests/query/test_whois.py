@@ -69,10 +69,10 @@ def test_the_evidence_says_why_it_was_nobody_else(warehouse):
     ]
     found = whois(warehouse, "10.0.0.99", at=at("12:17:59.5"))
     assert found.witnesses[0].finding == "last seen 500ms before the end of the time asked about"
+    # What was seen later than the hold could not be known when a flow was released: it does not count.
     found = whois(warehouse, "10.0.0.99", at=at("12:45:00"))
     assert [(w.role, w.workload, w.longest_gap, w.finding) for w in found.witnesses] == [
         ("decided", "new-1", 0, "seen without interruption during all of the time asked about"),
-        ("other", "newer-1", 90_000_000, "first seen 4m 59s after the time asked about"),
         ("other", "old-1", 61_000_000, "last seen 26m 59s before the time asked about"),
     ]
 
