@@ -48,7 +48,7 @@ def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | No
     found = []
     for claim in (*answer.evidence, *answer.alternatives):
         decided = claim in answer.evidence or (reading.names(claim) and reason == "within")
-        ranges = _ranges(evidence, claim, answer.port)
+        ranges = _ranges(evidence, claim)
         witness = Witness(
             role="decided" if decided else "other",
             workload=claim.workload,
@@ -78,13 +78,13 @@ def verdict_row(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _ranges(evidence: AddressEvidence, claim: Claim, port: int | None) -> list[HeldRange]:
-    """The stored ranges that a claim is made of; a rival on the whole address stands for those of all single ports."""
+def _ranges(evidence: AddressEvidence, claim: Claim) -> list[HeldRange]:
+    """The stored ranges that a claim is made of."""
     return [
         one
         for one in evidence.ranges
         if one.workload == claim.workload
-        and (one.port is not None if claim.rival else one.port == port)
+        and one.port == claim.port
         and to_microseconds(one.start) <= claim.end
         and to_microseconds(one.end) >= claim.start
     ]
@@ -99,16 +99,17 @@ class _Reading:
         self._workload, self._reason = workload, reason
 
     def names(self, claim: Claim) -> bool:
-        """Whether the claim's workload is the answer, and by this claim."""
-        return claim.workload == self._workload and not claim.rival
+        """Whether the claim's workload is the answer."""
+        return claim.workload == self._workload
 
     def finding(self, claim: Claim) -> str:
         """What one range means for the answer."""
         touches = claim.start <= self.b and claim.end >= self.a
         if self.names(claim):
             return self._held(claim)
-        if claim.rival:
-            return f"{self._when(claim)}, on single ports: it speaks against others, never for the whole address"
+        if self._reason == "shared":
+            held = "all of the address, which others hold by port" if claim.port is None else f"port {claim.port}"
+            return f"{self._when(claim)}, on {held}"
         if not touches:
             return self._when(claim)
         if self._reason == "conflict":
