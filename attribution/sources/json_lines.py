@@ -7,7 +7,7 @@ lines in question are left, and those few are read one by one.
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from attribution.sources.json_cutting import ShapedLines
+
 #: A field's place in the object: the keys from the outside in. Keys may hold dots (`id.orig_h`).
 Path = tuple[str, ...]
 #: Called with a line that cannot be read: its number, its bytes, and the reason, one of `attribution.sources.rejects`.
 OnBad = Callable[[int, bytes, str], None]
+Lines = npt.NDArray[np.int64]
 
 #: Lines looked at to learn the types of fields.
 _SAMPLED_LINES = 64
 #: Pieces of this many lines or fewer are read one by one when Arrow cannot read them.
 _ONE_BY_ONE = 128
+_NO_LINES: Lines = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -48,31 +52,50 @@ class Piece:
 class JsonLines:
     """Reads the same fields from block after block; what it has learned about their types it keeps."""
 
-    def __init__(self, fields: Mapping[str, Path]) -> None:
+    def __init__(self, fields: Mapping[str, Path], *, any_order: bool = False) -> None:
+        """Prepare to read `fields`.
+
+        Args:
+            fields: name of each column, and where its value stands in the object.
+            any_order: whether rows of a block may come in any order, and text dictionary-encoded; that is faster
+                where lines have different fields.
+        """
+        self._any_order = any_order
+        self._shaped = ShapedLines(fields)
         self._fields = dict(fields)
         self._seen: dict[str, dict[str, Any]] = {name: {} for name in fields}
         self._schema: Any = None
 
     def read(self, block: bytes, first_line: int, on_bad: OnBad) -> Iterator[Piece]:
-        """The rows of a block of whole lines, in order, as few pieces as the lines allow.
+        """The rows of a block of whole lines, in as few pieces as the lines allow, in order if that was asked for.
 
         Args:
             block: whole lines; the last may lack its newline. Blank lines carry nothing.
             first_line: 1-based number of the block's first line.
             on_bad: told of every line that is no JSON object.
         """
+        text = _is_text(block)
+        pieces, rest = self._cut(block, first_line) if text else ([], None)
+        yield from pieces
+        if rest is not None:
+            lines = block.split(b"\n") if len(rest) else []
+            yield from self._read_numbered(((row + first_line, lines[row]) for row in rest.tolist()), on_bad)
+            return
         count = block.count(b"\n") + (not block.endswith(b"\n") and bool(block))
         if self._schema is None:
             self._learn(_sample(block.split(b"\n", _SAMPLED_LINES)[:_SAMPLED_LINES]))
         # Every line must begin an object, or two on one line and a blank one would pass for two lines.
         begun = block.startswith(b"{") + block.count(b"\n{")
-        if self._schema is not None and begun == count and _is_text(block):
+        if self._schema is not None and begun == count and text:
             table = self._parse(block, self._schema)
             if table is not None and table.num_rows == count:
                 yield Piece(self._columns(table), np.arange(first_line, first_line + count, dtype=np.int64))
                 return
+        yield from self._read_numbered(enumerate(block.split(b"\n"), first_line), on_bad)
+
+    def _read_numbered(self, numbered: Iterable[tuple[int, bytes]], on_bad: OnBad) -> Iterator[Piece]:
         lines, numbers = [], []
-        for number, line in enumerate(block.split(b"\n"), first_line):
+        for number, line in numbered:
             content = line.strip()
             if content.startswith(b"{"):
                 lines.append(content)
@@ -80,6 +103,19 @@ class JsonLines:
             elif content:
                 on_bad(number, line, "malformed")
         yield from self._read_lines(lines, numbers, on_bad)
+
+    def _cut(self, block: bytes, first_line: int) -> tuple[list[Piece], Lines | None]:
+        """What could be cut out by the shape of the lines, and which lines are left; None for all."""
+        found, rest = self._shaped.read(block) if block else ([], _NO_LINES)
+        if not found:
+            return [], None
+        if not self._any_order and (len(rest) or len(found) > 1):
+            self._shaped.pause()
+            return [], None
+        pieces = [Piece(columns, lines + first_line) for columns, lines in found]
+        if not self._any_order:
+            pieces = [Piece({name: _decoded(c) for name, c in p.columns.items()}, p.lines) for p in pieces]
+        return pieces, rest
 
     def _read_lines(self, lines: list[bytes], numbers: list[int], on_bad: OnBad) -> Iterator[Piece]:
         if not lines:
@@ -175,6 +211,10 @@ def _as_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value if value is None else value.encode("utf-8", "replace").decode()
     return json.dumps(value)
+
+
+def _decoded(column: Any) -> Any:
+    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
 
 
 def _is_text(block: bytes) -> bool:

@@ -78,7 +78,7 @@ class Native(ColumnarFormat):
 
 def _read_json(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
     set_aside = bad_lines(ledger, name, data.name, "row")
-    reader = JsonLines({field: (field,) for field in FIELDS})
+    reader = JsonLines({field: (field,) for field in FIELDS}, any_order=True)
     if is_json_lines(data.head()):
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):

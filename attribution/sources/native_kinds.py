@@ -94,7 +94,7 @@ def _present(columns: dict[str, Any], field: str, rows: int) -> Mask:
 
 def _block(kind: str, columns: dict[str, Any], lines: npt.NDArray[np.int64], source: str, mine: Mask | None) -> Block:
     names = [*record(kind).names, LOCAL_METHOD] if kind == FLOW else record(kind).names
-    chosen = {name: columns[name] for name in names if name in columns}
+    chosen = {name: columns[name] for name in names if name in columns and columns[name].null_count < len(lines)}
     if mine is not None:
         rows = pa.array(mine)
         chosen, lines = {name: column.filter(rows) for name, column in chosen.items()}, lines[mine]
