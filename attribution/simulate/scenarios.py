@@ -60,7 +60,7 @@ class Scenario:
         handover_reach: how much earlier than planned such an owner may start.
         return_share: share of moves that go back to an address the workload had, if it is free.
         return_pause: how long a workload stays away from an address that it left. Below `max_gap` plus
-            `clock_tolerance` no attribution by heartbeats is sound: see `docs/how-to/evaluate.md`.
+            `clock_tolerance` no attribution by heartbeats is sound: see `docs/simulation.md`.
         heartbeat_period: time between two heartbeats of a workload for an address.
         heartbeat_jitter: largest deviation from it, either way.
         heartbeat_loss: share of heartbeats lost, each on its own.
@@ -221,7 +221,7 @@ PRESETS: dict[str, Scenario] = {
         lifetime=HOUR, redeploy_every=8 * MINUTE, rolling=4 * MINUTE, move_share=0.0,
         spare_addresses=0.02, reuse_pause=5 * SECOND, reuse_hot=0.9, handover_share=0.3,
         window_share=0.0, capture_share=1.0, ingress_share=1.0, connection_median=20 * SECOND, boundary_share=0.0,
-        event_delay=5 * SECOND, event_delay_sigma=1.5, event_lag=270 * SECOND, event_loss=0.03,
+        event_delay=5 * SECOND, event_delay_sigma=1.5, event_lag=5 * MINUTE, event_loss=0.03,
     ),
 }  # fmt: skip
 
