@@ -14,6 +14,8 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
 _UNITS = {"us": 1, "ms": 1000, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
+#: Settings that are lists of prefixes; all others are durations.
+_PREFIXES = ("workload_prefixes", "shared_prefixes")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)\s*")
 
 
@@ -48,23 +50,24 @@ class Settings:
         max_gap: longest time between two heartbeats of a workload in which it is still trusted to hold the address.
         hold: how long after its end a flow waits for evidence that is still under way.
         retention: how long evidence counts; it bounds the state.
-        assignment_holdback: how long a flow that only assignment events can answer waits for events under way.
         name_stretch: how long after its TTL a DNS answer may still be used by the client.
         workload_prefixes: addresses that are workloads even without a heartbeat; events and labels never name them.
+        shared_prefixes: addresses that several workloads hold by port (nodes with host-network pods, translated
+            addresses): there a flow is a heartbeat of its own port only.
     """
 
     clock_tolerance: int = SECOND
     max_gap: int = 3 * MINUTE
     hold: int = 4 * MINUTE
     retention: int = 24 * HOUR
-    assignment_holdback: int = 10 * MINUTE
     name_stretch: int = MINUTE
     workload_prefixes: tuple[str, ...] = ()
+    shared_prefixes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "workload_prefixes" and (not isinstance(value, int) or value < 0):
+            if field.name not in _PREFIXES and (not isinstance(value, int) or value < 0):
                 raise ConfigError(f"{field.name} must be a duration of zero or more, found {value!r}")
         if self.retention <= self.max_gap + 2 * self.clock_tolerance:
             raise ConfigError(
@@ -82,11 +85,12 @@ class Settings:
                 f"({format_duration(self.max_gap + self.clock_tolerance)}): a flow that is released earlier cannot know "
                 "the heartbeat that bridges to it"
             )
-        for prefix in self.workload_prefixes:
-            try:
-                ipaddress.ip_network(prefix)
-            except ValueError as error:
-                raise ConfigError(f"workload_prefixes: {prefix!r} is no prefix: {error}") from None
+        for name in _PREFIXES:
+            for prefix in getattr(self, name):
+                try:
+                    ipaddress.ip_network(prefix)
+                except ValueError as error:
+                    raise ConfigError(f"{name}: {prefix!r} is no prefix: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON-ready values, durations in microseconds."""
@@ -105,12 +109,12 @@ class Settings:
             raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(known))}")
         made: dict[str, Any] = {}
         for name, value in values.items():
-            if name != "workload_prefixes":
+            if name not in _PREFIXES:
                 made[name] = parse_duration(value)
             elif isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
                 made[name] = tuple(value)
             else:
-                raise ConfigError(f"{where}: workload_prefixes must be a list of prefixes, found {value!r}")
+                raise ConfigError(f"{where}: {name} must be a list of prefixes, found {value!r}")
         return cls(**made)
 
     @classmethod

@@ -23,7 +23,6 @@ class Settings:
     max_gap: int = 3 * MINUTE
     hold: int = 4 * MINUTE
     retention: int = 24 * HOUR
-    assignment_holdback: int = 10 * MINUTE  # changes when a flow is released, never its answer
     name_stretch: int = MINUTE
     workload_prefixes: tuple[str, ...] = ()
 

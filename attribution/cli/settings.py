@@ -16,8 +16,11 @@ _DURATIONS = {
     "max_gap": "Longest silence between two heartbeats that a workload is trusted to survive.",
     "hold": "How long after its end a flow waits for evidence.",
     "retention": "How long evidence counts.",
-    "assignment_holdback": "How long a flow that only assignment events can answer waits for them.",
     "name_stretch": "How long after its TTL a DNS answer may still be in use.",
+}
+_PREFIXES = {
+    "shared_prefixes": "Addresses that workloads share by port: there a flow is a heartbeat of its own port only.",
+    "workload_prefixes": "Addresses that are workloads even without a heartbeat.",
 }
 
 
@@ -25,10 +28,8 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options of the rules, as one argument `settings` of the decorated command function."""
 
     @functools.wraps(function)
-    def wrapped(*args: Any, config: Path | None, workload_prefixes: tuple[str, ...], **kwargs: Any) -> Any:
-        given = {name: value for name in _DURATIONS if (value := kwargs.pop(name)) is not None}
-        if workload_prefixes:
-            given["workload_prefixes"] = workload_prefixes
+    def wrapped(*args: Any, config: Path | None, **kwargs: Any) -> Any:
+        given = {name: value for name in (*_DURATIONS, *_PREFIXES) if (value := kwargs.pop(name))}
         base = Settings.from_toml(config) if config else _DEFAULT
         settings = Settings.from_dict(base.to_dict() | given, where="options")
         return function(*args, settings=settings, **kwargs)
@@ -38,13 +39,9 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
         default = format_duration(getattr(_DEFAULT, name))
         option = "--" + name.replace("_", "-")
         decorated = click.option(option, name, metavar="DURATION", help=f"{text}  [default: {default}]")(decorated)
-    decorated = click.option(
-        "--workload-prefix",
-        "workload_prefixes",
-        multiple=True,
-        metavar="CIDR",
-        help="Addresses that are workloads even without a heartbeat; repeatable.",
-    )(decorated)
+    for name, text in _PREFIXES.items():
+        option = "--" + name.replace("_prefixes", "-prefix")
+        decorated = click.option(option, name, multiple=True, metavar="CIDR", help=f"{text} Repeatable.")(decorated)
     return click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),

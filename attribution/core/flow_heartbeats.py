@@ -5,15 +5,18 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.prefixes import PrefixTable
 from attribution.schema import HEARTBEAT, record
 
 #: The fields of a flow that its heartbeat is made of; a batch needs no others.
-FIELDS = ("start", "end", "local_address", "local_workload", "local_service", "observer", "basis")
+FIELDS = ("start", "end", "local_address", "local_port", "local_workload", "local_service", "observer", "basis")
 
 _CONNECTION = "connection"
 
 
-def flow_heartbeats(flows: Any, span: Literal["interval", "start", "none"] = "interval") -> Any:
+def flow_heartbeats(
+    flows: Any, span: Literal["interval", "start", "none"] = "interval", *, shared: PrefixTable | None = None
+) -> Any:
     """The heartbeats that flows are, by the rule *Flows as heartbeats* of `docs/design.md`.
 
     A window is none, since the workload may have held the address in a part of it only.
@@ -22,6 +25,7 @@ def flow_heartbeats(flows: Any, span: Literal["interval", "start", "none"] = "in
         flows: record batch or table of canonical flows; it needs only `FIELDS`. Text may be dictionary-encoded.
         span: `interval` where the end is the last activity seen at the owner; `start` where it can come from a
             connection-tracking timeout, which outlives the owner; `none` where the log's flows are no heartbeats.
+        shared: addresses that several workloads hold by port: there a flow shows who held its own port, and no more.
 
     Returns:
         A record batch of heartbeats in the order of their flows, text encoded as it was.
@@ -32,9 +36,15 @@ def flow_heartbeats(flows: Any, span: Literal["interval", "start", "none"] = "in
         flows = flows.slice(0, 0)
     known = pc.and_(flows.column("local_workload").is_valid(), _is(flows.column("basis"), _CONNECTION))
     seen = flows if pc.all(known, min_count=0).as_py() else flows.filter(known)
+    port = pa.nulls(seen.num_rows, record(HEARTBEAT)["port"].type)
+    if shared is not None:
+        by_port = pa.array(shared.contains(seen.column("local_address")))
+        port = pc.if_else(by_port, seen.column("local_port"), port)
+        provable = pc.or_(pc.invert(by_port), port.is_valid())
+        seen, port = seen.filter(provable), port.filter(provable)
     columns = {
         "address": seen.column("local_address"),
-        "port": pa.nulls(seen.num_rows, record(HEARTBEAT)["port"].type),
+        "port": port,
         "workload": seen.column("local_workload"),
         "service": seen.column("local_service"),
         "start": seen.column("start"),

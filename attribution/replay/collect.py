@@ -6,6 +6,7 @@ from typing import Any
 
 from attribution.config import Settings
 from attribution.core.flow_heartbeats import flow_heartbeats
+from attribution.core.prefixes import PrefixTable
 from attribution.io.lake import REJECTS
 from attribution.io.spool import Spool
 from attribution.replay.evidence_store import EvidenceStore
@@ -36,6 +37,7 @@ class Collection:
         self.ledger = Ledger(sink=self._rejects.write, max_rejected_share=limits.rejected_share)
         self.store = EvidenceStore(folder / ".evidence", settings, limit=limits.evidence_rows)
         self._spool = Spool(folder / ".flows", memory_bytes=limits.flow_bytes)
+        self._shared = PrefixTable.of_prefixes(settings.shared_prefixes) if settings.shared_prefixes else None
         self._left: list[Path] = []
         self._rows = 0
 
@@ -45,7 +47,7 @@ class Collection:
         self._left = native
         if self._flows_are_heartbeats:
             for path in native:
-                for batch in parquet_heartbeats(path):
+                for batch in parquet_heartbeats(path, shared=self._shared):
                     self.store.add(HEARTBEAT, batch)
                     self._count(batch.num_rows, report)
         for paths, kinds in (
@@ -65,7 +67,8 @@ class Collection:
             if found.kind == FLOW:
                 self._spool.add(found.batch)
                 if self._flows_are_heartbeats and found.flow_heartbeats != "none":
-                    self.store.add(HEARTBEAT, flow_heartbeats(found.batch, found.flow_heartbeats))
+                    beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=self._shared)
+                    self.store.add(HEARTBEAT, beats)
             else:
                 self.store.add(found.kind, found.batch)
             self._count(found.batch.num_rows, report)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attribution.core import flow_heartbeats
+from attribution.core.prefixes import PrefixTable
 from attribution.errors import SourceError
 from attribution.schema import FLOW, INPUT_RECORDS, record
 from attribution.sources.model import Block, Input, Ledger
@@ -72,7 +73,7 @@ def is_native_flows(path: Path) -> bool:
         return False
 
 
-def parquet_heartbeats(path: Path) -> Iterator[Any]:
+def parquet_heartbeats(path: Path, *, shared: PrefixTable | None = None) -> Iterator[Any]:
     """The heartbeats that the flows of a native Parquet file are, reading no other columns than they need.
 
     A row with a fault in a field of the heartbeat is left out, and so counted nowhere: the pass that reads the flows
@@ -80,6 +81,7 @@ def parquet_heartbeats(path: Path) -> Iterator[Any]:
 
     Args:
         path: a file for which `is_native_flows` holds.
+        shared: addresses that several workloads hold by port, as in `flow_heartbeats`.
 
     Raises:
         SourceError: the file is damaged; what came before was yielded.
@@ -91,7 +93,7 @@ def parquet_heartbeats(path: Path) -> Iterator[Any]:
     uncounted = Ledger()
     for block in _blocks(_batches(file, (*flow_heartbeats.FIELDS, LOCAL_METHOD)), str(path), uncounted, "native"):
         flows = canonical(block, uncounted, "native", only=flow_heartbeats.FIELDS)
-        yield flow_heartbeats.flow_heartbeats(flows, "interval")
+        yield flow_heartbeats.flow_heartbeats(flows, "interval", shared=shared)
 
 
 def _open(source: Any) -> Any:

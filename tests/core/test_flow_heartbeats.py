@@ -67,3 +67,23 @@ def test_flows_that_all_are_heartbeats_are_not_copied():
     made = flow_heartbeats(batch)
     assert made.num_rows == 3
     assert made.column("address").buffers()[2].address == batch.column("local_address").buffers()[2].address
+
+
+def test_on_a_shared_address_a_flow_shows_who_held_its_own_port_and_no_more():
+    found = pa.table(
+        {
+            "start": [1, 2, 3],
+            "end": [5, 5, 5],
+            "local_address": ["10.0.0.1", "192.0.2.1", "192.0.2.1"],
+            "local_port": pa.array([40_000, 40_001, None], pa.int32()),
+            "local_workload": ["a", "b", "c"],
+            "local_service": ["s", "s", "s"],
+            "observer": ["o", "o", "o"],
+            "basis": ["connection"] * 3,
+        }
+    )
+    shared = PrefixTable.of_prefixes(["192.0.2.0/24"])
+    assert [(r["address"], r["port"], r["workload"]) for r in flow_heartbeats(found, shared=shared).to_pylist()] == [
+        ("10.0.0.1", None, "a"),
+        ("192.0.2.1", 40_001, "b"),
+    ]
