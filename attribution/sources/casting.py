@@ -27,7 +27,7 @@ _MICROSECONDS = {"s": (_SECOND, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_
 
 #: Counters above this are no counts, and would not survive being summed up.
 LARGEST_COUNT = 10**18
-_INTEGER = r"\A[+-]?[0-9]{1,19}\z"
+_INTEGER = r"\A-?[0-9]{1,19}\z"
 _EXACT_IN_DOUBLES = 1 << 53
 
 #: IANA protocol numbers by the names that logs use, lower case.

@@ -7,6 +7,7 @@ Fields that the record does not have are ignored. A field with a default (`basis
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -186,8 +187,22 @@ def _found(block: Block, name: str, row: int) -> str:
 def _value(column: Any, row: int) -> str:
     if column is None:
         return "null"
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return _time(column[row].cast(pa.int64()).as_py(), kind)
     try:
         value = column[row].as_py()
-    except (ValueError, OverflowError):  # a timestamp beyond the years of Python's datetime, or text that is no UTF-8
-        return str(column[row])
+    except UnicodeDecodeError:
+        return "text that is no UTF-8"
     return "null" if value is None else repr(value)
+
+
+def _time(value: int | None, kind: Any) -> str:
+    """A timestamp as a person reads it; in its own unit where that is beyond the years of a calendar."""
+    if value is None:
+        return "null"
+    seconds = value / {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[kind.unit]
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return f"{value} {kind.unit}"
