@@ -5,6 +5,7 @@ import pytest
 
 from attribution import schema
 from attribution.core.flow_heartbeats import FIELDS, flow_heartbeats
+from attribution.core.prefixes import PrefixTable
 
 ROWS = [
     {"local_address": "10.0.0.1", "local_workload": "a", "local_service": "web", "observer": "n1"},
