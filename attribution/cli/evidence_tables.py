@@ -22,7 +22,7 @@ LABELS = (
 _WITNESSES = (
     Column(name="workload"),
     Column(name="service", rank=2),
-    Column(name="ports", rank=3),
+    Column(name="port", kind="number", rank=3),
     Column(name="start", title="seen from", kind="time", rank=1),
     Column(name="end", title="to", kind="time", rank=1),
     Column(name="longest_gap", kind="span", rank=4),
@@ -38,8 +38,10 @@ def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
     for role, title in (("decided", "Evidence"), ("other", "Others who held the address")):
         found = [witness for witness in witnesses if witness.role == role]
         shown = found if role == "decided" else found[:_OTHERS]
-        rows = [vars(one) | {"ports": ", ".join(map(str, one.ports)) or None} for one in shown]
-        columns = [column for column in _WITNESSES if column.name != "ports" or any(one.ports for one in shown)]
+        rows = [vars(one) for one in shown]
+        columns = [
+            column for column in _WITNESSES if column.name != "port" or any(one.port is not None for one in shown)
+        ]
         note = f"and {len(found) - len(shown)} more, further away" if len(found) > len(shown) else ""
         if rows:
             sections.append(Section(columns=columns, rows=rows, title=title, note=note))

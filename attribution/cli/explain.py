@@ -118,14 +118,13 @@ def _write_flow(found: FlowExplanation, output: Output) -> None:
         output.json(found.to_dict())
     elif output.format == "csv":
         rows = [_witness_row(side, witness) for side in (found.local, found.remote) for witness in side.witnesses]
-        output.csv(["side", "address", "port", *Witness.__dataclass_fields__], rows)
+        output.csv(["side", "address", *Witness.__dataclass_fields__], rows)
     else:
         output.document([_flow_head(found), *_side(found.local), *_side(found.remote)])
 
 
 def _witness_row(side: SideExplanation, witness: Witness) -> dict[str, Any]:
-    ports = " ".join(map(str, witness.ports))
-    return {"side": side.side, "address": side.address, "port": side.port, **vars(witness), "ports": ports}
+    return {"side": side.side, "address": side.address, **vars(witness)}
 
 
 def _flow_head(found: FlowExplanation) -> str:

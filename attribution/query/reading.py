@@ -17,7 +17,7 @@ class Witness:
 
     Attributes:
         role: `decided` where the answer rests on it, `other` where it does not.
-        ports: the single ports that it was seen on; empty for the whole address.
+        port: the one port that it is about; None for the whole address.
         longest_gap: longest silence within it, in microseconds.
         away: microseconds between it and the time asked about; 0 where it touches it.
         finding: what it means for the answer, in words.
@@ -26,7 +26,7 @@ class Witness:
     role: Literal["decided", "other"]
     workload: str
     service: str | None
-    ports: tuple[int, ...]
+    port: int | None
     start: datetime
     end: datetime
     longest_gap: int
@@ -53,7 +53,7 @@ def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | No
             role="decided" if decided else "other",
             workload=claim.workload,
             service=claim.service,
-            ports=tuple(sorted({one.port for one in ranges if one.port is not None})),
+            port=claim.port,
             start=from_microseconds(claim.start),
             end=from_microseconds(claim.end),
             longest_gap=max((one.longest_gap for one in ranges), default=0),
@@ -83,8 +83,7 @@ def _ranges(evidence: AddressEvidence, claim: Claim) -> list[HeldRange]:
     return [
         one
         for one in evidence.ranges
-        if one.workload == claim.workload
-        and one.port == claim.port
+        if (one.port, one.workload) == (claim.port, claim.workload)
         and to_microseconds(one.start) <= claim.end
         and to_microseconds(one.end) >= claim.start
     ]
@@ -108,8 +107,8 @@ class _Reading:
         if self.names(claim):
             return self._held(claim)
         if self._reason == "shared":
-            held = "all of the address, which others hold by port" if claim.port is None else f"port {claim.port}"
-            return f"{self._when(claim)}, on {held}"
+            held = "claims all of an address that others hold by port" if claim.port is None else "on another port"
+            return f"{self._when(claim)}, {held}"
         if not touches:
             return self._when(claim)
         if self._reason == "conflict":

@@ -127,8 +127,10 @@ class Warehouse:
             raise self._failure(error) from error
 
     def _failure(self, error: duckdb.Error) -> LakeError:
+        # What follows the first line shows the SQL, which is ours and no help.
+        found, _, _ = str(error).strip().partition("\n")
         return LakeError(
-            f"cannot read the lake {self.folder}: {str(error).strip()}; "
+            f"cannot read the lake {self.folder}: {found}; "
             "if a file is damaged or missing, replay the logs into a new folder"
         )
 
@@ -136,10 +138,11 @@ class Warehouse:
         folder = self.folder / name
         pattern = "/".join([f"{level}=*" for level in levels] + ["*.parquet"])
         if any(folder.glob(pattern)):
-            escaped = _GLOB_CHARACTER.sub(r"[\1]", str(folder))
-            # Dates and hours stay the text that they are: DuckDB leaves files out by comparing it.
-            read = "FROM read_parquet($files, hive_partitioning = true, hive_types_autocast = false)"
-            self._connection.sql(read, params={"files": f"{escaped}/{pattern}"}).create_view(name)
+            escaped = _GLOB_CHARACTER.sub(r"[\1]", str(folder)).replace("'", "''")
+            # A view takes no parameters, and a relation with parameters is a copy in memory in some versions. Dates and
+            # hours stay the text that they are: DuckDB leaves files out by comparing it.
+            options = "hive_partitioning = true, hive_types_autocast = false"
+            self._connection.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet('{escaped}/{pattern}', {options})")
             return
         schema = arrow_schema(record)
         for level in levels:

@@ -65,16 +65,12 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_one_folder(tmp_path):
     assert graph(lake).totals.records == len(FLOWS)
 
 
-def test_a_window_opens_only_the_files_of_its_hours(tmp_path):
+def test_a_window_reads_only_the_files_of_its_hours(tmp_path):
     lake = write_lake(tmp_path / "lake", flows=FLOWS)
-    for path in lake.glob("attributed_flows/*/hour=12/*.parquet"):
-        path.write_bytes(b"not to be opened")
-    with pytest.raises(LakeError):
-        graph(lake, window=Window(at("12:59:59"), None))
-    # DuckDB reads the schema of the first file, so that one must be whole.
-    lake = write_lake(tmp_path / "other", flows=FLOWS)
-    for path in lake.glob("attributed_flows/*/hour=13/*.parquet"):
-        path.write_bytes(b"not to be opened")
+    (path,) = lake.glob("attributed_flows/*/hour=13/*.parquet")
+    content = path.read_bytes()
+    footer = 8 + int.from_bytes(content[-8:-4], "little")
+    path.write_bytes(content[:4] + bytes(len(content) - 4 - footer) + content[-footer:])
     assert graph(lake, window=Window(None, at("13:00:00"))).totals.flows == 7
     with pytest.raises(LakeError):
         graph(lake, window=Window(None, at("13:00:01")))

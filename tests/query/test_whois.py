@@ -94,7 +94,15 @@ def test_a_hole_is_said(tmp_path):
 def test_a_port_has_an_owner_of_its_own(warehouse):
     verdict = whois(warehouse, "10.0.0.50", at="2026-01-05T12:00", port=8002).verdict
     assert (verdict.workload, verdict.service, verdict.ownership.port) == ("shared-2", "two", 8002)
-    assert whois(warehouse, "10.0.0.50", at="2026-01-05T12:00", port=8003).verdict.workload is None
+
+
+def test_on_an_address_that_workloads_share_by_port_nobody_has_another_port(warehouse):
+    found = whois(warehouse, "10.0.0.50", at="2026-01-05T12:00", port=8003)
+    assert (found.verdict.workload, found.verdict.reason) == (None, "shared")
+    assert [(w.role, w.port, w.workload, w.finding) for w in found.witnesses] == [
+        ("decided", 8001, "shared-1", "seen around the time asked about, on another port"),
+        ("decided", 8002, "shared-2", "seen around the time asked about, on another port"),
+    ]
 
 
 @pytest.mark.parametrize(
