@@ -6,6 +6,7 @@ to the same oracle. Pure Python: adding costs O(log n), asking O(w log n) for w 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from attribution.config import Settings
 from attribution.core.timeline_rules import Answer, Question, claims, counting, decide, nearest_claims
@@ -107,7 +108,9 @@ class Timeline:
     def _shared(self, whole: list[Track], question: Question) -> Answer:
         """The answer where workloads hold the address by port, and of the flow's own port nothing was seen."""
         single = [(port, tracks) for port, tracks in self._keys.items() if port is not None]
-        evidence = [one for port, tracks in single for one in claims(port, tracks.values(), question)]
+        evidence = [
+            one for port, tracks in sorted(single, key=itemgetter(0)) for one in claims(port, tracks.values(), question)
+        ]
         alternatives = nearest_claims(None, whole, question)
         return Answer(None, None, "shared", None, None, tuple(evidence), tuple(alternatives))
 

@@ -41,8 +41,8 @@ class Answer:
         distance: µs between the flow's start and the nearest piece of the workload; None where nobody is named, and
             where only stored ranges are known and the moment lies in one whose pieces are not.
         port: the port whose evidence was asked; None where it was that of the whole address.
-        evidence: the ranges that decided: those that touch the asked interval, in `within` the one that was seen, in
-            `shared` those of single ports.
+        evidence: the ranges that decided, in order of time: those that touch the asked interval, in `within` the one
+            that was seen, in `shared` those of single ports, by port.
         alternatives: who else has counting evidence on the key, each with the range nearest to the asked interval,
             nearest first.
         holes: the holes that touch the asked interval, where these are why nobody is named.
