@@ -23,8 +23,7 @@ _WITNESSES = (
     Column(name="workload"),
     Column(name="service", rank=2),
     Column(name="port", kind="number", rank=3),
-    Column(name="start", title="seen from", kind="time", rank=1),
-    Column(name="end", title="to", kind="time", rank=1),
+    Column(name="seen"),
     Column(name="longest_gap", kind="span", rank=4),
     Column(name="finding"),
 )
@@ -38,7 +37,7 @@ def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
     for role, title in (("decided", "Evidence"), ("other", "Others who held the address")):
         found = [witness for witness in witnesses if witness.role == role]
         shown = found if role == "decided" else found[:_OTHERS]
-        rows = [vars(one) for one in shown]
+        rows = [vars(one) | {"seen": _seen(one)} for one in shown]
         columns = [
             column for column in _WITNESSES if column.name != "port" or any(one.port is not None for one in shown)
         ]
@@ -46,3 +45,9 @@ def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
         if rows:
             sections.append(Section(columns=columns, rows=rows, title=title, note=note))
     return sections
+
+
+def _seen(one: Witness) -> str:
+    """From when to when, as short as it is clear beside the flow: the year is that of the flow."""
+    end = f"{one.end:%H:%M:%S}" if one.end.date() == one.start.date() else f"{one.end:%m-%d %H:%M:%S}"
+    return f"{one.start:%m-%d %H:%M:%S} to {end}"
