@@ -18,20 +18,24 @@ from attribution.sources.model import Input
 _READ_BYTES = 4 << 20
 #: No record is as large; without a bound, JSON of another kind would be read into memory whole.
 _LARGEST_OBJECT = 64 << 20
-#: Lines looked at to tell JSON lines from the rest, and the share of them that must be whole objects.
+#: Lines looked at to tell JSON lines from the rest.
 _LOOKED_AT = 20
+_OPENING = (b"[", b"{", b"[{")
 _BETWEEN = b" \t\r\n,[]"
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
 
 def is_json_lines(head: bytes) -> bool:
-    """Whether JSON content that starts so has one object to a line; some lines may be broken."""
+    """Whether JSON content that starts so has one object to a line; some lines may be broken.
+
+    Of a document over many lines none or few are whole objects, and the first is an opening bracket.
+    """
     lines = [line.strip() for line in head.split(b"\n")[:_LOOKED_AT]]
     lines = [line for line in lines if line]
-    if lines and len(lines) < _LOOKED_AT and not head.endswith(b"\n") and len(lines) > 1:
-        lines.pop()  # the head may end inside it
-    whole = sum(line.startswith(b"{") and line.endswith(b"}") and _is_object(line) for line in lines)
-    return 2 * whole >= max(1, len(lines))
+    whole = [line.startswith(b"{") and line.endswith(b"}") and _is_object(line) for line in lines]
+    if not any(whole):
+        return False
+    return 2 * sum(whole) >= len(whole) - 1 or lines[0] not in _OPENING
 
 
 def first_objects(head: bytes) -> list[dict[str, object]]:

@@ -53,9 +53,7 @@ class Native(ColumnarFormat):
         """Whether JSON objects or Arrow columns at the start have the fields of a record."""
         if head.startswith((ARROW_FILE_MAGIC, ARROW_STREAM_START)):
             return kind_of(arrow_columns(head)) is not None
-        if not head.lstrip().startswith((b"{", b"[")):
-            return False
-        return any(kind_of(found.keys()) for found in first_objects(head))
+        return b"{" in head and any(kind_of(found.keys()) for found in first_objects(head))
 
     def matches_columns(self, columns: frozenset[str]) -> bool:
         """Whether a Parquet file with these columns holds a record."""

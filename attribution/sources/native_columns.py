@@ -183,6 +183,7 @@ def _damage(source: str, *, after: int | None = None) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         place = "" if after is None else f" after row {after}"
+        found = " ".join(str(error).split())
         raise SourceError(
-            f"cannot read {source}{place}: {error}; the file is damaged or incomplete, copy it again"
+            f"cannot read {source}{place}: {found}; the file is damaged or incomplete, copy it again"
         ) from None
