@@ -69,7 +69,6 @@ def read(
         for batch in reader.batches(wanted):
             rows += batch.batch.num_rows
             yield batch
-            ledger.check(at_least=_JUDGED_FROM)
         broken = broken or reader.broken
     if broken is not None and not rows:
         raise broken
@@ -90,6 +89,7 @@ class _Reader:
         found = self._recognised()
         if found is not None:
             yield from self._read(found, kinds)
+            self._ledger.check(at_least=_JUDGED_FROM)
         damage = self._source.damage
         if damage is not None:
             self._break(damage.reason, SourceError(f"cannot read {self._source.name} to its end: {damage.found}"))
@@ -128,6 +128,7 @@ class _Reader:
                 self._ledger.skip(found.name, "other_kind", len(block.lines))
                 continue
             batch = canonical(block, self._ledger, found.name)
+            self._ledger.check(at_least=_JUDGED_FROM)
             if batch.num_rows:
                 heartbeats = block.flow_heartbeats or found.flow_heartbeats
                 yield Batch(block.kind, batch, block.source, found.name, heartbeats)
