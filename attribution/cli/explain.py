@@ -61,7 +61,12 @@ _ALTERNATIVES = (
 )
 @click.option("--edge", nargs=2, metavar="CLIENT SERVER", help="An edge, its ends called as in the graph.")
 @click.option(
-    "--examples", type=click.IntRange(min=0), default=3, show_default=True, help="With --edge: flows of each kind."
+    "--examples",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="With --edge: flows of each kind.",
 )
 @selection_options
 @output_options()

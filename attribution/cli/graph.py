@@ -70,6 +70,7 @@ _CHANGES = (
 @click.option("--attributed-only", is_flag=True, help="Leave out the unattributed nodes and their edges.")
 @click.option(
     "--limit",
+    metavar="N",
     type=click.IntRange(min=0),
     help=f"So many edges, those with most bytes; 0 for all. [default: all; {_TABLE_ROWS} in a table]",
 )

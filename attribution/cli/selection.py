@@ -37,14 +37,16 @@ _OPTIONS = (
         "methods",
         multiple=True,
         type=click.Choice(list(METHODS)),
-        help="Where either end's answer came from; repeatable.",
+        metavar="METHOD",
+        help="Where either end's answer came from: " + ", ".join(METHODS) + "; repeatable.",
     ),
     click.option(
         "--reason",
         "reasons",
         multiple=True,
         type=click.Choice(list(REASONS)),
-        help="Why either end was attributed so; repeatable.",
+        metavar="REASON",
+        help="Why either end was attributed so, or not: " + ", ".join(REASONS) + "; repeatable.",
     ),
     click.option(
         "--clients-by-port",

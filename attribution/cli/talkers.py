@@ -40,7 +40,9 @@ _NUMBERS = (
     show_default=True,
     help="Largest by what.",
 )
-@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many; 0 for all.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(min=0), default=20, show_default=True, help="How many; 0 for all."
+)
 @output_options()
 def command(
     *,

@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
+from rich.cells import cell_len
 from tiny_lake import flow, traffic, write_lake, write_tiny_lake
 
-from attribution.cli import output as output_module
 from attribution.cli.output import Column, Output, OutputError, Section
+from attribution.cli.tables import lay_out
 from attribution.errors import LakeError, QueryError
 
 VERBS = ("graph", "talkers", "whois", "explain")
@@ -307,10 +307,9 @@ ROWS = [{"name": "n" * 30, "more": "m" * 40, "most": "x" * 50}]
 
 
 def rendered(width):
-    target = io.StringIO()
-    console = Console(file=target, width=width, force_terminal=True, color_system=None)
-    output_module._print(console, [Section(columns=WIDE, rows=ROWS)])
-    return target.getvalue()
+    lines = [line.text for line in lay_out([Section(columns=WIDE, rows=ROWS)], width)]
+    assert all(len(line) <= width for line in lines)
+    return "\n".join(lines)
 
 
 def test_a_narrow_terminal_leaves_out_columns_and_says_which():
@@ -323,7 +322,25 @@ def test_a_narrow_terminal_leaves_out_columns_and_says_which():
 
 
 def test_what_must_be_shown_is_wrapped_and_never_cut():
-    assert "".join(line.strip() for line in rendered(20).splitlines() if "nn" in line) == "n" * 30
+    assert "".join(line for line in rendered(20).splitlines() if "nn" in line) == "n" * 30
+
+
+def test_wide_characters_take_two_cells():
+    rows = [{"name": "監視" * 20, "more": "x"}]
+    lines = [
+        line.text for line in lay_out([Section(columns=[Column(name="name"), Column(name="more")], rows=rows)], 40)
+    ]
+    assert all(cell_len(line) <= 40 for line in lines)
+    assert "".join(line.split()[0] for line in lines[2:]) == "監視" * 20
+    assert lines[2].endswith("   x")
+
+
+def test_words_are_kept_whole_where_they_can_be():
+    rows = [{"name": "a few words that do not fit into one line of it", "more": "x"}]
+    lines = [
+        line.text for line in lay_out([Section(columns=[Column(name="name"), Column(name="more")], rows=rows)], 30)
+    ]
+    assert [line[:23].strip() for line in lines[2:]] == ["a few words that do not", "fit into one line of it"]
 
 
 def test_output_that_is_no_terminal_is_as_wide_as_it_needs_to_be(capsys):
@@ -355,4 +372,4 @@ def test_output_that_is_no_terminal_is_as_wide_as_it_needs_to_be(capsys):
     ],
 )
 def test_numbers_are_written_for_people_in_tables_only(kind, value, text):
-    assert output_module._cell(Column(name="it", kind=kind), value) == text
+    assert Column(name="it", kind=kind).cell(value) == text

@@ -1,0 +1,198 @@
+"""Tables as lines of text: columns as wide as they need to be, or as a terminal lets them.
+
+Rich draws tables well but slowly, a millisecond a row; thousands of edges are common here, so the lines are made by
+hand and rich only colours them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich.cells import cell_len, chop_cells
+
+from attribution.query.measures import (
+    format_bytes,
+    format_count,
+    format_factor,
+    format_share,
+    format_span,
+    visible,
+)
+
+Kind = Literal["text", "number", "count", "bytes", "share", "factor", "time", "span"]
+
+_NOTHING = "-"
+#: Blanks between two columns.
+_BETWEEN = 3
+#: No column that may be wrapped becomes narrower.
+_NARROWEST = 12
+
+#: How a table shows the values of each kind of column.
+_SHOWN: dict[Kind, Callable[[Any], str]] = {
+    "text": lambda value: visible(str(value)),
+    "number": lambda value: visible(str(value)),
+    "count": format_count,
+    "bytes": format_bytes,
+    "share": lambda value: format_share(round(value * 10**9), 10**9),
+    "factor": format_factor,
+    "time": lambda value: f"{value:%Y-%m-%d %H:%M:%S}",
+    "span": format_span,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: the key of its value in a row; its heading in CSV.
+        title: heading in a table; the name where it is empty.
+        kind: how a table shows its values: `count` and `bytes` are numbers, `share` a number from 0 to 1, `factor` how
+            many times more, `time` a datetime, `span` microseconds; `number` is shown as it is.
+        rank: 0 is always shown; where a terminal is narrow, of the others first those of the lowest rank.
+    """
+
+    name: str
+    title: str = ""
+    kind: Kind = "text"
+    rank: int = 0
+
+    @property
+    def heading(self) -> str:
+        """What stands above it in a table."""
+        return self.title or self.name.replace("_", " ")
+
+    def cell(self, value: Any) -> str:
+        """A value as the table shows it."""
+        return _NOTHING if value is None else _SHOWN[self.kind](value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One table in a document for people; the note stands below it."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    title: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text without its end, and the rich style of it."""
+
+    text: str
+    style: str = ""
+
+
+def lay_out(parts: Sequence[Section | str], width: int | None) -> Iterator[Line]:
+    """Text and tables one after the other, as lines.
+
+    Args:
+        parts: text of our own, or tables. What does not print becomes its escape: names come out of logs.
+        width: of the terminal, in cells; None for as wide as it needs to be.
+    """
+    for number, part in enumerate(parts):
+        if isinstance(part, str):
+            yield from _prose(part, width)
+            continue
+        if number:
+            yield Line("")
+        yield from _section(part, width)
+
+
+def _section(section: Section, width: int | None) -> Iterator[Line]:
+    if section.title:
+        yield from _prose(section.title, width, style="bold")
+    if section.rows:
+        cells = [[column.cell(row.get(column.name)) for column in section.columns] for row in section.rows]
+        needed = [max(map(cell_len, texts)) for texts in zip(*([*_headings(section.columns)], *cells), strict=True)]
+        kept = _fitting(section.columns, needed, width)
+        columns = [section.columns[index] for index in kept]
+        shown = [[row[index] for index in kept] for row in cells]
+        yield from _table(columns, shown, _narrowed(columns, [needed[index] for index in kept], width))
+        left_out = [column.heading for index, column in enumerate(section.columns) if index not in kept]
+        if left_out:
+            noun = "column" if len(left_out) == 1 else "columns"
+            text = f"{noun} left out at this width: {', '.join(left_out)} (--format json or csv has all)"
+            yield from _prose(text, width, style="dim")
+    if section.note:
+        yield from _prose(section.note, width, style="dim")
+
+
+def _headings(columns: Sequence[Column]) -> list[str]:
+    return [column.heading for column in columns]
+
+
+def _fitting(columns: Sequence[Column], needed: Sequence[int], width: int | None) -> list[int]:
+    """The columns to show: those of rank 0, and of the others, the lowest rank first, each that still fits."""
+    if width is None:
+        return list(range(len(columns)))
+    kept = {index for index, column in enumerate(columns) if column.rank == 0}
+    taken = sum(needed[index] + _BETWEEN for index in kept)
+    for index in sorted(range(len(columns)), key=lambda index: columns[index].rank):
+        if index not in kept and taken + needed[index] <= width:
+            kept.add(index)
+            taken += needed[index] + _BETWEEN
+    return sorted(kept)
+
+
+def _narrowed(columns: Sequence[Column], needed: Sequence[int], width: int | None) -> list[int]:
+    """Widths that fit where they can: the widest column of text gives way, until the next one is as wide."""
+    widths = list(needed)
+    if width is None:
+        return widths
+    texts = [index for index, column in enumerate(columns) if column.kind == "text"]
+    while sum(widths) + _BETWEEN * (len(widths) - 1) > width:
+        widest = max(texts, key=lambda index: widths[index], default=-1)
+        if widest < 0 or widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[Line]:
+    right = [column.kind not in ("text", "time") for column in columns]
+    for text in _row(_headings(columns), widths, right):
+        yield Line(text, "bold")
+    yield Line("─" * (sum(widths) + _BETWEEN * (len(widths) - 1)))
+    for row in rows:
+        for text in _row(row, widths, right):
+            yield Line(text)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
+    """The lines of one row: more than one where a cell is wrapped."""
+    wrapped = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    for number in range(max(map(len, wrapped))):
+        texts = [lines[number] if number < len(lines) else "" for lines in wrapped]
+        yield (" " * _BETWEEN).join(map(_padded, texts, widths, right)).rstrip()
+
+
+def _padded(text: str, width: int, right: bool) -> str:  # noqa: FBT001 - a column of a map, not a switch
+    blanks = " " * (width - cell_len(text))
+    return blanks + text if right else text + blanks
+
+
+def _prose(text: str, width: int | None, *, style: str = "") -> Iterator[Line]:
+    for line in text.split("\n"):
+        shown = visible(line)
+        for part in [shown] if width is None else _wrapped(shown, width):
+            yield Line(part, style)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width` cells, between words where it can; a longer word is cut up, never off."""
+    if cell_len(text) <= width:
+        return [text]
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+            continue
+        pieces = chop_cells(word, width) if cell_len(word) > width else [word]
+        lines += pieces if lines[-1] else []
+        if not lines[-1]:
+            lines[-1:] = pieces
+    return lines
