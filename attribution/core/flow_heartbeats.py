@@ -11,7 +11,7 @@ from attribution.schema import HEARTBEAT, record
 #: The fields of a flow that its heartbeat is made of; a batch needs no others.
 FIELDS = ("start", "end", "local_address", "local_port", "local_workload", "local_service", "observer", "basis")
 
-_CONNECTION = "connection"
+_CONNECTION = pa.scalar("connection", pa.string())
 
 
 def flow_heartbeats(
@@ -56,8 +56,8 @@ def flow_heartbeats(
     return pa.record_batch([columns[f.name] for f in fields], schema=schema)
 
 
-def _is(texts: Any, value: str) -> Any:
-    """Mask of the rows that hold `value`; null is none."""
+def _is(texts: Any, value: Any) -> Any:
+    """Mask of the rows that hold the text scalar `value`; null is none."""
     if isinstance(texts, pa.DictionaryArray):
         is_value = pc.fill_null(pc.equal(texts.dictionary, value), False)
         return pc.fill_null(is_value.take(texts.indices), False)

@@ -28,7 +28,9 @@ _MICROSECONDS = {"s": (_SECOND, 1), "ms": (1_000, 1), "us": (1, 1), "ns": (1, 1_
 #: Counters above this are no counts, and would not survive being summed up.
 LARGEST_COUNT = 10**18
 _INTEGER = r"\A-?[0-9]{1,19}\z"
-_EXACT_IN_DOUBLES = 1 << 53
+# Arrow looks for optional packages, at a tenth of a millisecond, whenever it has to guess the type of a value.
+_EMPTY = pa.scalar("", pa.string())
+_LARGEST_EXACT = pa.scalar(float(1 << 53), pa.float64())
 
 #: IANA protocol numbers by the names that logs use, lower case.
 PROTOCOLS = {
@@ -76,7 +78,7 @@ def times(column: Any) -> Cast:
         values, odd = _of_timestamps(column)
     else:
         column = _plain_text(column)
-        values, odd = micros(column, "us"), None
+        values, odd = _of_iso_with_zone(column), None
     unread = _lost(column, values) if odd is None else None
     values, outside = _bounded(values, EARLIEST, LATEST - 1)
     faults = _faults(("not_a_time", unread), ("impossible_time", odd), ("impossible_time", outside))
@@ -117,13 +119,13 @@ def texts(column: Any) -> Cast:
     """Text, dictionary-encoded where it was; numbers are taken as they are written."""
     if pa.types.is_dictionary(column.type):
         encoded = encode(column)
-        if pc.any(pc.equal(encoded.dictionary, "")).as_py():
+        if pc.any(pc.equal(encoded.dictionary, _EMPTY)).as_py():
             encoded, _ = each_distinct(encoded, lambda text: text or None)
         return Cast(encoded)
     values = column if pa.types.is_string(column.type) else _cast_or_null(column, pa.string())
     unread = _lost(column, values)
     if len(values) and pc.min(pc.binary_length(values)).as_py() == 0:
-        values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+        values = pc.if_else(pc.equal(values, _EMPTY), pa.scalar(None, pa.string()), values)
     return Cast(values, _faults(("not_text", unread)))
 
 
@@ -134,14 +136,24 @@ def mapped(column: Any, function: Callable[[Any], tuple[Any, Bool]], reason: str
     return Cast(values, (*cast.faults, *_faults((reason, None if fine.all() else ~fine))))
 
 
+def _of_iso_with_zone(column: Any) -> Any:
+    """Microseconds of text with a zone and at most six places, the common case; all else takes the long way."""
+    if pa.types.is_string(column.type):
+        try:
+            return column.cast(TIMESTAMP).cast(pa.int64())
+        except pa.ArrowInvalid:
+            pass
+    return micros(column, "us")
+
+
 def _of_timestamps(column: Any) -> tuple[Any, Bool | None]:
     """Microseconds of timestamps, and the rows outside of what fits; coarse units would wrap around unseen."""
     times_, per = _MICROSECONDS[column.type.unit]
     values, outside = _bounded(column.cast(pa.int64()), EARLIEST * per // times_, LATEST * per // times_)
     if times_ > 1:
-        values = pc.multiply(values, times_)
+        values = pc.multiply(values, pa.scalar(times_, pa.int64()))
     elif per > 1:
-        values = pc.divide(values, per)
+        values = pc.divide(values, pa.scalar(per, pa.int64()))
     return values, outside
 
 
@@ -152,7 +164,7 @@ def _whole_numbers(column: Any) -> tuple[Any, Bool | None]:
         values = pa.nulls(len(column), pa.int64())
     elif pa.types.is_floating(kind):
         numbers = column.cast(pa.float64())
-        whole = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less_equal(pc.abs(numbers), _EXACT_IN_DOUBLES))
+        whole = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less_equal(pc.abs(numbers), _LARGEST_EXACT))
         values = pc.if_else(whole, numbers, pa.scalar(None, pa.float64())).cast(pa.int64())
     elif _is_text(kind):
         column = _plain_text(column)
@@ -176,7 +188,8 @@ def _bounded(values: Any, low: int, high: int) -> tuple[Any, Bool | None]:
     smallest, largest = found["min"].as_py(), found["max"].as_py()
     if smallest is None or (smallest >= low and largest <= high):
         return values, None
-    outside = pc.or_(pc.less(values, low), pc.greater(values, high))
+    lowest, highest = pa.scalar(low, pa.int64()), pa.scalar(high, pa.int64())
+    outside = pc.or_(pc.less(values, lowest), pc.greater(values, highest))
     inside = pc.if_else(outside, pa.scalar(None, values.type), values)
     return inside, pc.fill_null(outside, False).to_numpy(zero_copy_only=False)
 

@@ -296,7 +296,7 @@ class _Cut:
 
 def _parsed(tokens: Any) -> Any:
     """JSON numbers or booleans from their text; None where the values are neither, or integers beyond 64 bits."""
-    known = pc.if_else(pc.equal(tokens, "null"), pa.scalar(None, pa.string()), tokens)
+    known = pc.if_else(pc.equal(tokens, pa.scalar("null", pa.string())), pa.scalar(None, pa.string()), tokens)
     if _all_match(known, _NUMBER):
         kind = pa.int64() if _all_match(known, _INTEGER) else pa.float64()
     elif _all_match(known, "^(?:true|false)$"):

@@ -35,7 +35,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
 
 #: Of a flow that was attributed before: where its local workload came from.
 LOCAL_METHOD = "local_method"
-_CAPTURE = "capture"
+_CAPTURE = pa.scalar("capture", pa.string())
 
 #: Every field that a native record can have.
 FIELDS = (*dict.fromkeys(f.name for kind in INPUT_RECORDS for f in record(kind).fields), LOCAL_METHOD)
