@@ -121,22 +121,19 @@ def command(
         )  # fmt: skip
         _write_diff(found, output)
         return
+    table = output.format == "table"
+    rows = _TABLE_ROWS if table and limit is None else limit or None
     whole = graph(
         lake, window=window, filters=filters, by=by, attributed_only=attributed_only,
-        hostnames=hostnames, clients_by_port=clients_by_port, limit=_limit(limit, output.format, nodes_only=nodes_only),
+        hostnames=hostnames, clients_by_port=clients_by_port, limit=rows, top_nodes=table or nodes_only,
     )  # fmt: skip
-    _write_graph(whole, output, rows=_TABLE_ROWS if limit is None else limit or None, nodes_only=nodes_only)
+    _write_graph(whole, output, nodes_only=nodes_only)
 
 
-def _limit(limit: int | None, format_: str, *, nodes_only: bool) -> int | None:
-    """How many edges to ask for: tables also say what nodes all edges have, and are cut when they are written."""
-    return None if format_ == "table" or nodes_only else limit or None
-
-
-def _write_graph(whole: Graph, output: Output, *, rows: int | None, nodes_only: bool) -> None:
+def _write_graph(whole: Graph, output: Output, *, nodes_only: bool) -> None:
     if output.format == "table":
-        parts: list[Section | str] = [_summary(whole), _node_section(whole, rows)]
-        output.document(parts if nodes_only else [*parts, _edge_section(whole, rows)])
+        parts: list[Section | str] = [_summary(whole), _node_section(whole)]
+        output.document(parts if nodes_only else [*parts, _edge_section(whole)])
     elif output.format == "json":
         output.json(whole.to_dict())
     elif output.format == "csv":
@@ -158,7 +155,7 @@ def _summary(whole: Graph) -> str:
     if totals.first_seen is None or totals.last_seen is None:
         return "No flows in this window that pass the filters."
     size = f", {format_bytes(totals.bytes)}" if totals.bytes is not None else ""
-    counts = (_counted(len(whole.nodes), "node"), _counted(whole.edge_count, "edge"), _counted(totals.flows, "flow"))
+    counts = (_counted(whole.node_count, "node"), _counted(whole.edge_count, "edge"), _counted(totals.flows, "flow"))
     lines = [
         ", ".join(counts) + size,
         f"{totals.first_seen:%Y-%m-%d %H:%M:%S} to {totals.last_seen:%Y-%m-%d %H:%M:%S} UTC",
@@ -167,7 +164,9 @@ def _summary(whole: Graph) -> str:
         lines.append(f"{_counted(totals.records, 'flow record')}: traffic that both ends log is counted once")
     share = format_share(totals.unattributed_flows, totals.flows)
     of_bytes = f", {format_share(totals.unattributed_bytes, totals.bytes)} of bytes" if totals.bytes else ""
-    lines.append(f"with an unattributed end: {share} of flows{of_bytes}")
+    reasons = [f"{reason} {format_share(flows, totals.flows)}" for reason, flows in totals.unattributed_reasons.items()]
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    lines.append(f"with an unattributed end: {share} of flows{of_bytes}{why}")
     return "\n".join(lines)
 
 
@@ -175,14 +174,13 @@ def _counted(count: int, noun: str) -> str:
     return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"
 
 
-def _node_section(whole: Graph, rows: int | None) -> Section:
-    shown = whole.nodes[:rows]
-    columns = [column for column in _NODES if column.name != "service" or any(node.service for node in shown)]
+def _node_section(whole: Graph) -> Section:
+    columns = [column for column in _NODES if column.name != "service" or any(node.service for node in whole.nodes)]
     return Section(
         columns=columns,
-        rows=[node_row(node) | {"unattributed": _share(node)} for node in shown],
+        rows=[node_row(node) | {"unattributed": _share(node)} for node in whole.nodes],
         title="Nodes",
-        note=_rest(len(whole.nodes) - len(shown), "node"),
+        note=_rest(whole.node_count - len(whole.nodes), "node"),
     )
 
 
@@ -190,13 +188,12 @@ def _share(node: Node) -> float:
     return node.unattributed_flows / node.flows if node.flows else 0.0
 
 
-def _edge_section(whole: Graph, rows: int | None) -> Section:
-    shown = whole.edges[:rows]
+def _edge_section(whole: Graph) -> Section:
     return Section(
         columns=_EDGES,
-        rows=[_edge_cells(edge) for edge in shown],
+        rows=[_edge_cells(edge) for edge in whole.edges],
         title="Edges",
-        note=_rest(len(whole.edges) - len(shown), "edge"),
+        note=_rest(whole.edge_count - len(whole.edges), "edge"),
     )
 
 

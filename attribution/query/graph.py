@@ -121,7 +121,8 @@ class Edge:
 class Totals:
     """The whole graph, also what `attributed_only` or `limit` leave out; times are None where there are no flows.
 
-    `flows` counts traffic once that both ends log, `records` as often as it was logged.
+    `flows` counts traffic once that both ends log, `records` as often as it was logged. `unattributed_reasons` has the
+    flows of each reason; those with two unattributed ends count for both.
     """
 
     flows: int
@@ -130,6 +131,7 @@ class Totals:
     packets: int | None
     unattributed_flows: int
     unattributed_bytes: int
+    unattributed_reasons: Mapping[str, int]
     first_seen: datetime | None
     last_seen: datetime | None
 
@@ -140,12 +142,14 @@ class Graph:
 
     Attributes:
         window: the window that was asked for.
-        edge_count: edges in all, also those beyond a limit.
+        node_count: nodes to show, also those beyond a limit on nodes.
+        edge_count: edges to show, also those beyond the limit.
     """
 
     window: Window
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    node_count: int
     edge_count: int
     totals: Totals
 
@@ -169,6 +173,7 @@ def graph(
     hostnames: bool = False,
     clients_by_port: bool = False,
     limit: int | None = None,
+    top_nodes: bool = False,
 ) -> Graph:
     """The dependency graph of the flows that start in the window and pass the filters.
 
@@ -182,6 +187,7 @@ def graph(
         clients_by_port: where no log says who opened a flow, take the end with the lower, service-like port for the
             server. A guess, so off by default: such flows then make undirected edges.
         limit: only so many edges, those with most bytes, and their nodes.
+        top_nodes: with a limit, as many nodes with most bytes instead of the ends of the edges.
 
     Traffic that both ends log stands in the lake twice and is counted once: per edge and server port, each measure is
     that of the end that logged more. Where only some of the clients and only some of the servers log, an edge therefore
@@ -198,13 +204,15 @@ def graph(
         shown = {"attributed_only": attributed_only, "limit": limit}
         warehouse.keep("edge_ranked", "edges_ranked", **shown)
         edges = warehouse.ask("edges_shown")
-        nodes = warehouse.ask("nodes_shown", **shown)
+        nodes = warehouse.ask("nodes_shown", **shown, top_nodes=top_nodes)
+        reasons = {row["reason"]: row["flows"] for row in warehouse.ask("unattributed")}
     return Graph(
         window=span,
         nodes=tuple(_node(row) for row in nodes),
         edges=tuple(_edge(row) for row in edges),
+        node_count=nodes[0]["total"] if nodes else 0,
         edge_count=edges[0]["total"] if edges else 0,
-        totals=_totals(totals),
+        totals=Totals(**{**totals, **seen(totals)}, unattributed_reasons=reasons),
     )
 
 
@@ -302,10 +310,6 @@ def _turned(edge: Edge) -> Edge:
 def _node(row: Mapping[str, Any]) -> Node:
     plain = {name: row[name] for name in Node.__dataclass_fields__ if name not in ("name", "first_seen", "last_seen")}
     return Node(name=Name(row["kind"], row["name"]), **plain, **seen(row))
-
-
-def _totals(row: Mapping[str, Any]) -> Totals:
-    return Totals(**{**row, **seen(row)})
 
 
 def seen(row: Mapping[str, Any]) -> dict[str, Any]:

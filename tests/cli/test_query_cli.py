@@ -50,7 +50,7 @@ def test_graph_table_says_totals_nodes_and_edges(lake):
     assert lines[1:4] == [
         "2026-01-05 12:00:10 to 2026-01-05 14:00:01 UTC",
         "15 flow records: traffic that both ends log is counted once",
-        "with an unattributed end: 18.2% of flows, 0.1% of bytes",
+        "with an unattributed end: 18.2% of flows, 0.1% of bytes (gap 9.1%, unknown 9.1%)",
     ]
     assert lines[0] == "7 nodes, 8 edges, 11 flows, 14 kB"
     web = next(line for line in lines if line.startswith("web "))

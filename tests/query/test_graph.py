@@ -68,6 +68,7 @@ def test_totals_count_everything(warehouse):
     totals = graph(warehouse).totals
     assert (totals.flows, totals.records, totals.bytes) == (11, len(FLOWS), 12650 + 102 + 11 + 30 + 7 + 3 + 900)
     assert (totals.unattributed_flows, totals.unattributed_bytes) == (2, 10)
+    assert totals.unattributed_reasons == {"gap": 1, "unknown": 1}
     assert (totals.first_seen, totals.last_seen) == (at("12:00:10"), at("14:00:01"))
 
 
@@ -105,6 +106,9 @@ def test_a_limit_keeps_the_edges_with_most_bytes_and_their_nodes(warehouse):
     assert set(nodes(found)) == {"web", "api", "db"}
     assert found.edge_count == 8
     assert nodes(found)["web"].flows == 7
+    found = graph(warehouse, limit=4, top_nodes=True)
+    assert list(nodes(found)) == ["web", "api", "db", "object store"]
+    assert (len(found.edges), found.node_count) == (4, 7)
 
 
 def test_by_workload(warehouse):

@@ -45,10 +45,13 @@ def edge(source, target, *, directed=True, size=10, ports=1):
 
 def graph_of(nodes, edges):
     totals = Totals(
-        flows=0, records=0, bytes=None, packets=None, unattributed_flows=0, unattributed_bytes=0, first_seen=None,
+        flows=0, records=0, bytes=None, packets=None, unattributed_flows=0, unattributed_bytes=0,
+        unattributed_reasons={}, first_seen=None,
         last_seen=None,
     )  # fmt: skip
-    return Graph(window=OPEN, nodes=tuple(nodes), edges=tuple(edges), edge_count=len(edges), totals=totals)
+    return Graph(
+        window=OPEN, nodes=tuple(nodes), edges=tuple(edges), node_count=len(nodes), edge_count=len(edges), totals=totals
+    )
 
 
 @pytest.fixture
