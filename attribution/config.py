@@ -82,8 +82,8 @@ class Settings:
         if self.hold < self.max_gap + self.clock_tolerance:
             raise ConfigError(
                 f"hold ({format_duration(self.hold)}) must be at least max_gap and clock_tolerance together "
-                f"({format_duration(self.max_gap + self.clock_tolerance)}): a flow that is released earlier cannot know "
-                "the heartbeat that bridges to it"
+                f"({format_duration(self.max_gap + self.clock_tolerance)}): a flow that is released earlier cannot "
+                "know the heartbeat that bridges to it"
             )
         for name in _PREFIXES:
             for prefix in getattr(self, name):
@@ -131,7 +131,7 @@ class Settings:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"the configuration {path} is no TOML: {error}") from None
         if set(document) - {"attribution"}:
-            extra = sorted(set(document) - {"attribution"})[0]
+            extra = min(set(document) - {"attribution"})
             raise ConfigError(f"{path}: unknown table or key {extra!r}; settings stand in one table, [attribution]")
         return cls.from_dict(document.get("attribution", {}), where=str(path))
 

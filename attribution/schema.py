@@ -112,5 +112,7 @@ def _arrow_type(avro: Any) -> tuple[Any, bool]:
     if avro["type"] == "array":
         return pa.list_(pa.field("item", _arrow_type(avro["items"])[0], nullable=False)), False
     if avro["type"] == "record":
-        return pa.struct([pa.field(f["name"], _arrow_type(f["type"])[0], nullable=False) for f in avro["fields"]]), False
+        return pa.struct(
+            [pa.field(f["name"], _arrow_type(f["type"])[0], nullable=False) for f in avro["fields"]]
+        ), False
     raise ValueError(f"unsupported Avro type {avro!r}")

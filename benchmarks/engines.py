@@ -1,4 +1,4 @@
-"""The engines that `benchmarks/replay.py` compares, each run in a process of its own: python engines.py NAME FLOWS BEATS OUT.
+"""The engines that `benchmarks/replay.py` compares, each in its own process: engines.py NAME FLOWS BEATS OUT.
 
 All read the same two Parquet files and write Parquet with zstd. The joins of the others are bare as-of joins: the last
 range that began before the flow, taken if it had not ended. Ours applies all rules.
@@ -45,9 +45,9 @@ def polars_asof(flows: str, beats: str, out: str) -> None:
     joined = left.join_asof(right, on="start", by_left="remote_address", by_right="address")
     known = pl.col("known_to") >= pl.col("start")
     names = ("remote_workload", "remote_service")
-    joined.with_columns([pl.when(known).then(pl.col(name)).alias(name) for name in names]).drop("known_to").write_parquet(
-        out, compression="zstd"
-    )
+    joined.with_columns([pl.when(known).then(pl.col(name)).alias(name) for name in names]).drop(
+        "known_to"
+    ).write_parquet(out, compression="zstd")
 
 
 def duckdb_copy(flows: str, beats: str, out: str) -> None:  # noqa: ARG001 - the floor joins nothing

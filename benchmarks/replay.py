@@ -3,8 +3,8 @@
     python benchmarks/replay.py                       # the comparison, then growth
     python benchmarks/replay.py --flows 20000000 --engines ours --rounds 1
 
-Engines take turns; only ratios mean something on a shared machine. The floor is DuckDB's copy of the flows. Memory is the
-largest resident set of the engine's process.
+Engines take turns; only ratios mean something on a shared machine. The floor is DuckDB's copy of the flows. Memory is
+the largest resident set of the engine's process.
 """
 
 import argparse

@@ -393,11 +393,7 @@ def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set
     found = set()
     for address, port, workload in {(h.address, h.port, h.workload) for h in everything}:
         own = [h for h in everything if (h.address, h.port, h.workload) == (address, port, workload)]
-        others = [
-            h
-            for h in everything
-            if h.address == address and h.port == port and h.workload != workload
-        ]
+        others = [h for h in everything if h.address == address and h.port == port and h.workload != workload]
         for r in ranges(own, settings):
             longest = max((end - start for start, end in r.gaps), default=0)
             holes = tuple(r.holes(others))

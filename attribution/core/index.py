@@ -48,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the evidence says to each question: the range that answers (-1: none), the reason's code, the distance, µs."""
+    """What the evidence says to each question: the range that answers (-1: none), the reason's code, µs away."""
 
     range: Int32
     reason: npt.NDArray[np.uint8]

@@ -104,7 +104,7 @@ def cut(evidence: Evidence) -> Segments:
 
 
 def _boundaries(evidence: Evidence) -> tuple[Int64, Int64]:
-    """Group (shifted by one) and time of all boundaries: keys' first, pieces' starts and ends, holes' starts and ends."""
+    """Group (shifted by one) and time of all boundaries: of keys, pieces (starts, ends) and holes (starts, ends)."""
     pieces, holes = evidence.pieces, evidence.holes
     of_hole = evidence.ranges.group[holes.range] + 1
     keys = np.arange(evidence.keys.groups + 1, dtype=np.int64)

@@ -1,8 +1,8 @@
 """Which service an answer names, where the heartbeats of one range do not all name the same.
 
-Most ranges name one service throughout, and need nothing of this. Where a range names several, or one only at times, the
-heartbeats around the moment that is asked about decide: these are known whenever a flow is released, and are kept until
-no flow asks for them, so that the answer does not depend on what is already known or forgotten of a long range.
+Most ranges name one service throughout, and need nothing of this. Where a range names several, or one only at times,
+the heartbeats around the moment that is asked about decide: these are known whenever a flow is released, and are kept
+until no flow asks for them, so that the answer does not depend on what is already known or forgotten of a long range.
 """
 
 from dataclasses import dataclass

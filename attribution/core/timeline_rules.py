@@ -199,7 +199,7 @@ def _named(
         own.workload,
         own.service(low - gap, high + gap),
         reason,
-        _distance(own, tracks, question),
+        _distance(own, question),
         port,
         tuple(evidence),
         _alternatives(tracks, evidence, question, port=port),
@@ -226,19 +226,21 @@ def _alternatives(
     return tuple(nearest_claims(port, (track for track in tracks if track.workload not in shown), question))
 
 
-def _distance(own: Track, tracks: list[Track], question: Question) -> int | None:
-    """Time between the flow's start and the nearest piece; None where a stored range does not tell."""
+def _distance(own: Track, question: Question) -> int | None:
+    """Time between the flow's start and the nearest piece of who is named; None where a stored range does not tell.
+
+    Nobody is named across a hole, so a gap around the start is no hole; and what no longer counts is further away than
+    what counts.
+    """
     s, tolerance = question.start, question.settings.clock_tolerance
     before = own.spans.last(starting_by=s)
     after = own.spans.first(ending_from=s)
     if before is not None and before[1] >= s:
         unseen = max(extent.unseen for _, extent in own.ranges(s, s))
         return 0 if unseen <= tolerance else None
-    if before is not None and after is not None:
-        gap = (before[1], after[0])
-        if gap[1] - gap[0] <= tolerance and not _is_hole(gap, own, tracks):
-            return 0
-    back = [s - before[1]] if before is not None and before[1] >= question.oldest else []
+    if before is not None and after is not None and after[0] - before[1] <= tolerance:
+        return 0
+    back = [s - before[1]] if before is not None else []
     forth = [after[0] - s] if after is not None else []
     return min(back + forth)
 

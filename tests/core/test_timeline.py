@@ -90,9 +90,21 @@ def test_a_window_is_never_attributed_to_who_was_seen_within_it():
     assert named(timeline(("w", 150, 150)).ask(None, 100, 200, basis="window")) == ("gap", None, None)
 
 
-@pytest.mark.parametrize("before", [("w", 89, 89), ("other", -800, -800)])
+@pytest.mark.parametrize(("start", "reason"), [(149, "bridged"), (150, "covered"), (151, "bridged")])
+def test_a_gap_that_only_touches_the_asked_interval_leaves_it_covered(start, reason):
+    made = timeline(("w", 100, 120), ("w", 140, 160), ("w", 180, 200))
+    assert named(made.ask(None, start, start)) == (reason, "w", 0)
+
+
+@pytest.mark.parametrize(("start", "reason"), [(89, "covered"), (90, "gap"), (170, "gap"), (171, "covered")])
+def test_a_hole_that_only_touches_the_asked_interval_leaves_the_flow_unattributed(start, reason):
+    made = timeline(("w", 0, 100), ("w", 160, 300), ("guest", 130, 130))
+    assert made.ask(None, start, start).reason == reason
+
+
+@pytest.mark.parametrize("before", [("w", 89, 89), ("w", 90, 90), ("other", -800, -800)])
 def test_anybody_seen_before_the_connection_excludes_within(before):
-    assert named(timeline(("w", 150, 150), before).ask(None, 100, 200)) == ("gap", None, None)
+    assert named(timeline(("w", 151, 151), before).ask(None, 100, 200)) == ("gap", None, None)
 
 
 def test_a_sighting_that_may_have_been_before_the_connection_is_no_proof():
@@ -190,6 +202,14 @@ def test_stored_ranges_with_gaps_do_not_tell_where_in_them_somebody_was_seen():
     assert named(stored.ask(None, 150, 150)) == ("bridged", "w", None)
     close = Timeline.from_ranges(timeline(("w", 100, 200), ("w", 210, 300)).ranges(), SETTINGS)
     assert named(close.ask(None, 150, 150)) == ("covered", "w", 0)
+
+
+def test_a_stored_range_that_may_have_been_the_owner_before_and_the_next_is_no_proof():
+    exact = timeline(("w", 105, 105), ("w", 160, 160))
+    stored = Timeline.from_ranges(exact.ranges(), SETTINGS)
+    assert named(exact.ask(None, 100, 150)) == named(stored.ask(None, 100, 150)) == ("gap", None, None)
+    assert named(exact.ask(None, 100, 170)) == ("within", "w", 5)
+    assert named(stored.ask(None, 100, 170)) == ("within", "w", 5)
 
 
 def test_heartbeats_go_on_where_stored_ranges_end():

@@ -31,9 +31,11 @@ def history(folder, *, hours=9, seed=5):
             tenure_end = at + int(rng.integers(5, 90)) * MINUTE
             port = 8080 if number % 7 == 0 and owner % 2 else None
             row = {"address": address, "port": port, "workload": f"w{number}-{owner}", "service": f"s{number % 5}"}
-            for t in range(at, min(tenure_end, end), MINUTE):
-                if rng.random() > 0.2:
-                    beats.append(row | {"start": t, "end": t + int(rng.integers(0, 20)) * SECOND, "observer": None})
+            beats += [
+                row | {"start": t, "end": t + int(rng.integers(0, 20)) * SECOND, "observer": None}
+                for t in range(at, min(tenure_end, end), MINUTE)
+                if rng.random() > 0.2
+            ]
             at, owner = tenure_end + int(rng.choice([0, 30, 400])) * SECOND, owner + 1
     flows = []
     for _ in range(4000):
@@ -109,7 +111,12 @@ def test_every_row_is_in_the_hour_in_which_it_starts(whole):
 
 
 def test_nothing_but_the_lake_is_left(whole):
-    assert sorted(p.name for p in whole.iterdir()) == ["attributed_flows", "lake.json", "name_bindings", "ownership_ranges"]
+    assert sorted(p.name for p in whole.iterdir()) == [
+        "attributed_flows",
+        "lake.json",
+        "name_bindings",
+        "ownership_ranges",
+    ]
     assert [p.name for p in whole.parent.iterdir()] == ["lake"]
 
 
@@ -138,7 +145,9 @@ def test_a_run_that_fails_leaves_the_lake_as_it_was(paths, tmp_path):
     with pytest.raises(SourceError):
         replay(Inputs(flows=[tmp_path / "missing.parquet"]), tmp_path / "lake")
     bad = tmp_path / "bad.jsonl"
-    bad.write_text('{"nonsense": 1}\n' * 50 + '{"local_address": "10.0.0.1", "remote_address": "10.0.0.2", "start": 1}\n')
+    bad.write_text(
+        '{"nonsense": 1}\n' * 50 + '{"local_address": "10.0.0.1", "remote_address": "10.0.0.2", "start": 1}\n'
+    )
     with pytest.raises((RejectLimitError, SourceError)):
         replay(Inputs(flows=[bad], format="native"), tmp_path / "lake")
     assert rows_of(tmp_path / "lake", "attributed_flow") == before
@@ -152,7 +161,10 @@ def test_a_full_disk_is_said_and_leaves_nothing(paths, tmp_path):
         "replay(Inputs(flows=[sys.argv[1]]), Path(sys.argv[2]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(paths["flow"]), str(tmp_path / "lake")], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(paths["flow"]), str(tmp_path / "lake")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert "LakeError: cannot write the lake" in done.stderr
@@ -160,8 +172,19 @@ def test_a_full_disk_is_said_and_leaves_nothing(paths, tmp_path):
 
 
 def test_flows_with_a_known_local_side_are_evidence_for_the_others(tmp_path):
-    flow = {"local_address": "10.0.0.1", "remote_address": "10.0.0.2", "start": T0, "end": T0 + MINUTE, "basis": "connection"}
-    known = flow | {"local_address": "10.0.0.2", "remote_address": "10.0.0.1", "local_workload": "w", "local_service": "s"}
+    flow = {
+        "local_address": "10.0.0.1",
+        "remote_address": "10.0.0.2",
+        "start": T0,
+        "end": T0 + MINUTE,
+        "basis": "connection",
+    }
+    known = flow | {
+        "local_address": "10.0.0.2",
+        "remote_address": "10.0.0.1",
+        "local_workload": "w",
+        "local_service": "s",
+    }
     schema = arrow_schema("flow")
     rows = [{name: row.get(name) for name in schema.names} for row in (flow | {"start": T0 + 9 * SECOND}, known)]
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "flows.parquet")
@@ -185,7 +208,9 @@ def test_memory_is_not_in_the_way_of_open_files(paths, tmp_path):
     shifted = pq.read_table(paths["flow"])
     step = pa.array(np.arange(shifted.num_rows) % 60 * HOUR)
     for name in ("start", "end"):
-        moved = pa.array(shifted.column(name).cast(pa.int64()).to_numpy() + step.to_numpy()).cast(shifted.schema.field(name).type)
+        moved = pa.array(shifted.column(name).cast(pa.int64()).to_numpy() + step.to_numpy()).cast(
+            shifted.schema.field(name).type
+        )
         shifted = shifted.set_column(shifted.schema.get_field_index(name), shifted.schema.field(name), moved)
     pq.write_table(shifted, tmp_path / "flows.parquet")
     summary = replay(Inputs(flows=[tmp_path / "flows.parquet"]), tmp_path / "lake")
