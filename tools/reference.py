@@ -111,7 +111,8 @@ A lake's `lake.json` holds the settings that it was made with, durations in micr
     rows, keys = [], []
     for field in fields(Settings):
         duration = isinstance(field.default, int)
-        option = f"`--{field.name.replace('_', '-')} DURATION`" if duration else "`--workload-prefix CIDR`, repeatable"
+        name = field.name.replace("_prefixes", "-prefix").replace("_", "-")
+        option = f"`--{name} DURATION`" if duration else f"`--{name} CIDR`, repeatable"
         default = format_duration(field.default) if duration else ""
         rows.append([f"`{field.name}`", default or "none", option, _sentence(documented[field.name])])
         keys.append(f'{field.name} = "{default}"' if duration else f'{field.name} = ["10.0.0.0/8"]')
