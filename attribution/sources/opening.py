@@ -130,14 +130,17 @@ class OpenInput:
         self._file = _open(path)
         self._chunks = decompressed(self._read_raw)
         self._pending = b""
+        self._head: bytes | None = None
         self._started = False
         self._spooled: Any = None
 
     def head(self) -> bytes:
-        """The first bytes (up to 64 KiB) without consuming them; decides the format."""
-        while len(self._pending) < HEAD_BYTES and (chunk := self._chunk()):
-            self._pending += chunk
-        return self._pending[:HEAD_BYTES]
+        """The first bytes (up to 64 KiB) without consuming them; decides the format. The same at any time."""
+        if self._head is None:
+            while len(self._pending) < HEAD_BYTES and (chunk := self._chunk()):
+                self._pending += chunk
+            self._head = self._pending[:HEAD_BYTES]
+        return self._head
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes more; `b""` at the end, or where damage ends the content."""

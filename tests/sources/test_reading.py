@@ -1,7 +1,11 @@
 """From paths to canonical batches: formats are told apart, damage ends one source only, everything is counted."""
 
 import gzip
+import io
 import json
+import sys
+import zlib
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -193,3 +197,41 @@ def test_no_format_stumbles_over_an_odd_beginning(tmp_path, head):
     (tmp_path / "x").write_bytes(head)
     with OpenInput(tmp_path / "x") as source, pytest.raises(SourceError):
         registry.detect(source)
+
+
+@pytest.mark.parametrize("stored", ["plain", "gzip", "parquet", "parquet in gzip", "arrow"])
+def test_standard_input_may_hold_any_format(monkeypatch, stored):
+    table = pa.Table.from_pylist([FLOW] * 500)
+    sink = io.BytesIO()
+    if stored.startswith("parquet"):
+        pq.write_table(table, sink)
+    elif stored == "arrow":
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        sink.write(FLOWS if stored == "plain" else gzip.compress(FLOWS))
+    content = gzip.compress(sink.getvalue()) if stored.endswith("in gzip") else sink.getvalue()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    batches, rejects, _ = reading(["-"])
+    assert sum(b.batch.num_rows for b in batches) == 500
+    assert {b.source for b in batches} == {"<stdin>"}
+    assert rejects == []
+
+
+@pytest.mark.parametrize("name", ["conn.log", "conn.json.log", "dns.log", "dns.json.log"])
+@pytest.mark.parametrize("keep", [0.4, 0.8])
+def test_truncation_costs_no_format_its_good_rows(tmp_path, name, keep):
+    content = (Path(__file__).parent / "data" / "zeek" / name).read_bytes()
+    compressed = gzip.compress(content, mtime=0)
+    cut = compressed[: int(len(compressed) * keep)]
+    (tmp_path / "cut").write_bytes(cut)
+    whole = zlib.decompressobj(wbits=31).decompress(cut)
+    (tmp_path / "whole").write_bytes(whole[: whole.rfind(b"\n") + 1])
+    found = {}
+    for file in ("cut", "whole"):
+        batches, rejects, ledger = reading([tmp_path / file])
+        found[file] = [(b.kind, b.batch.to_pylist()) for b in batches], ledger.skipped
+        expected = [(whole.count(b"\n") + 1, "truncated")] if file == "cut" else []
+        assert [(r.line, r.reason) for r in rejects] == expected
+    assert found["cut"] == found["whole"]
+    assert found["cut"][0]
