@@ -107,7 +107,8 @@ def _ids(graph: Graph) -> dict[Name, str]:
 
 def _label(edge: Edge) -> str:
     ports = ", ".join(str(port) for port in edge.ports[:2]) + (", …" if edge.port_count > 2 else "")
-    size = format_bytes(edge.bytes) if edge.bytes is not None else f"{format_count(edge.flows)} flow{'s' if edge.flows != 1 else ''}"
+    flows = f"{format_count(edge.flows)} flow{'s' if edge.flows != 1 else ''}"
+    size = format_bytes(edge.bytes) if edge.bytes is not None else flows
     return f"{ports} · {size}"
 
 
