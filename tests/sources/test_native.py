@@ -10,10 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory_input import MemoryInput
 
 from attribution import schema
 from attribution.errors import SourceError
 from attribution.sources import Ledger, read
+from attribution.sources.json_objects import object_lines
 from attribution.sources.native import Native, is_native_flows, parquet_heartbeats
 
 T0 = 1_767_225_600_000_000
@@ -464,3 +466,27 @@ def test_every_line_is_a_row_or_a_reject_with_its_number(lines, block_bytes, fin
     ]
     assert sorted((r.line, r.reason) for r in rejects) == bad
     assert sorted(rows, key=repr) == sorted(good, key=repr)
+
+
+NAMES = st.text(alphabet='ab"\\{}[],:\n\u00e4 ', max_size=10)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=12), st.sampled_from([None, 0, 2]), st.booleans(), st.integers(1, 300))
+def test_documents_are_cut_into_their_objects_wherever_reading_stops(names, indent, in_array, read_bytes):
+    rows = [FLOW | {"local_port": n, "observer": name, "extra": {"deep": [name]}} for n, name in enumerate(names)]
+    texts = [json.dumps(row, indent=indent) for row in rows]
+    text = json.dumps(rows, indent=indent) if in_array else " \n ".join(texts)
+    # The line on which each object starts, by the text itself: an object's first key stands behind its brace.
+    opening = [text.rfind("{", 0, at) for at in range(len(text)) if text.startswith('"start"', at)]
+    lines = [text.count("\n", 0, at) + 1 for at in opening]
+    assert len(lines) == len(rows)
+    rejects = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("attribution.sources.json_objects._READ_BYTES", read_bytes)
+        found = {}
+        data = MemoryInput(text)
+        for numbers, block in object_lines(data, lambda *bad: rejects.append(bad)):
+            for number, line in zip(numbers.tolist(), block.decode().split("\n"), strict=False):
+                found[json.loads(line)["local_port"]] = (number, json.loads(line))
+    assert rejects == []
+    assert found == {n: (lines[n], row) for n, row in enumerate(rows)}
