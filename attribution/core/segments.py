@@ -68,8 +68,7 @@ def last_at_or_before(times: Int64, low: Int64, length: Int64, asked: Int64) -> 
     """Binary search in many slices at once: the last position in [low, low + length) whose time is <= asked."""
     for _ in range((int(length.max(initial=1)) - 1).bit_length()):
         half = length >> 1
-        middle = low + half
-        low = np.where(times.take(middle) <= asked, middle, low)
+        low = low + half * (times.take(low + half) <= asked)
         length = length - half
     return low
 

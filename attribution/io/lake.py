@@ -113,18 +113,19 @@ def read_manifest(lake: Path) -> dict[str, Any]:
     """
     path = lake / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        found = "no such folder" if not lake.exists() else f"it has no {MANIFEST}"
-        raise LakeError(f"{lake} is no lake: {found}. `attribution replay --out {lake}` makes one") from None
+        missing = "no such folder" if not lake.exists() else f"it has no {MANIFEST}"
+        raise LakeError(f"{lake} is no lake: {missing}. `attribution replay --out {lake}` makes one") from None
     except (OSError, ValueError) as error:
         raise LakeError(f"cannot read {path}: {error}") from None
-    if manifest.get("format") != LAKE_FORMAT:
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != LAKE_FORMAT:
         raise LakeError(
-            f"{lake} is a lake of format {manifest.get('format')!r}, this version reads {LAKE_FORMAT}: "
+            f"{lake} is a lake of format {found!r}, this version reads {LAKE_FORMAT}: "
             "read it with the version that wrote it, or replay again"
         )
-    return manifest
+    return dict(manifest)
 
 
 def _check_replaceable(lake: Path) -> None:

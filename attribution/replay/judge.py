@@ -65,25 +65,28 @@ class Judge:
             self._by_slabs(report)
 
     def _at_once(self, report: Report) -> None:
-        """All evidence is known: batches in any order on all workers."""
-        resolver = self._attributor.resolver()
-        self._write_ranges(pa.Table.from_batches([resolver.ownership.ranges()]))
+        """All evidence is known: batches in any order on all workers, the first of them read while it is digested."""
         writers = _Writers(self._folder / "attributed_flows")
         lock = Lock()
 
         def work(flows: Any) -> None:
-            attributed = resolver.attribute(flows)
+            attributed = digested.result().attribute(flows)
             writers.mine().write(attributed)
             with lock:
                 self.tally.add(attributed)
                 report("attributing", self.tally.flows)
 
+        def write_ranges() -> None:
+            self._write_ranges(pa.Table.from_batches([digested.result().ownership.ranges()]))
+
         with ThreadPoolExecutor(self._workers) as pool:
+            digested = pool.submit(self._attributor.resolver)
             under_way: deque[Future[None]] = deque()
             for flows in self._collection.flows():
                 under_way.append(pool.submit(work, flows))
                 if len(under_way) > _AHEAD * self._workers:
                     under_way.popleft().result()
+            under_way.append(pool.submit(write_ranges))
             for future in under_way:
                 future.result()
             list(pool.map(HourlyWriter.close, writers.all))
