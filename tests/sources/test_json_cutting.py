@@ -62,6 +62,7 @@ def test_lines_of_one_shape_are_cut_whatever_the_length_of_their_values(final_ne
         b'{"l":[{"a":1},{"a":2}],"a":"outside","b":1}',
         b'{"a":{"a":"inner"},"b":"outer","o":null}',
         b'{"a":"colon: here","b":"{}[],","o":{"p":","}}',
+        b'{"a" : ":x","b" : ":y", "filler" : ":"}',
     ],
 )
 def test_every_way_to_write_an_object_is_cut_or_left(line):
@@ -117,6 +118,9 @@ def test_what_is_no_number_of_64_bits_is_left_to_a_parser(token):
         b"",
         b"{}",
         b"not JSON at all, of no shape",
+        b'{"a":":x","b":1,"z":"end"}',
+        b'{"a":":x","b":1}           ',
+        b'{"a":"x","z":":end"}       ',
         b'"a":"x","b":1,"z":"end"}',
         b'{"a":"x","b":1,"z":"end","a":"twice"}',
     ],
@@ -187,7 +191,7 @@ SCALARS = (
     | st.integers(0, 10**19)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=12)
-    | st.sampled_from(["10.0.0.1", 'quote"', "back\\slash", '":', "x,y", "{", "\u00e4"])
+    | st.sampled_from([":", ":80", "10.0.0.1", 'quote"', "back\\slash", '":', "x,y", "{", "\u00e4"])
 )
 OBJECTS = st.recursive(
     st.dictionaries(KEYS, SCALARS, max_size=5),
@@ -200,7 +204,7 @@ OBJECTS = st.recursive(
     st.lists(OBJECTS, min_size=1, max_size=3),
     st.lists(st.integers(0, 2), max_size=12),
     st.booleans(),
-    st.sampled_from([(",", ":"), (", ", ": ")]),
+    st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]),
 )
 def test_what_is_cut_is_what_a_parser_reads(objects, order, ascii_only, separators):
     texts = [json.dumps(o, ensure_ascii=ascii_only, separators=separators).encode() for o in objects]
