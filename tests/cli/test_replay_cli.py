@@ -1,0 +1,123 @@
+"""`attribution replay` as a user runs it: what it prints, what it leaves, and its exit status."""
+
+import gzip
+import json
+import subprocess
+import sys
+
+import pytest
+
+FLOW = {
+    "start": "2026-01-01T00:00:00Z",
+    "end": "2026-01-01T00:00:05Z",
+    "local_address": "10.0.0.1",
+    "local_port": 40000,
+    "remote_address": "10.0.0.2",
+    "remote_port": 443,
+    "protocol": 6,
+    "basis": "connection",
+    "local_workload": "a-1",
+    "local_service": "a",
+}
+BEAT = {"address": "10.0.0.2", "workload": "b-1", "service": "b"}
+
+
+def attribution(*arguments, stdin=None):
+    return subprocess.run(
+        [sys.executable, "-m", "attribution", *map(str, arguments)], capture_output=True, input=stdin, check=False
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    beats = [BEAT | {"start": f"2025-12-31T23:59:{s}Z", "end": f"2025-12-31T23:59:{s}Z"} for s in (10, 50)]
+    beats.append(BEAT | {"start": "2026-01-01T00:00:40Z", "end": "2026-01-01T00:00:40Z"})
+    (tmp_path / "beats.jsonl").write_text("".join(json.dumps(b) + "\n" for b in beats))
+    (tmp_path / "flows.jsonl.gz").write_bytes(gzip.compress((json.dumps(FLOW) + "\n").encode() * 20))
+    return tmp_path
+
+
+def test_flows_are_attributed_and_the_status_is_zero(folder):
+    done = attribution(
+        "replay", "--flows", folder / "flows.jsonl.gz", "--heartbeats", folder / "beats.jsonl",
+        "--out", folder / "lake", "--format", "json",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    summary = json.loads(done.stdout)
+    assert summary["flows"] == 20
+    assert {(r["side"], r["method"], r["reason"], r["flows"]) for r in summary["attributed"]} == {
+        ("local", "capture", "reported", 20),
+        ("remote", "heartbeat", "bridged", 20),
+    }
+
+
+def test_the_table_says_what_was_read_and_where_the_lake_is(folder):
+    done = attribution("replay", "--flows", folder / "flows.jsonl.gz", "--out", folder / "lake")
+    text = done.stdout.decode()
+    assert "20 flows in" in text
+    assert str(folder / "lake") in text
+    assert "20  flow (native)" in text
+
+
+def test_rejected_rows_are_kept_with_their_line_and_the_status_tells(folder):
+    bad = FLOW | {"remote_port": 99999}
+    lines = [json.dumps(FLOW)] * 30 + [json.dumps(bad), "{broken"]
+    done = attribution("replay", "--flows", "-", "--out", folder / "lake", stdin="\n".join(lines).encode())
+    assert done.returncode == 3
+    rejects = [json.loads(line) for line in (folder / "lake" / "rejects.jsonl").read_text().splitlines()]
+    assert {(r["source"], r["line"], r["reason"]) for r in rejects} == {
+        ("<stdin>", 31, "impossible_port"),
+        ("<stdin>", 32, "malformed"),
+    }
+    assert b"30 flows in" in done.stdout
+
+
+def test_too_many_rejected_rows_stop_the_run_and_leave_nothing(folder):
+    lines = [json.dumps(FLOW), "{broken", "{broken"]
+    done = attribution("replay", "--flows", "-", "--out", folder / "lake", stdin="\n".join(lines).encode())
+    assert done.returncode == 1
+    assert b"2 of 3 rows were rejected" in done.stderr
+    assert not (folder / "lake").exists()
+
+
+def test_a_truncated_file_costs_its_end_only(folder):
+    rows = b"".join(json.dumps(FLOW | {"tcp_flags": i}).encode() + b"\n" for i in range(9000))
+    (folder / "cut.gz").write_bytes(gzip.compress(rows)[:-200])
+    done = attribution(
+        "replay", "--flows", folder / "cut.gz", "--flows", folder / "flows.jsonl.gz", "--out", folder / "lake",
+        "--format", "json",
+    )  # fmt: skip
+    assert done.returncode == 3
+    summary = json.loads(done.stdout)
+    assert 20 < summary["flows"] < 9020
+    assert [(r["reason"], r["rows"]) for r in summary["rejected"]] == [("truncated", 1)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--flows", "missing.log"], 1, b"no such file"),
+        (["--flows", "empty"], 1, b"no file in it"),
+        (["--flows", "flows.jsonl.gz", "--max-gap", "soon"], 1, b"write a number and a unit"),
+        (["--flows", "flows.jsonl.gz", "--hold", "1s"], 1, b"hold (1s) must be at least"),
+        ([], 2, b"Missing option"),
+    ],
+)
+def test_errors_say_what_was_found_and_what_to_do(folder, monkeypatch, arguments, status, message):
+    monkeypatch.chdir(folder)
+    (folder / "empty").mkdir()
+    done = attribution("replay", *arguments, "--out", "lake")
+    assert done.returncode == status
+    assert message in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert not (folder / "lake").exists()
+
+
+def test_settings_of_a_file_are_used_and_options_win(folder):
+    (folder / "rules.toml").write_text('[attribution]\nmax_gap = "30s"\nhold = "2m"\n')
+    arguments = ["replay", "--flows", folder / "flows.jsonl.gz", "--heartbeats", folder / "beats.jsonl"]
+    arguments += ["--config", folder / "rules.toml", "--out", folder / "lake", "--format", "json"]
+    reasons = {r["reason"] for r in json.loads(attribution(*arguments).stdout)["attributed"] if r["side"] == "remote"}
+    assert reasons == {"gap"}
+    summary = json.loads(attribution(*arguments, "--max-gap", "1m").stdout)
+    assert {r["reason"] for r in summary["attributed"] if r["side"] == "remote"} == {"bridged"}
