@@ -98,7 +98,7 @@ class Demo:
         for line in (
             f"attribution whois {lake} {address}",
             f"attribution explain {lake} --edge gateway '(unattributed: gap)'",
-            f"attribution graph {lake} --window -10m.. --diff -40m..-30m",
+            f"attribution graph {lake} --window -10m.. --diff -40m..-30m --attributed-only",
             f"attribution talkers {lake} --by port",
             "attribution replay --help",
         ):

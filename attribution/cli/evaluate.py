@@ -121,7 +121,7 @@ def _document(result: Evaluation, limit: int | None) -> Sequence[Section | str]:
         Section(columns=_REASONS, rows=result.by_reason(), title=f"By reason: {OURS} (remote side: to workloads)"),
         _by_service(result, "service", services, limit, title="Flows to each service: share misattributed"),
         _by_service(
-            result, "client", clients, limit, title="What each service calls: share misattributed, false edges"
+            result, "client", clients, limit, title="What each service talks to: share misattributed, false edges"
         ),
     ]
 
