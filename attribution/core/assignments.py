@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.address_book import AddressBook
 from attribution.core.columns import (
     NEVER_AFTER,
     NEVER_BEFORE,
@@ -19,14 +20,13 @@ from attribution.core.columns import (
     Int32,
     Int64,
     encode,
-    find,
     integers,
     microseconds,
     next_start,
-    recode,
     starts_of_runs,
 )
 from attribution.core.evidence import ANY_PORT
+from attribution.core.segments import last_at_or_before
 
 #: What the events say of an interval: nobody during all of it, one owner during all of it, anything else.
 NOBODY, ASSIGNED, CHANGED = 0, 1, 2
@@ -76,7 +76,7 @@ class _Steps:
     The first step of every key begins before all time, with nobody.
 
     Attributes:
-        first: position of each key's first step.
+        first: position of each key's first step, and one past the last of all.
         time: moment from which the step holds.
         holder: the owner; -1 nobody, -2 contested.
         held_until: last moment up to which the holder stays the same.
@@ -111,22 +111,16 @@ class AssignmentIndex:
 
     def __init__(self, events: Any) -> None:
         """Digest `events`, a canonical Arrow batch or table of `schemas/assignment.avsc`, in any order."""
-        address, self._addresses = encode(events.column("address"))
+        address, addresses = encode(events.column("address"))
+        self._addresses = AddressBook(addresses)
         owner, self.owners = encode(events.column("owner"))
         service, self.services = encode(events.column("service"))
         assign = pc.equal(events.column("action").cast(pa.string()), "assign").to_numpy(zero_copy_only=False)
         self._keys = _Keys.of(address, integers(events.column("port"), null=ANY_PORT))
         time = microseconds(events.column("time"))
         self._steps = _steps(self._keys, time, assign.astype(np.bool_), owner, service)
-        # Ranks of times, so that (key, time) fits one number however long the history is.
-        self._times = np.unique(self._steps.time)
-        self._order = self._ranked(
-            np.repeat(np.arange(len(self._keys.keys)), np.diff(np.append(self._steps.first, len(self._steps.time)))),
-            self._steps.time,
-        )
-
-    def _ranked(self, group: Int64, time: Int64) -> Int64:
-        return group * np.int64(len(self._times) + 1) + np.searchsorted(self._times, time, side="right")
+        # The step after a key's first is its first event: every key has one.
+        self._begun = self._steps.time[self._steps.first[:-1] + 1]
 
     def ask(self, address: Any, port: Int32, a: Int64, b: Int64) -> Assigned:
         """Who the events say held each (address, port) during all of [a, b].
@@ -141,11 +135,11 @@ class AssignmentIndex:
         state, owner, service = np.zeros(size, np.uint8), np.full(size, -1, np.int32), np.full(size, -1, np.int32)
         if len(self._keys.keys) == 0:
             return Assigned(state, owner, service)
-        codes, values = encode(address)
-        group = self._group(recode(codes, find(values, self._addresses)), port, b)
+        group = self._group(self._addresses.find(address), port, b)
         rows = np.flatnonzero(group >= 0)
         steps, b = self._steps, b[rows]
-        at = np.searchsorted(self._order, self._ranked(group[rows], a[rows]), side="right") - 1
+        first = steps.first[group[rows]]
+        at = last_at_or_before(steps.time, first, steps.first[group[rows] + 1] - first, a[rows])
         holder, constant = steps.holder[at], steps.held_until[at] >= b
         assigned = constant & (holder >= 0)
         named = assigned & (steps.service[at] >= 0) & (steps.service_at[at] <= b) & (steps.service_until[at] >= b)
@@ -158,8 +152,7 @@ class AssignmentIndex:
         """The key of the port where it has an event by `b`, else that of the whole address."""
         whole = self._keys.find(address, np.full(len(port), ANY_PORT, np.int32))
         own = self._keys.find(address, port)
-        # The step after a key's first is its first event: every key has one.
-        begun = (own >= 0) & (self._steps.time[self._steps.first[own] + 1] <= b)
+        begun = (own >= 0) & (self._begun[own] <= b)
         return np.where(begun, own, whole)
 
 
@@ -197,7 +190,9 @@ def _steps(keys: _Keys, time: Int64, assign: Bool, owner: Int32, service: Int32)
     holder = np.where(freed > decided, np.int32(_NONE), given[decided])
 
     named = _the_one(service, assign & (service >= 0), begin)[decided]
-    return _Steps(first, time, holder, _until(group, time, holder), *_services(group, time, named))
+    return _Steps(
+        np.append(first, len(time)), time, holder, _until(group, time, holder), *_services(group, time, named)
+    )
 
 
 def _the_one(value: Int32, counts: Bool, begin: Int64) -> Int32:
