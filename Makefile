@@ -41,7 +41,8 @@ docs: install  ## Write the generated reference pages anew.
 	$(BIN)/python tools/reference.py
 
 bench: install  ## Measure speed against other engines on the same input.
-	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python benchmarks/replay.py --growth
+	$(BIN)/python benchmarks/text.py
 
 oldest: pyproject.toml  ## Pass the tests of the core on the oldest supported libraries.
 	$(PYTHON) -m venv $(OLDEST)

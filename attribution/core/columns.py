@@ -103,6 +103,14 @@ def microseconds(column: Any) -> Int64:
     return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
 
 
+def is_value(texts: Any, value: Any) -> Any:
+    """Arrow mask of the rows that hold the text scalar `value`; null is none."""
+    if isinstance(texts, pa.DictionaryArray):
+        matches = pc.fill_null(pc.equal(texts.dictionary, value), False)
+        return pc.fill_null(matches.take(texts.indices), False)
+    return pc.fill_null(pc.equal(texts, value), False)
+
+
 def floats(column: Any, *, null: float) -> npt.NDArray[np.float64]:
     """A nullable column of floats with `null` in the place of nulls."""
     if isinstance(column, pa.ChunkedArray):

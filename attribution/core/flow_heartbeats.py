@@ -5,6 +5,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columns import is_value
 from attribution.core.prefixes import PrefixTable
 from attribution.schema import HEARTBEAT, record
 
@@ -34,7 +35,7 @@ def flow_heartbeats(
         flows = _as_batch(flows)
     if span == "none":
         flows = flows.slice(0, 0)
-    known = pc.and_(flows.column("local_workload").is_valid(), _is(flows.column("basis"), _CONNECTION))
+    known = pc.and_(flows.column("local_workload").is_valid(), is_value(flows.column("basis"), _CONNECTION))
     seen = flows if pc.all(known, min_count=0).as_py() else flows.filter(known)
     port = pa.nulls(seen.num_rows, record(HEARTBEAT)["port"].type)
     if shared is not None:
@@ -54,14 +55,6 @@ def flow_heartbeats(
     fields = record(HEARTBEAT).fields
     schema = pa.schema([pa.field(f.name, columns[f.name].type, nullable=f.nullable) for f in fields])
     return pa.record_batch([columns[f.name] for f in fields], schema=schema)
-
-
-def _is(texts: Any, value: Any) -> Any:
-    """Mask of the rows that hold the text scalar `value`; null is none."""
-    if isinstance(texts, pa.DictionaryArray):
-        is_value = pc.fill_null(pc.equal(texts.dictionary, value), False)
-        return pc.fill_null(is_value.take(texts.indices), False)
-    return pc.fill_null(pc.equal(texts, value), False)
 
 
 def _as_batch(table: Any) -> Any:

@@ -24,6 +24,11 @@ class Ownership:
         self.evidence: Evidence = digest(self.heartbeats, settings)
         self.index = EvidenceIndex(self.evidence, settings)
         self._max_gap = settings.max_gap
+        ranges = self.evidence.ranges
+        # With one entry more, which -1 finds: no range.
+        self._workload = np.append(ranges.workload, np.int32(-1))
+        self._service = np.append(ranges.service, np.int32(-1))
+        self._uniform = np.append(ranges.uniform, True)
         self._addresses = AddressBook(self.heartbeats.addresses)
         self._is_shared = np.zeros(self.evidence.keys.addresses + 1, np.bool_)
         self._is_shared[self.evidence.keys.shared] = True
@@ -62,7 +67,7 @@ class Ownership:
 
     def workload_of(self, answer: Answer) -> Int32:
         """Workload of each answer as a number into `heartbeats.workloads`; -1 where there is none."""
-        return np.append(self.evidence.ranges.workload, np.int32(-1))[answer.range]
+        return self._workload[answer.range]
 
     def service_of(self, answer: Answer, question: Question) -> Int32:
         """Service of each answer as a number into `heartbeats.services`; -1 where none or several are named.
@@ -71,8 +76,8 @@ class Ownership:
         the first of them.
         """
         ranges = self.evidence.ranges
-        service = np.append(ranges.service, np.int32(-1))[answer.range]
-        rows = np.flatnonzero(~np.append(ranges.uniform, True)[answer.range])
+        service = self._service[answer.range]
+        rows = np.flatnonzero(~self._uniform[answer.range])
         if len(rows):
             owner = answer.range[rows].astype(np.int64)
             within = answer.reason[rows] == CODES["within"]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import Bool, Int32, Int64, integers, microseconds
+from attribution.core.columns import Bool, Int32, Int64, integers, is_value, microseconds
 from attribution.core.evidence import ANY_PORT
 from attribution.core.fallback import Fallback
 from attribution.core.index import Question
@@ -18,6 +18,7 @@ from attribution.core.ownership import Ownership
 from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
 from attribution.schema import arrow_schema
 
+_CONNECTION = pa.scalar("connection")
 _METHOD_NAMES = pa.array(METHODS)
 _REASON_NAMES = pa.array(REASONS)
 _METHOD = np.array([list(METHODS).index(METHOD_OF[reason]) for reason in REASONS], np.int8)
@@ -75,9 +76,7 @@ class Resolver:
     def question(self, flows: Any) -> Question:
         """What each flow asks of the evidence on either side."""
         start, end = microseconds(flows.column("start")), microseconds(flows.column("end"))
-        basis = flows.column("basis")
-        connection = pc.equal(basis.dictionary_decode() if pa.types.is_dictionary(basis.type) else basis, "connection")
-        connection = connection.to_numpy(zero_copy_only=False)
+        connection = is_value(flows.column("basis"), _CONNECTION).to_numpy(zero_copy_only=False)
         tolerance = self._settings.clock_tolerance
         return Question(start - tolerance, np.where(connection, start, end) + tolerance, start, end, connection)
 
@@ -105,35 +104,32 @@ class Resolver:
 
     def _local(self, flows: Any, question: Question, captured: Bool) -> dict[str, Any]:
         """The local side's columns: what was captured stands, the rest is asked."""
+        if not captured.any():
+            return self._columns(
+                "local", self._side(flows.column("local_address"), flows.column("local_port"), question)
+            )
         size = flows.num_rows
-        reported = Side(
-            workload=np.full(size, -1, np.int32),
-            service=np.full(size, -1, np.int32),
-            reason=np.full(size, CODES["reported"], np.uint8),
-            distance=np.full(size, -1, np.int64),
-        )
+        reason = np.full(size, CODES["reported"], np.uint8)
+        given = {name: flows.column(name) for name in ("local_workload", "local_service")}
         rows = np.flatnonzero(~captured)
-        if len(rows):
-            part = flows.select(["local_address", "local_port"]).take(pa.array(rows))
-            asked = self._side(part.column(0), part.column(1), question.take(rows))
-            for name in ("workload", "service", "reason", "distance"):
-                getattr(reported, name)[rows] = getattr(asked, name)
-        columns = self._columns("local", reported)
-        for name in ("local_workload", "local_service"):
-            if len(rows) == 0:
-                columns[name] = flows.column(name)
-            elif len(rows) < size:
-                given, found = flows.column(name).cast(pa.string()), columns[name].cast(pa.string())
-                columns[name] = pc.if_else(pa.array(captured), given, found).dictionary_encode()
+        if len(rows) == 0:
+            return given | _why("local", reason, np.full(size, -1, np.int64))
+        side = Side(np.full(size, -1, np.int32), np.full(size, -1, np.int32), reason, np.full(size, -1, np.int64))
+        part = flows.select(["local_address", "local_port"]).take(pa.array(rows))
+        asked = self._side(part.column(0), part.column(1), question.take(rows))
+        for name in ("workload", "service", "reason", "distance"):
+            getattr(side, name)[rows] = getattr(asked, name)
+        columns = self._columns("local", side)
+        for name, column in given.items():
+            found = columns[name].cast(pa.string())
+            columns[name] = pc.if_else(pa.array(captured), column.cast(pa.string()), found).dictionary_encode()
         return columns
 
     def _columns(self, which: str, side: Side) -> dict[str, Any]:
         return {
             f"{which}_workload": pc.take(self.workloads, pa.array(side.workload, mask=side.workload < 0)),
             f"{which}_service": _dictionary(side.service, self.services),
-            f"{which}_method": pa.DictionaryArray.from_arrays(pa.array(_METHOD[side.reason]), _METHOD_NAMES),
-            f"{which}_reason": pa.DictionaryArray.from_arrays(pa.array(side.reason.view(np.int8)), _REASON_NAMES),
-            f"{which}_distance": pa.array(side.distance, mask=side.distance < 0),
+            **_why(which, side.reason, side.distance),
         }
 
     def _hostname(self, flows: Any, question: Question) -> Any:
@@ -146,6 +142,15 @@ class Resolver:
         if given.null_count == len(given):
             return found
         return pc.coalesce(given.cast(pa.string()), found.cast(pa.string()))
+
+
+def _why(which: str, reason: npt.NDArray[np.uint8], distance: Int64) -> dict[str, Any]:
+    """The columns that say where a side's answer came from, why, and how far the evidence was."""
+    return {
+        f"{which}_method": pa.DictionaryArray.from_arrays(pa.array(_METHOD[reason]), _METHOD_NAMES),
+        f"{which}_reason": pa.DictionaryArray.from_arrays(pa.array(reason.view(np.int8)), _REASON_NAMES),
+        f"{which}_distance": pa.array(distance, mask=distance < 0),
+    }
 
 
 def _dictionary(number: Int32, names: Any) -> Any:

@@ -198,6 +198,8 @@ class Ahead:
         latest_end: largest end of the key's pieces up to this one.
         workload: its workload.
         other_at: start of the key's next piece that belongs to another workload.
+
+    `piece`, `start`, `latest_end` and `other_at` have one entry more, which stands for no piece.
     """
 
     offset: Int64
@@ -209,18 +211,17 @@ class Ahead:
 
     def next_start(self, group: Int32, known: Int64) -> Int64:
         """Start of the key's first piece after the `known` ones; after all time where there is none."""
-        return np.where(known < self.offset[group + 2], np.append(self.start, NEVER_AFTER)[known], NEVER_AFTER)
+        return np.where(known < self.offset[group + 2], self.start[known], NEVER_AFTER)
 
     def last_end(self, group: Int32, known: Int64) -> Int64:
         """Latest end of the key's pieces among the `known` ones; before all time where there is none."""
-        before = np.append(self.latest_end, NEVER_BEFORE)[known - 1]
-        return np.where(known > self.offset[group + 1], before, NEVER_BEFORE)
+        return np.where(known > self.offset[group + 1], self.latest_end[known - 1], NEVER_BEFORE)
 
     def only_newcomer(self, group: Int32, known: Int64, until: Int64) -> tuple[Int64, Bool]:
         """The key's first piece after the `known` ones, and whether its workload alone appears up to `until`."""
         alone = self.next_start(group, known) <= until
-        alone &= np.append(self.other_at, NEVER_BEFORE)[known] > until
-        return np.append(self.piece, -1)[known], alone
+        alone &= self.other_at[known] > until
+        return self.piece[known], alone
 
     def end_of_last(self, known: Int64) -> Int64:
         """End of the last of the `known` pieces; the caller knows that the key has one."""
@@ -236,9 +237,9 @@ def look_ahead(evidence: Evidence) -> Ahead:
     same_key = np.append(group, -1)[following] == group
     return Ahead(
         offset=np.searchsorted(group + 1, np.arange(evidence.keys.groups + 2)),
-        piece=order,
-        start=start,
+        piece=np.append(order, -1),
+        start=np.append(start, NEVER_AFTER),
         end=pieces.end[order],
-        latest_end=running_max(pieces.end[order], group),
-        other_at=np.where(same_key, np.append(start, NEVER_AFTER)[following], NEVER_AFTER),
+        latest_end=np.append(running_max(pieces.end[order], group), NEVER_BEFORE),
+        other_at=np.append(np.where(same_key, np.append(start, NEVER_AFTER)[following], NEVER_AFTER), NEVER_BEFORE),
     )
