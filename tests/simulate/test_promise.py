@@ -6,6 +6,7 @@ import pytest
 from attribution.attributor import Attributor
 from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.flow_heartbeats import flow_heartbeats
+from attribution.core.prefixes import PrefixTable
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
 from attribution.simulate.alignment import align
 from attribution.simulate.baselines import EventLog, baselines
@@ -15,13 +16,13 @@ from attribution.simulate.scenarios import scenario
 from attribution.simulate.simulation import simulate
 
 
-def evaluated(chosen, seed, settings=None):
+def evaluated(chosen, seed, settings=None, *, shared=None):
     """A simulation through the rules in memory, held against its truth."""
     simulation = simulate(chosen, seed=seed)
     attributor = Attributor(settings or Settings(clock_tolerance=chosen.clock_tolerance))
     flows = pa.Table.from_batches(list(simulation.flow_batches())).combine_chunks().to_batches()[0]
     attributor.observe(simulation.heartbeat_table())
-    attributor.observe(flow_heartbeats(flows))
+    attributor.observe(flow_heartbeats(flows, shared=shared))
     attributor.observe_assignments(simulation.assignment_table())
     attributor.observe_labels(simulation.label_table())
     out = attributor.attribute(flows)
@@ -40,6 +41,16 @@ def test_a_hostile_fleet_is_never_misattributed(seed, override):
     assert result.coverage > 0.25
     # The same input has room for mistakes: event-based attribution makes them.
     assert latest["misattributed_share"] > 0.1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shared_prefixes_keep_flows_of_silent_neighbours_apart(seed):
+    """Hosts shared by port, a part of whose owners no heartbeat shows, while the flows of the others are captured."""
+    crowded = ("port_owner_share=0.4", "silent_share=0.15", "shared_capture_share=1", "capture_share=1", "hosts=30")
+    hosts = PrefixTable.of_prefixes(["172.16.0.0/12"])
+    result = evaluated(scenario("hostile", ("connections=6000", *crowded)), seed, shared=hosts)
+    assert result.misattributed == 0
+    assert result.coverage > 0.1
 
 
 def test_a_tolerance_below_the_clocks_errors_would_show():
