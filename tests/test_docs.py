@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import json
 import re
 import shlex
 import subprocess
@@ -20,10 +21,16 @@ from attribution.sources import registry, skips
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
-_spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
-reference = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = reference
-_spec.loader.exec_module(reference)
+
+def tool(script):
+    """A script of `tools/` as a module."""
+    spec = importlib.util.spec_from_file_location(script, ROOT / "tools" / f"{script}.py")
+    module = sys.modules[script] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+demo, reference = tool("demo"), tool("reference")
 
 
 def text(path):
@@ -119,6 +126,28 @@ def test_a_command_in_the_documentation_can_be_given(call):
 def test_a_wrong_command_would_be_noticed(arguments):
     with pytest.raises((click.UsageError, AssertionError)):
         check(cli.get_command(click.Context(cli), "graph"), arguments)
+
+
+def test_every_command_that_the_demo_runs_or_names_can_be_given(tmp_path, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(demo.Demo, "_run", lambda _, shown, *_args, **_options: ran.append(shown))
+    monkeypatch.setattr(demo, "busiest_address", lambda _: "10.0.0.1")
+    counts = {"misattributed": 1, "edges_false": 2, "edges_claimed": 3}
+    evaluation = {"clients": [{"client": "gateway", "flows": 4, "systems": {"ours": counts}}]}
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    demo.Demo(tmp_path).run()
+    printed = capsys.readouterr().out
+    assert re.search(r"named wrongly +25\.0%\n.*exist +2 of 3\n", printed)
+    named = [
+        call for line in re.findall(r"^  (attribution .*)", printed, re.MULTILINE) for call in attribution_calls(line)
+    ]
+    calls = [shown[1:] for shown in ran if shown[0] == "attribution"] + named
+    assert {call[0] for call in calls} >= {"replay", "graph", "whois", "explain", "talkers", "simulate", "evaluate"}
+    for verb, *arguments in calls:
+        check(cli.get_command(click.Context(cli), verb), arguments)
+    for shown in ran:
+        if shown[0] == "python":
+            assert all((ROOT / argument).is_file() for argument in shown[1:])
 
 
 def test_examples_in_help_texts_keep_their_lines():

@@ -110,12 +110,11 @@ A lake's `lake.json` holds the settings that it was made with, durations in micr
 """
     rows, keys = [], []
     for field in fields(Settings):
-        duration = isinstance(field.default, int)
+        default = format_duration(field.default) if isinstance(field.default, int) else ""
         name = field.name.replace("_prefixes", "-prefix").replace("_", "-")
-        option = f"`--{name} DURATION`" if duration else f"`--{name} CIDR`, repeatable"
-        default = format_duration(field.default) if duration else ""
+        option = f"`--{name} DURATION`" if default else f"`--{name} CIDR`, repeatable"
         rows.append([f"`{field.name}`", default or "none", option, _sentence(documented[field.name])])
-        keys.append(f'{field.name} = "{default}"' if duration else f'{field.name} = ["10.0.0.0/8"]')
+        keys.append(f'{field.name} = "{default}"' if default else f'{field.name} = ["10.0.0.0/8"]')
     yield _table(["setting", "default", "option", "meaning"], rows)
     yield "\nDurations are a number and a unit: `us`, `ms`, `s`, `m` or `min`, `h`, `d`. As a file:\n"
     yield "\n".join(["```toml", "[attribution]", *keys, "```"])
