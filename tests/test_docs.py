@@ -98,6 +98,8 @@ def commands():
 
 def check(command, arguments):
     """Parse as click does, but for paths, which need not exist here."""
+    if "--help" in arguments:
+        return
     context = click.Context(command)
     values, rest, _ = command.make_parser(context).parse_args(list(arguments))
     assert not rest, f"left over: {rest}"
@@ -105,8 +107,6 @@ def check(command, arguments):
         value = values.get(parameter.name)
         value = None if value is getattr(click.core, "UNSET", None) else value  # what click 8.3 and later put there
         given = value if isinstance(value, list | tuple) else [value] if value is not None else []
-        if "help" in values:
-            return
         assert given or not parameter.required, f"{parameter.name} is missing"
         if not isinstance(parameter.type, click.Path | click.Tuple):
             for one in given:
