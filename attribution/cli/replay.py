@@ -33,7 +33,7 @@ def _paths(kind: str, text: str, *, required: bool = False) -> Callable[[Callabl
 
 @click.command(name="replay")
 @_paths("flows", "Flow logs: file, folder, glob, or - for standard input; repeatable.", required=True)
-@_paths("heartbeats", "More heartbeats: native, pod lists, leases, another log's endpoints.")
+@_paths("heartbeats", "More heartbeats: native, pod lists, leases, or a log whose flows are evidence only.")
 @_paths("assignments", "Assignment events: native, CloudTrail.")
 @_paths("name-bindings", "DNS answers: native, Zeek dns.")
 @_paths("labels", "Prefixes with names: ip-ranges.json or a prefix file.")

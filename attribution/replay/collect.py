@@ -52,21 +52,23 @@ class Collection:
                     self._count(batch.num_rows, report)
         for paths, kinds in (
             (others, INPUT_RECORDS),
-            (self._inputs.heartbeats, (HEARTBEAT,)),
+            (self._inputs.heartbeats, (HEARTBEAT, FLOW)),
             (self._inputs.assignments, (ASSIGNMENT,)),
             (self._inputs.name_bindings, (NAME_BINDING,)),
             (self._inputs.labels, (LABEL,)),
         ):
             if paths:
-                self._read(paths, kinds, report)
+                self._read(paths, kinds, report, keep_flows=paths is others)
         if not native:
             self.ledger.check()
 
-    def _read(self, paths: Sequence[str | Path], kinds: Sequence[str], report: Report) -> None:
+    def _read(self, paths: Sequence[str | Path], kinds: Sequence[str], report: Report, *, keep_flows: bool) -> None:
+        """Read sources; where flows are not to be kept, they are evidence only."""
         for found in read(paths, ledger=self.ledger, format=self._inputs.format, kinds=kinds):
             if found.kind == FLOW:
-                self._spool.add(found.batch)
-                if self._flows_are_heartbeats and found.flow_heartbeats != "none":
+                if keep_flows:
+                    self._spool.add(found.batch)
+                if (self._flows_are_heartbeats or not keep_flows) and found.flow_heartbeats != "none":
                     beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=self._shared)
                     self.store.add(HEARTBEAT, beats)
             else:

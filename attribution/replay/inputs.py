@@ -12,7 +12,7 @@ class Inputs:
 
     Attributes:
         flows: flow logs; evidence that stands among them (DNS logs, leases, endpoints) is used too.
-        heartbeats: more heartbeats.
+        heartbeats: more heartbeats; of flow logs, the heartbeats that their flows are.
         assignments: assignment events.
         name_bindings: DNS answers.
         labels: prefixes with names.

@@ -10,7 +10,7 @@ _FLOW_LOG = {
 ANY_FORMAT: dict[str, str] = {
     "empty_file": "The file has no content; rotated logs often have not.",
     "other_kind": (
-        "The row is a record, but not of the kind that its option asks for: flows given as `--heartbeats`. Give the "
+        "The row is a record, but not of the kind that its option asks for: flows given as `--labels`, say. Give the "
         "file as `--flows` to use all that is in it."
     ),
 }

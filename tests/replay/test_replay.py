@@ -194,6 +194,25 @@ def test_flows_with_a_known_local_side_are_evidence_for_the_others(tmp_path):
         assert table.column("remote_workload").to_pylist().count("w") == (1 if expected else 0)
 
 
+def test_a_flow_log_among_the_heartbeats_is_evidence_and_is_not_attributed(tmp_path):
+    flow = {"start": T0, "end": T0 + MINUTE, "basis": "connection"}
+    asked = flow | {"start": T0 + 9 * SECOND, "local_address": "10.0.0.1", "remote_address": "10.0.0.2"}
+    known = flow | {
+        "local_address": "10.0.0.2",
+        "remote_address": "10.0.0.1",
+        "local_workload": "w",
+        "local_service": "s",
+    }
+    schema = arrow_schema("flow")
+    for name, row in (("asked", asked), ("known", known)):
+        table = pa.Table.from_pylist([{field: row.get(field) for field in schema.names}], schema=schema)
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    inputs = Inputs(flows=[tmp_path / "asked.parquet"], heartbeats=[tmp_path / "known.parquet"])
+    assert replay(inputs, tmp_path / "lake", flows_are_heartbeats=False).tally.flows == 1
+    table = ds.dataset(tmp_path / "lake" / "attributed_flows", format="parquet").to_table()
+    assert table.column("remote_workload").to_pylist() == ["w"]
+
+
 def test_settings_are_kept_with_the_lake(paths, tmp_path):
     settings = Settings(max_gap=10 * MINUTE, hold=20 * MINUTE)
     replay(Inputs(flows=[paths["flow"]]), tmp_path / "lake", settings=settings)
