@@ -25,6 +25,7 @@ class Settings:
     retention: int = 24 * HOUR
     name_stretch: int = MINUTE
     workload_prefixes: tuple[str, ...] = ()
+    shared_prefixes: tuple[str, ...] = ()  # decides what heartbeats flows are, not what heartbeats say
 
 
 @dataclass(frozen=True)
