@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, settings
 
 # Generated cases are small, but one case may run the whole pipeline several times: no deadline per case.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("quick", max_examples=60, **_COMMON)
+settings.register_profile("quick", max_examples=40, **_COMMON)
 settings.register_profile("thorough", max_examples=2_000, **_COMMON)
 # `--hypothesis-profile=thorough` is applied after this file is read, and wins.
 settings.load_profile("quick")
