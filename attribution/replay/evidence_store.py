@@ -37,7 +37,7 @@ class EvidenceStore:
     Args:
         folder: where evidence goes that does not fit.
         settings: the settings of the rules.
-        limit: rows of heartbeats and name bindings that may stay in memory; about 0.5 KB each while they are digested.
+        limit: rows of heartbeats and name bindings that may stay in memory; about 1 KB each while they are digested.
     """
 
     def __init__(self, folder: Path, settings: Settings, *, limit: int) -> None:

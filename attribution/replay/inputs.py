@@ -39,6 +39,6 @@ class Limits:
     """
 
     rejected_share: float = 0.1
-    evidence_rows: int = 4_000_000
+    evidence_rows: int = 2_000_000
     flow_bytes: int = 256 << 20
     workers: int = field(default_factory=lambda: min(8, os.cpu_count() or 1))
