@@ -97,19 +97,25 @@ class EvidenceIndex:
     def _settle(self, rows: Int64, group: Int32, at: Int64, question: Question, answer: Answer) -> None:
         """Write the answers of the rows that no single owner settles: conflict, within, gap or unknown."""
         known = self._segments.pieces[at]
-        past = self._past(group, known, question)
-        evident = past | self._coming(group, known, question)
-        reason = np.where(evident, np.uint8(_GAP), np.uint8(_UNKNOWN))
         conflict = self._segments.conflict_at[at] <= question.b
-        reason[conflict] = _CONFLICT
+        reason = np.where(conflict, np.uint8(_CONFLICT), np.uint8(_GAP))
+        answer.reason[rows] = reason
+        # Where somebody was seen before, it is a gap whatever comes; most rows end here.
+        fresh = np.flatnonzero(~conflict & ~self._past(group, known, question))
+        if len(fresh):
+            self._newcomers(rows[fresh], group[fresh], known[fresh], question.take(fresh), answer)
+
+    def _newcomers(self, rows: Int64, group: Int32, known: Int64, question: Question, answer: Answer) -> None:
+        """Write the answers of the rows whose key nobody was seen on before: within, gap or unknown."""
+        coming = self._coming(group, known, question)
+        answer.reason[rows[~coming]] = _UNKNOWN
         until = question.end - self._settings.clock_tolerance
         newcomer, alone = self._ahead.only_newcomer(group, known, until)
-        within = np.flatnonzero(alone & ~past & ~conflict & question.connection)
+        within = np.flatnonzero(alone & question.connection)
         within = within[self._seen_after(group[within], until[within], question.b[within])]
-        reason[within] = _WITHIN
-        answer.reason[rows] = reason
         if len(within):
             owner = self.evidence.pieces.range[newcomer[within]].astype(np.int32)
+            answer.reason[rows[within]] = _WITHIN
             answer.range[rows[within]] = owner
             answer.distance[rows[within]] = self._nearness.distance(owner, question.start[within])
 

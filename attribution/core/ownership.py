@@ -88,29 +88,37 @@ class Ownership:
 
     def ranges(self) -> Any:
         """All ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, port and time."""
-        ranges, keys, holes = self.evidence.ranges, self.evidence.keys, self.evidence.holes
+        ranges, keys = self.evidence.ranges, self.evidence.keys
         own = np.flatnonzero((ranges.group < keys.addresses) | (ranges.group >= keys.first_port))
-        group = ranges.group[own]
-        single = group >= keys.addresses
-        key = np.append(keys.port_keys, 0)[np.where(single, group - keys.first_port, -1)]
-        address = np.where(single, key >> 16, group)
-        port = np.where(single, key & 0xFFFF, 0)
-        before = np.searchsorted(holes.range, np.append(own, len(ranges.start)))
-        schema = arrow_schema("ownership_range")
-        times = schema.field("holes").type.value_type
-        spans = pa.StructArray.from_arrays([_time(holes.start), _time(holes.end)], fields=list(times))
+        address, port = self._addressed(ranges.group[own])
         order = np.lexsort((ranges.start[own], port, address))
+        own, address, port = own[order], address[order], port[order]
+        schema = arrow_schema("ownership_range")
         columns = [
             pc.take(self.heartbeats.addresses, pa.array(address)),
-            pa.array(port.astype(np.int32), mask=~single),
+            pa.array(port, mask=port == ANY_PORT),
             pc.take(self.heartbeats.workloads, pa.array(ranges.workload[own])),
             _named(self.heartbeats.services, ranges.service[own]),
             _time(ranges.start[own]),
             _time(ranges.end[own]),
             pa.array(ranges.longest_gap[own]),
-            pa.ListArray.from_arrays(pa.array(before.astype(np.int32)), spans).cast(schema.field("holes").type),
+            self._holes(schema.field("holes").type).take(pa.array(own)),
         ]
-        return pa.RecordBatch.from_arrays(columns, schema=schema).take(pa.array(order))
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def _addressed(self, group: Int64) -> tuple[Int64, Int32]:
+        """Number of the address, and the port, of each key."""
+        keys = self.evidence.keys
+        single = group >= keys.addresses
+        key = np.append(keys.port_keys, 0)[np.where(single, group - keys.first_port, -1)]
+        return np.where(single, key >> 16, group), np.where(single, key & 0xFFFF, ANY_PORT).astype(np.int32)
+
+    def _holes(self, kind: Any) -> Any:
+        """The holes of every range, as an Arrow list array."""
+        holes = self.evidence.holes
+        before = np.searchsorted(holes.range, np.arange(len(self.evidence.ranges.start) + 1))
+        spans = pa.StructArray.from_arrays([_time(holes.start), _time(holes.end)], fields=list(kind.value_type))
+        return pa.ListArray.from_arrays(pa.array(before.astype(np.int32)), spans).cast(kind)
 
 
 def _time(values: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.core.columns import Int64, microseconds
-from attribution.io.lake import parquet_writer, write_table
+from attribution.io.lake import parquet_writer
 from attribution.schema import arrow_schema
 
 _HOUR = 3_600_000_000
@@ -89,6 +89,8 @@ def encodings(table: Any) -> dict[str, Any]:
     for name, column in zip(head.schema.names, head.columns, strict=True):
         if pa.types.is_timestamp(column.type):
             rising[name] = "DELTA_BINARY_PACKED"
+        elif pa.types.is_nested(column.type):
+            continue
         elif pa.types.is_dictionary(column.type) or 2 * len(column.unique()) <= len(column):
             coded.append(name)
     # Readers skip row groups by time; the smallest and largest text of a row group tells them nothing.
@@ -134,5 +136,7 @@ class DailyWriter:
         for number in np.unique(day).tolist():
             moment = datetime.fromtimestamp(number * 24 * 3600, UTC)
             rows = ranges.filter(pa.array(day == number))
-            write_table(rows, self._folder / f"date={moment:%Y-%m-%d}", name=f"part-{self._parts:04d}.parquet")
+            path = self._folder / f"date={moment:%Y-%m-%d}" / f"part-{self._parts:04d}.parquet"
+            with parquet_writer(path, rows.schema, **encodings(rows)) as writer:
+                writer.write_table(rows, row_group_size=ROW_GROUP)
             self._parts += 1
