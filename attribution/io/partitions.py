@@ -20,7 +20,7 @@ _HOUR = 3_600_000_000
 #: Rows of a full row group.
 ROW_GROUP = 131_072
 #: Rows buffered over all hours before the fullest hour is written as it is.
-_BUFFERED = 3 * ROW_GROUP
+_BUFFERED = 2 * ROW_GROUP
 _OPEN_FILES = 24
 
 #: Rows looked at to decide whether a column's values repeat enough for a dictionary.

@@ -13,6 +13,7 @@ import pyarrow as pa
 from attribution.attributor import Attributor
 from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, microseconds
+from attribution.core.resolve import Resolver
 from attribution.io.lake import write_table
 from attribution.io.partitions import DailyWriter, HourlyWriter
 from attribution.io.spool import Buckets
@@ -30,8 +31,8 @@ _OBSERVE: dict[str, Callable[[Attributor, Any], None]] = {
     LABEL: Attributor.observe_labels,
 }
 _FOLDERS = {ASSIGNMENT: "assignments", NAME_BINDING: "name_bindings", LABEL: "labels"}
-#: Batches under way for each worker: one at work, one waiting.
-_AHEAD = 2
+#: Batches that wait for each worker while it is at work.
+_AHEAD = 1
 
 
 class Judge:
@@ -80,7 +81,7 @@ class Judge:
             self._write_ranges(pa.Table.from_batches([digested.result().ownership.ranges()]))
 
         with ThreadPoolExecutor(self._workers) as pool:
-            digested = pool.submit(self._attributor.resolver)
+            digested = pool.submit(self._digest)
             under_way: deque[Future[None]] = deque()
             for flows in self._collection.flows():
                 under_way.append(pool.submit(work, flows))
@@ -90,6 +91,13 @@ class Judge:
             for future in under_way:
                 future.result()
             list(pool.map(HourlyWriter.close, writers.all))
+
+    def _digest(self) -> Resolver:
+        """The rules over all evidence, whose tables are let go: what the flows ask is digested."""
+        resolver = self._attributor.resolver()
+        self._attributor = Attributor(self._settings)
+        self._collection.store.close()
+        return resolver
 
     def _by_slabs(self, report: Report) -> None:
         """Evidence of two slabs at a time: that of the flows' own, and of the next, which follows them."""
