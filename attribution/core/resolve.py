@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import Bool, Int32, Int64, integers, is_value, microseconds
+from attribution.core.columns import Int32, Int64, integers, is_value, microseconds
 from attribution.core.evidence import ANY_PORT
 from attribution.core.fallback import Fallback
 from attribution.core.index import Question
 from attribution.core.names import NameIndex
 from attribution.core.ownership import Ownership
 from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
-from attribution.schema import arrow_schema
+from attribution.schema import ATTRIBUTED_FLOW, arrow_schema
 
 _CONNECTION = pa.scalar("connection")
 _METHOD_NAMES = pa.array(METHODS)
@@ -63,14 +63,23 @@ class Resolver:
         Text columns that the evidence fills are dictionary-encoded; otherwise the schema is that of
         `schemas/attributed_flow.avsc`.
         """
-        columns = {name: flows.column(name) for name in flows.schema.names}
         question = self.question(flows)
-        captured = columns["local_workload"].is_valid().to_numpy(zero_copy_only=False)
-        columns |= self._local(flows, question, captured)
+        return self._remote(self._local(flows, question), question)
+
+    def attribute_local(self, flows: Any) -> Any:
+        """The flows with their local side attributed: what `attribute_remote` takes, perhaps with other evidence."""
+        return self._local(flows, self.question(flows))
+
+    def attribute_remote(self, halves: Any) -> Any:
+        """As `attribute`, for flows whose local side is attributed already: by `attribute_local` or `captured`."""
+        return self._remote(halves, self.question(halves))
+
+    def _remote(self, halves: Any, question: Question) -> Any:
+        columns = dict(zip(halves.schema.names, halves.columns, strict=True))
         remote = self._side(columns["remote_address"], columns["remote_port"], question)
         columns |= self._columns("remote", remote)
-        columns["remote_hostname"] = self._hostname(flows, question)
-        names = arrow_schema("attributed_flow").names
+        columns["remote_hostname"] = self._hostname(halves, question)
+        names = arrow_schema(ATTRIBUTED_FLOW).names
         return pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
 
     def question(self, flows: Any) -> Question:
@@ -102,28 +111,31 @@ class Resolver:
             side.reason[old] = CODES["too_old"]
         return side
 
-    def _local(self, flows: Any, question: Question, captured: Bool) -> dict[str, Any]:
-        """The local side's columns: what was captured stands, the rest is asked."""
-        if not captured.any():
-            return self._columns(
-                "local", self._side(flows.column("local_address"), flows.column("local_port"), question)
-            )
+    def _local(self, flows: Any, question: Question) -> Any:
+        """The flows with the local side's columns: what was captured stands, the rest is asked."""
+        known = flows.column("local_workload").is_valid().to_numpy(zero_copy_only=False)
+        if known.all():
+            return captured(flows)
+        if not known.any():
+            side = self._side(flows.column("local_address"), flows.column("local_port"), question)
+            return _halves(flows, self._columns("local", side))
         size = flows.num_rows
-        reason = np.full(size, CODES["reported"], np.uint8)
-        given = {name: flows.column(name) for name in ("local_workload", "local_service")}
-        rows = np.flatnonzero(~captured)
-        if len(rows) == 0:
-            return given | _why("local", reason, np.full(size, -1, np.int64))
-        side = Side(np.full(size, -1, np.int32), np.full(size, -1, np.int32), reason, np.full(size, -1, np.int64))
+        side = Side(
+            workload=np.full(size, -1, np.int32),
+            service=np.full(size, -1, np.int32),
+            reason=np.full(size, CODES["reported"], np.uint8),
+            distance=np.full(size, -1, np.int64),
+        )
+        rows = np.flatnonzero(~known)
         part = flows.select(["local_address", "local_port"]).take(pa.array(rows))
         asked = self._side(part.column(0), part.column(1), question.take(rows))
         for name in ("workload", "service", "reason", "distance"):
             getattr(side, name)[rows] = getattr(asked, name)
         columns = self._columns("local", side)
-        for name, column in given.items():
-            found = columns[name].cast(pa.string())
-            columns[name] = pc.if_else(pa.array(captured), column.cast(pa.string()), found).dictionary_encode()
-        return columns
+        for name in ("local_workload", "local_service"):
+            found, given = columns[name].cast(pa.string()), flows.column(name).cast(pa.string())
+            columns[name] = pc.if_else(pa.array(known), given, found).dictionary_encode()
+        return _halves(flows, columns)
 
     def _columns(self, which: str, side: Side) -> dict[str, Any]:
         return {
@@ -142,6 +154,18 @@ class Resolver:
         if given.null_count == len(given):
             return found
         return pc.coalesce(given.cast(pa.string()), found.cast(pa.string()))
+
+
+def captured(flows: Any) -> Any:
+    """Flows whose local workload was known at capture, as `Resolver.attribute_local` gives them: no evidence asked."""
+    reason = np.full(flows.num_rows, CODES["reported"], np.uint8)
+    return _halves(flows, _why("local", reason, np.full(flows.num_rows, -1, np.int64)))
+
+
+def _halves(flows: Any, local: dict[str, Any]) -> Any:
+    """The flows with the columns of their local side put in."""
+    columns = dict(zip(flows.schema.names, flows.columns, strict=True)) | local
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
 def _why(which: str, reason: npt.NDArray[np.uint8], distance: Int64) -> dict[str, Any]:
