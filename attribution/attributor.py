@@ -5,7 +5,7 @@ watermark that it is given.
 """
 
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,13 +13,19 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.columns import microseconds
 from attribution.core.compaction import compact, current_names
-from attribution.core.resolve import Resolver
+from attribution.core.held import HeldFlows
+from attribution.core.resolve import Resolver, captured
 from attribution.errors import ConfigError
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
+from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
 
 #: Version of `Attributor.snapshot`; a reader of a later version must read all earlier ones.
 SNAPSHOT_VERSION = 1
 
+#: Which sides of a flow are attributed.
+Sides = Literal["both", "local", "remote"]
+
+#: What a snapshot calls flows that wait, with or without their local side.
+_HELD = "held"
 _EVIDENCE = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL)
 _START_OF_TIME = -(1 << 61)
 #: Fewer heartbeats than this are not worth a compaction.
@@ -32,16 +38,23 @@ class Attributor:
     Two ways to use it: `attribute`, where all evidence is known (replay of history), or `hold` and `advance`, where
     time goes on. Both give the same rows for the same evidence, if none comes later than the watermark allows.
 
+    Args:
+        settings: the settings of the rules.
+        sides: which sides of a flow it attributes. A stream that keeps the evidence of each address in one place
+            attributes the `local` side where the evidence of the local address is, then the `remote` one; a flow that
+            comes for its remote side only is one of which `local` made a half, or whose local side was captured.
+
     Attributes:
         settings: the settings of the rules.
         counters: `late_heartbeats` (came below the watermark), `flows_held`, `flows_released`, `flows_too_old`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, sides: Sides = "both") -> None:
         self.settings = settings
         self.counters: Counter[str] = Counter()
+        self._sides = sides
         self._evidence: dict[str, list[Any]] = {kind: [] for kind in _EVIDENCE}
-        self._held: list[Any] = []
+        self._held = HeldFlows(settings.hold)
         self._watermark = _START_OF_TIME
         self._resolver: Resolver | None = None
         self._compacted_rows = 0
@@ -86,17 +99,41 @@ class Attributor:
 
     def attribute(self, flows: Any) -> Any:
         """Attribute a record batch of flows with the evidence as it is now, whatever the watermark."""
-        return self.resolver().attribute(flows)
+        if self._sides == "both":
+            return self.resolver().attribute(flows)
+        if self._sides == "local":
+            return self.resolver().attribute_local(flows)
+        halves = flows if "local_method" in flows.schema.names else captured(flows)
+        return self.resolver().attribute_remote(halves)
 
     def ownership_ranges(self) -> Any:
         """The ownership ranges of the evidence as it is now: a record batch of `schemas/ownership_range.avsc`."""
         return self.resolver().ownership.ranges()
 
-    def hold(self, flows: Any) -> None:
-        """Keep flows (record batch of `schemas/flow.avsc`) until `advance` finds them due."""
-        if flows.num_rows:
-            self.counters["flows_held"] += flows.num_rows
-            self._held.append(flows)
+    @property
+    def watermark(self) -> int:
+        """Up to when (µs) evidence is taken as complete."""
+        return self._watermark
+
+    @property
+    def held(self) -> int:
+        """How many flows are held."""
+        return self._held.rows
+
+    @property
+    def next_due(self) -> int | None:
+        """The watermark (µs) at which the first of the held flows is due; None where none is held."""
+        return self._held.next_due
+
+    def hold(self, flows: Any, *, arrived: int = 0) -> None:
+        """Keep flows until `advance` finds them due, or `give_up` that they have waited too long.
+
+        Args:
+            flows: record batch of `schemas/flow.avsc`.
+            arrived: a moment of the caller's own clock, for `give_up`.
+        """
+        self.counters["flows_held"] += flows.num_rows
+        self._held.add(flows, arrived=arrived)
 
     def advance(self, watermark: int, *, oldest: int | None = None) -> list[Any]:
         """Take evidence up to `watermark` (µs) as complete; return the flows that are due, attributed.
@@ -111,41 +148,41 @@ class Attributor:
         """
         self._watermark = max(self._watermark, watermark)
         oldest = self._watermark - self.settings.retention if oldest is None else oldest
-        attributed = [self._judge(batch) for batch in self._release()]
-        self.counters["flows_released"] += sum(batch.num_rows for batch in attributed)
+        attributed = self._judge(self._held.due(self._watermark))
         self._compact(oldest)
         return attributed
 
-    def _release(self) -> list[Any]:
-        """Take the flows that are due from those held."""
-        released, kept = [], []
-        for batch in self._held:
-            due = microseconds(batch.column("end")) + self.settings.hold <= self._watermark
-            if due.all():
-                released.append(batch)
-            elif due.any():
-                released.append(batch.filter(pa.array(due)))
-                kept.append(batch.filter(pa.array(~due)))
-            else:
-                kept.append(batch)
-        self._held = kept
-        return released
+    def give_up(self, arrived_before: int) -> list[Any]:
+        """Attribute the flows that were held since before a moment of the caller's clock, due or not.
 
-    def _judge(self, flows: Any) -> Any:
+        Evidence that is missing costs them coverage, never correctness. For a stream whose watermark stands still.
+        """
+        return self._judge(self._held.stale(arrived_before))
+
+    def skip(self, watermark: int) -> None:
+        """As `advance`, but drop the flows that are due: they went out before, and this is the history after that."""
+        self._watermark = max(self._watermark, watermark)
+        self._held.due(self._watermark)
+
+    def _judge(self, released: list[Any]) -> list[Any]:
+        attributed = [self._judge_batch(batch) for batch in released]
+        self.counters["flows_released"] += sum(batch.num_rows for batch in attributed)
+        return attributed
+
+    def _judge_batch(self, flows: Any) -> Any:
         attributed = self.attribute(flows)
         forgotten = microseconds(flows.column("start")) < self._forgotten
         if not forgotten.any():
             return attributed
         self.counters["flows_too_old"] += int(forgotten.sum())
-        return too_old(attributed, forgotten)
+        return too_old(attributed, forgotten, sides=self._sides)
 
     def _compact(self, oldest: int) -> None:
         """Forget and merge heartbeats when they have doubled since the last time: the cost of each stays constant."""
         tables = self._evidence[HEARTBEAT]
         rows = sum(table.num_rows for table in tables)
         if rows > 2 * self._compacted_rows + _COMPACT_FROM:
-            begun = [pc.min(batch.column("start").cast(pa.int64())).as_py() for batch in self._held]
-            self._forgotten = max(self._forgotten, min([oldest, *begun]))
+            self._forgotten = max(self._forgotten, min(oldest, self._held.earliest_start))
             table = compact(_joined(HEARTBEAT, tables), self.settings, oldest=self._forgotten)
             self._evidence[HEARTBEAT] = [table]
             self._compacted_rows = table.num_rows
@@ -154,10 +191,10 @@ class Attributor:
             self._resolver = None
 
     def snapshot(self) -> bytes:
-        """All state as bytes: a sequence of Arrow IPC streams behind a header; read by `restore`."""
+        """All state as bytes: a sequence of Arrow IPC streams, each with a header; read by `restore`."""
         sink = pa.BufferOutputStream()
         parts = [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
-        parts.append((FLOW, _joined(FLOW, [pa.Table.from_batches([batch]) for batch in self._held])))
+        parts += [(_HELD, pa.Table.from_batches([_plain(batch)])) for batch in self._held.batches]
         for kind, table in parts:
             meta = {
                 "kind": kind,
@@ -172,15 +209,15 @@ class Attributor:
         return sink.getvalue().to_pybytes()
 
     @classmethod
-    def restore(cls, snapshot: bytes, settings: Settings) -> "Attributor":
-        """An attributor in the state of `snapshot`; counters begin at zero.
+    def restore(cls, snapshot: bytes, settings: Settings, *, sides: Sides = "both", arrived: int = 0) -> "Attributor":
+        """An attributor in the state of `snapshot`; counters begin at zero, and the held flows arrived at `arrived`.
 
         Raises:
             ConfigError: the snapshot was written by a version that this one does not know.
         """
-        made = cls(settings)
+        made = cls(settings, sides=sides)
         source = pa.BufferReader(snapshot)
-        for _ in range(len(_EVIDENCE) + 1):
+        while source.tell() < len(snapshot):
             table = pa.ipc.open_stream(source).read_all()
             meta = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
             if int(meta["version"]) > SNAPSHOT_VERSION:
@@ -192,17 +229,18 @@ class Attributor:
             made._forgotten = int(meta["forgotten"])
             made._compacted_rows = int(meta["compacted_rows"])
             table = table.replace_schema_metadata(None)
-            if meta["kind"] == FLOW:
-                made._held = table.combine_chunks().to_batches()
+            if meta["kind"] == _HELD:
+                for batch in table.to_batches():
+                    made._held.add(batch, arrived=arrived)
             else:
                 made._add(meta["kind"], table)
         return made
 
 
-def too_old(attributed: Any, rows: Any) -> Any:
+def too_old(attributed: Any, rows: Any, *, sides: Sides = "both") -> Any:
     """The attributed batch with the masked rows unattributed for the reason `too_old`, but for what was captured."""
     columns = dict(zip(attributed.schema.names, attributed.columns, strict=True))
-    for side in ("local", "remote"):
+    for side in ("local", "remote") if sides == "both" else (sides,):
         asked = pc.and_(pa.array(rows), pc.not_equal(_text(columns[f"{side}_method"]), "capture"))
         for name, value in (("workload", None), ("service", None), ("distance", None), ("method", "none")):
             column = _text(columns[f"{side}_{name}"])
@@ -210,6 +248,11 @@ def too_old(attributed: Any, rows: Any) -> Any:
         reason = _text(columns[f"{side}_reason"])
         columns[f"{side}_reason"] = pc.if_else(asked, "too_old", reason)
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _plain(batch: Any) -> Any:
+    """The batch with all text as plain text: dictionaries of many batches cannot stand in one stream."""
+    return pa.RecordBatch.from_arrays([_text(column) for column in batch.columns], names=batch.schema.names)
 
 
 def _text(column: Any) -> Any:
