@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.columns import microseconds
 from attribution.core.compaction import compact, current_names
+from attribution.core.distinct import plain
 from attribution.core.held import HeldFlows
 from attribution.core.resolve import Resolver, captured
 from attribution.errors import ConfigError
@@ -78,6 +79,11 @@ class Attributor:
         """Add labels of `schemas/label.avsc`."""
         self._add(LABEL, labels)
 
+    def replace_labels(self, labels: Any) -> None:
+        """Use these labels, a table of `schemas/label.avsc`, in the place of all that were observed."""
+        self._evidence[LABEL] = [labels]
+        self._resolver = None
+
     def _add(self, kind: str, rows: Any) -> None:
         if rows.num_rows:
             table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
@@ -88,6 +94,7 @@ class Attributor:
         """The rules over the evidence as it is now; immutable, kept until evidence is added."""
         if self._resolver is None:
             tables = {kind: _joined(kind, tables) for kind, tables in self._evidence.items()}
+            self._evidence = {kind: [table] for kind, table in tables.items()}
             self._resolver = Resolver(
                 heartbeats=tables[HEARTBEAT],
                 assignments=tables[ASSIGNMENT],
@@ -121,8 +128,8 @@ class Attributor:
         return self._held.rows
 
     @property
-    def next_due(self) -> int | None:
-        """The watermark (µs) at which the first of the held flows is due; None where none is held."""
+    def next_due(self) -> int:
+        """The watermark (µs) at which the first of the held flows is due; after all time where none is held."""
         return self._held.next_due
 
     def hold(self, flows: Any, *, arrived: int = 0) -> None:
@@ -149,7 +156,8 @@ class Attributor:
         self._watermark = max(self._watermark, watermark)
         oldest = self._watermark - self.settings.retention if oldest is None else oldest
         attributed = self._judge(self._held.due(self._watermark))
-        self._compact(oldest)
+        if self._grown:
+            self.compact(oldest)
         return attributed
 
     def give_up(self, arrived_before: int) -> list[Any]:
@@ -177,24 +185,27 @@ class Attributor:
         self.counters["flows_too_old"] += int(forgotten.sum())
         return too_old(attributed, forgotten, sides=self._sides)
 
-    def _compact(self, oldest: int) -> None:
-        """Forget and merge heartbeats when they have doubled since the last time: the cost of each stays constant."""
-        tables = self._evidence[HEARTBEAT]
-        rows = sum(table.num_rows for table in tables)
-        if rows > 2 * self._compacted_rows + _COMPACT_FROM:
-            self._forgotten = max(self._forgotten, min(oldest, self._held.earliest_start))
-            table = compact(_joined(HEARTBEAT, tables), self.settings, oldest=self._forgotten)
-            self._evidence[HEARTBEAT] = [table]
-            self._compacted_rows = table.num_rows
-            names = current_names(_joined(NAME_BINDING, self._evidence[NAME_BINDING]), self.settings, self._forgotten)
-            self._evidence[NAME_BINDING] = [names]
-            self._resolver = None
+    @property
+    def _grown(self) -> bool:
+        """Whether heartbeats have doubled since they were compacted: so the cost of each stays constant."""
+        rows = sum(table.num_rows for table in self._evidence[HEARTBEAT])
+        return rows > 2 * self._compacted_rows + _COMPACT_FROM
+
+    def compact(self, oldest: int) -> None:
+        """Merge heartbeats, and forget evidence that no flow which starts at `oldest` (µs) or later can ask for."""
+        self._forgotten = max(self._forgotten, min(oldest, self._held.earliest_start))
+        table = compact(_joined(HEARTBEAT, self._evidence[HEARTBEAT]), self.settings, oldest=self._forgotten)
+        self._evidence[HEARTBEAT] = [table]
+        self._compacted_rows = table.num_rows
+        names = current_names(_joined(NAME_BINDING, self._evidence[NAME_BINDING]), self.settings, self._forgotten)
+        self._evidence[NAME_BINDING] = [names]
+        self._resolver = None
 
     def snapshot(self) -> bytes:
         """All state as bytes: a sequence of Arrow IPC streams, each with a header; read by `restore`."""
         sink = pa.BufferOutputStream()
         parts = [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
-        parts += [(_HELD, pa.Table.from_batches([_plain(batch)])) for batch in self._held.batches]
+        parts += [(_HELD, pa.Table.from_batches([plain(batch)])) for batch in self._held.batches]
         for kind, table in parts:
             meta = {
                 "kind": kind,
@@ -248,11 +259,6 @@ def too_old(attributed: Any, rows: Any, *, sides: Sides = "both") -> Any:
         reason = _text(columns[f"{side}_reason"])
         columns[f"{side}_reason"] = pc.if_else(asked, "too_old", reason)
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-
-
-def _plain(batch: Any) -> Any:
-    """The batch with all text as plain text: dictionaries of many batches cannot stand in one stream."""
-    return pa.RecordBatch.from_arrays([_text(column) for column in batch.columns], names=batch.schema.names)
 
 
 def _text(column: Any) -> Any:

@@ -72,3 +72,9 @@ def one_array(chunked: Any) -> Any:
     if chunked.num_chunks == 1:
         return chunked.chunk(0)
     return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], chunked.type)
+
+
+def plain(batch: Any) -> Any:
+    """The record batch with its text decoded: dictionaries of many batches cannot stand in one stream."""
+    columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

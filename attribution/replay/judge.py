@@ -13,6 +13,7 @@ import pyarrow as pa
 from attribution.attributor import Attributor
 from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, microseconds
+from attribution.core.range_collector import RangeCollector
 from attribution.core.resolve import Resolver
 from attribution.io.lake import write_table
 from attribution.io.partitions import DailyWriter, HourlyWriter
@@ -20,7 +21,6 @@ from attribution.io.spool import Buckets
 from attribution.replay.collect import Collection, Report
 from attribution.replay.evidence_store import Slab
 from attribution.replay.inputs import Limits
-from attribution.replay.ranges import RangeCollector
 from attribution.replay.summary import Tally
 from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING
 

@@ -24,6 +24,18 @@ class RangeCollector:
         self._open = arrow_schema("ownership_range").empty_table()
         self._closed_before: int | None = None
 
+    @property
+    def state(self) -> tuple[Any, int | None]:
+        """What the collector remembers: a table of the ranges that go on, and up to when it gave out the others."""
+        return self._open, self._closed_before
+
+    @classmethod
+    def of_state(cls, settings: Settings, state: tuple[Any, int | None]) -> "RangeCollector":
+        """A collector that goes on where another one was."""
+        made = cls(settings)
+        made._open, made._closed_before = state
+        return made
+
     def collect(self, ranges: Any, *, known_to: int) -> Any:
         """Take the ranges of a slab; return, as a table, those that nothing after `known_to` (µs) can extend."""
         table = pa.Table.from_batches([ranges])

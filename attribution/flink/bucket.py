@@ -1,0 +1,94 @@
+"""One bucket's memory: an attributor, the ranges that go on, and the log of entries from which both can be made again.
+
+State is a log: a snapshot, and everything that came after it. Appending an entry is all that an element costs; when the
+log has outgrown its snapshot, a new snapshot takes its place. Whoever keeps the log (Flink's keyed state) appends what
+`take` and `advance` were given, and replaces it by what `settle` returns.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from attribution.attributor import Attributor, Sides
+from attribution.config import Settings
+from attribution.core.columns import NEVER_AFTER
+from attribution.core.range_collector import RangeCollector
+from attribution.flink import payload
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
+
+_OBSERVE = {
+    HEARTBEAT: Attributor.observe,
+    ASSIGNMENT: Attributor.observe_assignments,
+    NAME_BINDING: Attributor.observe_names,
+}
+#: Bytes of the log beyond its snapshot below which a new snapshot is not worth its cost.
+_SETTLE_FROM = 1 << 20
+
+
+class Bucket:
+    """The evidence and the held flows of the addresses of one bucket.
+
+    Args:
+        settings: the settings of the rules.
+        sides: which side of a flow is attributed here.
+        labels: table of `schemas/label.avsc`; configuration, no part of the state.
+        log: the entries that the bucket had written, in order; none for a new one.
+        now: the caller's clock, ms, from which on restored flows have waited.
+    """
+
+    def __init__(
+        self, settings: Settings, *, sides: Sides, labels: Any, log: Iterable[bytes] = (), now: int = 0
+    ) -> None:
+        self._settings = settings
+        self._sides: Sides = sides
+        self._collector = RangeCollector(settings)
+        self.attributor = Attributor(settings, sides=sides)
+        self._snapshot_bytes = 0
+        self._logged_bytes = 0
+        for entry in log:
+            self._replay(entry, now)
+        # Labels stand in no log; a snapshot holds those that were configured when it was made.
+        self.attributor.replace_labels(labels)
+        self.attributor.counters.clear()
+
+    def _replay(self, entry: bytes, now: int) -> None:
+        tag = entry[:1]
+        if tag == payload.SNAPSHOT:
+            state, collected = payload.unpack_snapshot(entry)
+            self.attributor = Attributor.restore(state, self._settings, sides=self._sides, arrived=now)
+            self._collector = RangeCollector.of_state(self._settings, collected)
+            self._snapshot_bytes, self._logged_bytes = len(entry), 0
+        elif tag == payload.WATERMARK:
+            self.attributor.skip(payload.unpack_watermark(entry))
+        else:
+            self.take(entry, now)
+
+    def take(self, entry: bytes, now: int) -> None:
+        """Observe the evidence, or hold the flows, of an entry of `payload.pack_rows` that came at `now` (ms)."""
+        self._logged_bytes += len(entry)
+        kind, batch = payload.unpack_rows(entry)
+        if kind == FLOW:
+            self.attributor.hold(batch, arrived=now)
+        else:
+            _OBSERVE[kind](self.attributor, batch)
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether the log has become so long that a snapshot in its place pays."""
+        return self._logged_bytes > max(_SETTLE_FROM, self._snapshot_bytes)
+
+    def settle(self) -> tuple[bytes, Any]:
+        """Compact the evidence; return the entry that takes the place of the log, and the ranges that are over.
+
+        The ranges are a table of `schemas/ownership_range.avsc`, each given out once; those of the local side's
+        evidence are none, because the same evidence serves the remote side.
+        """
+        attributor = self.attributor
+        ranges = None
+        if self._sides == "remote":
+            last = attributor.watermark >= NEVER_AFTER
+            known_to = NEVER_AFTER if last else attributor.watermark
+            ranges = self._collector.collect(attributor.ownership_ranges(), known_to=known_to)
+        attributor.compact(attributor.watermark - self._settings.retention)
+        entry = payload.pack_snapshot(attributor.snapshot(), *self._collector.state)
+        self._snapshot_bytes, self._logged_bytes = len(entry), 0
+        return entry, ranges

@@ -1,0 +1,72 @@
+"""From the records of one message to the entries that the buckets take."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow.compute as pc
+
+from attribution.config import Settings
+from attribution.core.flow_heartbeats import flow_heartbeats
+from attribution.core.prefixes import PrefixTable
+from attribution.flink.buckets import by_bucket
+from attribution.flink.payload import pack_rows
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
+from attribution.sources.model import FlowHeartbeats
+
+#: Which of the two attributing operators an entry is for.
+Stage = Literal["local", "remote"]
+
+#: The address by which each kind of evidence is asked for.
+_ADDRESS = {HEARTBEAT: "address", ASSIGNMENT: "address", NAME_BINDING: "server_address"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Rows on their way to a bucket."""
+
+    stage: Stage
+    bucket: int
+    content: bytes
+
+
+class Splitter:
+    """Splits batches by bucket.
+
+    A flow whose local workload is known goes to the bucket of its remote address, and as a heartbeat to that of its
+    local one. Any other goes to the bucket of its local address first, and from there, half attributed, to the other.
+
+    Args:
+        settings: the settings of the rules.
+        buckets: how many there are; part of the state's layout.
+    """
+
+    def __init__(self, settings: Settings, *, buckets: int) -> None:
+        self._buckets = buckets
+        self._shared = PrefixTable.of_prefixes(settings.shared_prefixes) if settings.shared_prefixes else None
+
+    def split(self, kind: str, batch: Any, span: FlowHeartbeats = "interval") -> Iterator[Entry]:
+        """The entries of a canonical record batch; `span` says what kind of heartbeat its flows are."""
+        if kind != FLOW:
+            yield from self._evidence(kind, batch)
+            return
+        known = batch.column("local_workload").is_valid()
+        yield from self._evidence(HEARTBEAT, flow_heartbeats(batch, span, shared=self._shared))
+        if pc.all(known, min_count=0).as_py():
+            yield from self.halves(batch)
+            return
+        yield from self.halves(batch.filter(known))
+        for bucket, rows in by_bucket(batch.filter(pc.invert(known)), "local_address", self._buckets):
+            yield Entry("local", bucket, pack_rows(FLOW, rows))
+
+    def halves(self, flows: Any) -> Iterator[Entry]:
+        """The entries of flows whose local side is attributed, or was captured."""
+        for bucket, rows in by_bucket(flows, "remote_address", self._buckets):
+            yield Entry("remote", bucket, pack_rows(FLOW, rows))
+
+    def _evidence(self, kind: str, batch: Any) -> Iterator[Entry]:
+        for bucket, rows in by_bucket(batch, _ADDRESS[kind], self._buckets):
+            content = pack_rows(kind, rows)
+            yield Entry("remote", bucket, content)
+            if kind != NAME_BINDING:
+                yield Entry("local", bucket, content)

@@ -1,0 +1,69 @@
+"""The job's two stages in one process: what Flink's operators do with splitter and buckets, without Flink."""
+
+import pyarrow as pa
+
+from attribution.core.columns import NEVER_AFTER
+from attribution.flink.bucket import Bucket
+from attribution.flink.payload import pack_watermark
+from attribution.flink.split import Splitter
+from attribution.schema import LABEL, arrow_schema
+
+
+class EmbeddedStream:
+    """Elements go to buckets, whose logs are kept here; buckets can be lost and are then made anew from their logs."""
+
+    def __init__(self, settings, *, labels=None, buckets=3):
+        self.settings = settings
+        self.labels = labels if labels is not None else arrow_schema(LABEL).empty_table()
+        self.splitter = Splitter(settings, buckets=buckets)
+        self.logs = {}
+        self.buckets = {}
+        self.attributed = []
+        self.ranges = []
+
+    def send(self, kind, batch, span="interval"):
+        for entry in self.splitter.split(kind, batch, span):
+            self._take(entry)
+
+    def _take(self, entry):
+        key = entry.stage, entry.bucket
+        self._bucket(key).take(entry.content, 0)
+        self.logs.setdefault(key, []).append(entry.content)
+
+    def _bucket(self, key):
+        if key not in self.buckets:
+            self.buckets[key] = Bucket(self.settings, sides=key[0], labels=self.labels, log=self.logs.get(key, ()))
+        return self.buckets[key]
+
+    def advance(self, watermark):
+        """Let the watermark pass both stages, the local one first."""
+        for stage in ("local", "remote"):
+            for key in sorted(set(self.logs)):
+                if key[0] == stage:
+                    self._release(key, self._bucket(key).attributor.advance(watermark), watermark)
+
+    def _release(self, key, batches, watermark):
+        self.logs[key].append(pack_watermark(watermark))
+        for rows in batches:
+            if key[0] == "remote":
+                self.attributed.append(rows)
+            else:
+                for entry in self.splitter.halves(rows):
+                    self._take(entry)
+
+    def settle(self):
+        for key in self.logs:
+            entry, ranges = self._bucket(key).settle()
+            self.logs[key] = [entry]
+            if ranges is not None:
+                self.ranges.append(ranges)
+
+    def crash(self):
+        self.buckets.clear()
+
+    def finish(self):
+        self.advance(NEVER_AFTER)
+        self.settle()
+
+    def table_of_ranges(self):
+        return pa.concat_tables(self.ranges)
