@@ -23,3 +23,7 @@ class ConfigError(AttributionError):
 
 class QueryError(AttributionError):
     """A question cannot be answered as asked: an unknown filter, a time that cannot be read, no such flow."""
+
+
+class WireError(AttributionError):
+    """A record cannot be sent through a topic."""

@@ -20,11 +20,12 @@ NAME_BINDING = "name_binding"
 LABEL = "label"
 ATTRIBUTED_FLOW = "attributed_flow"
 OWNERSHIP_RANGE = "ownership_range"
+DEAD_LETTER = "dead_letter"
 
 #: Records that sources yield, in the order in which documentation lists them.
 INPUT_RECORDS = (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL)
-#: Records that a run writes.
-OUTPUT_RECORDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE)
+#: Records that a run writes; dead letters only where it reads from topics.
+OUTPUT_RECORDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE, DEAD_LETTER)
 
 #: Every time in the system: microseconds, UTC.
 TIMESTAMP = pa.timestamp("us", tz="UTC")

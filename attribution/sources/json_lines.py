@@ -27,6 +27,8 @@ Lines = npt.NDArray[np.int64]
 
 #: Lines looked at to learn the types of fields.
 _SAMPLED_LINES = 64
+#: No record is nested as deeply.
+_DEEPEST = 64
 #: Pieces of this many lines or fewer are read one by one when Arrow cannot read them.
 _ONE_BY_ONE = 128
 _NO_LINES: Lines = np.zeros(0, np.int64)
@@ -137,7 +139,7 @@ class JsonLines:
         objects, good = [], []
         for line, number in zip(lines, numbers, strict=True):
             try:
-                value = json.loads(line)
+                value = load(line)
             except (ValueError, RecursionError) as error:
                 on_bad(number, line, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
                 continue
@@ -187,6 +189,29 @@ class JsonLines:
         return schema
 
 
+def load(line: bytes) -> Any:
+    """The JSON value of a line.
+
+    Raises:
+        ValueError: it is none, or nested so deeply that whoever walks through it runs out of stack.
+        RecursionError: likewise.
+    """
+    value = json.loads(line)
+    if line.count(b"[") + line.count(b"{") > _DEEPEST:
+        level = [value]
+        for _ in range(_DEEPEST):
+            level = [inner for one in level for inner in _inner(one)]
+        if level:
+            raise ValueError(f"nested more than {_DEEPEST} deep")
+    return value
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def first_object(head: bytes) -> dict[str, Any] | None:
     """The JSON object on the first line of `head` that is not blank; None where there is none, or it is cut off."""
     for line in head.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
@@ -232,7 +257,7 @@ def _sample(lines: Sequence[bytes]) -> list[dict[str, Any]]:
     samples = []
     for line in lines:
         try:
-            value = json.loads(line)
+            value = load(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):

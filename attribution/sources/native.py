@@ -36,7 +36,7 @@ from attribution.sources.native_columns import (
 )
 from attribution.sources.native_kinds import FIELDS, blocks, kind_of
 
-__all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats"]
+__all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "read_json"]
 
 Lines = npt.NDArray[np.int64]
 
@@ -71,10 +71,15 @@ class Native(ColumnarFormat):
         elif head.startswith((ARROW_FILE_MAGIC, ARROW_STREAM_START)):
             yield from read_arrow(data, ledger, self.name)
         else:
-            yield from _read_json(data, ledger, self.name)
+            yield from read_json(data, ledger, self.name)
 
 
-def _read_json(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
+def read_json(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
+    """Blocks of JSON lines, of a JSON array of objects, or of objects that span lines.
+
+    Raises:
+        SourceError: it cannot be cut into objects; what came before was yielded.
+    """
     set_aside = bad_lines(ledger, name, data.name, "row")
     reader = JsonLines({field: (field,) for field in FIELDS}, any_order=True)
     if is_json_lines(data.head()):

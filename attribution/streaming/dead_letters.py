@@ -1,0 +1,51 @@
+"""Rows and messages of a topic that could not be used: the closed list of reasons, and the letter about each."""
+
+import json
+from dataclasses import dataclass
+
+from attribution.sources import rejects
+
+#: Reasons that only a topic has, beside those of `attribution.sources.rejects`.
+OF_MESSAGES: dict[str, str] = {
+    "no_value": "The message has no value: a tombstone, or nothing at all.",
+    "not_arrow": (
+        "The message begins like an Arrow stream but is none: cut off, damaged, or not what its headers say."
+    ),
+    "wrong_type": "A column of the Arrow stream is there twice, or of a type that no field can have.",
+    "wrong_kind": "The row is a record, but not of the kind that belongs into this topic.",
+    "too_large": "The message holds more than is taken at once: bytes, rows, or text once it is decompressed.",
+    "text_too_long": "A text has more than 16 KiB; no name or address is as long.",
+    "more_rejects": "Further rows of the message were rejected; `found` says how many for which reason.",
+    "failed": "The message could not be read for a reason that nobody foresaw; please report it with the message.",
+}
+#: Every reason of a dead letter, and what it means.
+REASONS: dict[str, str] = rejects.REASONS | OF_MESSAGES
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that could not be used.
+
+    Attributes:
+        row: row of the Arrow batch or line of the JSON text, from 1; None where the whole message is meant.
+        reason: a key of `REASONS`.
+        found: what stood there.
+    """
+
+    row: int | None
+    reason: str
+    found: str
+
+
+def dead_letter(topic: str, partition: int, offset: int, kind: str, rejected: Rejected) -> bytes:
+    """The Kafka value about one rejected row: a JSON object of `schemas/dead_letter.avsc`."""
+    letter = {
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "row": rejected.row,
+        "kind": kind,
+        "reason": rejected.reason,
+        "found": rejected.found[: rejects.FOUND_CHARACTERS],
+    }
+    return json.dumps(letter).encode()
