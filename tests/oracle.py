@@ -142,7 +142,15 @@ def touches(start: int, end: int, other_start: int, other_end: int) -> bool:
     return start <= other_end and other_start <= end
 
 
+def of_no_one_host(address: str) -> bool:
+    found = ip_address(address)
+    everywhere = found.is_loopback or found.is_link_local or found.is_multicast or address.startswith("0.")
+    return everywhere or found.is_unspecified or address == "255.255.255.255"
+
+
 def counts(heartbeat: Heartbeat, flow: Flow, settings: Settings) -> bool:
+    if of_no_one_host(heartbeat.address):
+        return False
     return heartbeat.end >= flow.start - settings.retention and heartbeat.start <= flow.end + settings.hold
 
 

@@ -4,7 +4,7 @@ The definitions are those of `docs/design.md`. A heartbeat of one port is eviden
 (address, port), and for the address being shared by port, whoever it names.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,18 @@ from attribution.core.columns import (
     running_max,
     starts_of_runs,
 )
+from attribution.core.prefixes import PrefixTable
 from attribution.core.services import Services
 
 #: The port of a heartbeat that is about the whole address.
 ANY_PORT = -1
+#: Addresses that every host has, or many have at once: loopback, link-local, multicast, broadcast, unspecified.
+_OF_NO_ONE_HOST = PrefixTable.of_prefixes(
+    (
+        *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32"),
+        *("::/128", "::1/128", "fe80::/10", "ff00::/8"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,15 @@ class Heartbeats:
             workloads=workloads,
             services=services,
         )
+
+    def of_one_host(self) -> "Heartbeats":
+        """Without those on addresses of no one host: who was seen there says nothing of whom another means by it."""
+        elsewhere = _OF_NO_ONE_HOST.contains(self.addresses)
+        if not elsewhere.any():
+            return self
+        keep = ~elsewhere[self.address]
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Heartbeats(**{name: c[keep] if isinstance(c, np.ndarray) else c for name, c in columns.items()})
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class Ownership:
 
     def __init__(self, heartbeats: Any, settings: Settings) -> None:
         """Digest `heartbeats`, a canonical Arrow batch or table of `schemas/heartbeat.avsc`, in any order."""
-        self.heartbeats = Heartbeats.of(heartbeats)
+        self.heartbeats = Heartbeats.of(heartbeats).of_one_host()
         self.evidence: Evidence = digest(self.heartbeats, settings)
         self.index = EvidenceIndex(self.evidence, settings)
         self._max_gap = settings.max_gap
