@@ -2,7 +2,7 @@
 
 | log | is |
 |---|---|
-| conn | flows (basis `connection`) |
+| conn | flows (basis `connection` for TCP, else `window`) |
 | dns | name bindings |
 | ssl, http | the hostname of their connection's flow, where conn is read after them |
 | dhcp | heartbeats: at an ACK, the address is the client's |

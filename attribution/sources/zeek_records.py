@@ -57,7 +57,6 @@ FIELDS: dict[str, dict[str, Any]] = {
         "mac": _TEXT,
         "assigned_ip": _TEXT,
         "assigned_addr": _TEXT,
-        "client_addr": _TEXT,
         "host_name": _TEXT,
         "msg_types": _TEXT,
         "_system_name": _TEXT,
@@ -100,6 +99,9 @@ def connections(columns: dict[str, Any], hostnames: Any) -> Result:
     else payload bytes. The end is the last packet seen, not a timeout. A name asked for in TLS or HTTP names the
     responder, so it is the remote's only where the originator is local.
 
+    TCP has connections. Of other protocols Zeek makes one row of all that two ports exchange without a pause, for days
+    if need be and whoever is there: a window.
+
     Args:
         columns: of the conn log.
         hostnames: names of the responders by row, null where not known.
@@ -135,6 +137,7 @@ def connections(columns: dict[str, Any], hostnames: Any) -> Result:
         "packets_received": packets_received,
         "hostname": null_where(swap, take(hostnames, row)),
         "observer": pc.coalesce(text(column["_system_name"]), text(column["peer"])),
+        "basis": pc.if_else(pc.fill_null(pc.equal(text(column["proto"]), "tcp"), False), "connection", "window"),
     }
     return Result(flows, row, bad, {})
 
@@ -178,21 +181,17 @@ def leases(columns: dict[str, Any], header: Header) -> Result:
 
     A lease is no proof of more: the client may leave at once, and leases without end exist. The client is known by its
     MAC address; the host name that it gives is its service. Logs of Zeek before 2.6 have a row for each ACK; later ones
-    a row for each exchange, in which the ACK counts only where nothing took the address back.
+    a row for each exchange, whose time and address are those of its last message: the ACK counts only where it is that.
+    `client_addr` (all that there is of an INFORM) is not taken for the address: behind a relay it is the relay's.
     """
     first, took = _seconds(columns["ts"]), _seconds(columns["duration"])
     bad = _unreadable(first) | _unreadable(took, columns["duration"])
     messages = _items(columns["msg_types"], header)
-    flat = pc.list_flatten(messages)
-    parents = np.asarray(pc.list_parent_indices(messages))
-
-    def rows_with(*kinds: str) -> Mask:
-        found = np.zeros(len(messages), np.bool_)
-        found[parents[mask(pc.is_in(flat, pa.array(kinds, flat.type)))]] = True
-        return found
-
-    address = pc.coalesce(*(text(whole(columns[n])) for n in ("assigned_addr", "assigned_ip", "client_addr")))
-    acknowledged = mask(pc.is_null(messages)) | (rows_with("ACK") & ~rows_with("NAK", "DECLINE", "RELEASE"))
+    items, parents = pc.list_flatten(messages), np.asarray(pc.list_parent_indices(messages))
+    last = np.flatnonzero(np.diff(parents, append=-1))
+    acknowledged = mask(pc.is_null(messages))
+    acknowledged[parents[last]] = mask(pc.equal(text(take(items, last)), "ACK"))
+    address = pc.coalesce(*(text(whole(columns[n])) for n in ("assigned_addr", "assigned_ip")))
     known = mask(pc.is_valid(address)) & mask(pc.is_valid(whole(columns["mac"])))
     row = np.flatnonzero(~bad & acknowledged & known)
     skipped = {"no_lease": int((~bad & ~(acknowledged & known)).sum())}

@@ -41,7 +41,7 @@ CONN_ROW = "1379288667.706265 C1 192.168.33.10 1032 54.245.228.191 80 tcp 0.4474
         ("ssl.log", {"rows": {}, "skipped": {"no_name": 37}, "rejected": {}}),
         ("ssl.json.log", {"rows": {}, "skipped": {"name_of_connection": 50}, "rejected": {}}),
         ("dhcp.log", {"rows": {"heartbeat": 2}, "skipped": {}, "rejected": {}}),
-        ("dhcp.json.log", {"rows": {"heartbeat": 1}, "skipped": {}, "rejected": {}}),
+        ("dhcp.json.log", {"rows": {}, "skipped": {"no_lease": 1}, "rejected": {}}),
     ],
 )
 @pytest.mark.parametrize("block_bytes", [700, None])
@@ -68,6 +68,7 @@ def test_a_connection_of_the_real_log():
         "bytes_received": 39641,
         "packets_sent": 22,
         "packets_received": 31,
+        "basis": "connection",
         "line": 9,
     }
 
@@ -267,7 +268,11 @@ def test_a_lease_is_proof_of_the_moment_of_its_ack_only():
         "end": 1_379_288_650_691_137,
         "line": 9,
     }
-    assert Read(ZEEK, LOGS / "dhcp.json.log").heartbeats == [
+    row = (
+        '{"ts":1575414483.749103,"uids":["C1"],"assigned_addr":"10.18.20.97","mac":"00:01:24:56:9B:CF",'
+        '"host_name":"Juanita-Work-PC","msg_types":["REQUEST","ACK"],"duration":0.00035}'
+    )
+    assert Read(ZEEK, row).heartbeats == [
         {
             "address": "10.18.20.97",
             "workload": "mac:00:01:24:56:9b:cf",
@@ -279,13 +284,29 @@ def test_a_lease_is_proof_of_the_moment_of_its_ack_only():
     ]
 
 
-@pytest.mark.parametrize("messages", ["DISCOVER,OFFER", "REQUEST,NAK", "REQUEST,ACK,DECLINE", "RELEASE", "(empty)"])
-def test_an_exchange_without_a_lasting_ack_is_none(messages):
+@pytest.mark.parametrize(
+    "messages",
+    # A second server's late offer has another address; a request after the ACK, another time.
+    ["DISCOVER,OFFER", "REQUEST,NAK", "REQUEST,ACK,DECLINE", "RELEASE", "REQUEST,ACK,OFFER", "ACK,REQUEST", "(empty)"],
+)
+def test_an_exchange_that_does_not_end_in_an_ack_is_none(messages):
     log = tsv("dhcp", "ts uids mac assigned_addr msg_types", f"1379288650.0 C1 00:20:18:eb:ca:21 10.0.0.9 {messages}")
     expected = {"rows": {}, "skipped": {"no_lease": 1}, "rejected": {}}
     if messages == "(empty)":  # no message types at all: a log of before 2.6, which has a row for each ACK
         expected = {"rows": {"heartbeat": 1}, "skipped": {}, "rejected": {}}
     assert counts(Read(ZEEK, log)) == expected
+
+
+def test_the_address_that_a_relay_speaks_from_is_not_the_clients():
+    fields = "ts uids mac client_addr assigned_addr msg_types"
+    inform = "1379288650.0 C1 00:20:18:eb:ca:21 10.0.0.1 - INFORM,ACK"
+    assert counts(Read(ZEEK, tsv("dhcp", fields, inform)))["skipped"] == {"no_lease": 1}
+
+
+@pytest.mark.parametrize(("protocol", "basis"), [("tcp", "connection"), ("udp", "window"), ("icmp", "window")])
+def test_only_tcp_has_connections(protocol, basis):
+    (flow,) = Read(ZEEK, tsv("conn", CONN, CONN_ROW.replace(" tcp ", f" {protocol} "))).flows
+    assert flow["basis"] == basis
 
 
 def test_bad_lines_are_rejected_by_number_and_good_ones_kept():
