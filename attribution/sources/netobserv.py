@@ -10,8 +10,8 @@ of pods are reused only by StatefulSets and bare pods, for what is then the same
 | record | is |
 |---|---|
 | a flow log, or any record without `_RecordType` | a flow, and a heartbeat over its packets |
-| `endConnection` | a flow, and a heartbeat at its start: its end may be a timeout's |
-| `newConnection`, `heartbeat` | skipped as `connection_update`: what they count is counted again at the end |
+| `endConnection` | a flow without a known workload, and a heartbeat at its last packet |
+| `newConnection`, `heartbeat` | a heartbeat at its last packet; else skipped (`connection_update`): the end counts it |
 | a frame that is not IP, as ARP | skipped as `not_ip` |
 """
 
@@ -20,7 +20,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from attribution.errors import SourceError
@@ -30,7 +29,6 @@ from attribution.sources.json_documents import documents
 from attribution.sources.json_lines import JsonLines, Piece, first_object
 from attribution.sources.model import Block, Format, Input, Ledger
 from attribution.sources.netobserv_records import FIELDS, Reports, reports
-from attribution.sources.raw_columns import take_all
 from attribution.sources.repeats import Repeats
 
 _BLOCK_BYTES = 4 << 20
@@ -55,15 +53,11 @@ class NetObserv(Format):
     def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
         """Flows, and the heartbeats that they are not; in Loki's envelope a "line" is the number of the entry."""
         for piece, found in _reports(data, ledger):
-            plain, summary = np.flatnonzero(~found.summary), np.flatnonzero(found.summary)
-            if len(plain):
-                columns = take_all(found.flows, plain)
-                yield Block(FLOW, columns, data.name, piece.lines[found.flow_row[plain]])
-            if len(summary):
-                columns = take_all(found.flows, summary)
-                yield Block(FLOW, columns, data.name, piece.lines[found.flow_row[summary]], flow_heartbeats="start")
+            if len(found.flow_row):
+                yield Block(FLOW, found.flows, data.name, piece.lines[found.flow_row])
             if len(found.heartbeat_row):
-                yield Block(HEARTBEAT, found.heartbeats, data.name, piece.lines[found.heartbeat_row])
+                lines = piece.lines[found.heartbeat_row]
+                yield Block(HEARTBEAT, found.heartbeats, data.name, lines, shown_by_flows=True)
 
 
 def claims(data: Input, *, ledger: Ledger | None = None) -> Iterator[Any]:

@@ -1,8 +1,11 @@
 """What a NetObserv record says: a flow one way, and who held the address on the node that saw it.
 
 The agent on each node reports packets per five-tuple and a few seconds; a processor then looks both addresses up in
-the cluster's inventory. Only what it finds for the agent's own node is an observation: that node's packets came from
-or went to that pod. What it says of the other side is a claim from an inventory, which may be late.
+the cluster's inventory. Only what it finds for the agent's own node is taken as an observation: that node's packets
+came from or went to that pod. What it says of the other side is a claim from an inventory, which may be late.
+
+Connection tracking comes before that look-up: a connection's summary is looked up once it has ended, when its address
+may be another pod's. Whom such a record names was there at its last packet; of its start it says nothing.
 """
 
 from dataclasses import dataclass
@@ -41,6 +44,7 @@ FIELDS: tuple[str, ...] = (
 _ETYPES = pa.array(["2048", "34525"])  # IPv4, IPv6
 _SUMMARY = "endConnection"
 _UPDATES = pa.array(["newConnection", "heartbeat"])
+_TCP = "6"
 _INGRESS = "0"
 _FLAG_BITS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ECE": 64, "CWR": 128}
 
@@ -52,7 +56,6 @@ class Reports:
     Attributes:
         flows: raw columns of flows, each reported once.
         flow_row: index of the record of each flow.
-        summary: of each flow, whether it is a whole connection as connection tracking remembers it.
         claims: what NetObserv says of the remote side of each flow: `remote_type`, `remote_workload`, `remote_service`.
         heartbeats: raw columns of the heartbeats that the flows are not already.
         heartbeat_row: index of the record of each.
@@ -62,7 +65,6 @@ class Reports:
 
     flows: dict[str, Any]
     flow_row: Rows
-    summary: Mask
     claims: dict[str, Any]
     heartbeats: dict[str, Any]
     heartbeat_row: Rows
@@ -80,29 +82,35 @@ def reports(columns: dict[str, Any], repeats: Repeats) -> Reports:
     usable = ~(update | not_ip | marked)
     start, end = micros(columns["TimeFlowStartMs"], "ms"), micros(columns["TimeFlowEndMs"], "ms")
     bad_time = usable & (mask(pc.is_null(start)) | mask(pc.is_null(end)))
-    row = np.flatnonzero(usable & ~bad_time)
+    row = np.flatnonzero((usable | update) & mask(pc.is_valid(start)) & mask(pc.is_valid(end)))
     record = take_all(columns | {"start": start, "end": end}, row)
     for side in ("Src", "Dst"):
         record |= _owner(record, side)
     record["swap"] = _destination_is_local(record)
-    seen = repeats.judge(
+    record["tracked"] = pa.array(update[row] | mask(pc.equal(take(kind, row), _SUMMARY)))
+    # What an update counts comes again: it is no flow, but shows both sides as another node's report would.
+    seen = np.full(len(row), OTHER_NODE, np.int8)
+    counted = np.flatnonzero(~update[row])
+    seen[counted] = _judged(take_all(record, counted), repeats)
+    skipped = {
+        "connection_update": int(update.sum()),
+        "not_ip": int(not_ip.sum()),
+        "duplicate": int(marked.sum()) + int((seen[counted] != FIRST).sum()),
+    }
+    kept = np.flatnonzero(seen == FIRST)
+    flows, claims = _flows(take_all(record, kept))
+    beats, beat = _heartbeats(record, seen)
+    return Reports(flows, row[kept], claims, beats, row[beat], bad_time, skipped)
+
+
+def _judged(record: dict[str, Any], repeats: Repeats) -> Any:
+    return repeats.judge(
         hash_columns(*(record[f] for f in ("SrcAddr", "DstAddr", "SrcPort", "DstPort", "Proto"))),
         hash_columns(*(record[f] for f in ("AgentIP", "Interface", "IfDirection", "_RecordType"))),
         hash_columns(record["AgentIP"]),
         np.asarray(record["start"]),
         np.asarray(record["end"]),
     )
-    skipped = {
-        "connection_update": int(update.sum()),
-        "not_ip": int(not_ip.sum()),
-        "duplicate": int(marked.sum()) + int((seen != FIRST).sum()),
-    }
-    kept = np.flatnonzero(seen == FIRST)
-    first = take_all(record, kept)
-    flows, claims = _flows(first)
-    beats, beat = _heartbeats(record, seen)
-    summary = mask(pc.equal(text(first["_RecordType"]), _SUMMARY))
-    return Reports(flows, row[kept], summary, claims, beats, row[beat], bad_time, skipped)
 
 
 def _flows(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -114,7 +122,9 @@ def _flows(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     at_capture = pc.if_else(swap, record["Dst_here"], record["Src_here"])
     workload, remote_workload = either(swap, record["Src_workload"], record["Dst_workload"])
     service, remote_service = either(swap, record["Src_service"], record["Dst_service"])
-    not_seen = pc.or_(pc.invert(at_capture), pc.is_null(workload))
+    not_seen = pc.or_(pc.invert(at_capture), pc.or_(pc.is_null(workload), record["tracked"]))
+    # Only a TCP connection has one peer from start to end; a summary of other packets may be hours long.
+    lasting = pc.and_(record["tracked"], pc.fill_null(pc.not_equal(text(record["Proto"]), _TCP), True))
     sent, received = _counts(record, "Bytes", swap)
     packets_sent, packets_received = _counts(record, "Packets", swap)
     flows = {
@@ -134,6 +144,7 @@ def _flows(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         "local_workload": null_where(not_seen, workload),
         "local_service": null_where(not_seen, service),
         "observer": text(record["AgentIP"]),
+        "basis": pc.if_else(lasting, "window", "connection"),
     }
     claims = {
         "remote_type": pc.if_else(swap, text(record["SrcK8S_Type"]), text(record["DstK8S_Type"])),
@@ -147,21 +158,20 @@ def _heartbeats(record: dict[str, Any], seen: Any) -> tuple[dict[str, Any], Rows
     """Observations of the agent's own node that are no flow's local side, and the record of each.
 
     The destination, where source and destination are on one node; and either side, where the flow was counted already
-    on the other node.
+    on the other node. In records of connection tracking both sides, at the last packet.
     """
-    swap = mask(record["swap"])
+    swap, tracked = mask(record["swap"]), mask(record["tracked"])
     found: list[dict[str, Any]] = []
     rows: list[Rows] = []
     for side, is_local in (("Src", ~swap), ("Dst", swap)):
         known = mask(record[f"{side}_here"]) & mask(pc.is_valid(record[f"{side}_workload"]))
-        row = np.flatnonzero(known & np.where(is_local, seen == OTHER_NODE, seen != SAME_NODE))
-        whole_interval = pc.not_equal(pc.fill_null(text(record["_RecordType"]), ""), _SUMMARY)
+        row = np.flatnonzero(known & (tracked | np.where(is_local, seen == OTHER_NODE, seen != SAME_NODE)))
         beat = {
             "address": record[f"{side}Addr"],
             "workload": record[f"{side}_workload"],
             "service": record[f"{side}_service"],
-            "start": record["start"],
-            "end": pc.if_else(whole_interval, record["end"], record["start"]),
+            "start": pc.if_else(record["tracked"], record["end"], record["start"]),
+            "end": record["end"],
             "observer": text(record["AgentIP"]),
         }
         found.append({name: take(column, row) for name, column in beat.items()})
@@ -217,7 +227,7 @@ def _tcp_flags(record: dict[str, Any]) -> Any:
         bits = pa.array(total, mask=np.asarray(pc.is_null(flags)))
     else:
         bits = flags
-    return null_where(pc.not_equal(text(record["Proto"]), "6"), bits)
+    return null_where(pc.not_equal(text(record["Proto"]), _TCP), bits)
 
 
 def _bits(name: str | None) -> int:

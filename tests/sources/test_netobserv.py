@@ -108,6 +108,7 @@ def test_a_record_says_one_way_of_a_flow_seen_on_the_agents_node():
         "local_workload": "openshift-monitoring/prometheus-k8s-1",
         "local_service": "openshift-monitoring/prometheus-k8s",
         "observer": "10.0.1.7",
+        "basis": "connection",
         "line": 1,
     }
 
@@ -199,15 +200,15 @@ def test_nodes_are_workloads_and_services_are_not():
     assert "local_workload" not in flows[1]
 
 
-def test_a_connections_summary_counts_at_its_start_only_and_its_updates_not_at_all():
-    tracked = {"_HashId": "a1", "Bytes_AB": 500, "Bytes_BA": 900, "Packets_AB": 5, "Packets_BA": 9, "Interface": None}
-    updates = [record(_RecordType=kind, **tracked) for kind in ("newConnection", "heartbeat")]
-    inner = {"DstK8S_HostIP": "10.0.1.7", "FlowDirection": "2"}
-    end = record(_RecordType="endConnection", TimeFlowEndMs=START + 60_000, **tracked, **inner)
-    plain = record(_RecordType="flowLog", SrcPort=7)
-    read = Read(NETOBSERV, lines(*updates, end, plain))
+TRACKED = {"_HashId": "a1", "Bytes_AB": 500, "Bytes_BA": 900, "Packets_AB": 5, "Packets_BA": 9, "Interface": None}
+
+
+def test_a_connection_is_counted_once_by_its_summary():
+    updates = [record(_RecordType=kind, **TRACKED) for kind in ("newConnection", "heartbeat")]
+    end = record(_RecordType="endConnection", TimeFlowEndMs=START + 60_000, **TRACKED)
+    read = Read(NETOBSERV, lines(*updates, end, record(_RecordType="flowLog", SrcPort=7)))
     assert counts(read) == {
-        "rows": {"flow": 2, "heartbeat": 1},
+        "rows": {"flow": 2, "heartbeat": 3},
         "skipped": {"connection_update": 2},
         "rejected": {},
     }
@@ -218,9 +219,29 @@ def test_a_connections_summary_counts_at_its_start_only_and_its_updates_not_at_a
         5,
         9,
     )
-    assert flow["flow_heartbeats"] == "start"
-    assert "flow_heartbeats" not in next(row for row in read.flows if row["line"] == 4)
-    assert (read.heartbeats[0]["start"], read.heartbeats[0]["end"]) == (START * 1000, START * 1000)
+
+
+def test_a_summary_is_looked_up_after_its_connection_so_it_names_nobody_at_its_start():
+    inner = {"DstK8S_HostIP": "10.0.1.7", "FlowDirection": "2"}
+    new = record(_RecordType="newConnection", **TRACKED, **inner)
+    # The pod is gone when the summary is written, and its address is another's.
+    end = record(_RecordType="endConnection", TimeFlowEndMs=START + 60_000, SrcK8S_Name="next", **TRACKED, **inner)
+    read = Read(NETOBSERV, lines(new, end))
+    assert "local_workload" not in read.flows[0]
+    last_packet = {
+        "openshift-monitoring/prometheus-k8s-1": START + 3,
+        "openshift-monitoring/next": START + 60_000,
+    }
+    beats = [beat for beat in read.heartbeats if beat["address"] == "10.128.0.29"]
+    assert {beat["workload"]: beat["start"] for beat in beats} == {w: ms * 1000 for w, ms in last_packet.items()}
+    assert all(beat["start"] == beat["end"] for beat in beats)
+
+
+@pytest.mark.parametrize(("protocol", "basis"), [(6, "connection"), (17, "window"), (132, "window")])
+def test_a_summary_of_packets_without_a_connection_is_a_window(protocol, basis):
+    end = record(_RecordType="endConnection", TimeFlowEndMs=START + 60_000, Proto=protocol, **TRACKED)
+    plain = record(Proto=protocol, SrcPort=7)
+    assert [flow["basis"] for flow in Read(NETOBSERV, lines(end, plain)).flows] == [basis, "connection"]
 
 
 def test_frames_that_are_not_ip_are_skipped():
