@@ -43,7 +43,7 @@ def _paths(kind: str, text: str, *, required: bool = False) -> Callable[[Callabl
     "--flow-heartbeats/--no-flow-heartbeats",
     default=True,
     show_default=True,
-    help="Whether connections with a known local workload are heartbeats of it.",
+    help="Whether the workloads that the logs given as --flows name are evidence.",
 )
 @settings_options
 @click.option(
@@ -58,7 +58,7 @@ def _paths(kind: str, text: str, *, required: bool = False) -> Callable[[Callabl
     type=click.IntRange(min=1000),
     default=Limits.evidence_rows,
     show_default=True,
-    help="Heartbeats and DNS answers held in memory; a longer history is cut into slabs of time.",
+    help="Heartbeats and DNS answers held in memory; a longer history goes through slabs of time, on one thread.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Threads that attribute and write.  [default: one a core]")
 @output_options()

@@ -65,13 +65,14 @@ class Collection:
     def _read(self, paths: Sequence[str | Path], kinds: Sequence[str], report: Report, *, keep_flows: bool) -> None:
         """Read sources; where flows are not to be kept, they are evidence only."""
         for found in read(paths, ledger=self.ledger, format=self._inputs.format, kinds=kinds):
+            trusted = self._flows_are_heartbeats or not keep_flows
             if found.kind == FLOW:
                 if keep_flows:
                     self._spool.add(found.batch)
-                if (self._flows_are_heartbeats or not keep_flows) and found.flow_heartbeats != "none":
+                if trusted and found.flow_heartbeats != "none":
                     beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=self._shared)
                     self.store.add(HEARTBEAT, beats)
-            else:
+            elif trusted or not found.shown_by_flows:
                 self.store.add(found.kind, found.batch)
             self._count(found.batch.num_rows, report)
 

@@ -35,7 +35,7 @@ def replay(
         out: folder of the lake; what an earlier run wrote there is replaced.
         settings: settings of the rules; the defaults suit reports once a minute.
         limits: what the run may use.
-        flows_are_heartbeats: whether a connection whose local workload is known is a heartbeat of it.
+        flows_are_heartbeats: whether the workloads that flow logs name are evidence; not of those given as heartbeats.
         progress: called with the phase ("reading", "attributing") and the rows done in it so far.
 
     Raises:

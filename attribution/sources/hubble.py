@@ -63,7 +63,7 @@ class Hubble(Format):
                     (NAME_BINDING, found.names, found.name_row),
                 ):
                     if len(rows):
-                        yield Block(kind, columns, data.name, piece.lines[rows])
+                        yield Block(kind, columns, data.name, piece.lines[rows], shown_by_flows=kind == HEARTBEAT)
 
 
 FORMATS: tuple[Format, ...] = (Hubble(),)

@@ -28,6 +28,7 @@ class Batch:
         source: the file or stream, as a person names it.
         format: name of its format.
         flow_heartbeats: what flows of this batch are as heartbeats.
+        shown_by_flows: whether heartbeats of this batch rest on workloads that a flow log names, and nothing else.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Batch:
     source: str
     format: str
     flow_heartbeats: FlowHeartbeats
+    shown_by_flows: bool
 
 
 def read(
@@ -131,7 +133,7 @@ class _Reader:
             self._ledger.check(at_least=_JUDGED_FROM)
             if batch.num_rows:
                 heartbeats = block.flow_heartbeats or found.flow_heartbeats
-                yield Batch(block.kind, batch, block.source, found.name, heartbeats)
+                yield Batch(block.kind, batch, block.source, found.name, heartbeats, block.shown_by_flows)
 
     def _break(self, reason: str, error: SourceError) -> None:
         self.broken = error

@@ -91,7 +91,8 @@ class TaskSightings:
         proved = proved.filter(pc.less_equal(first, last))
         proved = proved.sort_by([(name, "ascending") for name in ("line", *_KEY)])
         columns = {name: proved.column(name) for name in (*_KEY, "observer", "start", "end")}
-        return Block(HEARTBEAT, columns, source, np.asarray(proved.column("line"))) if proved.num_rows else None
+        lines = np.asarray(proved.column("line"))
+        return Block(HEARTBEAT, columns, source, lines, shown_by_flows=True) if proved.num_rows else None
 
 
 def _extremes(rows: Any) -> Any:

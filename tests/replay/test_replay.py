@@ -213,6 +213,24 @@ def test_a_flow_log_among_the_heartbeats_is_evidence_and_is_not_attributed(tmp_p
     assert table.column("remote_workload").to_pylist() == ["w"]
 
 
+def test_what_a_flow_log_shows_beside_its_flows_is_no_evidence_either_where_its_names_are_not_trusted(tmp_path):
+    reply = {
+        "time": "2026-03-02T10:00:00Z",
+        "verdict": "FORWARDED",
+        "IP": {"source": "10.0.0.1", "destination": "10.0.0.2"},
+        "l4": {"TCP": {"source_port": 443, "destination_port": 40000}},
+        "source": {"ID": 7, "namespace": "shop", "pod_name": "web-0"},
+        "is_reply": True,
+    }
+    request = reply | {"IP": {"source": "10.0.0.9", "destination": "10.0.0.1"}, "source": {}, "is_reply": False}
+    (tmp_path / "hubble.jsonl").write_text("".join(json.dumps({"flow": flow}) + "\n" for flow in (reply, request)))
+    for trusted, expected in ((True, "shop/web-0"), (False, None)):
+        inputs = Inputs(flows=[tmp_path / "hubble.jsonl"])
+        replay(inputs, tmp_path / "lake", settings=Settings(clock_tolerance=0), flows_are_heartbeats=trusted)
+        table = ds.dataset(tmp_path / "lake" / "attributed_flows", format="parquet").to_table()
+        assert table.column("remote_workload").to_pylist() == [expected]
+
+
 def test_settings_are_kept_with_the_lake(paths, tmp_path):
     settings = Settings(max_gap=10 * MINUTE, hold=20 * MINUTE)
     replay(Inputs(flows=[paths["flow"]]), tmp_path / "lake", settings=settings)
