@@ -16,6 +16,8 @@ HOUR = 60 * MINUTE
 _UNITS = {"us": 1, "ms": 1000, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
 #: Settings that are lists of prefixes; all others are durations.
 _PREFIXES = ("workload_prefixes", "shared_prefixes")
+#: Tables of a settings file: that of the rules, and that of `attribution.streaming.kafka_settings`.
+_TABLES = {"attribution", "kafka"}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)\s*")
 
 
@@ -119,7 +121,7 @@ class Settings:
 
     @classmethod
     def from_toml(cls, path: Path) -> "Settings":
-        """Settings of a TOML file with one table, `[attribution]`.
+        """Settings of a TOML file, which stand in its table `[attribution]`.
 
         Raises:
             ConfigError: the file cannot be read, is no TOML, or holds unknown or unfit settings.
@@ -130,8 +132,9 @@ class Settings:
             raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"the configuration {path} is no TOML: {error}") from None
-        if set(document) - {"attribution"}:
-            extra = min(set(document) - {"attribution"})
+        unknown = set(document) - _TABLES
+        if unknown:
+            extra = min(unknown)
             raise ConfigError(f"{path}: unknown table or key {extra!r}; settings stand in one table, [attribution]")
         return cls.from_dict(document.get("attribution", {}), where=str(path))
 
