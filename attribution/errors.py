@@ -27,3 +27,7 @@ class QueryError(AttributionError):
 
 class WireError(AttributionError):
     """A record cannot be sent through a topic."""
+
+
+class ClusterError(AttributionError):
+    """A broker or a Flink cluster cannot be started, does not answer, or refuses what it was asked."""
