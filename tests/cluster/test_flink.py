@@ -25,7 +25,8 @@ class Topics:
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap
         quiet = {"bootstrap.servers": bootstrap, "log_level": 0}
-        for made in AdminClient(quiet).create_topics([NewTopic(name, 2, 1) for name in ("in", "out")]).values():
+        client = AdminClient(quiet)
+        for made in client.create_topics([NewTopic(name, 2, 1) for name in ("in", "out")]).values():
             made.result()
         self.producer = Producer(quiet)
         self.consumer = Consumer(
