@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.signedinteger[Any]]
 
 #: Before and after every time; far enough inside int64 that a few durations may be added.
 NEVER_BEFORE = -(1 << 61)
@@ -21,15 +22,35 @@ NEVER_AFTER = 1 << 61
 _INT64_BITS = 63
 
 
-def order_by(group: Int64, time: Int64) -> Int64:
-    """Row order by (group, time), ties in any order: one sort of a combined key where that fits 63 bits."""
-    if len(group) == 0:
+def order_by(*columns: Ints) -> Int64:
+    """Row order by integer columns, the first of them foremost; ties in any order.
+
+    The columns are combined into one number for each row, which is sorted once. Where that does not fit 63 bits, the
+    rows are sorted by what is combined so far, and its ranks take its place: the next sort then finds them nearly in
+    order. `np.lexsort` begins with the last column, and so takes apart what was in order by the first.
+    """
+    rows = len(columns[0])
+    if rows == 0:
         return np.zeros(0, np.int64)
-    low, high = int(time.min()), int(time.max())
-    span = high - low + 1
-    if (int(group.max()) + 1) * span < 1 << _INT64_BITS:
-        return np.argsort(group * np.int64(span) + (time - low), kind="stable")
-    return np.lexsort((time, group))
+    key, *others = (_from_zero(column, (1 << _INT64_BITS) // rows) for column in columns)
+    size = int(key.max()) + 1
+    for number, column in enumerate(others):
+        span = int(column.max()) + 1
+        if size * span >= 1 << _INT64_BITS:
+            order = np.argsort(key)
+            rank = np.cumsum(starts_of_runs(key[order])) - 1
+            return order[order_by(rank, *(other[order] for other in others[number:]))]
+        key = key * np.int64(span) + column
+        size *= span
+    return np.argsort(key, kind="stable")
+
+
+def _from_zero(column: Ints, size: int) -> Int64:
+    """Numbers below `size` that order as the column does: the distance from its smallest value, else its ranks."""
+    low = column.min()
+    if int(column.max()) - int(low) < size:
+        return column - np.int64(low)
+    return np.unique(column, return_inverse=True)[1]
 
 
 def running_max(values: Int64, group: Int64) -> Int64:

@@ -7,7 +7,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import SECOND, Settings
-from attribution.core.columns import Int32, encode, floats, integers, microseconds, running_max, starts_of_runs
+from attribution.core.columns import (
+    Int32,
+    encode,
+    floats,
+    integers,
+    microseconds,
+    order_by,
+    running_max,
+    starts_of_runs,
+)
 from attribution.core.evidence import ANY_PORT
 from attribution.schema import TIMESTAMP, arrow_schema
 
@@ -32,7 +41,7 @@ def compact(heartbeats: Any, settings: Settings, *, oldest: int) -> Any:
     port = integers(heartbeats.column("port"), null=ANY_PORT)
     start, end = microseconds(heartbeats.column("start")), microseconds(heartbeats.column("end"))
     labels: list[Int32] = [coded["address"][0], port, coded["workload"][0], coded["service"][0]]
-    order = np.lexsort((start, labels[0], labels[1], labels[2], labels[3]))
+    order = order_by(*labels, start)
     labels = [label[order] for label in labels]
     start, end = start[order], end[order]
     first = starts_of_runs(*labels)

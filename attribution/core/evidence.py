@@ -154,7 +154,7 @@ def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     keys, row, group, workload = _keys(heartbeats)
     start, end = heartbeats.start[row], heartbeats.end[row]
     participant = group * np.int64(len(heartbeats.workloads) + 1) + workload
-    order = np.lexsort((start, participant))
+    order = order_by(participant, start)
     group, workload, row = group[order], workload[order], row[order]
     start, end, participant = start[order], end[order], participant[order]
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.address_book import AddressBook
-from attribution.core.columns import Int32, Int64
+from attribution.core.columns import Int32, Int64, order_by
 from attribution.core.evidence import ANY_PORT, Evidence, Heartbeats, digest
 from attribution.core.index import Answer, EvidenceIndex, Question
 from attribution.core.reasons import CODES
@@ -91,7 +91,7 @@ class Ownership:
         ranges, keys = self.evidence.ranges, self.evidence.keys
         own = np.flatnonzero((ranges.group < keys.addresses) | (ranges.group >= keys.first_port))
         address, port = self._addressed(ranges.group[own])
-        order = np.lexsort((ranges.start[own], port, address))
+        order = order_by(address, port, ranges.start[own])
         own, address, port = own[order], address[order], port[order]
         schema = arrow_schema("ownership_range")
         columns = [

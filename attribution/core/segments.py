@@ -119,7 +119,8 @@ class _Opened:
     """How much of each kind is open in each segment, by running sums over what the boundaries open and close."""
 
     def __init__(self, evidence: Evidence, order: Int64, begin: Int64) -> None:
-        self._evidence, self._order, self._begin = evidence, order, begin
+        self._evidence, self._order = evidence, order
+        self._last = np.append(begin[1:], len(order)) - 1
         pieces = evidence.pieces
         size = len(pieces.start)
         self._number = np.arange(1, size + 1, dtype=np.int64)
@@ -129,8 +130,8 @@ class _Opened:
     def _sum(self, at_start: Int64, at_end: Int64, at_hole: int = 0) -> Int64:
         keys = np.zeros(self._evidence.keys.groups + 1, np.int64)
         hole = np.full(len(self._evidence.holes.start), at_hole, np.int64)
-        change = np.concatenate([keys, at_start, -at_end, hole, -hole])[self._order]
-        return np.cumsum(np.add.reduceat(change, self._begin))
+        change = np.concatenate([keys, at_start, -at_end, hole, -hole])
+        return np.cumsum(change.take(self._order)).take(self._last)
 
     def _the_one(self, opens: Bool, closes: Bool, number: Int64) -> tuple[Int64, Int64]:
         """How many are open, and the number of the one; -1 where not exactly one is."""
@@ -150,7 +151,7 @@ class _Opened:
     def holes(self) -> Int64:
         """Holes open."""
         if len(self._evidence.holes.start) == 0:
-            return np.zeros(len(self._begin), np.int64)
+            return np.zeros(len(self._last), np.int64)
         nothing = np.zeros(len(self._evidence.pieces.start), np.int64)
         return self._sum(nothing, nothing, at_hole=1)
 
@@ -169,7 +170,8 @@ def _reach(owner: Int64, new_key: Bool, time: Int64) -> Int64:
 
 def _touches(holder: Int32, group: Int64, time: Int64) -> tuple[Int32, Int64, Int64]:
     """For each segment the first workload at or after it, when that is, and when a second one is touched."""
-    held = np.flatnonzero(holder != _NOBODY)
+    is_held = holder != _NOBODY
+    held = np.flatnonzero(is_held)
     who, when, where = holder[held], time[held], group[held]
     change = starts_of_runs(who, where) if len(held) else np.zeros(0, np.bool_)
     following = next_start(change, len(held))
@@ -177,7 +179,7 @@ def _touches(holder: Int32, group: Int64, time: Int64) -> tuple[Int32, Int64, In
     second = np.where(same_key, np.append(when, NEVER_AFTER)[following], NEVER_AFTER)
     second = np.where(who == _DISPUTED, when, second)
 
-    ahead = np.searchsorted(held, np.arange(len(holder)))
+    ahead = np.cumsum(is_held) - is_held
     same_key = np.append(where, -1)[ahead] == group
     return (
         np.where(same_key, np.append(who, np.int32(_NOBODY))[ahead], np.int32(_NOBODY)).astype(np.int32),
