@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from attribution.core.columns import Int64, microseconds
 from attribution.io.lake import parquet_writer
-from attribution.schema import arrow_schema
+from attribution.schema import ATTRIBUTED_FLOW, arrow_schema
 
 _HOUR = 3_600_000_000
 #: Rows of a full row group.
@@ -25,6 +25,8 @@ _OPEN_FILES = 24
 
 #: Rows looked at to decide whether a column's values repeat enough for a dictionary.
 _SAMPLE = 4096
+#: Text stays dictionary-encoded where there are so many rows to each value.
+_REPEATED = 4
 
 
 class HourlyWriter:
@@ -45,7 +47,7 @@ class HourlyWriter:
 
     def write(self, batch: Any) -> None:
         """Take a batch of `schemas/attributed_flow.avsc`; its rows go to the hours in which they start."""
-        for hour, rows in by_hour(_plain(batch)):
+        for hour, rows in by_hour(batch):
             self._rows.setdefault(hour, []).append(rows)
             self._counts[hour] = self._counts.get(hour, 0) + rows.num_rows
             if self._counts[hour] >= ROW_GROUP:
@@ -61,8 +63,9 @@ class HourlyWriter:
             self._open.popitem()[1].close()
 
     def _flush(self, hour: int) -> None:
-        table = pa.Table.from_batches(self._rows.pop(hour))
         del self._counts[hour]
+        batches = self._rows.pop(hour)
+        table = _as_file(batches, self._open[hour].schema if hour in self._open else _file_schema(batches))
         self._writer(hour, table).write_table(table, row_group_size=ROW_GROUP)
 
     def _writer(self, hour: int, table: Any) -> Any:
@@ -110,17 +113,37 @@ def by_hour(batch: Any) -> list[tuple[int, Any]]:
     return [(int(hour[i]), batch.slice(i, j - i)) for i, j in zip(starts, stops, strict=True)]
 
 
-def _plain(batch: Any) -> Any:
-    """The batch with the record's schema; only the two closed lists, methods and reasons, stay dictionary-encoded."""
-    columns, fields = [], []
-    for field in arrow_schema("attributed_flow"):
-        column = batch.column(field.name)
-        closed = field.name.endswith(("_method", "_reason"))
-        if not closed and column.type != field.type:
-            column = column.cast(field.type)
-        columns.append(column)
-        fields.append(pa.field(field.name, column.type, nullable=field.nullable))
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+def _file_schema(batches: list[Any]) -> Any:
+    """The record's schema for a file that begins with these rows, with text that repeats in them as dictionaries.
+
+    Where all batches have a column so, and with few values, the writer takes it as it is: that costs a third of making
+    text of it only for the writer to find its values again.
+    """
+    rows = sum(batch.num_rows for batch in batches)
+    fields = []
+    for field in arrow_schema(ATTRIBUTED_FLOW):
+        columns = [batch.column(field.name) for batch in batches]
+        kept = all(pa.types.is_dictionary(column.type) for column in columns)
+        kept = kept and _REPEATED * sum(len(column.dictionary) for column in columns) <= rows
+        fields.append(field.with_type(columns[0].type) if kept else field)
+    return pa.schema(fields)
+
+
+def _as_file(batches: list[Any], schema: Any) -> Any:
+    """The batches as one table of a schema that says which text is dictionary-encoded."""
+    columns = []
+    for field in schema:
+        chunked = pa.chunked_array([_as(batch.column(field.name), field.type) for batch in batches], field.type)
+        columns.append(chunked.unify_dictionaries() if pa.types.is_dictionary(field.type) else chunked)
+    return pa.table(columns, schema=schema)
+
+
+def _as(column: Any, kind: Any) -> Any:
+    if column.type == kind:
+        return column
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type).dictionary_encode()
+    return column.cast(kind)
 
 
 class DailyWriter:
