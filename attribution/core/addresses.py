@@ -8,6 +8,7 @@ wrong owner.
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -44,14 +45,18 @@ def canonical(texts: Any) -> tuple[Any, Bool]:
         that is no address. The text is a `dictionary<int32, string>` array, or the column itself where it is plain
         text and every row is canonical IPv4 already: the common case, which needs no dictionary.
     """
-    if not isinstance(texts, pa.ChunkedArray) and ipv4.parse(texts) is not None:
-        return texts, np.ones(len(texts), np.bool_)
-    return each_distinct(texts, canonical_address, plain=_IPV4)
+    return _each_address(texts, canonical_address)
 
 
 def canonical_hosts(texts: Any) -> tuple[Any, Bool]:
     """As `canonical`, but a prefix of full length (`10.0.0.1/32`) is also taken, as its one address."""
-    return each_distinct(texts, _canonical_host, plain=_IPV4)
+    return _each_address(texts, _canonical_host)
+
+
+def _each_address(texts: Any, function: Callable[[str], str | None]) -> tuple[Any, Bool]:
+    if not isinstance(texts, pa.ChunkedArray) and ipv4.parse(texts) is not None:
+        return texts, np.ones(len(texts), np.bool_)
+    return each_distinct(texts, function, plain=_IPV4)
 
 
 def canonical_prefixes(texts: Any) -> tuple[Any, Bool]:

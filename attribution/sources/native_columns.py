@@ -24,8 +24,9 @@ ARROW_STREAM_START = b"\xff\xff\xff\xff"
 
 #: Rows of a batch: enough that its fixed cost vanishes, few enough that memory stays small.
 _ROWS = 1 << 17
-#: A text column is read dictionary-encoded where its dictionary has fewer bytes than rows divided by this.
-_FEW_DISTINCT = 2
+#: A text column is read dictionary-encoded where it has fewer bytes a row than this. Plain text has four for its
+#: length alone: so few mean a small dictionary, and one that no value was too many for.
+_FEW_BYTES = 3
 #: Text that older versions of Arrow can hold, but not compute with.
 _VIEWS = {pa.string_view(), pa.binary_view()}
 _TEXT = frozenset(f.name for kind in INPUT_RECORDS for f in record(kind).fields if f.type == pa.string())
@@ -109,10 +110,9 @@ def _open(source: Any) -> Any:
     few = []
     for at in range(chunks.num_columns):
         chunk = chunks.column(at)
-        if chunk.path_in_schema in _TEXT and chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
-            dictionary_bytes = chunk.data_page_offset - chunk.dictionary_page_offset
-            if _FEW_DISTINCT * dictionary_bytes < chunks.num_rows:
-                few.append(chunk.path_in_schema)
+        is_text = chunk.path_in_schema in _TEXT and chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
+        if is_text and chunk.total_uncompressed_size < _FEW_BYTES * chunks.num_rows:
+            few.append(chunk.path_in_schema)
     return pq.ParquetFile(source, metadata=file.metadata, read_dictionary=few, pre_buffer=True)
 
 
