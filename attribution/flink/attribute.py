@@ -1,0 +1,157 @@
+"""The job's keyed operator: evidence and held flows of a bucket in state, released by event time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext, TimeDomain
+from pyflink.datastream.state import ListStateDescriptor
+
+from attribution.attributor import Sides
+from attribution.config import Settings
+from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE
+from attribution.flink.bucket import Bucket
+from attribution.flink.decode import BYTES
+from attribution.flink.options import StreamOptions
+from attribution.flink.payload import pack_watermark
+from attribution.flink.split import Splitter
+from attribution.schema import ATTRIBUTED_FLOW, OWNERSHIP_RANGE
+from attribution.streaming import wire
+
+RANGES = OutputTag("ownership-ranges", BYTES)
+
+_MILLISECOND = 1000
+
+
+class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
+    """Attributes one side of flows; takes (bucket, entry), keyed by bucket.
+
+    State is the log of `Bucket`. What is in memory is made of it when a bucket is first touched, so a worker that is
+    killed, or a key that moves to another one, loses nothing.
+
+    A due flow does not go out at once, but in the bucket's next *round*, at most `round_interval` later: one timer of
+    the watermark per row would make batches of one row. Rounds run on processing time; which evidence a flow is judged
+    by does not depend on when its round comes, only whether it was due.
+
+    Args:
+        sides: `local`, whose output is entries for the other stage, or `remote`, whose output is Kafka values of
+            attributed flows, with those of ownership ranges in the side output `RANGES`.
+        settings: the settings of the rules.
+        options: how the job runs.
+        labels: table of `schemas/label.avsc`.
+    """
+
+    def __init__(self, sides: Sides, settings: Settings, options: StreamOptions, labels: Any) -> None:
+        self._sides: Sides = sides
+        self._settings, self._options, self._labels = settings, options, labels
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Reach the state; make what cannot be sent."""
+        self._log = runtime_context.get_list_state(ListStateDescriptor("log", BYTES))
+        self._splitter = Splitter(self._settings, buckets=self._options.buckets)
+        self._buckets: dict[int, _Kept] = {}
+        group = runtime_context.get_metrics_group()
+        self._counters = {name: group.counter(name) for name in ("flows_released", "flows_given_up", "late_heartbeats")}
+        group.gauge("flows_held", lambda: sum(kept.bucket.attributor.held for kept in self._buckets.values()))
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        """One entry for a bucket."""
+        number, content = value
+        timers = ctx.timer_service()
+        now = timers.current_processing_time()
+        kept = self._kept(number, now)
+        kept.bucket.take(content, now)
+        self._log.add(content)
+        self._plan(kept, timers, now)
+        return iter(())
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        """The watermark has reached a due flow, or it is time for a round."""
+        timers = ctx.timer_service()
+        now = timers.current_processing_time()
+        kept = self._kept(ctx.get_current_key(), now)
+        if ctx.time_domain() == TimeDomain.EVENT_TIME:
+            kept.event_timer = None
+            over = _microseconds(timers.current_watermark()) >= NEVER_AFTER
+        else:
+            if kept.round_timer is not None and timestamp >= kept.round_timer:
+                kept.round_timer = None
+            over = False
+        if over or now >= kept.last_round + self._options.round_interval // _MILLISECOND:
+            yield from self._round(kept, _microseconds(timers.current_watermark()), now)
+        self._plan(kept, timers, now)
+
+    def _kept(self, number: int, now: int) -> "_Kept":
+        if number not in self._buckets:
+            bucket = Bucket(self._settings, sides=self._sides, labels=self._labels, log=self._log.get() or (), now=now)
+            self._buckets[number] = _Kept(bucket, now)
+        return self._buckets[number]
+
+    def _round(self, kept: "_Kept", watermark: int, now: int) -> Iterator[Any]:
+        """Let out what is due, and what has waited too long; settle where that pays."""
+        bucket, attributor = kept.bucket, kept.bucket.attributor
+        kept.last_round = now
+        due = attributor.advance(watermark)
+        given_up = attributor.give_up(now - self._options.give_up_after // _MILLISECOND)
+        for rows in (*due, *given_up):
+            yield from self._released(rows)
+        if due:
+            self._log.add(pack_watermark(watermark))
+        self._counters["flows_released"].inc(sum(rows.num_rows for rows in (*due, *given_up)))
+        self._counters["flows_given_up"].inc(sum(rows.num_rows for rows in given_up))
+        self._counters["late_heartbeats"].inc(attributor.counters.pop("late_heartbeats", 0))
+        if given_up or bucket.outgrown or self._ripe(kept, watermark, now):
+            kept.last_settled, kept.settled_at = now, watermark
+            entry, ranges = bucket.settle()
+            self._log.update([entry])
+            if ranges is not None:
+                for batch in ranges.combine_chunks().to_batches():
+                    for message in wire.encode(OWNERSHIP_RANGE, batch):
+                        yield RANGES, message.value
+
+    def _ripe(self, kept: "_Kept", watermark: int, now: int) -> bool:
+        if watermark >= NEVER_AFTER:
+            return True
+        old = now >= kept.last_settled + self._options.settle_interval // _MILLISECOND
+        return old and watermark > kept.settled_at
+
+    def _released(self, rows: Any) -> Iterator[Any]:
+        if self._sides == "local":
+            for entry in self._splitter.halves(rows):
+                yield entry.bucket, entry.content
+        else:
+            for message in wire.encode(ATTRIBUTED_FLOW, rows):
+                yield message.value
+
+    def _plan(self, kept: "_Kept", timers: Any, now: int) -> None:
+        """Register the timers that the bucket needs next, unless they are registered."""
+        attributor = kept.bucket.attributor
+        due = -(-attributor.next_due // _MILLISECOND)
+        wanted = [now + self._options.settle_interval // _MILLISECOND]
+        if attributor.held:
+            wanted.append(now + self._options.give_up_after // _MILLISECOND)
+            if due <= timers.current_watermark():
+                wanted.append(kept.last_round + self._options.round_interval // _MILLISECOND)
+            elif kept.event_timer is None or due < kept.event_timer:
+                kept.event_timer = due
+                timers.register_event_time_timer(due)
+        soonest = max(min(wanted), now + 1)
+        if kept.round_timer is None or soonest < kept.round_timer:
+            kept.round_timer = soonest
+            timers.register_processing_time_timer(soonest)
+
+
+class _Kept:
+    """A bucket in memory, and which timers it has."""
+
+    def __init__(self, bucket: Bucket, now: int) -> None:
+        self.bucket = bucket
+        self.event_timer: int | None = None
+        self.round_timer: int | None = None
+        self.last_round = 0
+        self.last_settled = now
+        self.settled_at = bucket.attributor.watermark
+
+
+def _microseconds(watermark: int) -> int:
+    """A watermark of Flink's, ms, in µs; its first one is before all time, its last one after."""
+    return max(NEVER_BEFORE, min(watermark * _MILLISECOND, NEVER_AFTER))

@@ -1,0 +1,66 @@
+"""The job's first operator: Kafka values to entries for the buckets, and dead letters."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
+
+from attribution.config import Settings
+from attribution.errors import RejectLimitError
+from attribution.flink.options import StreamOptions
+from attribution.flink.split import Splitter
+from attribution.streaming import wire
+from attribution.streaming.dead_letters import dead_letter
+
+BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
+#: (bucket, entry)
+ENTRY = Types.TUPLE([Types.INT(), BYTES])
+DEAD_LETTERS = OutputTag("dead-letters", BYTES)
+LOCAL_SIDE = OutputTag("local-side", ENTRY)
+
+#: Rows to have seen before the share of rejected ones is judged.
+_JUDGE_FROM = 10_000
+
+
+class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
+    """Decodes, validates and splits messages; takes rows of (value, topic, partition, offset, time).
+
+    The main output is for the stage that attributes remote sides, `LOCAL_SIDE` for that of local ones.
+    """
+
+    def __init__(self, kinds: dict[str, str], settings: Settings, options: StreamOptions) -> None:
+        self._kinds = kinds
+        self._settings, self._options = settings, options
+        self._seen = self._rejected = 0
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Make what cannot be sent."""
+        self._splitter = Splitter(self._settings, buckets=self._options.buckets)
+        group = runtime_context.get_metrics_group()
+        self._rows = group.counter("rows_in")
+        self._dead = group.counter("dead_letters")
+
+    def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Any]:  # noqa: ARG002 (Flink's signature)
+        """One message."""
+        content, topic, partition, offset, _ = value
+        kind = self._kinds[topic]
+        decoded = wire.decode(kind, content)
+        for rejected in decoded.rejects:
+            yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
+        self._count(decoded.batch.num_rows, decoded.rejected_rows, topic)
+        for entry in self._splitter.split(kind, decoded.batch, decoded.flow_heartbeats):
+            row = entry.bucket, entry.content
+            yield row if entry.stage == "remote" else (LOCAL_SIDE, row)
+
+    def _count(self, rows: int, rejected: int, topic: str) -> None:
+        self._rows.inc(rows)
+        self._dead.inc(rejected)
+        self._seen += rows + rejected
+        self._rejected += rejected
+        if self._seen >= _JUDGE_FROM and self._rejected > self._options.rejected_share * self._seen:
+            raise RejectLimitError(
+                f"{self._rejected} of {self._seen} rows were rejected, more than the allowed share of "
+                f"{self._options.rejected_share:g}, the last of them on topic {topic!r}; the dead letters have the "
+                "reasons: mend the producer, or allow a larger share (rejected_share)"
+            )

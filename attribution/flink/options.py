@@ -1,0 +1,69 @@
+"""What the streaming job may be told besides the settings of the rules."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from attribution.config import MINUTE, SECOND, parse_duration
+from attribution.errors import ConfigError
+
+_MILLISECOND = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamOptions:
+    """How the job runs; none of it changes an answer that evidence forces. Durations are microseconds.
+
+    Attributes:
+        buckets: into how many parts addresses and their state are divided; fixed for the life of a state. No operator
+            can use a higher parallelism; more buckets make smaller batches.
+        report_delay: how long after its end a record may still be reported: the bound of the watermarks.
+        idle_after: how long a partition may say nothing before the others go on without it.
+        give_up_after: how long a flow waits for a watermark that stands still; then it goes out with the evidence
+            there is.
+        round_interval: shortest time between two releases of one bucket. It makes batches dense and results late.
+        settle_interval: how often ranges that are over are written and state is compacted, if there is something new.
+        rejected_share: share of rejected rows above which the job stops.
+        local_side: `resolve` to attribute local sides that were not captured; `captured` where every flow carries its
+            local workload: this saves a second copy of the evidence, and a flow without one is rejected.
+    """
+
+    buckets: int = 16
+    report_delay: int = MINUTE
+    idle_after: int = MINUTE
+    give_up_after: int = 10 * MINUTE
+    round_interval: int = SECOND // 2
+    settle_interval: int = MINUTE
+    rejected_share: float = 0.1
+    local_side: str = "resolve"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.buckets <= 1 << 15:
+            raise ConfigError(f"buckets must be 1 to 32768 (Flink's largest parallelism), found {self.buckets!r}")
+        if not 0 <= self.rejected_share <= 1:
+            raise ConfigError(f"rejected_share must be 0 to 1, found {self.rejected_share!r}")
+        if self.local_side not in ("resolve", "captured"):
+            raise ConfigError(f"local_side must be `resolve` or `captured`, found {self.local_side!r}")
+        for name in _DURATIONS:
+            value = getattr(self, name)
+            if value < _MILLISECOND or value % _MILLISECOND:
+                raise ConfigError(f"{name} must be whole milliseconds, one or more; found {value} µs")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, where: str = "options") -> "StreamOptions":
+        """Options of a mapping; durations may be text.
+
+        Raises:
+            ConfigError: a key is unknown or a value does not fit; the message names `where` it stood.
+        """
+        known = [f.name for f in fields(cls)]
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise ConfigError(f"{where}: unknown option {unknown[0]!r}; the options are {', '.join(known)}")
+        read = {name: parse_duration(value) if name in _DURATIONS else value for name, value in values.items()}
+        try:
+            return cls(**read)
+        except TypeError as error:
+            raise ConfigError(f"{where}: {error}") from None
+
+
+_DURATIONS = ("report_delay", "idle_after", "give_up_after", "round_interval", "settle_interval")

@@ -1,0 +1,150 @@
+"""The job's graph: four topics in, decoded and split, attributed side by side, three topics out, exactly once.
+
+    flows ─────────┐
+    heartbeats ────┤                ┌─► local side ──┐
+    assignments ───┼─► decode, split┤                ├─► remote side ─┬─► attributed-flows
+    name-bindings ─┘                └────────────────┘                └─► ownership-ranges
+                                    └─► dead-letters
+
+Every operator that has state has a fixed `uid`, so that a savepoint of one version is taken up by the next.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.common.serialization import ByteArraySchema
+from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.datastream.connectors.base import DeliveryGuarantee
+from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, KafkaSink
+from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescriptor
+
+from attribution.config import Settings
+from attribution.flink.attribute import RANGES, Attribute
+from attribution.flink.decode import BYTES, DEAD_LETTERS, ENTRY, LOCAL_SIDE, Decode
+from attribution.flink.options import StreamOptions
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
+
+#: The topics that are read, without prefix, and what is in them.
+INPUTS = {"flows": FLOW, "heartbeats": HEARTBEAT, "assignments": ASSIGNMENT, "name-bindings": NAME_BINDING}
+
+#: A key goes to one of so many key groups; no operator can have a higher parallelism. Part of the state's layout.
+MAX_PARALLELISM = 128
+#: Below the broker's `transaction.max.timeout.ms` (15 min by default), which the connector's own default exceeds.
+_TRANSACTION_TIMEOUT_MS = 10 * 60 * 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """All that the graph depends on.
+
+    Attributes:
+        name: the job's name, as the Flink UI shows it; also its consumer group and the prefix of its transactions, so
+            that two jobs on one broker need two names.
+        kafka: the properties of Kafka's Java clients.
+        prefix: what the names of all topics begin with.
+        settings: the settings of the rules.
+        options: how the job runs.
+        labels: table of `schemas/label.avsc`.
+    """
+
+    name: str
+    kafka: dict[str, str]
+    prefix: str
+    settings: Settings
+    options: StreamOptions
+    labels: Any
+
+
+def build(environment: StreamExecutionEnvironment, job: Job) -> None:
+    """Add the job's operators to an environment, which can then be executed."""
+    environment.set_max_parallelism(MAX_PARALLELISM)
+    tables = StreamTableEnvironment.create(environment)
+    sources = [_source(tables, job, topic) for topic in INPUTS]
+    kinds = {job.prefix + topic: kind for topic, kind in INPUTS.items()}
+    decoded = sources[0].union(*sources[1:]).process(Decode(kinds, job.settings, job.options), output_type=ENTRY)
+    decoded.name("decode").uid("decode")
+    entries = decoded
+    if job.options.local_side == "resolve":
+        local = _attribute(decoded.get_side_output(LOCAL_SIDE), Attribute("local", *_rules(job)), ENTRY, "local")
+        entries = decoded.union(local)
+    remote = _attribute(entries, Attribute("remote", *_rules(job)), BYTES, "remote")
+    _sink(remote, job, "attributed-flows")
+    _sink(remote.get_side_output(RANGES), job, "ownership-ranges")
+    _sink(decoded.get_side_output(DEAD_LETTERS), job, "dead-letters")
+
+
+def _rules(job: Job) -> tuple[Settings, StreamOptions, Any]:
+    return job.settings, job.options, job.labels
+
+
+def _attribute(entries: DataStream, function: Attribute, output: Any, side: str) -> DataStream:
+    keyed = entries.key_by(lambda entry: entry[0], key_type=Types.INT())
+    return keyed.process(function, output_type=output).name(f"attribute {side} side").uid(f"attribute-{side}")
+
+
+def _source(tables: StreamTableEnvironment, job: Job, topic: str) -> DataStream:
+    """A topic as rows of (value, topic, partition, offset, time), with watermarks made in every partition.
+
+    The connector of the Table API, because only that hands the offset on to Python, for the dead letters.
+    """
+    bound = job.options.report_delay // 1000
+    schema = (
+        Schema.new_builder()
+        .column("value", DataTypes.BYTES())
+        .column_by_metadata("topic", DataTypes.STRING(), is_virtual=True)
+        .column_by_metadata("partition", DataTypes.INT(), is_virtual=True)
+        .column_by_metadata("offset", DataTypes.BIGINT(), is_virtual=True)
+        .column_by_metadata("reported", DataTypes.TIMESTAMP_LTZ(3), metadata_key="timestamp", is_virtual=True)
+        .watermark("reported", f"reported - INTERVAL '{bound // 1000}.{bound % 1000:03d}' SECOND(9, 3)")
+        .build()
+    )
+    descriptor = TableDescriptor.for_connector("kafka").schema(schema).format("raw")
+    options = {
+        "topic": job.prefix + topic,
+        "properties.group.id": job.name,
+        "scan.startup.mode": "earliest-offset",
+        "scan.watermark.idle-timeout": f"{job.options.idle_after // 1000} ms",
+        # What is read ahead waits in state: no topic may run far ahead of another.
+        "scan.watermark.alignment.group": job.name,
+        "scan.watermark.alignment.max-drift": f"{(job.settings.hold + job.options.report_delay) // 1000} ms",
+        **{f"properties.{name}": value for name, value in job.kafka.items()},
+    }
+    for name, value in options.items():
+        descriptor = descriptor.option(name, value)
+    path = topic.replace("-", "_")
+    tables.create_temporary_table(path, descriptor.build())
+    stream = tables.to_data_stream(tables.from_path(path))
+    _fix_uids(stream, f"source-{topic}")
+    return stream
+
+
+def _sink(stream: DataStream, job: Job, topic: str) -> None:
+    serializer = (
+        KafkaRecordSerializationSchema.builder()
+        .set_topic(job.prefix + topic)
+        .set_value_serialization_schema(ByteArraySchema())
+        .build()
+    )
+    sink = (
+        KafkaSink.builder()
+        .set_bootstrap_servers(job.kafka["bootstrap.servers"])
+        .set_record_serializer(serializer)
+        .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
+        .set_transactional_id_prefix(f"{job.name}-{topic}")
+        .set_property("transaction.timeout.ms", str(_TRANSACTION_TIMEOUT_MS))
+    )
+    for name, value in job.kafka.items():
+        sink = sink.set_property(name, value)
+    stream.sink_to(sink.build()).name(topic).uid(f"sink-{topic}")
+
+
+def _fix_uids(stream: DataStream, prefix: str) -> None:
+    """Name the operators that the Table API made: it leaves them to numbers that change with the plan."""
+    waiting, number = [stream._j_data_stream.getTransformation()], 0  # noqa: SLF001 (the only way to it)
+    while waiting:
+        one = waiting.pop()
+        if one.getUid() is None:
+            one.setUid(f"{prefix}-{number}")
+        number += 1
+        waiting.extend(one.getInputs())
