@@ -32,6 +32,8 @@ INPUTS = {"flows": FLOW, "heartbeats": HEARTBEAT, "assignments": ASSIGNMENT, "na
 MAX_PARALLELISM = 128
 #: Below the broker's `transaction.max.timeout.ms` (15 min by default), which the connector's own default exceeds.
 _TRANSACTION_TIMEOUT_MS = 10 * 60 * 1000
+#: Where the cluster's configuration has no interval of its own.
+_CHECKPOINT_INTERVAL_MS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,9 @@ class Job:
 def build(environment: StreamExecutionEnvironment, job: Job) -> None:
     """Add the job's operators to an environment, which can then be executed."""
     environment.set_max_parallelism(MAX_PARALLELISM)
+    if environment.get_checkpoint_interval() <= 0:
+        # Results become visible with the checkpoint that follows them: without checkpoints, never.
+        environment.enable_checkpointing(_CHECKPOINT_INTERVAL_MS)
     tables = StreamTableEnvironment.create(environment)
     sources = [_source(tables, job, topic) for topic in INPUTS]
     kinds = {job.prefix + topic: kind for topic, kind in INPUTS.items()}
@@ -88,7 +93,6 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str) -> DataStream:
 
     The connector of the Table API, because only that hands the offset on to Python, for the dead letters.
     """
-    bound = job.options.report_delay // 1000
     schema = (
         Schema.new_builder()
         .column("value", DataTypes.BYTES())
@@ -96,7 +100,7 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str) -> DataStream:
         .column_by_metadata("partition", DataTypes.INT(), is_virtual=True)
         .column_by_metadata("offset", DataTypes.BIGINT(), is_virtual=True)
         .column_by_metadata("reported", DataTypes.TIMESTAMP_LTZ(3), metadata_key="timestamp", is_virtual=True)
-        .watermark("reported", f"reported - INTERVAL '{bound // 1000}.{bound % 1000:03d}' SECOND(9, 3)")
+        .watermark("reported", f"reported - {_interval(job.options.report_delay)}")
         .build()
     )
     descriptor = TableDescriptor.for_connector("kafka").schema(schema).format("raw")
@@ -117,6 +121,15 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str) -> DataStream:
     stream = tables.to_data_stream(tables.from_path(path))
     _fix_uids(stream, f"source-{topic}")
     return stream
+
+
+def _interval(microseconds: int) -> str:
+    """A duration of whole milliseconds as SQL has it."""
+    seconds, milliseconds = divmod(microseconds // 1000, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"INTERVAL '{days} {hours:02d}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}' DAY TO SECOND(3)"
 
 
 def _sink(stream: DataStream, job: Job, topic: str) -> None:

@@ -1,0 +1,79 @@
+"""From the command line of `flink run` to a running job."""
+
+import argparse
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyflink.datastream import StreamExecutionEnvironment
+
+from attribution.config import Settings
+from attribution.errors import AttributionError, ConfigError
+from attribution.flink.options import StreamOptions
+from attribution.flink.topology import Job, build
+from attribution.schema import LABEL, arrow_schema
+from attribution.sources import Ledger, read
+from attribution.streaming.kafka_settings import KafkaSettings
+
+_TABLES = ("attribution", "stream", "kafka")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Build the job from its arguments and submit it; exit with status 2 and one message where that cannot be."""
+    given = _parser().parse_args(arguments)
+    try:
+        environment = StreamExecutionEnvironment.get_execution_environment()
+        build(environment, _job(given))
+    except AttributionError as error:
+        sys.exit(_failed(error))
+    environment.execute(given.name)
+
+
+def _failed(error: AttributionError) -> int:
+    sys.stderr.write(f"attribute_flows: {error}\n")
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="attribute_flows", description=__doc__)
+    parser.add_argument("--config", type=Path, help="TOML file with the tables [attribution], [stream] and [kafka]")
+    parser.add_argument("--labels", nargs="*", default=[], help="prefixes with names: files as `replay --labels` takes")
+    parser.add_argument("--name", default="attribute-flows", help="name of the job; one broker's jobs need different ones")
+    return parser
+
+
+def _job(given: argparse.Namespace) -> Job:
+    tables = _read(given.config) if given.config else {}
+    where = str(given.config)
+    kafka = KafkaSettings.from_dict(tables.get("kafka", {}), where=f"{where}, [kafka]")
+    return Job(
+        name=given.name,
+        kafka=kafka.java(),
+        prefix=kafka.topic_prefix,
+        settings=Settings.from_dict(tables.get("attribution", {}), where=f"{where}, [attribution]"),
+        options=StreamOptions.from_dict(tables.get("stream", {}), where=f"{where}, [stream]"),
+        labels=_labels(given.labels),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration {path} is no TOML: {error}") from None
+    unknown = sorted(set(tables) - set(_TABLES))
+    if unknown:
+        raise ConfigError(f"{path}: unknown table or key {unknown[0]!r}; the tables are {', '.join(_TABLES)}")
+    return tables
+
+
+def _labels(paths: list[str]) -> Any:
+    ledger = Ledger()
+    found = [block.batch for block in read(paths, ledger=ledger, kinds=(LABEL,))] if paths else []
+    ledger.check()
+    schema = arrow_schema(LABEL)
+    return pa.concat_tables([schema.empty_table(), *(pa.Table.from_batches([rows]).cast(schema) for rows in found)])
