@@ -17,7 +17,7 @@ from attribution.schema import LABEL, arrow_schema
 from attribution.sources import Ledger, read
 from attribution.streaming.kafka_settings import KafkaSettings
 
-_TABLES = ("attribution", "stream", "kafka")
+_TABLES = ("attribution", "stream")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -38,22 +38,24 @@ def _failed(error: AttributionError) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="attribute_flows", description=__doc__)
-    parser.add_argument("--config", type=Path, help="TOML file with the tables [attribution], [stream] and [kafka]")
+    parser.add_argument("--config", type=Path, help="TOML file with the tables [attribution] and [stream]")
+    parser.add_argument("--kafka-config", type=Path, help="TOML or JSON file with the table [kafka]")
+    parser.add_argument("--bootstrap-servers", help="host:port, several with commas; wins over file and environment")
+    parser.add_argument("--topic-prefix", default="", help="what the names of all topics begin with")
     parser.add_argument("--labels", nargs="*", default=[], help="prefixes with names: files as `replay --labels` takes")
-    parser.add_argument("--name", default="attribute-flows", help="name of the job; one broker's jobs need different ones")
+    parser.add_argument("--name", default="attribute-flows", help="name of the job; each on one broker needs another")
     return parser
 
 
 def _job(given: argparse.Namespace) -> Job:
     tables = _read(given.config) if given.config else {}
-    where = str(given.config)
-    kafka = KafkaSettings.from_dict(tables.get("kafka", {}), where=f"{where}, [kafka]")
+    kafka = KafkaSettings.load(given.kafka_config, bootstrap_servers=given.bootstrap_servers)
     return Job(
         name=given.name,
-        kafka=kafka.java(),
-        prefix=kafka.topic_prefix,
-        settings=Settings.from_dict(tables.get("attribution", {}), where=f"{where}, [attribution]"),
-        options=StreamOptions.from_dict(tables.get("stream", {}), where=f"{where}, [stream]"),
+        kafka=kafka.java(shaded=True),
+        prefix=given.topic_prefix,
+        settings=Settings.from_dict(tables.get("attribution", {}), where=f"{given.config}, [attribution]"),
+        options=StreamOptions.from_dict(tables.get("stream", {}), where=f"{given.config}, [stream]"),
         labels=_labels(given.labels),
     )
 

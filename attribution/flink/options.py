@@ -59,7 +59,9 @@ class StreamOptions:
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise ConfigError(f"{where}: unknown option {unknown[0]!r}; the options are {', '.join(known)}")
-        read = {name: parse_duration(value) if name in _DURATIONS else value for name, value in values.items()}
+        read: dict[str, Any] = {
+            name: parse_duration(value) if name in _DURATIONS else value for name, value in values.items()
+        }
         try:
             return cls(**read)
         except TypeError as error:

@@ -23,10 +23,8 @@ from attribution.config import Settings
 from attribution.flink.attribute import RANGES, Attribute
 from attribution.flink.decode import BYTES, DEAD_LETTERS, ENTRY, LOCAL_SIDE, Decode
 from attribution.flink.options import StreamOptions
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
-
-#: The topics that are read, without prefix, and what is in them.
-INPUTS = {"flows": FLOW, "heartbeats": HEARTBEAT, "assignments": ASSIGNMENT, "name-bindings": NAME_BINDING}
+from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE
+from attribution.streaming.topics import INPUT_TOPICS, topic_of
 
 #: A key goes to one of so many key groups; no operator can have a higher parallelism. Part of the state's layout.
 MAX_PARALLELISM = 128
@@ -65,8 +63,8 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
         # Results become visible with the checkpoint that follows them: without checkpoints, never.
         environment.enable_checkpointing(_CHECKPOINT_INTERVAL_MS)
     tables = StreamTableEnvironment.create(environment)
-    sources = [_source(tables, job, topic) for topic in INPUTS]
-    kinds = {job.prefix + topic: kind for topic, kind in INPUTS.items()}
+    kinds = {topic_of(kind, prefix=job.prefix): kind for kind in INPUT_TOPICS}
+    sources = [_source(tables, job, topic, kind) for topic, kind in kinds.items()]
     decoded = sources[0].union(*sources[1:]).process(Decode(kinds, job.settings, job.options), output_type=ENTRY)
     decoded.name("decode").uid("decode")
     entries = decoded
@@ -74,9 +72,9 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
         local = _attribute(decoded.get_side_output(LOCAL_SIDE), Attribute("local", *_rules(job)), ENTRY, "local")
         entries = decoded.union(local)
     remote = _attribute(entries, Attribute("remote", *_rules(job)), BYTES, "remote")
-    _sink(remote, job, "attributed-flows")
-    _sink(remote.get_side_output(RANGES), job, "ownership-ranges")
-    _sink(decoded.get_side_output(DEAD_LETTERS), job, "dead-letters")
+    _sink(remote, job, ATTRIBUTED_FLOW)
+    _sink(remote.get_side_output(RANGES), job, OWNERSHIP_RANGE)
+    _sink(decoded.get_side_output(DEAD_LETTERS), job, DEAD_LETTER)
 
 
 def _rules(job: Job) -> tuple[Settings, StreamOptions, Any]:
@@ -88,7 +86,7 @@ def _attribute(entries: DataStream, function: Attribute, output: Any, side: str)
     return keyed.process(function, output_type=output).name(f"attribute {side} side").uid(f"attribute-{side}")
 
 
-def _source(tables: StreamTableEnvironment, job: Job, topic: str) -> DataStream:
+def _source(tables: StreamTableEnvironment, job: Job, topic: str, kind: str) -> DataStream:
     """A topic as rows of (value, topic, partition, offset, time), with watermarks made in every partition.
 
     The connector of the Table API, because only that hands the offset on to Python, for the dead letters.
@@ -105,7 +103,7 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str) -> DataStream:
     )
     descriptor = TableDescriptor.for_connector("kafka").schema(schema).format("raw")
     options = {
-        "topic": job.prefix + topic,
+        "topic": topic,
         "properties.group.id": job.name,
         "scan.startup.mode": "earliest-offset",
         "scan.watermark.idle-timeout": f"{job.options.idle_after // 1000} ms",
@@ -116,10 +114,9 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str) -> DataStream:
     }
     for name, value in options.items():
         descriptor = descriptor.option(name, value)
-    path = topic.replace("-", "_")
-    tables.create_temporary_table(path, descriptor.build())
-    stream = tables.to_data_stream(tables.from_path(path))
-    _fix_uids(stream, f"source-{topic}")
+    tables.create_temporary_table(kind, descriptor.build())
+    stream = tables.to_data_stream(tables.from_path(kind))
+    _fix_uids(stream, f"source-{kind}")
     return stream
 
 
@@ -132,10 +129,11 @@ def _interval(microseconds: int) -> str:
     return f"INTERVAL '{days} {hours:02d}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}' DAY TO SECOND(3)"
 
 
-def _sink(stream: DataStream, job: Job, topic: str) -> None:
+def _sink(stream: DataStream, job: Job, kind: str) -> None:
+    topic = topic_of(kind, prefix=job.prefix)
     serializer = (
         KafkaRecordSerializationSchema.builder()
-        .set_topic(job.prefix + topic)
+        .set_topic(topic)
         .set_value_serialization_schema(ByteArraySchema())
         .build()
     )
@@ -144,12 +142,12 @@ def _sink(stream: DataStream, job: Job, topic: str) -> None:
         .set_bootstrap_servers(job.kafka["bootstrap.servers"])
         .set_record_serializer(serializer)
         .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
-        .set_transactional_id_prefix(f"{job.name}-{topic}")
+        .set_transactional_id_prefix(f"{job.name}-{kind}")
         .set_property("transaction.timeout.ms", str(_TRANSACTION_TIMEOUT_MS))
     )
     for name, value in job.kafka.items():
         sink = sink.set_property(name, value)
-    stream.sink_to(sink.build()).name(topic).uid(f"sink-{topic}")
+    stream.sink_to(sink.build()).name(topic).uid(f"sink-{kind}")
 
 
 def _fix_uids(stream: DataStream, prefix: str) -> None:
