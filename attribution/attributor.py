@@ -267,9 +267,4 @@ def _text(column: Any) -> Any:
 
 def _joined(kind: str, tables: list[Any]) -> Any:
     schema = arrow_schema(kind)
-    plain = [pa.table([_text_chunked(table.column(f.name), f.type) for f in schema], schema=schema) for table in tables]
-    return pa.concat_tables(plain) if plain else schema.empty_table()
-
-
-def _text_chunked(column: Any, kind: Any) -> Any:
-    return column.cast(kind) if column.type != kind else column
+    return pa.concat_tables(table.cast(schema) for table in tables) if tables else schema.empty_table()

@@ -34,11 +34,6 @@ def to_microseconds(text):
     return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
 
 
-def to_text(microseconds):
-    moment = (EPOCH + timedelta(microseconds=microseconds)).isoformat().removesuffix("+00:00")
-    return (moment.rstrip("0") if "." in moment else moment) + "Z"
-
-
 def from_row(kind, row):
     """The oracle's record of a JSON object with ISO 8601 times; it takes no notice of fields that no rule uses."""
     known = {f.name for f in fields(KINDS[kind])}

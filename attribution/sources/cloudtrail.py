@@ -30,17 +30,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from attribution.errors import SourceError
 from attribution.schema import ASSIGNMENT
 from attribution.sources.cloudtrail_events import Call, IncompleteError, Trail, unwrapped
 from attribution.sources.cloudtrail_history import Assignment, Origin
 from attribution.sources.epochs import instant
+from attribution.sources.json_documents import whole
 from attribution.sources.model import Block, Format, Input, Ledger, Reject
 
 _BLOCK_BYTES = 4 << 20
 _BLOCK_ROWS = 1 << 14
-#: A document must be read whole. CloudTrail's own files are far smaller; JSON lines have no limit.
-_LIMIT_BYTES = 1 << 30
 _SHOWN = 200
 
 #: Where a document keeps its events: a file of a trail, the answer of `lookup-events`, or a plain list.
@@ -116,7 +114,7 @@ def _numbered_events(data: Input, source_format: str, ledger: Ledger) -> Iterato
         return
     number = 0
     try:
-        for number, event in enumerate(_listed_events(_whole(data)), 1):
+        for number, event in enumerate(_listed_events(whole(data).decode("utf-8-sig", "replace")), 1):
             yield number, event
     except (ValueError, RecursionError) as error:
         found = f"broken JSON, left out from here on: {error}"
@@ -139,18 +137,6 @@ def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
     """Where the pattern ends, if it stands at a position; else the position."""
     found = pattern.match(text, at)
     return at if found is None else found.end()
-
-
-def _whole(data: Input) -> str:
-    parts, size = [], 0
-    while part := data.read(_BLOCK_BYTES):
-        parts.append(part)
-        size += len(part)
-        if size > _LIMIT_BYTES:
-            raise SourceError(
-                f"cannot read {data.name} as CloudTrail: a document of more than 1 GiB; write its events as JSON lines"
-            )
-    return b"".join(parts).decode("utf-8-sig", "replace")
 
 
 def _is_event(line: bytes) -> bool:

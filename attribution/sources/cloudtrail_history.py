@@ -82,10 +82,6 @@ class History:
         self._ended: defaultdict[str, list[tuple[int, Origin]]] = defaultdict(list)
         self._addresses: defaultdict[str, _Address] = defaultdict(_Address)
 
-    def knows(self, owner: str) -> bool:
-        """Whether the owner was given any address so far."""
-        return owner in self._given
-
     def give(self, address: str, owner: Owner, time: int, origin: Origin, *, public: bool = False) -> list[Assignment]:
         """The owner holds the address from `time` on, microseconds. A public address means the same in all networks."""
         given = self._given.setdefault(owner.name, _Given(owner))

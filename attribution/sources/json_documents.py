@@ -7,16 +7,16 @@ from typing import Any
 from attribution.errors import SourceError
 from attribution.sources.model import Input
 
-#: A document must be read whole. Larger than this it is refused; JSON lines have no limit.
+#: Documents must be read whole. Larger than this they are refused; JSON lines have no limit.
 _LIMIT_BYTES = 1 << 30
 _READ_BYTES = 1 << 22
 
 
-def documents(data: Input) -> Iterator[Any]:
-    """The documents of an input, in order.
+def whole(data: Input) -> bytes:
+    """All content of an input.
 
     Raises:
-        SourceError: the input is larger than 1 GiB, or breaks off, or is no JSON; the message says where.
+        SourceError: it is larger than 1 GiB.
     """
     parts, size = [], 0
     while part := data.read(_READ_BYTES):
@@ -26,9 +26,17 @@ def documents(data: Input) -> Iterator[Any]:
             raise SourceError(
                 f"cannot read {data.name}: a JSON document of more than 1 GiB; write it as JSON lines, or in parts"
             )
-    content = b"".join(parts)
+    return b"".join(parts)
+
+
+def documents(data: Input) -> Iterator[Any]:
+    """The documents of an input, in order.
+
+    Raises:
+        SourceError: the input is larger than 1 GiB, or breaks off, or is no JSON; the message says where.
+    """
     try:
-        text = content.decode("utf-8-sig")
+        text = whole(data).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"cannot read {data.name}: not UTF-8 at byte {error.start}") from None
     decoder, at = json.JSONDecoder(), 0

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from attribution.errors import SourceError
 from attribution.schema import LABEL
+from attribution.sources.json_documents import whole
 from attribution.sources.model import Block, Format, Input, Ledger, Reject
 
 _BLOCK_BYTES = 1 << 20
@@ -50,9 +51,8 @@ class AwsRanges(Format):
         Raises:
             SourceError: the file is cut off or no JSON.
         """
-        content = b"".join(iter(lambda: data.read(_BLOCK_BYTES), b""))
         try:
-            document = json.loads(content)
+            document = json.loads(whole(data))
         except (ValueError, RecursionError) as error:
             raise SourceError(
                 f"cannot read {data.name} as AWS's ip-ranges.json: {error}; download the file again"

@@ -84,18 +84,7 @@ KNOWN = frozenset(field for fields in VPC_FIELDS.values() for field in fields) |
 
 #: The fields that are read; all others are only counted.
 READ = (
-    "interface_id",
-    "srcaddr",
-    "dstaddr",
-    "srcport",
-    "dstport",
-    "protocol",
-    "packets",
-    "bytes",
-    "start",
-    "end",
-    "action",
-    "log_status",
+    *(name for name in VERSION_2 if name not in {"version", "account_id"}),
     "tcp_flags",
     "pkt_srcaddr",
     "pkt_dstaddr",

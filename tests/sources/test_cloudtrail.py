@@ -353,8 +353,8 @@ def test_other_content_is_not_taken_for_a_trail(head):
 
 
 def test_a_document_that_is_too_large_is_refused(monkeypatch):
-    monkeypatch.setattr("attribution.sources.cloudtrail._LIMIT_BYTES", 100)
-    with pytest.raises(SourceError, match=r"cannot read memory as CloudTrail: .*JSON lines"):
+    monkeypatch.setattr("attribution.sources.json_documents._LIMIT_BYTES", 100)
+    with pytest.raises(SourceError, match=r"cannot read memory: .*JSON lines"):
         read(created(1))
 
 
