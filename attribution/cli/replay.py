@@ -4,16 +4,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from attribution.cli.output import Column, Output, output_options
 from attribution.cli.settings import settings_options
 from attribution.config import Settings
-from attribution.replay import Inputs, Limits, Summary, replay
+from attribution.replay import Inputs, Limits, Report, Summary, replay
 
 #: Exit status where the lake was written but rows had to be left out.
 ROWS_REJECTED = 3
@@ -136,29 +138,43 @@ def _note(summary: Summary) -> str:
     return "\n".join(lines)
 
 
+class _Done(ProgressColumn):
+    """The share that is done and the time left, where these are known."""
+
+    def render(self, task: Task) -> Text:
+        """As `40 %, 0:01:10 left`."""
+        if task.total is None:
+            return Text("")
+        left = task.time_remaining
+        return Text(f"{task.percentage:.0f} %" + ("" if left is None else f", {timedelta(seconds=int(left))} left"))
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int], None] | None]:
+def _progress() -> Iterator[Report | None]:
     """A line on the terminal that says how far the run is; None where nobody watches."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
         return
     columns = (
-        SpinnerColumn(),
         TextColumn("{task.description}"),
-        TextColumn("{task.completed:,.0f} rows"),
+        BarColumn(),
+        _Done(),
+        TextColumn("{task.fields[rows]:,} rows"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, object] = {}
+        tasks: dict[str, TaskID] = {}
         shown = 0.0
 
-        def report(phase: str, rows: int) -> None:
+        def report(phase: str, rows: int, share: float | None) -> None:
             nonlocal shown
             if phase not in tasks:
-                tasks[phase] = bar.add_task(phase, total=None)
+                for before in tasks.values():
+                    bar.update(before, total=1, completed=1)
+                tasks[phase] = bar.add_task(phase, total=None, rows=rows)
             if time.monotonic() - shown > 0.1:  # a terminal is not read faster
                 shown = time.monotonic()
-                bar.update(tasks[phase], completed=rows)  # type: ignore[arg-type]
+                bar.update(tasks[phase], total=None if share is None else 1, completed=share or 0, rows=rows)
 
         yield report

@@ -1,7 +1,8 @@
 """The embedded runner: files in, Parquet out, in one process without broker or JVM."""
 
+from attribution.replay.collect import Report
 from attribution.replay.inputs import Inputs, Limits
 from attribution.replay.run import replay
 from attribution.replay.summary import Summary
 
-__all__ = ["Inputs", "Limits", "Summary", "replay"]
+__all__ = ["Inputs", "Limits", "Report", "Summary", "replay"]

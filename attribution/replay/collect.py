@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from attribution.config import Settings
 from attribution.core.flow_heartbeats import flow_heartbeats
 from attribution.core.prefixes import PrefixTable
@@ -12,12 +14,13 @@ from attribution.io.spool import Spool
 from attribution.replay.evidence_store import EvidenceStore
 from attribution.replay.inputs import Inputs, Limits
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, NAME_BINDING
-from attribution.sources import Ledger, read
+from attribution.sources import Ledger, read, total_bytes
 from attribution.sources.native import is_native_flows, parquet_heartbeats
 from attribution.sources.opening import expand
 from attribution.sources.rejects import RejectsFile
 
-Report = Callable[[str, int], None]
+#: Called with the phase, the rows done in it so far, and the share of it that is done; None where that is not known.
+Report = Callable[[str, int, float | None], None]
 
 
 class Collection:
@@ -26,6 +29,7 @@ class Collection:
     Attributes:
         ledger: rows read, skipped and rejected.
         store: the evidence.
+        flow_rows: rows of flows that `flows` will give, at the most.
     """
 
     def __init__(
@@ -40,25 +44,32 @@ class Collection:
         self._shared = PrefixTable.of_prefixes(settings.shared_prefixes) if settings.shared_prefixes else None
         self._left: list[Path] = []
         self._rows = 0
+        self._bytes: int | None = None
+        self.flow_rows = 0
 
     def collect(self, report: Report) -> None:
         """Read everything but the flows that `flows` will read."""
         native, others = _split(self._inputs.flows) if self._inputs.format is None else ([], self._inputs.flows)
         self._left = native
-        if self._flows_are_heartbeats:
-            for path in native:
-                for batch in parquet_heartbeats(path, shared=self._shared):
-                    self.store.add(HEARTBEAT, batch)
-                    self._count(batch.num_rows, report)
-        for paths, kinds in (
+        sources: list[tuple[Sequence[str | Path], Sequence[str]]] = [
             (others, INPUT_RECORDS),
             (self._inputs.heartbeats, (HEARTBEAT, FLOW)),
             (self._inputs.assignments, (ASSIGNMENT,)),
             (self._inputs.name_bindings, (NAME_BINDING,)),
             (self._inputs.labels, (LABEL,)),
-        ):
+        ]
+        sizes = [total_bytes(paths) for paths, _ in [(native, ()), *sources] if paths]
+        self._bytes = None if None in sizes else sum(size for size in sizes if size)
+        for path in native:
+            if self._flows_are_heartbeats:
+                for batch in parquet_heartbeats(path, shared=self._shared):
+                    self.store.add(HEARTBEAT, batch)
+                    self._count(batch.num_rows, report)
+            self.ledger.consumed += path.stat().st_size
+        for paths, kinds in sources:
             if paths:
                 self._read(paths, kinds, report, keep_flows=paths is others)
+        self.flow_rows = self._spool.rows + sum(pq.read_metadata(path).num_rows for path in native)
         if not native:
             self.ledger.check()
 
@@ -78,7 +89,7 @@ class Collection:
 
     def _count(self, rows: int, report: Report) -> None:
         self._rows += rows
-        report("reading", self._rows)
+        report("reading", self._rows, min(self.ledger.consumed / self._bytes, 1) if self._bytes else None)
 
     def flows(self) -> Iterator[Any]:
         """The flows as canonical record batches, each given once."""

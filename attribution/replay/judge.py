@@ -74,8 +74,7 @@ class Judge:
             attributed = digested.result().attribute(flows)
             writers.mine().write(attributed)
             with lock:
-                self.tally.add(attributed)
-                report("attributing", self.tally.flows)
+                self._count(attributed, report)
 
         def write_ranges() -> None:
             self._write_ranges(pa.Table.from_batches([digested.result().ownership.ranges()]))
@@ -91,6 +90,10 @@ class Judge:
             for future in under_way:
                 future.result()
             list(pool.map(HourlyWriter.close, writers.all))
+
+    def _count(self, attributed: Any, report: Report) -> None:
+        self.tally.add(attributed)
+        report("attributing", self.tally.flows, self.tally.flows / max(self._collection.flow_rows, 1))
 
     def _digest(self) -> Resolver:
         """The rules over all evidence, whose tables are let go: what the flows ask is digested."""
@@ -110,8 +113,7 @@ class Judge:
         def write(batches: list[Any]) -> None:
             for attributed in batches:
                 writer.write(attributed)
-                self.tally.add(attributed)
-                report("attributing", self.tally.flows)
+                self._count(attributed, report)
 
         for number, slab in enumerate(slabs):
             if number == 0:

@@ -7,13 +7,12 @@ them as a stream would drive it, so that memory is bounded by the busiest hours 
 """
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from attribution import __version__
 from attribution.config import Settings
 from attribution.io.lake import StagedLake, writing
-from attribution.replay.collect import Collection
+from attribution.replay.collect import Collection, Report
 from attribution.replay.inputs import Inputs, Limits
 from attribution.replay.judge import Judge
 from attribution.replay.summary import Summary
@@ -26,7 +25,7 @@ def replay(
     settings: Settings | None = None,
     limits: Limits | None = None,
     flows_are_heartbeats: bool = True,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Report | None = None,
 ) -> Summary:
     """Attribute the flows of `inputs` and put the lake `out` in its place, whole or not at all.
 
@@ -36,7 +35,8 @@ def replay(
         settings: settings of the rules; the defaults suit reports once a minute.
         limits: what the run may use.
         flows_are_heartbeats: whether the workloads that flow logs name are evidence; not of those given as heartbeats.
-        progress: called with the phase ("reading", "attributing") and the rows done in it so far.
+        progress: called with the phase ("reading", "attributing"), the rows done in it so far, and the share of it that
+            is done: of the bytes to read, of the flows to attribute; None where standard input has no known end.
 
     Raises:
         SourceError: a source cannot be read at all.
@@ -44,7 +44,7 @@ def replay(
         LakeError: the lake cannot be written; nothing of it is left.
     """
     settings, limits = settings or Settings(), limits or Limits()
-    report = progress or (lambda _phase, _rows: None)
+    report = progress or (lambda _phase, _rows, _share: None)
     began = time.monotonic()
     with StagedLake(out) as staged, writing(out):
         collection = Collection(inputs, staged.folder, settings, limits, flows_are_heartbeats=flows_are_heartbeats)

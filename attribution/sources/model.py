@@ -84,6 +84,7 @@ class Ledger:
         rejected: (source format, reason) -> rows that are broken; reasons are those of `attribution.sources.rejects`.
         sink: called with each `Reject`; the run writes them to its rejects file.
         max_rejected_share: the share of rejected rows above which `check` stops the run.
+        consumed: bytes of sources read so far, as stored; for progress.
         memory: what a format remembers from one source of the run to the next, by format name: the names of connections
             that stand in another log, the flows already seen.
     """
@@ -93,6 +94,7 @@ class Ledger:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     sink: Callable[[Reject], None] | None = None
     max_rejected_share: float = 0.1
+    consumed: int = field(default=0, compare=False)
     memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     _first: dict[tuple[str, str], Reject] = field(default_factory=dict, repr=False)
 

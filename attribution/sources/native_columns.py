@@ -65,9 +65,11 @@ def arrow_columns(head: bytes) -> frozenset[str]:
 
 def is_native_flows(path: Path) -> bool:
     """Whether a file is native flows in Parquet, of which chosen columns can be read by themselves."""
+    if not path.is_file():  # a pipe can be opened once only
+        return False
     try:
         with path.open("rb") as file:
-            if not path.is_file() or file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
+            if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
                 return False
             return kind_of(pq.read_schema(file).names) == FLOW
     except (OSError, pa.ArrowException):

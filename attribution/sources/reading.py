@@ -68,9 +68,12 @@ def read(
     rows = 0
     for source in open_inputs(paths, order=registry.read_order):
         reader = _Reader(source, ledger, chosen)
+        before = ledger.consumed
         for batch in reader.batches(wanted):
             rows += batch.batch.num_rows
+            ledger.consumed = before + source.consumed
             yield batch
+        ledger.consumed = before + source.consumed
         broken = broken or reader.broken
     if broken is not None and not rows:
         raise broken

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 
@@ -22,10 +23,9 @@ FLOW = {
 BEAT = {"address": "10.0.0.2", "workload": "b-1", "service": "b"}
 
 
-def attribution(*arguments, stdin=None):
-    return subprocess.run(
-        [sys.executable, "-m", "attribution", *map(str, arguments)], capture_output=True, input=stdin, check=False
-    )
+def attribution(*arguments, stdin=None, **environment):
+    command = [sys.executable, "-m", "attribution", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, input=stdin, check=False, env=os.environ | environment)
 
 
 @pytest.fixture
@@ -49,6 +49,12 @@ def test_flows_are_attributed_and_the_status_is_zero(folder):
         ("local", "capture", "reported", 20),
         ("remote", "heartbeat", "bridged", 20),
     }
+
+
+def test_a_terminal_is_told_how_far_the_run_is(folder):
+    arguments = ["replay", "--flows", folder / "flows.jsonl.gz", "--out", folder / "lake"]
+    told = attribution(*arguments, FORCE_COLOR="1", TERM="xterm", COLUMNS="120").stderr.decode()
+    assert all(word in told for word in ("reading", "attributing", "100 %", "20 rows"))
 
 
 def test_the_table_says_what_was_read_and_where_the_lake_is(folder):

@@ -1,9 +1,11 @@
 """A replay from files to the lake: the same rows however the work is cut, whole results or none."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import threading
 from collections import Counter
 
 import numpy as np
@@ -229,6 +231,34 @@ def test_what_a_flow_log_shows_beside_its_flows_is_no_evidence_either_where_its_
         replay(inputs, tmp_path / "lake", settings=Settings(clock_tolerance=0), flows_are_heartbeats=trusted)
         table = ds.dataset(tmp_path / "lake" / "attributed_flows", format="parquet").to_table()
         assert table.column("remote_workload").to_pylist() == [expected]
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(evidence_rows=2000)])
+def test_progress_says_what_share_is_done(paths, tmp_path, limits):
+    inputs = Inputs(flows=[paths["flow"]], heartbeats=[paths["heartbeat"]], name_bindings=[paths["name_binding"]])
+    told = []
+    replay(inputs, tmp_path / "lake", limits=limits, progress=lambda *report: told.append(report))
+    phases = [phase for phase, _, _ in told]
+    assert phases == sorted(phases, key=["reading", "attributing"].index)
+    for phase in ("reading", "attributing"):
+        rows, shares = zip(*[report[1:] for report in told if report[0] == phase], strict=True)
+        assert list(rows) == sorted(rows)
+        assert list(shares) == sorted(shares)
+        assert 0 <= shares[0] <= 0.5 < shares[-1] <= 1
+    assert told[-1] == ("attributing", 4000, 1)
+
+
+def test_what_comes_through_a_pipe_is_counted_in_rows_only(paths, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    flow = {"start": T0, "end": T0, "local_address": "10.0.0.1", "remote_address": "10.0.0.2"}
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text(json.dumps(flow)), daemon=True)
+    writer.start()
+    told = []
+    inputs = Inputs(flows=[tmp_path / "pipe"], heartbeats=[paths["heartbeat"]])
+    replay(inputs, tmp_path / "lake", progress=lambda *report: told.append(report))
+    writer.join()
+    assert {share for phase, _, share in told if phase == "reading"} == {None}
+    assert told[-1] == ("attributing", 1, 1)
 
 
 def test_settings_are_kept_with_the_lake(paths, tmp_path):
