@@ -174,9 +174,14 @@ def _format(java: list[str], settings: Path, scram_users: Mapping[str, str]) -> 
         for name, password in scram_users.items()
         for argument in ("--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]")
     ]
-    command = [*java, "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(settings)]
+    # With `=`: one identifier in 64 starts with a dash and would be taken for an option.
+    options = ["--standalone", f"--cluster-id={cluster_id}", f"--config={settings}"]
     done = subprocess.run(  # noqa: S603 - the command is made here, of files that we verified
-        [*command, *users], capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S, check=False
+        [*java, "kafka.tools.StorageTool", "format", *options, *users],
+        capture_output=True,
+        text=True,
+        timeout=_FORMAT_TIMEOUT_S,
+        check=False,
     )
     if done.returncode != 0:
         # Not the command: it holds passwords.
