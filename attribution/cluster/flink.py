@@ -196,9 +196,10 @@ class FlinkCluster(FlinkRest):
         Raises:
             ClusterError: The job could not be submitted; with the reason.
         """
-        driver = "org.apache.flink.client.python.PythonDriver"
         given = ["--python", str(script), *arguments]
-        return self.run_jar(flink_settings.python_jar(), entry_class=driver, arguments=given, **settings)
+        return self.run_jar(
+            flink_settings.python_jar(), entry_class=flink_settings.PYTHON_DRIVER, arguments=given, **settings
+        )
 
     def flink(self, *arguments: str, timeout_s: float = _SUBMIT_TIMEOUT_S) -> subprocess.CompletedProcess[str]:
         """Run Flink's command line client for this cluster; its exit status is the caller's to judge."""
@@ -222,9 +223,10 @@ class FlinkCluster(FlinkRest):
 def _job_manager(folder: Path, environment: Mapping[str, str], job: Sequence[str]) -> Server:
     if not job:
         return _script("JobManager", folder, environment, ["jobmanager.sh", "start-foreground"])
-    driver = ["--job-classname", "org.apache.flink.client.python.PythonDriver"]
+    # The jar first: its option takes every word up to the next option that the script knows.
     jar = ["--jars", flink_settings.python_jar().as_uri()]
-    return _script("JobManager", folder, environment, ["standalone-job.sh", "start-foreground", *driver, *jar, *job])
+    driver = ["--job-classname", flink_settings.PYTHON_DRIVER]
+    return _script("JobManager", folder, environment, ["standalone-job.sh", "start-foreground", *jar, *driver, *job])
 
 
 def _script(name: str, folder: Path, environment: Mapping[str, str], command: list[str]) -> Server:

@@ -31,6 +31,8 @@ DEFAULTS: Final[Mapping[str, str]] = {
 }
 #: The operators' Python: the interpreter that runs this, not whatever `python` is on the PATH.
 PYTHON: Final[Mapping[str, str]] = {"python.executable": sys.executable, "python.client.executable": sys.executable}
+#: What runs a Python script as a job where there is no command line client.
+PYTHON_DRIVER: Final = "org.apache.flink.client.python.PythonDriver"
 
 
 def flink_home() -> Path:

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from attribution.cluster.flink import FlinkCluster
 from attribution.cluster.kafka import Broker
+from attribution.cluster.processes import wait_until
 from attribution.errors import ClusterError
 
 SCRIPT = Path(__file__).with_name("passthrough.py")
@@ -130,6 +131,17 @@ def test_a_job_goes_on_from_a_savepoint_with_another_parallelism_submitted_throu
     )
     topics.pass_through()
     cluster.cancel(narrow)
+
+
+def test_a_cluster_can_be_there_for_one_job_alone(tmp_path, broker, topics):
+    job = ["--python", str(SCRIPT), *topics.arguments("application")]
+    with FlinkCluster.start(tmp_path, job=job) as cluster:
+        wait_until(cluster.jobs, "the job to be there", timeout_s=60)
+        (job_id,) = cluster.jobs()
+        cluster.wait_for_state(job_id, "RUNNING")
+        topics.pass_through()
+        cluster.rest(f"/jobs/{job_id}/stop", method="POST", body={})
+        wait_until(lambda: not cluster.job_manager.running, "the cluster to end with its job", timeout_s=60)
 
 
 def test_a_script_that_fails_is_told_with_what_it_printed(cluster):
