@@ -4,6 +4,7 @@ import http.client
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,6 +16,10 @@ _TIMEOUT_S = 60
 #: States that a job does not leave.
 ENDED: Final = frozenset({"CANCELED", "FAILED", "FINISHED"})
 _METRICS_PER_REQUEST = 50
+
+
+class NoAnswerError(ClusterError):
+    """Nobody answers where the JobManager was."""
 
 
 class FlinkRest:
@@ -55,10 +60,10 @@ class FlinkRest:
             running = all(vertex["status"] in {"RUNNING", "FINISHED"} for vertex in job["vertices"])
             return state in states and (state != "RUNNING" or running)
 
-        try:
-            wait_until(reached, f"job {job_id} to be {' or '.join(states)}", timeout_s=timeout_s)
-        except ClusterError as error:
-            raise ClusterError(f"{error} (it is {state}; {self.failure(job_id)})") from None
+        def found() -> str:
+            return f"it is {state}; {self.failure(job_id)}"
+
+        wait_until(reached, f"job {job_id} to be {' or '.join(states)}", timeout_s=timeout_s, found=found)
         return state
 
     def failure(self, job_id: str) -> str:
@@ -101,7 +106,8 @@ class FlinkRest:
         trigger = self.rest(f"/jobs/{job_id}/{verb}", method="POST", body=wanted)["request-id"]
         done = self._completed(f"/jobs/{job_id}/savepoints/{trigger}", "the savepoint", timeout_s=timeout_s)
         if stop:
-            self.wait_for_state(job_id, "FINISHED", timeout_s=timeout_s)
+            with suppress(NoAnswerError):  # a cluster for one job ends with it
+                self.wait_for_state(job_id, "FINISHED", timeout_s=timeout_s)
         return Path(done["location"].removeprefix("file:"))
 
     def cancel(self, job_id: str) -> None:
@@ -153,7 +159,7 @@ class FlinkRest:
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise ClusterError(f"the Flink JobManager at {self.url} does not answer: {error!r}") from error
+            raise NoAnswerError(f"the Flink JobManager at {self.url} does not answer: {error!r}") from error
         finally:
             connection.close()
         if response.status >= http.client.BAD_REQUEST:

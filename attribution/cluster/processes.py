@@ -52,16 +52,24 @@ def port_is_free(port: int) -> bool:
         return True
 
 
-def wait_until(happened: Callable[[], bool], what: str, *, timeout_s: float) -> None:
+def wait_until(
+    happened: Callable[[], object], what: str, *, timeout_s: float, found: Callable[[], str] | None = None
+) -> None:
     """Ask again and again until the answer is true.
 
+    Args:
+        happened: The question.
+        what: What is waited for, in words.
+        timeout_s: How long.
+        found: Tells what there was instead when the time is over.
+
     Raises:
-        ClusterError: It did not become true in time; `what` says what was waited for.
+        ClusterError: It did not become true in time.
     """
     deadline = time.monotonic() + timeout_s
     while not happened():
         if time.monotonic() > deadline:
-            raise ClusterError(f"waited {timeout_s:g} s for {what}, in vain")
+            raise ClusterError(f"waited {timeout_s:g} s for {what}, in vain" + (f": {found()}" if found else ""))
         time.sleep(_POLL_S)
 
 
@@ -111,7 +119,7 @@ class Server:
             log.seek(self._log_start)
             return log.read().decode(errors="replace")
 
-    def wait_until(self, ready: Callable[[], bool], *, timeout_s: float = 90) -> None:
+    def wait_until(self, ready: Callable[[], bool], *, timeout_s: float = 180) -> None:
         """Wait until the server is ready.
 
         Raises:
@@ -121,12 +129,9 @@ class Server:
         def ready_or_gone() -> bool:
             return not self.running or ready()
 
-        try:
-            wait_until(ready_or_gone, f"{self.name} to answer", timeout_s=timeout_s)
-        except ClusterError as error:
-            raise ClusterError(f"{error}. {self._last_words()}") from None
+        wait_until(ready_or_gone, f"{self.name} to answer", timeout_s=timeout_s, found=self._last_words)
         if not self.running:
-            raise ClusterError(f"{self.name} ended while it was starting. {self._last_words()}")
+            raise ClusterError(f"{self.name} ended while it was starting, {self._last_words()}")
 
     def stop(self) -> None:
         """End the process, first by asking."""
@@ -150,7 +155,7 @@ class Server:
         lines = self.output().splitlines()
         # A server says what it died of, then goes on for pages about how it closes what it had opened.
         telling = [line for line in lines if _TELLING.search(line)] or lines
-        return "\n".join([f"From its log {self.log}:", *telling[-_LAST_WORDS:]])
+        return "\n".join([f"from its log {self.log}:", *telling[-_LAST_WORDS:]])
 
 
 def end_processes(pids: Iterable[int]) -> None:

@@ -133,14 +133,14 @@ def test_a_job_goes_on_from_a_savepoint_with_another_parallelism_submitted_throu
     cluster.cancel(narrow)
 
 
-def test_a_cluster_can_be_there_for_one_job_alone(tmp_path, broker, topics):
+def test_a_cluster_can_be_there_for_one_job_alone(tmp_path, topics):
     job = ["--python", str(SCRIPT), *topics.arguments("application")]
     with FlinkCluster.start(tmp_path, job=job) as cluster:
         wait_until(cluster.jobs, "the job to be there", timeout_s=60)
         (job_id,) = cluster.jobs()
         cluster.wait_for_state(job_id, "RUNNING")
         topics.pass_through()
-        cluster.rest(f"/jobs/{job_id}/stop", method="POST", body={})
+        assert cluster.savepoint(job_id, stop=True).exists()
         wait_until(lambda: not cluster.job_manager.running, "the cluster to end with its job", timeout_s=60)
 
 
