@@ -1,17 +1,22 @@
-# Two commands do everything on a fresh machine: `make demo` and `make test`. Both install what they need into .venv.
+# Three commands do everything on a fresh machine: `make demo`, `make test` and `make cluster`. They install what they need
+# into .venv, and what needs Flink into .venv-flink.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
+VENV_FLINK ?= .venv-flink
+FLINK_BIN := $(VENV_FLINK)/bin
+CLUSTER ?= .cluster
+PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.12 ...")'
 
-.PHONY: install demo test lint types layers unit docs bench oldest clean help
+.PHONY: install install-flink demo cluster cluster-stop test lint types layers unit streaming docs bench oldest clean help
 
 help:  ## Show this list.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.12 ...")'
+	@$(PYTHON_FITS)
 	@echo 'Making the environment $(VENV); this takes a minute or two.'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
@@ -19,10 +24,26 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 install: $(VENV)/.installed  ## Make the environment .venv with the package and its development tools.
 
+# Flink holds pyarrow and numpy at old versions, so what needs it has an environment of its own.
+$(VENV_FLINK)/.installed: pyproject.toml constraints-flink.txt
+	@$(PYTHON_FITS)
+	@echo 'Making the environment $(VENV_FLINK), with Flink, Kafka and a Java runtime; this takes a few minutes and 1.3 GB.'
+	$(PYTHON) -m venv $(VENV_FLINK)
+	$(FLINK_BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints-flink.txt --editable '.[cluster-test]'
+	@touch $@
+
+install-flink: $(VENV_FLINK)/.installed  ## Make the environment .venv-flink, which has Flink and Kafka.
+
 demo: install  ## Replay real sample logs and a simulated fleet; print graph and accuracy. Needs no broker, JVM or root.
 	$(BIN)/python tools/demo.py --out demo
 
-test: lint types layers unit  ## Pass all checks and tests.
+cluster: install-flink  ## Start a real Kafka broker and a Flink cluster on loopback, and say where they are. Needs no Docker, JVM or root.
+	$(FLINK_BIN)/python tools/cluster.py start $(CLUSTER)
+
+cluster-stop: install-flink  ## Stop what `make cluster` started, and only that.
+	$(FLINK_BIN)/python tools/cluster.py stop $(CLUSTER)
+
+test: lint types layers unit streaming  ## Pass all checks and tests.
 
 lint: install
 	$(BIN)/ruff check .
@@ -37,6 +58,9 @@ layers: install
 unit: install
 	$(BIN)/python -m pytest -n auto
 
+streaming: install-flink  ## Pass the tests against a real broker and a real Flink cluster.
+	$(FLINK_BIN)/python -m pytest -n 2 --dist loadfile $(wildcard tests/cluster tests/flink tests/streaming)
+
 docs: install  ## Write the generated reference pages anew.
 	$(BIN)/python tools/reference.py
 
@@ -49,5 +73,5 @@ oldest: pyproject.toml  ## Pass the tests of the core on the oldest supported li
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable . 'pyarrow==16.1.0' 'numpy==2.1.3' pytest hypothesis
 	$(OLDEST)/bin/python -m pytest -q tests/core tests/golden -p no:cacheprovider
 
-clean:  ## Remove the environments and what demo and tests wrote.
-	rm -rf $(VENV) $(OLDEST) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean:  ## Remove the environments and what demo, cluster and tests wrote.
+	rm -rf $(VENV) $(VENV_FLINK) $(OLDEST) $(CLUSTER) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

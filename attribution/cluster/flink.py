@@ -96,6 +96,11 @@ class FlinkCluster(FlinkRest):
 
     # The cluster
 
+    @property
+    def servers(self) -> list[Server]:
+        """Every server of the cluster, in the order in which they end best."""
+        return [*self.task_managers, self.job_manager, *self._supporters]
+
     def start_task_manager(self, *, wait: bool = True) -> Server:
         """Add a TaskManager, and wait until it has joined."""
         self._started += 1
@@ -152,7 +157,7 @@ class FlinkCluster(FlinkRest):
     def stop(self) -> None:
         """End everything that this cluster started."""
         self.python_workers()
-        for server in [*self.task_managers, self.job_manager, *self._supporters]:
+        for server in self.servers:
             server.stop()
         end_processes(pid for pid in self._seen_workers if _is_alive_worker(pid))
 

@@ -1,0 +1,41 @@
+"""`make cluster` and `make cluster-stop`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from attribution.cluster.flink_rest import FlinkRest
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "cluster.py"
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, TOOL, *arguments], capture_output=True, text=True, check=False, timeout=500)
+
+
+def test_a_cluster_goes_on_by_itself_until_it_is_stopped(tmp_path):
+    started = run("start", tmp_path)
+    try:
+        assert started.returncode == 0, started.stderr
+        url = next(line.split()[1] for line in started.stdout.splitlines() if line.startswith("  Flink"))
+        assert FlinkRest(int(url.rpartition(":")[2])).rest("/overview")["taskmanagers"] == 1
+        pids = [int(pid) for pid in json.loads((tmp_path / "processes.json").read_text())]
+        again = run("start", tmp_path)
+        assert (again.returncode, again.stdout) == (1, "")
+        assert again.stderr.startswith(f"cluster: a cluster runs already in {tmp_path}: stop it first")
+    finally:
+        stopped = run("stop", tmp_path)
+    assert (stopped.returncode, stopped.stdout) == (0, f"Ended 4 servers of {tmp_path}.\n")
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert run("stop", tmp_path).stdout == f"Ended 0 servers of {tmp_path}.\n"
+
+
+def test_a_number_that_another_process_has_by_now_is_left_alone(tmp_path):
+    with subprocess.Popen(["sleep", "60"]) as other:
+        (tmp_path / "processes.json").write_text(json.dumps({other.pid: 1.0}))
+        assert run("stop", tmp_path).stdout == f"Ended 0 servers of {tmp_path}.\n"
+        assert other.poll() is None
+        other.kill()
