@@ -31,3 +31,7 @@ class WireError(AttributionError):
 
 class ClusterError(AttributionError):
     """A broker or a Flink cluster cannot be started, does not answer, or refuses what it was asked."""
+
+
+class BrokerError(AttributionError):
+    """Kafka cannot be reached, refuses, or has not what is needed; or its client is not installed."""

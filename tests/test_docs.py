@@ -100,6 +100,8 @@ def check(command, arguments):
     """Parse as click does, but for paths, which need not exist here."""
     if "--help" in arguments:
         return
+    if isinstance(command, click.Group):
+        command, arguments = command.commands[arguments[0]], arguments[1:]
     context = click.Context(command)
     values, rest, _ = command.make_parser(context).parse_args(list(arguments))
     assert not rest, f"left over: {rest}"

@@ -53,6 +53,8 @@ def command_line() -> Iterable[str]:
         if found is None:
             raise ValueError(f"the verb {verb} has no command")
         yield f"\n## {verb}\n\n```text\n{_help(found, f'attribution {verb}')}\n```"
+        for name, part in found.commands.items() if isinstance(found, click.Group) else ():
+            yield f"\n### {verb} {name}\n\n```text\n{_help(part, f'attribution {verb} {name}')}\n```"
 
 
 def _help(command: click.Command, name: str) -> str:

@@ -17,12 +17,16 @@ VERBS = {
     "explain": "Show why a flow or an edge was attributed as it was.",
     "simulate": "Make a fleet with flows, heartbeats and the truth.",
     "evaluate": "Compare a lake with the truth, and with event-based attribution.",
+    "topics": "Create and check the Kafka topics of the streaming job.",
+    "publish": "Send logs to the Kafka topics of the streaming job.",
 }
 
 
 def _with_examples(command: click.Command) -> click.Command:
     r"""Keep the line ends of paragraphs that start with `\b`: raw docstrings spell the mark that click looks for."""
     command.help = (command.help or "").replace("\\b\n", "\b\n")
+    for part in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_examples(part)
     return command
 
 

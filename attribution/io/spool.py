@@ -10,6 +10,8 @@ import pyarrow as pa
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 #: Rows gathered per bucket before they are appended to its file.
 _GATHER = 65_536
+#: Rows gathered in all buckets before all are appended.
+_GATHER_ALL = 1 << 20
 
 
 class Spool:
@@ -58,6 +60,7 @@ class Buckets:
         self._folder = folder
         self._paths: dict[Hashable, Path] = {}
         self._gathered: dict[Hashable, list[Any]] = {}
+        self._waiting = 0
         self.rows: dict[Any, int] = {}
 
     def add(self, name: Hashable, batch: Any) -> None:
@@ -65,12 +68,17 @@ class Buckets:
         self.rows[name] = self.rows.get(name, 0) + batch.num_rows
         gathered = self._gathered.setdefault(name, [])
         gathered.append(_plain(batch))
+        self._waiting += batch.num_rows
         if sum(part.num_rows for part in gathered) >= _GATHER:
             self._append(name)
+        elif self._waiting >= _GATHER_ALL:
+            for one in list(self._gathered):
+                self._append(one)
 
     def drain(self, name: Hashable) -> Iterator[Any]:
         """The batches of a bucket, which is removed."""
         gathered = self._gathered.pop(name, [])
+        self._waiting -= sum(part.num_rows for part in gathered)
         self.rows.pop(name, None)
         path = self._paths.pop(name, None)
         if path is not None:
@@ -84,6 +92,7 @@ class Buckets:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._paths.setdefault(name, self._folder / f"{len(self._paths)}-{id(self):x}.arrow")
         table = pa.Table.from_batches(self._gathered.pop(name))
+        self._waiting -= table.num_rows
         with path.open("ab") as sink, pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
             writer.write_table(table)
 

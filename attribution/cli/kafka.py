@@ -1,0 +1,63 @@
+"""The options that every verb with Kafka shares."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attribution.streaming.broker import Broker
+from attribution.streaming.kafka_settings import ENVIRONMENT_PREFIX, KafkaSettings
+from attribution.streaming.metrics import Metrics
+from attribution.streaming.topics import topic_of
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def kafka_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of the connection, as two arguments `broker` and `prefix` of the decorated command function.
+
+    Secrets are no options: the command line of a process can be read by others.
+    """
+
+    @functools.wraps(function)
+    def wrapped(
+        *args: Any, bootstrap_servers: str | None, kafka_config: Path | None, topic_prefix: str, **kwargs: Any
+    ) -> Any:
+        topic_of("flow", prefix=topic_prefix)
+        settings = KafkaSettings.load(kafka_config, bootstrap_servers=bootstrap_servers)
+        broker = Broker(settings, client_id=f"attribution-{function.__module__.rpartition('.')[2]}")
+        return function(*args, broker=broker, prefix=topic_prefix, **kwargs)
+
+    decorated: Callable[..., Any] = wrapped
+    for option in (
+        click.option("--topic-prefix", default="", metavar="TEXT", help="What the names of all topics begin with."),
+        click.option(
+            "--kafka-config",
+            type=_FILE,
+            help="TOML or JSON file with a table [kafka]: protocol, credentials, certificates. "
+            f"Variables {ENVIRONMENT_PREFIX}… win over it.",
+        ),
+        click.option("--bootstrap-servers", metavar="HOST:PORT", help="The brokers; several with commas."),
+    ):
+        decorated = option(decorated)
+    return decorated
+
+
+def metrics_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Where to answer Prometheus, as one argument `metrics` of the decorated command function."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, metrics_port: int | None, metrics_host: str, **kwargs: Any) -> Any:
+        metrics = Metrics()
+        if metrics_port is not None:
+            metrics.serve(metrics_port, host=metrics_host)
+        return function(*args, metrics=metrics, **kwargs)
+
+    decorated = click.option(
+        "--metrics-host", default="127.0.0.1", show_default=True, help="Address on which Prometheus is answered."
+    )(wrapped)
+    return click.option(
+        "--metrics-port", type=click.IntRange(1, 65535), help="Port on which Prometheus is answered; none by default."
+    )(decorated)

@@ -1,0 +1,164 @@
+"""`attribution publish`: logs into the topics of the streaming job."""
+
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from attribution.cli.kafka import kafka_options, metrics_option
+from attribution.cli.output import Column, Output, output_options
+from attribution.cli.replay import ROWS_REJECTED
+from attribution.cli.settings import settings_options
+from attribution.config import SECOND, Settings, parse_duration
+from attribution.errors import ConfigError
+from attribution.sources import Ledger
+from attribution.sources.rejects import RejectsFile
+from attribution.streaming.broker import Broker
+from attribution.streaming.metrics import Metrics
+from attribution.streaming.publish import Published, Sending, Sources, finish_after, publish
+
+_COLUMNS = (Column(name="kind"), Column(name="rows", kind="count"), Column(name="messages", kind="count"))
+#: What `--finish` without a value stands for.
+_BY_SETTINGS = "by settings"
+
+
+@click.command(name="publish")
+@click.option("--flows", multiple=True, metavar="PATH", help="Flow logs: file, folder, glob, or -; repeatable.")
+@click.option("--heartbeats", multiple=True, metavar="PATH", help="More heartbeats, as for replay.")
+@click.option("--assignments", multiple=True, metavar="PATH", help="Assignment events.")
+@click.option("--name-bindings", multiple=True, metavar="PATH", help="DNS answers.")
+@click.option("--input-format", metavar="NAME", help="Read everything as this format; recognised by content otherwise.")
+@click.option(
+    "--flow-heartbeats/--no-flow-heartbeats",
+    default=True,
+    show_default=True,
+    help="Whether connections with a known local workload are heartbeats of it.",
+)
+@kafka_options
+@click.option("--pace", metavar="FACTORx", help="Send as fast as time went by: 1x, or 60x for an hour a minute.")
+@click.option(
+    "--period", default="10s", show_default=True, metavar="DURATION", help="How finely rows are ordered by time."
+)
+@click.option(
+    "--finish",
+    is_flag=False,
+    flag_value=_BY_SETTINGS,
+    metavar="[DURATION]",
+    help="At the end move time on by this much, so that the job releases the last flows.  "
+    "[without a value: hold, max_gap and 10 minutes]",
+)
+@click.option(
+    "--max-rejected-share",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Send nothing when more than this share of the rows is rejected.",
+)
+@click.option("--rejects", type=click.Path(path_type=Path, dir_okay=False), help="File for the rejected rows.")
+@settings_options
+@metrics_option
+@output_options()
+def command(
+    *,
+    flows: tuple[str, ...],
+    heartbeats: tuple[str, ...],
+    assignments: tuple[str, ...],
+    name_bindings: tuple[str, ...],
+    input_format: str | None,
+    flow_heartbeats: bool,
+    broker: Broker,
+    prefix: str,
+    pace: str | None,
+    period: str,
+    finish: str | None,
+    max_rejected_share: float,
+    rejects: Path | None,
+    settings: Settings,
+    metrics: Metrics,
+    output: Output,
+) -> None:
+    r"""Send logs to the Kafka topics of the streaming job.
+
+    Reads what replay reads. Everything is read first, then sent in the order in which it was reported, evidence before
+    flows; the command ends when the broker has acknowledged every message.
+
+    The job releases a flow once time has come to its end and hold. Time stands still after the last message: --finish
+    moves it on. Later messages with earlier times are late, so use it for a history that is complete.
+
+    \b
+    Examples:
+      attribution publish --bootstrap-servers localhost:9092 --flows flows.parquet --heartbeats beats.parquet --finish
+      attribution publish --kafka-config kafka.toml --flows 's3-copy/**/*.log.gz' --heartbeats pods.json --pace 60x
+
+    \b
+    Exit status: 0 all rows were delivered, 3 all but rejected ones were, 1 something was not delivered,
+    2 the command was wrong.
+    """
+    if not (flows or heartbeats or assignments or name_bindings):
+        raise click.UsageError("nothing to publish: give --flows, --heartbeats, --assignments or --name-bindings")
+    sending = Sending(
+        prefix=prefix,
+        period=_period(period),
+        pace=_pace(pace),
+        finish=None if finish is None else finish_after(settings) if finish == _BY_SETTINGS else parse_duration(finish),
+    )
+    sources = Sources(
+        flows=flows,
+        heartbeats=heartbeats,
+        assignments=assignments,
+        name_bindings=name_bindings,
+        format=input_format,
+        flows_are_heartbeats=flow_heartbeats,
+        shared_prefixes=settings.shared_prefixes,
+    )
+    with ExitStack() as left:
+        kept = left.enter_context(RejectsFile(rejects)) if rejects else None
+        ledger = Ledger(sink=kept.write if kept else None, max_rejected_share=max_rejected_share)
+        published = publish(sources, broker, sending=sending, ledger=ledger, metrics=metrics)
+    rows = [
+        {"kind": kind, "rows": published.rows[kind], "messages": published.messages[kind]}
+        for kind in published.messages
+    ]
+    output.table(_COLUMNS, rows, title=_title(published), note=_note(published, rejects))
+    if ledger.rejected:
+        sys.exit(ROWS_REJECTED)
+
+
+def _period(text: str) -> int:
+    period = parse_duration(text)
+    if not period or 3600 * SECOND % period:
+        raise ConfigError(f"--period must divide an hour, found {text}; 10s or 1m would")
+    return period
+
+
+def _pace(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        pace = float(text.removesuffix("x"))
+    except ValueError:
+        pace = 0
+    if not 0 < pace < float("inf"):
+        raise ConfigError(f"cannot read the pace {text!r}: write a number and x, like 1x or 60x")
+    return pace
+
+
+def _title(published: Published) -> str:
+    total, rate = published.rows.total(), published.rows.total() / max(published.seconds, 1e-9)
+    return f"{total:,} rows delivered in {published.seconds:.1f} s ({rate:,.0f}/s)"
+
+
+def _note(published: Published, rejects: Path | None) -> str:
+    lines = []
+    if published.first is not None and published.last is not None:
+        first, last = (datetime.fromtimestamp(t / SECOND, UTC).isoformat() for t in (published.first, published.last))
+        lines.append(f"Reported from {first} to {last}.")
+    lines += [f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(published.ledger.skipped.items())]
+    lines += [
+        f"rejected {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(published.ledger.rejected.items())
+    ]
+    if published.ledger.rejected and rejects:
+        lines.append(f"The rejected rows stand in {rejects}, each with its reason.")
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+"""`attribution topics`: the topics of the streaming job, made and checked."""
+
+import sys
+from dataclasses import asdict
+
+import click
+
+from attribution.cli.kafka import kafka_options
+from attribution.cli.output import Column, Output, output_options
+from attribution.config import parse_duration
+from attribution.streaming.broker import Broker
+from attribution.streaming.topic_setup import FOREVER, check_topics, create_topics
+
+_COLUMNS = (
+    Column(name="topic"),
+    Column(name="setting"),
+    Column(name="found"),
+    Column(name="wanted"),
+    Column(name="why"),
+)
+#: Exit status where a topic will not do.
+UNFIT = 3
+
+
+@click.group(name="topics")
+def command() -> None:
+    r"""Create and check the Kafka topics of the streaming job.
+
+    \b
+    Examples:
+      attribution topics create --bootstrap-servers localhost:9092
+      attribution topics check --bootstrap-servers localhost:9092 --retention 7d
+    """
+
+
+def _retention(text: str) -> int:
+    return FOREVER if text == "forever" else parse_duration(text)
+
+
+@command.command()
+@kafka_options
+@click.option("--partitions", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Of each topic.")
+@click.option("--replicas", type=click.IntRange(1, 100), help="Of each partition.  [default: the broker's]")
+@click.option(
+    "--retention",
+    default="forever",
+    show_default=True,
+    metavar="DURATION",
+    help="How long messages are kept, counted from their event time: a history needs all of its age.",
+)
+def create(*, broker: Broker, prefix: str, partitions: int, replicas: int | None, retention: str) -> None:
+    r"""Make the topics that are not there, as the job needs them, and check all of them.
+
+    Messages carry the event time as the time of their record, so a broker deletes a history at once where retention is
+    shorter than the history is old.
+
+    \b
+    Examples:
+      attribution topics create --bootstrap-servers localhost:9092
+      attribution topics create --kafka-config kafka.toml --topic-prefix prod. --partitions 32 --retention 7d
+
+    \b
+    Exit status: 0 the topics will do, 3 a topic that was there will not, 1 the broker cannot be reached or refuses.
+    """
+    wanted = _retention(retention)
+    made = create_topics(broker, prefix=prefix, partitions=partitions, replicas=replicas or -1, retention=wanted)
+    for name in made:
+        click.echo(f"created {name}")
+    _show(broker, prefix, wanted, Output(format="table", path=None))
+
+
+@command.command()
+@kafka_options
+@click.option(
+    "--retention",
+    default="forever",
+    show_default=True,
+    metavar="DURATION",
+    help="How long messages must be kept at least, counted from their event time.",
+)
+@output_options()
+def check(*, broker: Broker, prefix: str, retention: str, output: Output) -> None:
+    r"""Show what is wrong with the topics: missing ones, and settings that lose data or stop the job.
+
+    \b
+    Examples:
+      attribution topics check --bootstrap-servers localhost:9092 --retention 7d
+
+    \b
+    Exit status: 0 the topics will do, 3 they will not, 1 the broker cannot be reached or refuses.
+    """
+    _show(broker, prefix, _retention(retention), output)
+
+
+def _show(broker: Broker, prefix: str, retention: int, output: Output) -> None:
+    problems = check_topics(broker, prefix=prefix, retention=retention)
+    if problems or output.format != "table":
+        output.table(_COLUMNS, [asdict(problem) for problem in problems])
+    else:
+        click.echo("All topics are there and will do.")
+    if problems:
+        sys.exit(UNFIT)
