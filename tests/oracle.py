@@ -13,6 +13,10 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
+TCP = 6
+#: TCP, UDP, DCCP, SCTP, UDP-Lite.
+PROTOCOLS_WITH_PORTS = {6, 17, 33, 132, 136}
+
 
 # What goes in ---------------------------------------------------------------------------------------------------------
 
@@ -37,6 +41,7 @@ class Heartbeat:
     start: int
     end: int
     observer: str | None = None
+    protocol: int | None = TCP  # of the port; without one it means nothing
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Assignment:
     action: str  # "assign" or "release"
     time: int
     kind: str | None = None
+    protocol: int | None = TCP  # of the port; without one it means nothing
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ class Flow:
     hostname: str | None = None
     observer: str | None = None
     basis: str = "connection"
+    protocol: int | None = TCP
 
 
 @dataclass(frozen=True)
@@ -284,13 +291,19 @@ def distance(key: Key, workload: str, flow: Flow, settings: Settings) -> int:
 # Which key ------------------------------------------------------------------------------------------------------------
 
 
+def socket_of(protocol: int | None, port: int | None) -> tuple[int, int] | None:
+    """A port is one of its protocol: TCP 53 and UDP 53 are two. None: the whole address, or not known which."""
+    return (protocol, port) if protocol in PROTOCOLS_WITH_PORTS and port is not None else None
+
+
 def side(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
     if flow.end - flow.start > settings.retention:
         return unattributed("too_old")
     counting = [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
-    of_port = tuple(h for h in counting if h.port is not None and h.port == port)
-    if of_port:
-        return answer_of_key(Key(of_port), flow, settings)
+    socket = socket_of(flow.protocol, port)
+    of_socket = tuple(h for h in counting if socket is not None and socket_of(h.protocol, h.port) == socket)
+    if of_socket:
+        return answer_of_key(Key(of_socket), flow, settings)
     if any(h.port is not None for h in counting):
         return unattributed("shared")
     if counting:
@@ -305,7 +318,7 @@ def fallback(evidence: Evidence, flow: Flow, address: str, port: int | None, set
     if any(contains(prefix, address) for prefix in settings.workload_prefixes):
         return unattributed("silent")
     a, b = asked(flow, settings)
-    assigned = assignment_answer(evidence.assignments, address, port, a, b)
+    assigned = assignment_answer(evidence.assignments, address, socket_of(flow.protocol, port), a, b)
     if assigned is not None:
         return assigned
     service = label_of(evidence.labels, address)
@@ -322,10 +335,15 @@ def contains(prefix: str, address: str) -> bool:
 CONTESTED = frozenset({"two owners"})
 
 
-def assignment_answer(assignments: Iterable[Assignment], address: str, port: int | None, a: int, b: int) -> Side | None:
+def assignment_answer(
+    assignments: Iterable[Assignment], address: str, socket: tuple[int, int] | None, a: int, b: int
+) -> Side | None:
     """`assigned`, `assignment_change`, or None where nobody is the owner during all of [a, b]."""
     known = [e for e in assignments if e.address == address and e.time <= b]
-    events = [e for e in known if port is not None and e.port == port] or [e for e in known if e.port is None]
+    whole = [e for e in known if e.port is None]
+    if socket is None and known != whole:
+        return unattributed("assignment_change")
+    events = [e for e in known if socket is not None and socket_of(e.protocol, e.port) == socket] or whole
 
     owner: str | frozenset[str] | None = None
     services: set[str] = set()
@@ -388,6 +406,7 @@ def remote_hostname(name_bindings: Iterable[NameBinding], flow: Flow, settings: 
 class OwnershipRange:
     address: str
     port: int | None
+    protocol: int | None
     workload: str
     service: str | None
     start: int
@@ -400,11 +419,14 @@ def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set
     """All ranges of all keys, when all heartbeats count."""
     everything = set(heartbeats)
     found = set()
-    for address, port, workload in {(h.address, h.port, h.workload) for h in everything}:
-        own = [h for h in everything if (h.address, h.port, h.workload) == (address, port, workload)]
-        others = [h for h in everything if h.address == address and h.port == port and h.workload != workload]
+    for address, socket, workload in {(h.address, socket_of(h.protocol, h.port), h.workload) for h in everything}:
+        of_key = [h for h in everything if (h.address, socket_of(h.protocol, h.port)) == (address, socket)]
+        own = [h for h in of_key if h.workload == workload]
+        others = [h for h in of_key if h.workload != workload]
+        protocol, port = socket or (None, None)
         for r in ranges(own, settings):
             longest = max((end - start for start, end in r.gaps), default=0)
             holes = tuple(r.holes(others))
-            found.add(OwnershipRange(address, port, workload, service_of(r.heartbeats), r.start, r.end, longest, holes))
+            service = service_of(r.heartbeats)
+            found.add(OwnershipRange(address, port, protocol, workload, service, r.start, r.end, longest, holes))
     return found

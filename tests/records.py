@@ -7,6 +7,7 @@ import pyarrow as pa
 from oracle import Assignment, Attributed, Flow, Heartbeat, Label, NameBinding, OwnershipRange, Settings, Side
 
 from attribution import config, schema
+from attribution.core.sockets import Socket
 
 KINDS = {
     schema.FLOW: Flow,
@@ -22,8 +23,26 @@ TIMES = {"start", "end", "time"}
 def batch(kind, records):
     """A record batch of the schema of `kind`; fields that the oracle's record lacks are null."""
     arrow = schema.arrow_schema(kind)
-    columns = [pa.array([getattr(r, field.name, None) for r in records], field.type) for field in arrow]
+    columns = [pa.array([_canonical(kind, r, field.name) for r in records], field.type) for field in arrow]
     return pa.RecordBatch.from_arrays(columns, schema=arrow)
+
+
+def _canonical(kind, record, name):
+    """A field of the record, null where it has none; only of a port does evidence have a protocol."""
+    if name == "protocol" and kind in (schema.HEARTBEAT, schema.ASSIGNMENT) and record.port is None:
+        return None
+    return getattr(record, name, None)
+
+
+def socket_of(record, port):
+    return Socket.of(record.protocol, port)
+
+
+def stored_range(address, one):
+    """A range of a timeline as one of the oracle's."""
+    fields_ = vars(one).copy()
+    protocol, port = fields_.pop("socket") or (None, None)
+    return OwnershipRange(address, port, protocol, **fields_)
 
 
 def package_settings(settings: Settings):

@@ -11,6 +11,7 @@ from oracle import Assignment, Evidence, Flow, Heartbeat, Label, NameBinding, Se
 
 ADDRESSES = ("192.0.2.1", "192.0.2.2", "198.51.100.7", "2001:db8::1")
 PORTS = (None, None, 0, 443, 65_535)
+TCP, UDP, ICMP = 6, 17, 1
 WORKLOADS = ("a", "b", "c")
 SERVICES = (None, "web", "api")
 PREFIXES = ("0.0.0.0/0", "192.0.2.0/24", "192.0.2.0/31", "192.0.2.2/32", "::/0", "2001:db8::/32", "2001:db8::1/128")
@@ -72,6 +73,7 @@ def heartbeats(draw, settings, times):
         start=start,
         end=start + draw(durations(settings)),
         observer=draw(st.sampled_from([None, "o1"])),
+        protocol=draw(st.sampled_from([TCP, TCP, UDP])),
     )
 
 
@@ -84,6 +86,7 @@ def assignments(draw, times):
         service=draw(st.sampled_from(SERVICES)),
         action=draw(st.sampled_from(["assign", "assign", "release"])),
         time=draw(times),
+        protocol=draw(st.sampled_from([TCP, TCP, UDP])),
     )
 
 
@@ -117,6 +120,7 @@ def flows(draw, settings, times):
         local_service=draw(st.sampled_from([None, None, "front"])),
         hostname=draw(st.sampled_from([None, None, None, "sni.example"])),
         basis=draw(st.sampled_from(["connection", "connection", "window"])),
+        protocol=draw(st.sampled_from([TCP, TCP, UDP, ICMP, None])),
     )
 
 
@@ -146,14 +150,19 @@ def crowded_histories(draw):
     times = draw(clocks(settings, close=draw(st.booleans())))
     one_address = {"address": ADDRESSES[0]}
     ports = draw(st.sampled_from([(None,), (None,), (443,), (443,), (None, 443), (80, 443)]))
+    protocols = draw(st.sampled_from([(TCP,), (TCP,), (TCP, UDP)]))
     seen = draw(st.lists(heartbeats(settings, times), min_size=1, max_size=draw(st.sampled_from([2, 4, 14]))))
-    seen = [replace(h, port=draw(st.sampled_from(ports)), **one_address) for h in seen]
+    seen = [
+        replace(h, port=draw(st.sampled_from(ports)), protocol=draw(st.sampled_from(protocols)), **one_address)
+        for h in seen
+    ]
     asked = draw(st.lists(flows(settings, times), min_size=1, max_size=6))
     asked = [
         replace(
             f,
             remote_address=ADDRESSES[0],
             remote_port=draw(st.sampled_from([443, 443, 443, 80])),
+            protocol=draw(st.sampled_from([TCP, TCP, *protocols, None])),
             local_workload="client",
         )
         for f in asked

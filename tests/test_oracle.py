@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from oracle import (
     SECOND,
+    TCP,
     Assignment,
     Attributed,
     Evidence,
@@ -24,6 +25,7 @@ from oracle import (
 from attribution import config
 from attribution.core.reasons import METHODS, REASONS
 
+UDP = 17
 POD, PEER = "10.1.0.7", "10.1.9.9"
 SETTINGS = Settings(
     clock_tolerance=1 * SECOND,
@@ -34,10 +36,9 @@ SETTINGS = Settings(
 )
 
 
-def beat(workload, start, end=None, *, port=None, service=None, address=POD):
-    return Heartbeat(
-        address, port, workload, service, round(start * SECOND), round((start if end is None else end) * SECOND)
-    )
+def beat(workload, start, end=None, *, port=None, service=None, address=POD, protocol=TCP):
+    times = (round(start * SECOND), round((start if end is None else end) * SECOND))
+    return Heartbeat(address, port, workload, service, *times, protocol=protocol)
 
 
 def connection(start, end=None, *, port=443, **more):
@@ -254,6 +255,20 @@ def test_a_port_without_evidence_of_an_address_shared_by_port_has_no_answer():
     assert says(remote(seen, connection(500, port=None))) == (None, "shared")
 
 
+def test_one_port_of_two_protocols_is_two():
+    seen = [beat("cache", 0, 1000, port=53, protocol=UDP), beat("zones", 0, 1000, port=53)]
+    assert says(remote(seen, connection(500, port=53))) == ("zones", "covered")
+    assert says(remote(seen, connection(500, port=53, protocol=UDP))) == ("cache", "covered")
+    assert says(remote(seen[:1], connection(500, port=53))) == (None, "shared")
+
+
+@pytest.mark.parametrize("protocol", [None, 1, 47])
+def test_a_flow_whose_protocol_has_no_ports_or_is_not_known_has_no_answer_on_a_shared_address(protocol):
+    seen = [beat("zones", 0, 1000, port=53)]
+    assert says(remote(seen, connection(500, port=53, protocol=protocol))) == (None, "shared")
+    assert says(remote([beat("pod", 0, 1000)], connection(500, port=53, protocol=protocol))) == ("pod", "covered")
+
+
 def test_an_address_is_shared_whoever_holds_the_port_and_whether_or_not_anybody_claims_all_of_it():
     assert says(remote([beat("pod", 0, 1000, port=443)], connection(500, port=8080))) == (None, "shared")
     seen = [beat("pod", 0, 1000), beat("pod", 0, 1000, port=443)]
@@ -327,6 +342,14 @@ def test_a_port_with_events_answers_for_itself():
     events = assigned(10, "nlb"), assigned(10, "task-1", port=443), assigned(20, "task-1", "release", port=443)
     assert says(by_events(*events)) == (None, "prefix")
     assert says(by_events(*events, flow=connection(100, port=80))) == ("nlb", "assigned")
+    assert says(by_events(*events, flow=connection(100, protocol=UDP))) == ("nlb", "assigned")
+
+
+@pytest.mark.parametrize("unknown", [{"port": None}, {"protocol": None}, {"protocol": 1}])
+def test_who_asks_for_no_port_has_no_answer_where_ports_were_given_away(unknown):
+    events = assigned(10, "nlb"), assigned(100, "task-1", port=443)
+    told = {s: says(by_events(*events, flow=connection(s, **unknown))) for s in (98.999999, 99)}
+    assert told == {98.999999: ("nlb", "assigned"), 99: (None, "assignment_change")}
 
 
 def test_an_owner_assigned_twice_with_different_services_has_none():
@@ -426,10 +449,10 @@ def test_ownership_ranges_are_those_of_each_key_by_itself():
         beat("sidecar", 120, port=15_090),
     ]
     expected = {
-        OwnershipRange(POD, None, "pod", "web", 0, 40 * SECOND, 30 * SECOND, ((10 * SECOND, 40 * SECOND),)),
-        OwnershipRange(POD, None, "other", None, 30 * SECOND, 30 * SECOND, 0, ()),
-        OwnershipRange(POD, None, "pod", None, 300 * SECOND, 300 * SECOND, 0, ()),
-        OwnershipRange(POD, 15_001, "sidecar", None, 20 * SECOND, 20 * SECOND, 0, ()),
-        OwnershipRange(POD, 15_090, "sidecar", None, 120 * SECOND, 120 * SECOND, 0, ()),
+        OwnershipRange(POD, None, None, "pod", "web", 0, 40 * SECOND, 30 * SECOND, ((10 * SECOND, 40 * SECOND),)),
+        OwnershipRange(POD, None, None, "other", None, 30 * SECOND, 30 * SECOND, 0, ()),
+        OwnershipRange(POD, None, None, "pod", None, 300 * SECOND, 300 * SECOND, 0, ()),
+        OwnershipRange(POD, 15_001, TCP, "sidecar", None, 20 * SECOND, 20 * SECOND, 0, ()),
+        OwnershipRange(POD, 15_090, TCP, "sidecar", None, 120 * SECOND, 120 * SECOND, 0, ()),
     }
     assert ownership_ranges(seen, SETTINGS) == expected

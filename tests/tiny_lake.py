@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attribution.config import Settings
+from attribution.io.lake import LAKE_FORMAT
 from attribution.schema import arrow_schema
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -102,10 +103,11 @@ FLOWS = [
 ]  # fmt: skip
 
 
-def held(address, workload, service, start, end, *, port=None, longest_gap=60_000_000, holes=()):
+def held(address, workload, service, start, end, *, port=None, protocol=6, longest_gap=60_000_000, holes=()):
     return {
         "address": address,
         "port": port,
+        "protocol": None if port is None else protocol,
         "workload": workload,
         "service": service,
         "start": start if isinstance(start, datetime) else at(start),
@@ -117,7 +119,7 @@ def held(address, workload, service, start, end, *, port=None, longest_gap=60_00
 
 RANGES = [
     *(held(address, *host, "11:00:00", "14:00:00") for address, host in HOSTS.items()),
-    # 10.0.0.99 changed hands twice while nobody looked, and two ports of 10.0.0.50 are two services.
+    # 10.0.0.99 changed hands twice while nobody looked, and three ports of 10.0.0.50 are three services.
     held("10.0.0.99", "old-1", "old", "11:00:00", "12:18:00", longest_gap=61_000_000),
     held("10.0.0.99", "new-1", "new", "12:22:30", "13:00:00", longest_gap=0),
     held(
@@ -125,14 +127,15 @@ RANGES = [
     ),
     held("10.0.0.50", "shared-1", "one", "11:00:00", "14:00:00", port=8001),
     held("10.0.0.50", "shared-2", "two", "11:00:00", "14:00:00", port=8002),
+    held("10.0.0.50", "shared-3", "three", "11:00:00", "14:00:00", port=8002, protocol=17),
     held("2001:db8::7", "six-1", "six", "11:00:00", "14:00:00", longest_gap=0),
 ]
 
 
 def event(address, time, action, owner, service=None, kind="load_balancer"):
     return {
-        "address": address, "port": None, "owner": owner, "service": service, "kind": kind, "action": action,
-        "time": at(time),
+        "address": address, "port": None, "protocol": None, "owner": owner, "service": service, "kind": kind,
+        "action": action, "time": at(time),
     }  # fmt: skip
 
 
@@ -170,7 +173,7 @@ def write_lake(
     _write(folder, "assignments", "assignment", assignments, lambda _: ".")
     _write(folder, "labels", "label", labels, lambda _: ".")
     _write(folder, "name_bindings", "name_binding", name_bindings, lambda _: ".")
-    manifest = {"format": 1, "written_by": "0", "settings": (settings or Settings()).to_dict(), "summary": {}}
+    manifest = {"format": LAKE_FORMAT, "written_by": "0", "settings": (settings or Settings()).to_dict(), "summary": {}}
     (folder / "lake.json").write_text(json.dumps(manifest))
     return folder
 

@@ -1,8 +1,11 @@
 """Tables of evidence, as `whois` and `explain` show it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from attribution.cli.output import Column, Section
+from attribution.query.evidence import AssignmentEvent
+from attribution.query.filters import port_name
 from attribution.query.reading import Witness
 
 ASSIGNMENTS = (
@@ -11,7 +14,7 @@ ASSIGNMENTS = (
     Column(name="owner"),
     Column(name="service"),
     Column(name="kind", rank=1),
-    Column(name="port", kind="number", rank=2),
+    Column(name="port", rank=2),
 )
 LABELS = (
     Column(name="prefix"),
@@ -22,7 +25,7 @@ LABELS = (
 _WITNESSES = (
     Column(name="workload"),
     Column(name="service", rank=2),
-    Column(name="port", kind="number", rank=3),
+    Column(name="port", rank=3),
     Column(name="seen"),
     Column(name="longest_gap", kind="span", rank=4),
     Column(name="finding"),
@@ -31,13 +34,18 @@ _WITNESSES = (
 _OTHERS = 10
 
 
+def assignment_rows(events: Sequence[AssignmentEvent]) -> list[dict[str, Any]]:
+    """Assignment events as rows of a table of `ASSIGNMENTS`."""
+    return [vars(event) | {"port": port_name(event.port, event.protocol)} for event in events]
+
+
 def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
     """Who decided, and who else held the address and why it was not they."""
     sections = []
     for role, title in (("decided", "Evidence"), ("other", "Others who held the address")):
         found = [witness for witness in witnesses if witness.role == role]
         shown = found if role == "decided" else found[:_OTHERS]
-        rows = [vars(one) | {"seen": _seen(one)} for one in shown]
+        rows = [vars(one) | {"seen": _seen(one), "port": port_name(one.port, one.protocol)} for one in shown]
         columns = [
             column for column in _WITNESSES if column.name != "port" or any(one.port is not None for one in shown)
         ]

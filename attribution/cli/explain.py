@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, witness_sections
+from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows, witness_sections
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import lake_argument, selection_options
 from attribution.core.reasons import REASONS
 from attribution.query.explain import FlowExplanation, SideExplanation, explain_flow
 from attribution.query.explain_edge import EdgeExplanation, explain_edge
-from attribution.query.filters import Filters, protocol_name
+from attribution.query.filters import Filters, port_name, protocol_name
 from attribution.query.flow_selector import flow_key, parse_flow, selector
 from attribution.query.measures import format_bytes, format_count, format_span
 from attribution.query.reading import Witness
@@ -172,7 +172,7 @@ def _side(side: SideExplanation) -> list[Section | str]:
     if side.reason in _ANSWERED_WITHOUT_EVIDENCE:
         events, labels = side.evidence.assignments, side.evidence.labels
         tables = (
-            Section(columns=ASSIGNMENTS, rows=[vars(event) for event in events], title="Assignment events"),
+            Section(columns=ASSIGNMENTS, rows=assignment_rows(events), title="Assignment events"),
             Section(columns=LABELS, rows=[vars(label) for label in labels], title="Labels, longest prefix first"),
         )
         sections += [table for table in tables if table.rows]
@@ -180,7 +180,7 @@ def _side(side: SideExplanation) -> list[Section | str]:
 
 
 def _endpoint(side: SideExplanation) -> str:
-    return side.address if side.port is None else f"{side.address} port {side.port}"
+    return side.address if side.port is None else f"{side.address} port {port_name(side.port, side.protocol)}"
 
 
 def _who(side: SideExplanation) -> str:
@@ -195,8 +195,9 @@ def _key(side: SideExplanation) -> str:
     verdict = side.verdict
     if verdict is None or not (verdict.ownership.evidence or verdict.ownership.alternatives):
         return "no heartbeat of the address counts"
-    if verdict.ownership.port is not None:
-        return f"asked of the heartbeats of port {verdict.ownership.port}"
+    key = verdict.ownership.socket
+    if key is not None:
+        return f"asked of the heartbeats of port {port_name(key.port, key.protocol)}"
     return "asked of the heartbeats of the whole address"
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
-from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, witness_sections
+from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows, witness_sections
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import lake_argument
 from attribution.core.reasons import REASONS
+from attribution.query.filters import port_name
 from attribution.query.measures import format_count, format_span
 from attribution.query.whois import Whois, range_row, whois
 
@@ -18,7 +19,7 @@ _RANGES = (
     Column(name="length", kind="span", rank=3),
     Column(name="workload"),
     Column(name="service", rank=1),
-    Column(name="port", kind="number", rank=4),
+    Column(name="port", rank=4),
     Column(name="longest_gap", kind="span", rank=2),
     Column(name="hole_count", title="holes", kind="count", rank=2),
 )
@@ -45,9 +46,12 @@ _FLOWS = (
 @click.argument("address")
 @click.option("--at", metavar="TIME", help="Who held it then: ISO 8601 (UTC), or back from the last flow, like -90m.")
 @click.option("--port", type=int, help="With --at: the port of the endpoint.")
+@click.option("--protocol", metavar="NAME|NUMBER", default="tcp", help="With --port: its transport protocol.")
 @click.option("-w", "--window", metavar="FROM..TO", help="Count only flows that start in it.")
 @output_options()
-def command(*, lake: Path, address: str, at: str | None, port: int | None, window: str | None, output: Output) -> None:
+def command(
+    *, lake: Path, address: str, at: str | None, port: int | None, protocol: str, window: str | None, output: Output
+) -> None:
     r"""Show who held an address, and when: ownership ranges, assignment events, labels, flows.
 
     With --at, also what the rules say about a connection at that time, and why. JSON has everything, CSV the ranges.
@@ -56,9 +60,10 @@ def command(*, lake: Path, address: str, at: str | None, port: int | None, windo
     Examples:
       attribution whois lake 10.0.0.7
       attribution whois lake 10.0.0.7 --at 2026-01-05T12:00:00Z --port 8080
+      attribution whois lake 10.0.0.7 --at -1h --port 53 --protocol udp
       attribution whois lake 2001:db8::7 --format json
     """
-    found = whois(lake, address, at=at, port=port, window=window)
+    found = whois(lake, address, at=at, port=port, protocol=protocol, window=window)
     ranges = [range_row(found, number) for number in range(len(found.evidence.ranges))]
     if output.format == "json":
         output.json(found.to_dict())
@@ -72,13 +77,11 @@ def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]
     parts: list[Section | str] = [_headline(found)]
     if found.verdict is not None:
         parts += [_answer(found), *witness_sections(found.witnesses)]
-    holes = [row | {"hole_count": len(row["holes"])} for row in ranges]
+    shown = [row | {"hole_count": len(row["holes"]), "port": port_name(row["port"], row["protocol"])} for row in ranges]
     columns = [column for column in _RANGES if column.name != "port" or any(row["port"] is not None for row in ranges)]
     sections = (
-        Section(columns=columns, rows=holes, title="Ownership ranges"),
-        Section(
-            columns=ASSIGNMENTS, rows=[vars(event) for event in found.evidence.assignments], title="Assignment events"
-        ),
+        Section(columns=columns, rows=shown, title="Ownership ranges"),
+        Section(columns=ASSIGNMENTS, rows=assignment_rows(found.evidence.assignments), title="Assignment events"),
         Section(
             columns=LABELS, rows=[vars(label) for label in found.evidence.labels], title="Labels, longest prefix first"
         ),
@@ -111,7 +114,7 @@ def _answer(found: Whois) -> str:
     who = verdict.workload or verdict.service or "unattributed"
     if verdict.workload and verdict.service:
         who = f"{verdict.service} ({verdict.workload})"
-    where = found.address if found.port is None else f"{found.address} port {found.port}"
+    where = found.address if found.port is None else f"{found.address} port {port_name(found.port, found.protocol)}"
     distance = verdict.ownership.distance
     age = "" if not distance else f"; nearest evidence {format_span(distance)} away"
     return (

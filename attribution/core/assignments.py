@@ -20,18 +20,16 @@ from attribution.core.columns import (
     Int32,
     Int64,
     encode,
-    integers,
     microseconds,
     next_start,
     starts_of_runs,
 )
-from attribution.core.evidence import ANY_PORT
 from attribution.core.segments import last_at_or_before
+from attribution.core.sockets import ANY_SOCKET, SOCKETS, held_sockets
 
 #: What the events say of an interval: nobody during all of it, one owner during all of it, anything else.
 NOBODY, ASSIGNED, CHANGED = 0, 1, 2
 
-_PORTS = 1 << 16
 _NONE, _SEVERAL = -1, -2
 
 
@@ -52,19 +50,19 @@ class Assigned:
 
 @dataclass(frozen=True)
 class _Keys:
-    """The keys that have events: sorted (address, port or -1) as one number, and the events' positions among them."""
+    """The keys that have events: sorted (address, socket) as one number, and the events' positions among them."""
 
     keys: Int64
     group: Int64
 
     @classmethod
-    def of(cls, address: Int32, port: Int32) -> "_Keys":
-        keys, group = np.unique(_key(address, port), return_inverse=True)
+    def of(cls, address: Int32, socket: Int32) -> "_Keys":
+        keys, group = np.unique(_key(address, socket), return_inverse=True)
         return cls(keys, group.astype(np.int64, copy=False))
 
-    def find(self, address: Int32, port: Int32) -> Int64:
+    def find(self, address: Int32, socket: Int32) -> Int64:
         """Group of each key; -1 where it has no event. The address -1 is never known."""
-        key = _key(address, port)
+        key = _key(address, socket)
         position = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         return np.where((self.keys[position] == key) & (address >= 0), position, -1)
 
@@ -95,7 +93,7 @@ class _Steps:
 
 
 class AssignmentIndex:
-    """Answers batches of questions about (address, port) from a set of assignment events; immutable once made.
+    """Answers batches of questions about (address, socket) from a set of assignment events; immutable once made.
 
     A pure function of the *set*: neither the events' order nor how often each is repeated changes an answer. Built and
     asked in O(n log n) without a loop over rows: after an `assign`, the holder depends on nothing before it, so each
@@ -116,26 +114,33 @@ class AssignmentIndex:
         owner, self.owners = encode(events.column("owner"))
         service, self.services = encode(events.column("service"))
         assign = pc.equal(events.column("action").cast(pa.string()), "assign").to_numpy(zero_copy_only=False)
-        self._keys = _Keys.of(address, integers(events.column("port"), null=ANY_PORT))
+        self._keys = _Keys.of(address, held_sockets(events))
         time = microseconds(events.column("time"))
         self._steps = _steps(self._keys, time, assign.astype(np.bool_), owner, service)
         # The step after a key's first is its first event: every key has one.
         self._begun = self._steps.time[self._steps.first[:-1] + 1]
+        # When each address was first given or taken by socket; one entry more, for addresses without events.
+        self._parted = np.full(len(addresses) + 1, NEVER_AFTER)
+        of_address, single = np.divmod(self._keys.keys + 1, SOCKETS + 1)
+        np.minimum.at(self._parted, of_address[single > 0], self._begun[single > 0])
 
-    def ask(self, address: Any, port: Int32, a: Int64, b: Int64) -> Assigned:
-        """Who the events say held each (address, port) during all of [a, b].
+    def ask(self, address: Any, socket: Int32, a: Int64, b: Int64) -> Assigned:
+        """Who the events say held each (address, socket) during all of [a, b].
 
         Args:
             address: Arrow text column, dictionary-encoded or not.
-            port: -1 where the flow has none.
+            socket: as of `asked_sockets`.
             a: start of each asked interval, microseconds.
             b: its end.
         """
-        size = len(port)
+        size = len(socket)
         state, owner, service = np.zeros(size, np.uint8), np.full(size, -1, np.int32), np.full(size, -1, np.int32)
         if len(self._keys.keys) == 0:
             return Assigned(state, owner, service)
-        group = self._group(self._addresses.find(address), port, b)
+        known = self._addresses.find(address)
+        group = self._group(known, socket, b)
+        unclear = (socket == ANY_SOCKET) & (self._parted[known] <= b)
+        state[unclear], group[unclear] = CHANGED, -1
         rows = np.flatnonzero(group >= 0)
         steps, b = self._steps, b[rows]
         first = steps.first[group[rows]]
@@ -148,16 +153,16 @@ class AssignmentIndex:
         service[rows] = np.where(named, steps.service[at], -1)
         return Assigned(state, owner, service)
 
-    def _group(self, address: Int32, port: Int32, b: Int64) -> Int64:
-        """The key of the port where it has an event by `b`, else that of the whole address."""
-        whole = self._keys.find(address, np.full(len(port), ANY_PORT, np.int32))
-        own = self._keys.find(address, port)
+    def _group(self, address: Int32, socket: Int32, b: Int64) -> Int64:
+        """The key of the socket where it has an event by `b`, else that of the whole address."""
+        whole = self._keys.find(address, np.full(len(socket), ANY_SOCKET, np.int32))
+        own = self._keys.find(address, socket)
         begun = (own >= 0) & (self._begun[own] <= b)
         return np.where(begun, own, whole)
 
 
-def _key(address: Int32, port: Int32) -> Int64:
-    return address.astype(np.int64) * (_PORTS + 1) + port
+def _key(address: Int32, socket: Int32) -> Int64:
+    return address.astype(np.int64) * (SOCKETS + 1) + socket
 
 
 def _steps(keys: _Keys, time: Int64, assign: Bool, owner: Int32, service: Int32) -> _Steps:

@@ -6,25 +6,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.config import SECOND, Settings
-from attribution.core.columns import (
-    Int32,
-    encode,
-    floats,
-    integers,
-    microseconds,
-    order_by,
-    running_max,
-    starts_of_runs,
-)
-from attribution.core.evidence import ANY_PORT
+from attribution.config import Settings
+from attribution.core.columns import Int32, encode, microseconds, order_by, running_max, starts_of_runs
+from attribution.core.names import told
+from attribution.core.sockets import SOCKETS, columns_of, held_sockets
 from attribution.schema import TIMESTAMP, arrow_schema
 
 
 def compact(heartbeats: Any, settings: Settings, *, oldest: int) -> Any:
     """Fewer heartbeats with the same answer for every flow that starts at `oldest` (µs) or later.
 
-    Two heartbeats are merged only if they agree on address, port, workload and service and share a moment; no gap is
+    Two heartbeats are merged only if they agree on address, socket, workload and service and share a moment; no gap is
     closed, because evidence that is still to come may lie in it. Of what ended too long before `oldest` to touch a
     flow, or to be joined with what touches one, each key keeps its last moment: it still says that the key has
     evidence. Observers are dropped: no rule asks for them.
@@ -38,9 +30,9 @@ def compact(heartbeats: Any, settings: Settings, *, oldest: int) -> Any:
     if heartbeats.num_rows == 0:
         return heartbeats
     coded = {name: encode(heartbeats.column(name)) for name in ("address", "workload", "service")}
-    port = integers(heartbeats.column("port"), null=ANY_PORT)
+    socket = held_sockets(heartbeats)
     start, end = microseconds(heartbeats.column("start")), microseconds(heartbeats.column("end"))
-    labels: list[Int32] = [coded["address"][0], port, coded["workload"][0], coded["service"][0]]
+    labels: list[Int32] = [coded["address"][0], socket, coded["workload"][0], coded["service"][0]]
     order = order_by(*labels, start)
     labels = [label[order] for label in labels]
     start, end = start[order], end[order]
@@ -50,7 +42,7 @@ def compact(heartbeats: Any, settings: Settings, *, oldest: int) -> Any:
     begin[1:] |= start[1:] > reach[:-1]
     at = np.flatnonzero(begin)
     columns = {
-        "port": pa.array(labels[1][at], mask=labels[1][at] == ANY_PORT),
+        **columns_of(labels[1][at]),
         "start": pa.array(start[at]).cast(TIMESTAMP),
         "end": pa.array(reach[np.append(at[1:], len(start)) - 1]).cast(TIMESTAMP),
         "observer": pa.nulls(len(at), pa.string()),
@@ -69,7 +61,7 @@ def _forget(heartbeats: Any, settings: Settings, oldest: int) -> Any:
         return heartbeats
     rows = np.flatnonzero(past & (end >= oldest - settings.retention))
     address, _ = encode(heartbeats.column("address"))
-    key = address[rows] * np.int64(1 << 17) + integers(heartbeats.column("port"), null=ANY_PORT)[rows]
+    key = address[rows] * np.int64(SOCKETS + 1) + held_sockets(heartbeats)[rows]
     order = np.lexsort((end[rows], key))
     rows = rows[order]
     last = np.append(starts_of_runs(key[order])[1:], True) if len(rows) else np.zeros(0, np.bool_)
@@ -78,7 +70,6 @@ def _forget(heartbeats: Any, settings: Settings, oldest: int) -> Any:
 
 def current_names(bindings: Any, settings: Settings, oldest: int) -> Any:
     """The name bindings that a flow which starts at `oldest` (µs) or later may still touch; duplicates once."""
-    ttl = np.rint(floats(bindings.column("ttl"), null=0.0) * SECOND).astype(np.int64)
-    until = microseconds(bindings.column("time")) + ttl + settings.name_stretch
-    bindings = bindings.filter(pa.array(until >= oldest - settings.clock_tolerance))
+    _, end = told(bindings)
+    bindings = bindings.filter(pa.array(end + settings.name_stretch >= oldest - settings.clock_tolerance))
     return bindings.group_by(bindings.schema.names).aggregate([]).select(bindings.schema.names)

@@ -1,7 +1,7 @@
 """From a set of heartbeats to pieces, ranges and holes, in columns.
 
-The definitions are those of `docs/design.md`. A heartbeat of one port is evidence twice: for its own key
-(address, port), and for the address being shared by port, whoever it names.
+The definitions are those of `docs/design.md`. A heartbeat of one socket is evidence twice: for its own key
+(address, socket), and for the address being shared by port, whoever it names.
 """
 
 from dataclasses import dataclass, fields
@@ -15,7 +15,6 @@ from attribution.core.columns import (
     Int32,
     Int64,
     encode,
-    integers,
     microseconds,
     order_by,
     running_max,
@@ -23,9 +22,8 @@ from attribution.core.columns import (
 )
 from attribution.core.prefixes import PrefixTable
 from attribution.core.services import Services
+from attribution.core.sockets import ANY_SOCKET, SOCKETS, held_sockets
 
-#: The port of a heartbeat that is about the whole address.
-ANY_PORT = -1
 #: Addresses that every host has, or many have at once: loopback, link-local, multicast, broadcast, unspecified.
 _OF_NO_ONE_HOST = PrefixTable.of_prefixes(
     (
@@ -40,7 +38,7 @@ class Heartbeats:
     """Heartbeats as numbers: ids into the text arrays beside them, times in microseconds."""
 
     address: Int32
-    port: Int32
+    socket: Int32
     workload: Int32
     service: Int32
     start: Int64
@@ -57,7 +55,7 @@ class Heartbeats:
         service, services = encode(batch.column("service"))
         return cls(
             address=address,
-            port=integers(batch.column("port"), null=ANY_PORT),
+            socket=held_sockets(batch),
             workload=workload,
             service=service,
             start=microseconds(batch.column("start")),
@@ -79,27 +77,27 @@ class Heartbeats:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys with evidence, as groups: whole addresses, then shared addresses, then single ports.
+    """The keys with evidence, as groups: whole addresses, then shared addresses, then single sockets.
 
     Attributes:
         addresses: number of addresses; group i is the whole address i.
-        shared: the addresses with evidence of single ports, sorted; their groups say when any of it was seen.
-        port_keys: sorted `address * 65536 + port` of the single ports.
+        shared: the addresses with evidence of single sockets, sorted; their groups say when any of it was seen.
+        socket_keys: sorted `address * SOCKETS + socket` of the single sockets.
     """
 
     addresses: int
     shared: Int64
-    port_keys: Int64
+    socket_keys: Int64
 
     @property
-    def first_port(self) -> int:
-        """Group of the first single port."""
+    def first_socket(self) -> int:
+        """Group of the first single socket."""
         return self.addresses + len(self.shared)
 
     @property
     def groups(self) -> int:
         """Number of groups."""
-        return self.first_port + len(self.port_keys)
+        return self.first_socket + len(self.socket_keys)
 
 
 @dataclass(frozen=True)
@@ -187,18 +185,18 @@ def _keys(heartbeats: Heartbeats) -> tuple[Keys, Int64, Int64, Int32]:
     """The keys, and for each piece of evidence: its heartbeat's row, its key's group, the workload it speaks for."""
     addresses = len(heartbeats.addresses)
     address = heartbeats.address.astype(np.int64)
-    single = np.flatnonzero(heartbeats.port != ANY_PORT)
+    single = np.flatnonzero(heartbeats.socket != ANY_SOCKET)
     if len(single) == 0:
         nothing = np.zeros(0, np.int64)
         return Keys(addresses, nothing, nothing), np.arange(len(address)), address, heartbeats.workload
-    whole = np.flatnonzero(heartbeats.port == ANY_PORT)
+    whole = np.flatnonzero(heartbeats.socket == ANY_SOCKET)
     shared, of_shared = np.unique(address[single], return_inverse=True)
-    port_keys, of_port = np.unique(address[single] * 65536 + heartbeats.port[single], return_inverse=True)
-    keys = Keys(addresses, shared, port_keys)
+    socket_keys, of_socket = np.unique(address[single] * SOCKETS + heartbeats.socket[single], return_inverse=True)
+    keys = Keys(addresses, shared, socket_keys)
     return (
         keys,
         np.concatenate([whole, single, single]),
-        np.concatenate([address[whole], addresses + of_shared, keys.first_port + of_port]),
+        np.concatenate([address[whole], addresses + of_shared, keys.first_socket + of_socket]),
         # That an address is shared does not depend on who shares it: all speak for one.
         np.concatenate([heartbeats.workload[whole], np.zeros(len(single), np.int32), heartbeats.workload[single]]),
     )

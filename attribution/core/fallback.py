@@ -48,15 +48,15 @@ class Fallback:
         self.owners = self._assignments.owners
         self.services = pa.concat_arrays([self._assignments.services, names])
 
-    def ask(self, address: Any, port: Int32, question: Question) -> Found:
-        """What is known of each (address, port) that no heartbeat ever named.
+    def ask(self, address: Any, socket: Int32, question: Question) -> Found:
+        """What is known of each (address, socket) that no heartbeat ever named.
 
         Args:
             address: text column.
-            port: -1 where the flow has none.
+            socket: as of `asked_sockets`.
             question: the asked intervals.
         """
-        assigned = self._assignments.ask(address, port, question.a, question.b)
+        assigned = self._assignments.ask(address, socket, question.a, question.b)
         label = self._labels.match(address)
         owned, labelled = assigned.state == ASSIGNED, label >= 0
         service = np.where(owned, assigned.service, np.where(labelled, self._label_service[label], -1))

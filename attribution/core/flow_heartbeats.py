@@ -2,15 +2,19 @@
 
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columns import is_value
 from attribution.core.prefixes import PrefixTable
+from attribution.core.sockets import ANY_SOCKET, asked_sockets, columns_of
 from attribution.schema import HEARTBEAT, record
 
 #: The fields of a flow that its heartbeat is made of; a batch needs no others.
-FIELDS = ("start", "end", "local_address", "local_port", "local_workload", "local_service", "observer", "basis")
+FIELDS = (
+    "start", "end", "local_address", "local_port", "protocol", "local_workload", "local_service", "observer", "basis",
+)  # fmt: skip
 
 _CONNECTION = pa.scalar("connection", pa.string())
 
@@ -26,7 +30,8 @@ def flow_heartbeats(
         flows: record batch or table of canonical flows; it needs only `FIELDS`. Text may be dictionary-encoded.
         span: `interval` where the end is the last activity seen at the owner; `start` where it can come from a
             connection-tracking timeout, which outlives the owner; `none` where the log's flows are no heartbeats.
-        shared: addresses that several workloads hold by port: there a flow shows who held its own port, and no more.
+        shared: addresses that several workloads hold by port: there a flow shows who held its own port of
+            its own protocol, and no more; one without either proves nothing.
 
     Returns:
         A record batch of heartbeats in the order of their flows, text encoded as it was.
@@ -37,15 +42,15 @@ def flow_heartbeats(
         flows = flows.slice(0, 0)
     known = pc.and_(flows.column("local_workload").is_valid(), is_value(flows.column("basis"), _CONNECTION))
     seen = flows if pc.all(known, min_count=0).as_py() else flows.filter(known)
-    port = pa.nulls(seen.num_rows, record(HEARTBEAT)["port"].type)
+    sockets = np.full(seen.num_rows, ANY_SOCKET, np.int32)
     if shared is not None:
-        by_port = pa.array(shared.contains(seen.column("local_address")))
-        port = pc.if_else(by_port, seen.column("local_port"), port)
-        provable = pc.or_(pc.invert(by_port), port.is_valid())
-        seen, port = seen.filter(provable), port.filter(provable)
+        by_port = shared.contains(seen.column("local_address"))
+        own = asked_sockets(seen.column("protocol"), seen.column("local_port"))
+        provable = ~by_port | (own != ANY_SOCKET)
+        seen, sockets = seen.filter(pa.array(provable)), np.where(by_port, own, ANY_SOCKET)[provable]
     columns = {
         "address": seen.column("local_address"),
-        "port": port,
+        **columns_of(sockets),
         "workload": seen.column("local_workload"),
         "service": seen.column("local_service"),
         "start": seen.column("start"),

@@ -8,8 +8,18 @@ import pyarrow as pa
 
 from attribution.config import SECOND, Settings
 from attribution.core.columns import Int32, Int64, encode, find, floats, microseconds, recode
-from attribution.core.evidence import ANY_PORT, Heartbeats, digest
+from attribution.core.evidence import Heartbeats, digest
 from attribution.core.index import EvidenceIndex
+from attribution.core.sockets import ANY_SOCKET
+
+
+def told(bindings: Any) -> tuple[Int64, Int64]:
+    """From when to when each binding may be used, in microseconds; a ttl is rounded to the nearest one, null is 0.
+
+    It is never cut off: 3997 µs are 0.003997 s, and times a million the nearest double to that lies below 3997.
+    """
+    start = microseconds(bindings.column("time"))
+    return start, start + np.rint(floats(bindings.column("ttl"), null=0.0) * SECOND).astype(np.int64)
 
 
 class NameIndex:
@@ -21,16 +31,15 @@ class NameIndex:
         server, self._servers = encode(bindings.column("server_address"))
         hostname, self.hostnames = encode(bindings.column("hostname"))
         self._pairs, pair = np.unique(self._pair(client, server), return_inverse=True)
-        start = microseconds(bindings.column("time"))
-        ttl = np.rint(floats(bindings.column("ttl"), null=0.0) * SECOND).astype(np.int64)
+        start, end = told(bindings)
         size = len(start)
         spans = Heartbeats(
             address=pair.astype(np.int32),
-            port=np.full(size, ANY_PORT, np.int32),
+            socket=np.full(size, ANY_SOCKET, np.int32),
             workload=hostname,
             service=np.full(size, -1, np.int32),
             start=start,
-            end=start + ttl + settings.name_stretch,
+            end=end + settings.name_stretch,
             addresses=self._pairs,
             workloads=self.hostnames,
             services=pa.array([], pa.string()),

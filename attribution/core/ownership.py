@@ -1,4 +1,4 @@
-"""Who held an address, by heartbeats: from address text and port to the key, and from the key to the answer."""
+"""Who held an address, by heartbeats: from address text and socket to the key, and from the key to the answer."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.address_book import AddressBook
 from attribution.core.columns import Int32, Int64, order_by
-from attribution.core.evidence import ANY_PORT, Evidence, Heartbeats, digest
+from attribution.core.evidence import Evidence, Heartbeats, digest
 from attribution.core.index import Answer, EvidenceIndex, Question
 from attribution.core.reasons import CODES
+from attribution.core.sockets import ANY_SOCKET, SOCKETS, columns_of
 from attribution.schema import TIMESTAMP, arrow_schema
 
 
@@ -33,33 +34,34 @@ class Ownership:
         self._is_shared = np.zeros(self.evidence.keys.addresses + 1, np.bool_)
         self._is_shared[self.evidence.keys.shared] = True
 
-    def ask(self, address: Any, port: Int32, question: Question) -> Answer:
-        """What the evidence says of each (address, port), by the key that `docs/design.md` chooses.
+    def ask(self, address: Any, socket: Int32, question: Question) -> Answer:
+        """What the evidence says of each (address, socket), by the key that `docs/design.md` chooses.
 
         Args:
             address: text column.
-            port: -1 where the flow has none.
+            socket: as of `asked_sockets`.
             question: the asked intervals.
         """
         group = self._addresses.find(address)
         keys = self.evidence.keys
         if len(keys.shared) == 0:
             return self.index.ask(group, question)
-        group, nothing_seen = self._by_port(group, port, question)
+        group, nothing_seen = self._by_socket(group, socket, question)
         answer = self.index.ask(group, question)
         answer.range[nothing_seen] = -1
         answer.reason[nothing_seen] = CODES["shared"]
         return answer
 
-    def _by_port(self, group: Int32, port: Int32, question: Question) -> tuple[Int32, Int64]:
-        """The key of the port in the place of a shared address, and the rows whose port has no evidence that counts."""
+    def _by_socket(self, group: Int32, socket: Int32, question: Question) -> tuple[Int32, Int64]:
+        """The socket's key in the place of a shared address, and the rows whose socket has no evidence that counts."""
         keys = self.evidence.keys
         rows = np.flatnonzero(self._is_shared[group])
         whole = (keys.addresses + np.searchsorted(keys.shared, group[rows])).astype(np.int32)
         rows = rows[self.index.counts(whole, question.take(rows))]
-        key = group[rows] * np.int64(65536) + port[rows]
-        position = np.minimum(np.searchsorted(keys.port_keys, key), len(keys.port_keys) - 1)
-        own = np.where((keys.port_keys[position] == key) & (port[rows] != ANY_PORT), keys.first_port + position, -1)
+        key = group[rows] * np.int64(SOCKETS) + socket[rows]
+        position = np.minimum(np.searchsorted(keys.socket_keys, key), len(keys.socket_keys) - 1)
+        known = (keys.socket_keys[position] == key) & (socket[rows] != ANY_SOCKET)
+        own = np.where(known, keys.first_socket + position, -1)
         seen = self.index.counts(own.astype(np.int32), question.take(rows))
         chosen = group.copy()
         chosen[rows[seen]] = own[seen]
@@ -87,31 +89,31 @@ class Ownership:
         return service
 
     def ranges(self) -> Any:
-        """All ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, port and time."""
+        """All ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, socket and time."""
         ranges, keys = self.evidence.ranges, self.evidence.keys
-        own = np.flatnonzero((ranges.group < keys.addresses) | (ranges.group >= keys.first_port))
-        address, port = self._addressed(ranges.group[own])
-        order = order_by(address, port, ranges.start[own])
-        own, address, port = own[order], address[order], port[order]
+        own = np.flatnonzero((ranges.group < keys.addresses) | (ranges.group >= keys.first_socket))
+        address, socket = self._addressed(ranges.group[own])
+        order = order_by(address, socket, ranges.start[own])
+        own, address = own[order], address[order]
         schema = arrow_schema("ownership_range")
-        columns = [
-            pc.take(self.heartbeats.addresses, pa.array(address)),
-            pa.array(port, mask=port == ANY_PORT),
-            pc.take(self.heartbeats.workloads, pa.array(ranges.workload[own])),
-            _named(self.heartbeats.services, ranges.service[own]),
-            _time(ranges.start[own]),
-            _time(ranges.end[own]),
-            pa.array(ranges.longest_gap[own]),
-            self._holes(schema.field("holes").type).take(pa.array(own)),
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=schema)
+        columns = {
+            "address": pc.take(self.heartbeats.addresses, pa.array(address)),
+            **columns_of(socket[order]),
+            "workload": pc.take(self.heartbeats.workloads, pa.array(ranges.workload[own])),
+            "service": _named(self.heartbeats.services, ranges.service[own]),
+            "start": _time(ranges.start[own]),
+            "end": _time(ranges.end[own]),
+            "longest_gap": pa.array(ranges.longest_gap[own]),
+            "holes": self._holes(schema.field("holes").type).take(pa.array(own)),
+        }
+        return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
     def _addressed(self, group: Int64) -> tuple[Int64, Int32]:
-        """Number of the address, and the port, of each key."""
+        """Number of the address, and the socket, of each key."""
         keys = self.evidence.keys
         single = group >= keys.addresses
-        key = np.append(keys.port_keys, 0)[np.where(single, group - keys.first_port, -1)]
-        return np.where(single, key >> 16, group), np.where(single, key & 0xFFFF, ANY_PORT).astype(np.int32)
+        key = np.append(keys.socket_keys, 0)[np.where(single, group - keys.first_socket, -1)]
+        return np.where(single, key // SOCKETS, group), np.where(single, key % SOCKETS, ANY_SOCKET).astype(np.int32)
 
     def _holes(self, kind: Any) -> Any:
         """The holes of every range, as an Arrow list array."""

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import encode, integers, microseconds, running_max, starts_of_runs
-from attribution.core.evidence import ANY_PORT
+from attribution.core.columns import encode, microseconds, running_max, starts_of_runs
+from attribution.core.sockets import held_sockets
 from attribution.schema import TIMESTAMP, arrow_schema
 
 
@@ -55,11 +55,11 @@ def join(ranges: Any, settings: Settings) -> Any:
     if ranges.num_rows == 0:
         return ranges
     address, workload = encode(ranges.column("address"))[0], encode(ranges.column("workload"))[0]
-    port = integers(ranges.column("port"), null=ANY_PORT)
+    socket = held_sockets(ranges)
     start, end = microseconds(ranges.column("start")), microseconds(ranges.column("end"))
-    order = np.lexsort((start, workload, port, address))
+    order = np.lexsort((start, workload, socket, address))
     ranges, start, end = ranges.take(pa.array(order)).combine_chunks(), start[order], end[order]
-    key = starts_of_runs(address[order], port[order], workload[order])
+    key = starts_of_runs(address[order], socket[order], workload[order])
     reach = running_max(end, np.cumsum(key) - 1)
     first = key.copy()
     gap = np.zeros(len(start), np.int64)

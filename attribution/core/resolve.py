@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import Int32, Int64, integers, is_value, microseconds
-from attribution.core.evidence import ANY_PORT
+from attribution.core.columns import Int32, Int64, is_value, microseconds
 from attribution.core.fallback import Fallback
 from attribution.core.index import Question
 from attribution.core.names import NameIndex
 from attribution.core.ownership import Ownership
 from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
+from attribution.core.sockets import asked_sockets
 from attribution.schema import ATTRIBUTED_FLOW, arrow_schema
 
 _CONNECTION = pa.scalar("connection")
@@ -76,8 +76,7 @@ class Resolver:
 
     def _remote(self, halves: Any, question: Question) -> Any:
         columns = dict(zip(halves.schema.names, halves.columns, strict=True))
-        remote = self._side(columns["remote_address"], columns["remote_port"], question)
-        columns |= self._columns("remote", remote)
+        columns |= self._columns("remote", self._side(halves, "remote", question))
         columns["remote_hostname"] = self._hostname(halves, question)
         names = arrow_schema(ATTRIBUTED_FLOW).names
         return pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
@@ -89,9 +88,10 @@ class Resolver:
         tolerance = self._settings.clock_tolerance
         return Question(start - tolerance, np.where(connection, start, end) + tolerance, start, end, connection)
 
-    def _side(self, address: Any, port: Any, question: Question) -> Side:
-        ports = integers(port, null=ANY_PORT)
-        answer = self.ownership.ask(address, ports, question)
+    def _side(self, flows: Any, which: str, question: Question) -> Side:
+        address = flows.column(f"{which}_address")
+        sockets = asked_sockets(flows.column("protocol"), flows.column(f"{which}_port"))
+        answer = self.ownership.ask(address, sockets, question)
         none = answer.range < 0
         side = Side(
             workload=self.ownership.workload_of(answer),
@@ -101,7 +101,7 @@ class Resolver:
         )
         rows = np.flatnonzero(side.reason == CODES["unknown"])
         if len(rows):
-            found = self._fallback.ask(address.take(pa.array(rows)), ports[rows], question.take(rows))
+            found = self._fallback.ask(address.take(pa.array(rows)), sockets[rows], question.take(rows))
             side.workload[rows] = np.where(found.owner < 0, -1, found.owner + self._owners_from)
             side.service[rows] = np.where(found.service < 0, -1, found.service + self._named_from)
             side.reason[rows] = found.reason
@@ -117,8 +117,7 @@ class Resolver:
         if known.all():
             return captured(flows)
         if not known.any():
-            side = self._side(flows.column("local_address"), flows.column("local_port"), question)
-            return _halves(flows, self._columns("local", side))
+            return _halves(flows, self._columns("local", self._side(flows, "local", question)))
         size = flows.num_rows
         side = Side(
             workload=np.full(size, -1, np.int32),
@@ -127,8 +126,8 @@ class Resolver:
             distance=np.full(size, -1, np.int64),
         )
         rows = np.flatnonzero(~known)
-        part = flows.select(["local_address", "local_port"]).take(pa.array(rows))
-        asked = self._side(part.column(0), part.column(1), question.take(rows))
+        part = flows.select(["local_address", "local_port", "protocol"]).take(pa.array(rows))
+        asked = self._side(part, "local", question.take(rows))
         for name in ("workload", "service", "reason", "distance"):
             getattr(side, name)[rows] = getattr(asked, name)
         columns = self._columns("local", side)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from attribution.config import Settings
+from attribution.core.sockets import Socket
 from attribution.core.timeline_rules import Answer, Question, claims, counting, decide, nearest_claims
 from attribution.core.tracks import Span, Spans, Track, touched_by_others
 
@@ -17,7 +18,7 @@ from attribution.core.tracks import Span, Spans, Track, touched_by_others
 class OwnershipRange:
     """One range of `schemas/ownership_range.avsc`, without its address; times in µs."""
 
-    port: int | None
+    socket: Socket | None
     workload: str
     service: str | None
     start: int
@@ -34,13 +35,13 @@ class Timeline:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        # Of each key the track of each workload; and when any single port was seen, whoever held it.
-        self._keys: dict[int | None, dict[str, Track]] = {}
-        self._ports = Spans()
+        # Of each key the track of each workload; and when any single socket was seen, whoever held it.
+        self._keys: dict[Socket | None, dict[str, Track]] = {}
+        self._single = Spans()
 
     @classmethod
     def from_ranges(cls, ranges: Iterable[OwnershipRange], settings: Settings) -> "Timeline":
-        """A timeline of stored ranges: all of the address's, of all ports, made under the same `settings`.
+        """A timeline of stored ranges: all of the address's, of all sockets, made under the same `settings`.
 
         A stored range does not tell where in it the heartbeats are, only its holes and its longest gap. Who is named is
         the same as from the heartbeats, but: the reason is `bridged` wherever the longest gap is longer than
@@ -50,27 +51,27 @@ class Timeline:
         timeline = cls(settings)
         for one in ranges:
             edges = [one.start, *(moment for hole in one.holes for moment in hole), one.end]
-            track = timeline._track(one.port, one.workload)
+            track = timeline._track(one.socket, one.workload)
             track.stored_holes.update(one.holes)
             for start, end in zip(edges[::2], edges[1::2], strict=True):
-                timeline._put(track, one.port, one.service, start, end, unseen=one.longest_gap)
+                timeline._put(track, one.socket, one.service, start, end, unseen=one.longest_gap)
         return timeline
 
-    def add(self, port: int | None, workload: str, service: str | None, start: int, end: int) -> None:
-        """Add one heartbeat; a port of None is the whole address, times are µs.
+    def add(self, socket: Socket | None, workload: str, service: str | None, start: int, end: int) -> None:
+        """Add one heartbeat; a socket of None is the whole address, times are µs.
 
         Raises:
             ValueError: it ends before it starts.
         """
         if end < start:
             raise ValueError(f"cannot add a heartbeat of {workload!r}: it ends at {end}, before it starts at {start}")
-        self._put(self._track(port, workload), port, service, start, end)
+        self._put(self._track(socket, workload), socket, service, start, end)
 
-    def ask(self, port: int | None, start: int, end: int, *, basis: str = "connection") -> Answer:
-        """Who held the address, or its port, for a flow from `start` to `end` (µs); by the key that the rules choose.
+    def ask(self, socket: Socket | None, start: int, end: int, *, basis: str = "connection") -> Answer:
+        """Who held the address, or its socket, for a flow from `start` to `end` (µs); by the key that the rules choose.
 
         Args:
-            port: None where the flow has none.
+            socket: None where the flow has none.
             start: start of the flow.
             end: end of the flow.
             basis: `connection` or `window`.
@@ -78,18 +79,18 @@ class Timeline:
         question = Question(start, end, basis == "connection", self._settings)
         if end - start > self._settings.retention:
             return Answer(None, None, "too_old", None, None)
-        of_port = counting(self._keys.get(port, {}).values(), question) if port is not None else []
-        if of_port:
-            return decide(of_port, question, port=port)
+        own = counting(self._keys.get(socket, {}).values(), question) if socket is not None else []
+        if own:
+            return decide(own, question, socket=socket)
         whole = counting(self._keys.get(None, {}).values(), question)
-        if self._ports.touch(question.oldest, question.latest):
+        if self._single.touch(question.oldest, question.latest):
             return self._shared(whole, question)
-        return decide(whole, question, port=None)
+        return decide(whole, question, socket=None)
 
     def ranges(self) -> list[OwnershipRange]:
-        """The ownership ranges of all keys, the whole address first, then by port, start and workload."""
-        found = [one for port, tracks in self._keys.items() for one in _ranges(port, [*tracks.values()])]
-        return sorted(found, key=lambda r: (-1 if r.port is None else r.port, r.start, r.workload))
+        """The ownership ranges of all keys, the whole address first, then by socket, start and workload."""
+        found = [one for socket, tracks in self._keys.items() for one in _ranges(socket, [*tracks.values()])]
+        return sorted(found, key=lambda r: (r.socket or (-1, -1), r.start, r.workload))
 
     def forget(self, before: int) -> bool:
         """Drop heartbeats that end before a moment (µs), and say whether any are left.
@@ -97,36 +98,38 @@ class Timeline:
         No answer changes for flows that start at or after `before` + `retention`.
         """
         kept = {}
-        for port, tracks in self._keys.items():
+        for socket, tracks in self._keys.items():
             some = {workload: track for workload, track in tracks.items() if track.forget(before)}
             if some:
-                kept[port] = some
+                kept[socket] = some
         self._keys = kept
-        self._ports.forget(before)
+        self._single.forget(before)
         return bool(kept)
 
     def _shared(self, whole: list[Track], question: Question) -> Answer:
-        """The answer where workloads hold the address by port, and of the flow's own port nothing was seen."""
-        single = [(port, tracks) for port, tracks in self._keys.items() if port is not None]
+        """The answer where workloads hold the address by port, and of the flow's own socket nothing was seen."""
+        single = [(socket, tracks) for socket, tracks in self._keys.items() if socket is not None]
         evidence = [
-            one for port, tracks in sorted(single, key=itemgetter(0)) for one in claims(port, tracks.values(), question)
+            one
+            for socket, tracks in sorted(single, key=itemgetter(0))
+            for one in claims(socket, tracks.values(), question)
         ]
         alternatives = nearest_claims(None, whole, question)
         return Answer(None, None, "shared", None, None, tuple(evidence), tuple(alternatives))
 
-    def _track(self, port: int | None, workload: str) -> Track:
-        tracks = self._keys.setdefault(port, {})
+    def _track(self, socket: Socket | None, workload: str) -> Track:
+        tracks = self._keys.setdefault(socket, {})
         found = tracks.get(workload)
         if found is None:
             found = tracks[workload] = Track(workload, max_gap=self._settings.max_gap)
         return found
 
     def _put(
-        self, track: Track, port: int | None, service: str | None, start: int, end: int, *, unseen: int = 0
+        self, track: Track, socket: Socket | None, service: str | None, start: int, end: int, *, unseen: int = 0
     ) -> None:
         track.add(service, start, end, unseen=unseen)
-        if port is not None:
-            self._ports.add(start, end)
+        if socket is not None:
+            self._single.add(start, end)
 
 
 class Book:
@@ -146,23 +149,25 @@ class Book:
         """The address's timeline; `KeyError` where nothing is known of it."""
         return self._timelines[address]
 
-    def add(self, address: str, port: int | None, workload: str, service: str | None, start: int, end: int) -> None:
+    def add(
+        self, address: str, socket: Socket | None, workload: str, service: str | None, start: int, end: int
+    ) -> None:
         """Add one heartbeat, as `Timeline.add`."""
         if address not in self._timelines:
             self._timelines[address] = Timeline(self._settings)
-        self._timelines[address].add(port, workload, service, start, end)
+        self._timelines[address].add(socket, workload, service, start, end)
 
-    def ask(self, address: str, port: int | None, start: int, end: int, *, basis: str = "connection") -> Answer:
+    def ask(self, address: str, socket: Socket | None, start: int, end: int, *, basis: str = "connection") -> Answer:
         """Who held the address for a flow, as `Timeline.ask`."""
         timeline = self._timelines.get(address) or Timeline(self._settings)
-        return timeline.ask(port, start, end, basis=basis)
+        return timeline.ask(socket, start, end, basis=basis)
 
     def forget(self, before: int) -> None:
         """Drop heartbeats that end before a moment (µs), and the addresses of which nothing is left."""
         self._timelines = {address: one for address, one in self._timelines.items() if one.forget(before)}
 
 
-def _ranges(port: int | None, tracks: list[Track]) -> Iterator[OwnershipRange]:
+def _ranges(socket: Socket | None, tracks: list[Track]) -> Iterator[OwnershipRange]:
     contested = touched_by_others(tracks)
     for track in tracks:
         for start, extent in track.ranges():
@@ -171,5 +176,5 @@ def _ranges(port: int | None, tracks: list[Track]) -> Iterator[OwnershipRange]:
             longest = max((end - begin for begin, end in gaps), default=0)
             service = track.service(start, extent.end)
             yield OwnershipRange(
-                port, track.workload, service, start, extent.end, max(longest, extent.unseen), tuple(holes)
+                socket, track.workload, service, start, extent.end, max(longest, extent.unseen), tuple(holes)
             )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from attribution.config import Settings
+from attribution.core.sockets import Socket
 from attribution.core.tracks import Extent, Span, Track
 
 
@@ -16,14 +17,14 @@ class Claim:
     """One range as evidence: who was seen, from when to when.
 
     Attributes:
-        port: the port that it is about; None for the whole address.
+        socket: the one that it is about; None for the whole address.
         workload: who.
         service: the one service that the heartbeats of the range name; None where they name none or several.
         start: first moment seen, µs.
         end: last moment seen, µs.
     """
 
-    port: int | None
+    socket: Socket | None
     workload: str
     service: str | None
     start: int
@@ -40,9 +41,9 @@ class Answer:
         reason: `covered`, `bridged`, `within`, `conflict`, `gap`, `shared`, `unknown` or `too_old`.
         distance: µs between the flow's start and the nearest piece of the workload; None where nobody is named, and
             where only stored ranges are known and the moment lies in one whose pieces are not.
-        port: the port whose evidence was asked; None where it was that of the whole address.
+        socket: the one whose evidence was asked; None where it was that of the whole address.
         evidence: the ranges that decided, in order of time: those that touch the asked interval, in `within` the one
-            that was seen, in `shared` those of single ports, by port.
+            that was seen, in `shared` those of single sockets, by socket.
         alternatives: who else has counting evidence on the key, each with the range nearest to the asked interval,
             nearest first.
         holes: the holes that touch the asked interval, where these are why nobody is named.
@@ -52,7 +53,7 @@ class Answer:
     service: str | None
     reason: str
     distance: int | None
-    port: int | None
+    socket: Socket | None
     evidence: tuple[Claim, ...] = ()
     alternatives: tuple[Claim, ...] = ()
     holes: tuple[Span, ...] = ()
@@ -101,46 +102,46 @@ def counting(tracks: Iterable[Track], question: Question) -> list[Track]:
     return [track for track in tracks if track.seen(oldest, latest)]
 
 
-def decide(tracks: list[Track], question: Question, *, port: int | None) -> Answer:
+def decide(tracks: list[Track], question: Question, *, socket: Socket | None) -> Answer:
     """The answer of one key to one question.
 
     Args:
         tracks: the tracks of the key that count.
         question: what is asked.
-        port: the key's port, for the answer.
+        socket: that of the key, for the answer.
     """
     if not tracks:
-        return Answer(None, None, "unknown", None, port)
+        return Answer(None, None, "unknown", None, socket)
     a, b = question.a, question.b
     touching = [track for track in tracks if track.ranges(a, b)]
-    evidence = claims(port, touching, question)
+    evidence = claims(socket, touching, question)
     if len(touching) > 1:
-        return _unattributed("conflict", tracks, evidence, question, port=port)
+        return _unattributed("conflict", tracks, evidence, question, socket=socket)
     holes: tuple[Span, ...] = ()
     for own in touching:
         holes = tuple(gap for gap in own.gaps(a, b) if _is_hole(gap, own, tracks))
         reason = None if holes else _held(own, question)
         if reason is not None:
-            return _named(own, reason, tracks, evidence, question, port=port)
+            return _named(own, reason, tracks, evidence, question, socket=socket)
     newcomer = _within(tracks, question)
     if newcomer is not None:
         first = _first(newcomer, question)
-        evidence = [_claim(port, newcomer, *found) for found in newcomer.ranges(first, first)]
-        return _named(newcomer, "within", tracks, evidence, question, port=port)
-    return _unattributed("gap", tracks, evidence, question, port=port, holes=holes)
+        evidence = [_claim(socket, newcomer, *found) for found in newcomer.ranges(first, first)]
+        return _named(newcomer, "within", tracks, evidence, question, socket=socket)
+    return _unattributed("gap", tracks, evidence, question, socket=socket, holes=holes)
 
 
-def claims(port: int | None, tracks: Iterable[Track], question: Question) -> list[Claim]:
+def claims(socket: Socket | None, tracks: Iterable[Track], question: Question) -> list[Claim]:
     """The ranges that touch the asked interval, in order of time."""
     a, b = question.a, question.b
-    found = [_claim(port, track, *one) for track in tracks if track.reaches(a, b) for one in track.ranges(a, b)]
+    found = [_claim(socket, track, *one) for track in tracks if track.reaches(a, b) for one in track.ranges(a, b)]
     return sorted(found, key=lambda c: (c.start, c.end, c.workload))
 
 
-def nearest_claims(port: int | None, tracks: Iterable[Track], question: Question) -> list[Claim]:
+def nearest_claims(socket: Socket | None, tracks: Iterable[Track], question: Question) -> list[Claim]:
     """Of every track the range nearest to the asked interval, nearest first."""
     a, b = question.a, question.b
-    found = [_claim(port, track, *track.nearest(a, b)) for track in tracks]
+    found = [_claim(socket, track, *track.nearest(a, b)) for track in tracks]
     return sorted(found, key=lambda c: (max(c.start - b, a - c.end, 0), c.workload))
 
 
@@ -190,7 +191,7 @@ def _piece_reaches(own: Track, tracks: list[Track], question: Question, *, over:
 
 
 def _named(
-    own: Track, reason: str, tracks: list[Track], evidence: list[Claim], question: Question, *, port: int | None
+    own: Track, reason: str, tracks: list[Track], evidence: list[Claim], question: Question, *, socket: Socket | None
 ) -> Answer:
     first = _first(own, question)
     low, high = (first, first) if reason == "within" else (question.a, question.b)
@@ -200,9 +201,9 @@ def _named(
         own.service(low - gap, high + gap),
         reason,
         _distance(own, question),
-        port,
+        socket,
         tuple(evidence),
-        _alternatives(tracks, evidence, question, port=port),
+        _alternatives(tracks, evidence, question, socket=socket),
     )
 
 
@@ -212,18 +213,18 @@ def _unattributed(
     evidence: list[Claim],
     question: Question,
     *,
-    port: int | None,
+    socket: Socket | None,
     holes: tuple[Span, ...] = (),
 ) -> Answer:
-    alternatives = _alternatives(tracks, evidence, question, port=port)
-    return Answer(None, None, reason, None, port, tuple(evidence), alternatives, holes)
+    alternatives = _alternatives(tracks, evidence, question, socket=socket)
+    return Answer(None, None, reason, None, socket, tuple(evidence), alternatives, holes)
 
 
 def _alternatives(
-    tracks: list[Track], evidence: list[Claim], question: Question, *, port: int | None
+    tracks: list[Track], evidence: list[Claim], question: Question, *, socket: Socket | None
 ) -> tuple[Claim, ...]:
     shown = {claim.workload for claim in evidence}
-    return tuple(nearest_claims(port, (track for track in tracks if track.workload not in shown), question))
+    return tuple(nearest_claims(socket, (track for track in tracks if track.workload not in shown), question))
 
 
 def _distance(own: Track, question: Question) -> int | None:
@@ -258,5 +259,5 @@ def _first(track: Track, question: Question) -> int:
     return first[0]
 
 
-def _claim(port: int | None, track: Track, start: int, extent: Extent) -> Claim:
-    return Claim(port, track.workload, track.service(start, extent.end), start, extent.end)
+def _claim(socket: Socket | None, track: Track, start: int, extent: Extent) -> Claim:
+    return Claim(socket, track.workload, track.service(start, extent.end), start, extent.end)

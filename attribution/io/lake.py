@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from attribution.errors import LakeError
 
 MANIFEST = "lake.json"
-#: Version of the folder layout; a reader refuses later ones.
-LAKE_FORMAT = 1
+#: Version of the folder layout and of its records; a reader refuses every other one. 2: ports have their protocol.
+LAKE_FORMAT = 2
 REJECTS = "rejects.jsonl"
 
 #: How every Parquet file of the lake is written. Times rise slowly and pack best as differences; numbers that hardly
@@ -109,7 +109,7 @@ def read_manifest(lake: Path) -> dict[str, Any]:
     """The manifest of a lake.
 
     Raises:
-        LakeError: the folder is no lake, or one of a later format.
+        LakeError: the folder is no lake, or one of another format.
     """
     path = lake / MANIFEST
     try:

@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addresses import canonical_address
-from attribution.core.evidence import ANY_PORT
 from attribution.core.fallback import Fallback
 from attribution.core.index import Question
 from attribution.core.reasons import METHOD_OF, REASONS
+from attribution.core.sockets import Socket, asked_sockets
 from attribution.core.timeline import OwnershipRange, Timeline
 from attribution.core.timeline_rules import Answer
 from attribution.errors import QueryError
@@ -38,6 +38,7 @@ class HeldRange:
     """A range of `schemas/ownership_range.avsc`, without its address; `longest_gap` in microseconds."""
 
     port: int | None
+    protocol: int | None
     workload: str
     service: str | None
     start: datetime
@@ -56,6 +57,7 @@ class AssignmentEvent:
     service: str | None
     kind: str | None
     port: int | None
+    protocol: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ class AddressEvidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rules say about an address, or a port of it, for one flow.
+    """What the rules say about an address, or a socket of it, for one flow.
 
     Attributes:
         workload: who is named; None where nobody is, and for a label.
@@ -146,24 +148,30 @@ def evidence_of(warehouse: Warehouse, address: str) -> AddressEvidence:
 
 
 def judge(
-    evidence: AddressEvidence, settings: Settings, *, start: datetime, end: datetime, port: int | None, basis: Basis
+    evidence: AddressEvidence,
+    settings: Settings,
+    *,
+    start: datetime,
+    end: datetime,
+    socket: Socket | None,
+    basis: Basis,
 ) -> Verdict:
-    """What the rules say about the address for a flow from `start` to `end`; the port is None where it has none."""
+    """What the rules say about the address for a flow from `start` to `end`; the socket is None where it has none."""
     first, last = to_microseconds(start), to_microseconds(end)
     tolerance = settings.clock_tolerance
     low, high = first - tolerance, (first if basis == "connection" else last) + tolerance
     timeline = Timeline.from_ranges((_stored(one) for one in evidence.ranges), settings)
-    answer = timeline.ask(port, first, last, basis=basis)
+    answer = timeline.ask(socket, first, last, basis=basis)
     workload, service, reason = answer.workload, answer.service, answer.reason
     if reason == "unknown":
         a, b, s, e = (np.array([moment], np.int64) for moment in (low, high, first, last))
         asked = Question(a, b, s, e, np.array([basis == "connection"]))
-        workload, service, reason = _fallback(evidence, settings, port, asked)
+        workload, service, reason = _fallback(evidence, settings, socket, asked)
     return Verdict(workload, service, reason, answer, from_microseconds(low), from_microseconds(high))
 
 
 def _fallback(
-    evidence: AddressEvidence, settings: Settings, port: int | None, question: Question
+    evidence: AddressEvidence, settings: Settings, socket: Socket | None, question: Question
 ) -> tuple[str | None, str | None, str]:
     events = [{**vars(event), "address": evidence.address} for event in evidence.assignments]
     labels = [vars(label) for label in evidence.labels]
@@ -172,8 +180,8 @@ def _fallback(
         pa.Table.from_pylist(labels, schema=arrow_schema(LABEL)),
         settings,
     )
-    ports = np.array([ANY_PORT if port is None else port], np.int32)
-    found = fallback.ask(pa.array([evidence.address]), ports, question)
+    protocol, port = (pa.array([part], pa.int32()) for part in socket or (None, None))
+    found = fallback.ask(pa.array([evidence.address]), asked_sockets(protocol, port), question)
     owner, service = int(found.owner[0]), int(found.service[0])
     return (
         None if owner < 0 else fallback.owners[owner].as_py(),
@@ -191,7 +199,8 @@ def _range(row: Mapping[str, Any]) -> HeldRange:
 def _stored(one: HeldRange) -> OwnershipRange:
     holes = tuple((to_microseconds(start), to_microseconds(end)) for start, end in one.holes)
     start, end = to_microseconds(one.start), to_microseconds(one.end)
-    return OwnershipRange(one.port, one.workload, one.service, start, end, one.longest_gap, holes)
+    socket = Socket.of(one.protocol, one.port)
+    return OwnershipRange(socket, one.workload, one.service, start, end, one.longest_gap, holes)
 
 
 def _prefixes_around(address: str) -> list[str]:

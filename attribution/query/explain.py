@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution.core.reasons import REASONS
+from attribution.core.sockets import Socket
 from attribution.errors import QueryError
 from attribution.query.evidence import AddressEvidence, Verdict, evidence_of, hole_row, judge
 from attribution.query.filters import protocol_name
@@ -24,11 +25,11 @@ class SideExplanation:
 
     Attributes:
         side: `local` or `remote`.
-        address, port: the endpoint.
+        address, port, protocol: the endpoint.
         workload, service, method, reason, distance: the answer, as the lake holds it; distance in microseconds.
         rule: the reason in a sentence.
         asked: the asked interval; None where the log itself named the workload.
-        key_port: the port whose evidence was asked; None for that of the whole address.
+        key_port, key_protocol: the port whose evidence was asked; None for that of the whole address.
         witnesses: the ranges that decided, then the nearest of everybody else, each with what it means.
         holes: the silences for which nobody is named.
         verdict: what the rules make of the lake's ranges; it may say less than the answer, which knew every heartbeat.
@@ -38,6 +39,7 @@ class SideExplanation:
     side: str
     address: str
     port: int | None
+    protocol: int | None
     workload: str | None
     service: str | None
     method: str
@@ -61,10 +63,12 @@ class SideExplanation:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; durations in microseconds."""
         verdict = self.verdict
+        key = verdict.ownership.socket if verdict else None
         return {
             "side": self.side,
             "address": self.address,
             "port": self.port,
+            "protocol": self.protocol,
             "workload": self.workload,
             "service": self.service,
             "method": self.method,
@@ -73,7 +77,8 @@ class SideExplanation:
             "distance": self.distance,
             "asked_from": verdict.asked_from if verdict else None,
             "asked_to": verdict.asked_to if verdict else None,
-            "key_port": verdict.ownership.port if verdict else None,
+            "key_port": key.port if key else None,
+            "key_protocol": key.protocol if key else None,
             "witnesses": [vars(witness) for witness in self.witnesses],
             "holes": [hole_row(hole) for hole in verdict.holes] if verdict else [],
             "assignments": [vars(event) for event in self.evidence.assignments],
@@ -129,15 +134,17 @@ def explain_flow(lake: Warehouse | Path | str, selector: FlowSelector) -> FlowEx
 
 
 def _side(warehouse: Warehouse, row: Mapping[str, Any], side: str) -> SideExplanation:
-    address, port = row[f"{side}_address"], row[f"{side}_port"]
+    address, port, protocol = row[f"{side}_address"], row[f"{side}_port"], row["protocol"]
     evidence = evidence_of(warehouse, address)
     verdict = None
     if row[f"{side}_method"] != "capture":
-        verdict = judge(evidence, warehouse.settings, start=row["start"], end=row["end"], port=port, basis=row["basis"])
+        asked = {name: row[name] for name in ("start", "end", "basis")}
+        verdict = judge(evidence, warehouse.settings, socket=Socket.of(protocol, port), **asked)
     return SideExplanation(
         side=side,
         address=address,
         port=port,
+        protocol=protocol,
         **{name: row[f"{side}_{name}"] for name in ("workload", "service", "method", "reason", "distance")},
         verdict=verdict,
         evidence=evidence,

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from attribution.core.reasons import REASONS
+from attribution.core.sockets import Socket
 from attribution.core.timeline_rules import Claim
 from attribution.query.evidence import AddressEvidence, HeldRange, Verdict
 from attribution.query.measures import format_span
@@ -18,6 +19,7 @@ class Witness:
     Attributes:
         role: `decided` where the answer rests on it, `other` where it does not.
         port: the one port that it is about; None for the whole address.
+        protocol: IANA number of the port's transport protocol.
         longest_gap: longest silence within it, in microseconds.
         away: microseconds between it and the time asked about; 0 where it touches it.
         finding: what it means for the answer, in words.
@@ -27,6 +29,7 @@ class Witness:
     workload: str
     service: str | None
     port: int | None
+    protocol: int | None
     start: datetime
     end: datetime
     longest_gap: int
@@ -53,7 +56,8 @@ def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | No
             role="decided" if decided else "other",
             workload=claim.workload,
             service=claim.service,
-            port=claim.port,
+            port=claim.socket.port if claim.socket else None,
+            protocol=claim.socket.protocol if claim.socket else None,
             start=from_microseconds(claim.start),
             end=from_microseconds(claim.end),
             longest_gap=max((one.longest_gap for one in ranges), default=0),
@@ -83,7 +87,7 @@ def _ranges(evidence: AddressEvidence, claim: Claim) -> list[HeldRange]:
     return [
         one
         for one in evidence.ranges
-        if (one.port, one.workload) == (claim.port, claim.workload)
+        if (Socket.of(one.protocol, one.port), one.workload) == (claim.socket, claim.workload)
         and to_microseconds(one.start) <= claim.end
         and to_microseconds(one.end) >= claim.start
     ]
@@ -107,7 +111,7 @@ class _Reading:
         if self.names(claim):
             return self._held(claim)
         if self._reason == "shared":
-            held = "claims all of an address that others hold by port" if claim.port is None else "on another port"
+            held = "claims all of an address that others hold by port" if claim.socket is None else "on another port"
             return f"{self._when(claim)}, {held}"
         if not touches:
             return self._when(claim)

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from attribution.core.sockets import Socket
 from attribution.errors import QueryError
 from attribution.query.evidence import AddressEvidence, Verdict, evidence_of, hole_row, judge, parse_address
+from attribution.query.filters import protocol_number
 from attribution.query.reading import Witness, verdict_row, witnesses
 from attribution.query.warehouse import Warehouse, opened
 from attribution.query.window import Window, from_microseconds, parse_time
@@ -48,6 +50,7 @@ class Whois:
         flows: how its flows were answered for.
         at: the moment asked about; None where none was.
         port: the port asked about; None for the whole address.
+        protocol: IANA number of its transport protocol.
         verdict: what the rules say for a connection that begins and ends at that moment; None where none was asked.
     """
 
@@ -56,6 +59,7 @@ class Whois:
     flows: tuple[FlowCount, ...]
     at: datetime | None
     port: int | None
+    protocol: int | None
     verdict: Verdict | None
 
     @property
@@ -74,7 +78,7 @@ class Whois:
         """Everything as plain values, for JSON; durations in microseconds."""
         asked: dict[str, Any] = {}
         if self.verdict is not None:
-            asked = {"at": self.at, "port": self.port, **verdict_row(self.verdict)}
+            asked = {"at": self.at, "port": self.port, "protocol": self.protocol, **verdict_row(self.verdict)}
             asked["witnesses"] = [vars(witness) for witness in self.witnesses]
         return {
             "address": self.address,
@@ -93,6 +97,7 @@ def whois(
     *,
     at: datetime | str | None = None,
     port: int | None = None,
+    protocol: str | int = "tcp",
     window: Window | str | None = None,
 ) -> Whois:
     """What the lake knows about an address, and with `at` who held it then by the rules.
@@ -102,6 +107,7 @@ def whois(
         address: in any spelling.
         at: a moment; text as in `window.parse_time`.
         port: the port of the endpoint, where `at` asks for one.
+        protocol: the transport protocol of that port, by name or number.
         window: which flows to count; by flow start.
 
     The answer is that for a connection that begins and ends at the moment. A real flow may get a better one: the log
@@ -109,7 +115,8 @@ def whois(
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.
-        QueryError: the address, the port, the time or the window cannot be read; a port without a time.
+        QueryError: the address, the port, the time or the window cannot be read; a port without a time, or of a
+            protocol that has none.
     """
     canonical = parse_address(address)
     if port is not None and (at is None or not 0 <= port <= _LARGEST_PORT):
@@ -117,12 +124,15 @@ def whois(
         raise QueryError(
             f"cannot ask who held {canonical}: found {found}; give a time and a port from 0 to {_LARGEST_PORT}"
         )
+    socket = None if port is None else Socket.of(protocol_number(protocol), port)
+    if port is not None and socket is None:
+        raise QueryError(f"cannot ask who held {canonical}: protocol {protocol!r} has no ports, found port {port}")
     with opened(lake) as warehouse:
         moment = parse_time(at, last=warehouse.last_start()) if isinstance(at, str) else at
         evidence = evidence_of(warehouse, canonical)
         verdict = None
         if moment is not None:
-            verdict = judge(evidence, warehouse.settings, start=moment, end=moment, port=port, basis="connection")
+            verdict = judge(evidence, warehouse.settings, start=moment, end=moment, socket=socket, basis="connection")
         names = warehouse.ask("address_hostnames", address=canonical)
         counts = warehouse.ask("address_flows", address=canonical, **warehouse.window(window).parameters())
     return Whois(
@@ -131,6 +141,7 @@ def whois(
         flows=tuple(FlowCount(**{**row, **_seen(row)}) for row in counts),
         at=moment,
         port=port,
+        protocol=socket.protocol if socket else None,
         verdict=verdict,
     )
 
@@ -141,6 +152,7 @@ def range_row(found: Whois, number: int) -> dict[str, Any]:
     return {
         "address": found.address,
         "port": one.port,
+        "protocol": one.protocol,
         "workload": one.workload,
         "service": one.service,
         "start": one.start,

@@ -13,9 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import MINUTE, SECOND
+from attribution.core.columns import Int32
+from attribution.core.sockets import SOCKETS, held_sockets
 from attribution.simulate.kinds import Bools, Ints
 
-_PORTS = 1 << 17
+#: Key numbers of one address: the whole of it, and every socket.
+_ADDRESS = SOCKETS + 1
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -103,7 +106,7 @@ class EventLog:
     def __init__(self, events: Any) -> None:
         self._addresses = pc.unique(events.column("address").cast(pa.string()).combine_chunks())
         address = _ints(pc.index_in(events.column("address").cast(pa.string()), value_set=self._addresses))
-        key = _number(address, _ints(events.column("port").cast(pa.int64()).fill_null(-1)))
+        key = _number(address, held_sockets(events))
         self.owner = events.column("owner").combine_chunks()
         self.service = events.column("service").combine_chunks()
         owner = _ints(pc.dictionary_encode(self.owner).indices)
@@ -120,25 +123,25 @@ class EventLog:
         self._known = key[self._by_receipt.row][self._by_receipt.group_start]
         # One more than there are addresses: the last stands for those that no event is about.
         self._whole = np.full(len(self._addresses) + 1, -1, dtype=np.int64)
-        self._has_ports = np.zeros(len(self._addresses) + 1, dtype=np.bool_)
-        whole = self._known % _PORTS == 0
-        self._whole[self._known[whole] // _PORTS] = np.flatnonzero(whole)
-        self._has_ports[self._known[~whole] // _PORTS] = True
+        self._is_shared = np.zeros(len(self._addresses) + 1, dtype=np.bool_)
+        whole = self._known % _ADDRESS == 0
+        self._whole[self._known[whole] // _ADDRESS] = np.flatnonzero(whole)
+        self._is_shared[self._known[~whole] // _ADDRESS] = True
 
-    def keys(self, addresses: Any, ports: Any) -> Ints:
-        """The key of this log that decides about each address and port: a number for `latest` and `held_back`.
+    def keys(self, addresses: Any, sockets: Int32) -> Ints:
+        """The key of this log that decides about each address and socket: a number for `latest` and `held_back`.
 
-        It is the port's where events are about that port, else the address's; -1 where there are none of either.
+        It is the socket's where events are about that socket, else the address's; -1 where there are none of either.
 
         Args:
             addresses: canonical text.
-            ports: int32, may be null.
+            sockets: as of `attribution.core.sockets.asked_sockets`.
         """
         address = _ints(pc.index_in(addresses.cast(pa.string()), value_set=self._addresses).fill_null(-1))
         found = self._whole[address]
-        shared = np.flatnonzero(self._has_ports[address])
+        shared = np.flatnonzero(self._is_shared[address])
         if len(shared):
-            exact = _number(address[shared], _ints(ports.take(pa.array(shared)).fill_null(-1)))
+            exact = _number(address[shared], sockets[shared])
             at = np.minimum(np.searchsorted(self._known, exact), len(self._known) - 1)
             found[shared] = np.where(self._known[at] == exact, at, found[shared])
         return found
@@ -206,9 +209,9 @@ def baselines(*, report_delay: int = 30 * SECOND, hold_back: int = 10 * MINUTE) 
     return Baseline("latest event", report_delay, by_time=False), Baseline("held-back events", hold_back, by_time=True)
 
 
-def _number(address: Ints, port: Ints) -> Ints:
-    """One number for each (address, port); the whole address, port -1, is a multiple of `_PORTS`."""
-    return address * _PORTS + port + 1
+def _number(address: Ints, socket: Int32) -> Ints:
+    """One number for each (address, socket); the whole address, socket -1, is a multiple of `_ADDRESS`."""
+    return address * _ADDRESS + socket + 1
 
 
 def _ints(column: Any) -> Ints:

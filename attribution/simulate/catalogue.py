@@ -20,8 +20,9 @@ _NODE_ADDRESSES = (172 << 24) + (16 << 16) + 1
 _BALANCER_ADDRESSES = (100 << 24) + (64 << 16) + 1
 _LABELLED_ADDRESSES = (198 << 24) + (18 << 16)
 _UNLABELLED_ADDRESSES = (203 << 24) + (113 << 8) + 1
-_ANY_OWNED_PORT = 30_000
-_FIXED_OWNED_PORT = 20_000
+# Each port is given out twice, as one of TCP and as one of UDP: keys 2n and 2n + 1 are the sockets of port n.
+_ANY_OWNED_SOCKET = 2 * 30_000
+_FIXED_OWNED_SOCKET = 2 * 20_000
 
 _NAMES = (
     "gateway", "search", "checkout", "catalog", "identity", "billing", "inventory", "pricing", "cart", "shipping",
@@ -34,23 +35,24 @@ _PORTS = (8080, 443, 8443, 9090, 5432, 6379, 9092, 50051)
 
 @dataclass(frozen=True)
 class PoolPlan:
-    """Keys that are given out together: `fresh` at first; single ports of node addresses where `first_port` is set.
+    """Keys that are given out together: `fresh` at first; single sockets of node addresses where `first_socket` is set.
 
     Attributes:
         number: position among the pools.
-        first_address: number of the first address; key n is on address `first_address + n // ports`.
+        first_address: number of the first address; key n is on address `first_address + n // sockets`.
         fresh: keys that nobody has had when the history begins.
         grows: whether there are more when all are taken.
-        ports: keys on one address.
-        first_port: port of the first key of an address; -1 where keys are whole addresses.
+        sockets: keys on one address.
+        first_socket: twice the port of the first key of an address, one more where it is UDP's; the next key is the
+            next socket. -1 where keys are whole addresses.
     """
 
     number: int
     first_address: int
     fresh: int
     grows: bool
-    ports: int = 1
-    first_port: int = -1
+    sockets: int = 1
+    first_socket: int = -1
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,8 @@ def _pools(
     """Pool of each service, and the pools.
 
     Workloads share one of IPv4 and one of IPv6, load balancers one. Every other service that owns ports has a fixed
-    port on each node, the rest get any port of a node. Endpoints outside have a pool for each service.
+    port on each node, the rest get any port of a node; the same port of the other protocol may be another service's.
+    Endpoints outside have a pool for each service.
     """
     ipv6 = (kind == Kind.WORKLOAD) & (rng.random(len(kind)) < scenario.ipv6_share)
     fixed = np.flatnonzero(kind == Kind.PORT_OWNER)[::2]
@@ -196,11 +199,13 @@ def _pools(
     ).astype(np.int64)
     pool[fixed] = -1
     fresh = [math.ceil(replicas[pool == i].sum() * (1 + scenario.spare_addresses)) for i in range(4)]
-    ports = max(2, math.ceil(fresh[2] / scenario.hosts))
+    sockets = max(2, math.ceil(fresh[2] / scenario.hosts))
     plans = [
         PoolPlan(0, _POD_ADDRESSES, fresh[0], grows=True),
         PoolPlan(1, IPV6 + 1, fresh[1], grows=True),
-        PoolPlan(2, _NODE_ADDRESSES, ports * scenario.hosts, grows=False, ports=ports, first_port=_ANY_OWNED_PORT),
+        PoolPlan(
+            2, _NODE_ADDRESSES, sockets * scenario.hosts, grows=False, sockets=sockets, first_socket=_ANY_OWNED_SOCKET
+        ),
         PoolPlan(3, _BALANCER_ADDRESSES, fresh[3], grows=True),
     ]
     prefixes = 0
@@ -208,8 +213,8 @@ def _pools(
         number, count = len(plans), int(replicas[service])
         pool[service] = number
         if kind[service] == Kind.PORT_OWNER:
-            port = _FIXED_OWNED_PORT + number
-            plans.append(PoolPlan(number, _NODE_ADDRESSES, scenario.hosts, grows=False, first_port=port))
+            socket = _FIXED_OWNED_SOCKET + number
+            plans.append(PoolPlan(number, _NODE_ADDRESSES, scenario.hosts, grows=False, first_socket=socket))
         elif kind[service] == Kind.LABELLED:
             plans.append(PoolPlan(number, _LABELLED_ADDRESSES + 256 * prefixes + 1, count, grows=False))
             prefixes += 1

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from attribution.config import MINUTE, SECOND
+from attribution.core.sockets import asked_sockets
 from attribution.errors import SourceError
 from attribution.simulate.alignment import Slice, aligned
 from attribution.simulate.baselines import Baseline, EventLog, baselines
@@ -104,8 +105,12 @@ class _Tally:
         for side in _SIDES:
             self._count_reasons(side, part.answers.column(f"{side}_reason"), outcome[side], kind)
         if self.log:
+            protocol = truth.column("protocol")
             keys = {
-                side: self.log.keys(truth.column(f"{side}_address"), truth.column(f"{side}_port")) for side in _SIDES
+                side: self.log.keys(
+                    truth.column(f"{side}_address"), asked_sockets(protocol, truth.column(f"{side}_port"))
+                )
+                for side in _SIDES
             }
             for variant in self.variants:
                 self._count(variant.name, truth, _answers(variant, self.log, keys, part), kind, client, server)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.config import SECOND
+from attribution.core.sockets import ANY_SOCKET, TCP, UDP, socket_numbers
 from attribution.simulate.catalogue import Catalogue, make_catalogue
 from attribution.simulate.kinds import Bools, Ints, Kind, is_fleet
 from attribution.simulate.placement import Pool
@@ -24,7 +25,7 @@ class Tenures:
         slot: the place, a row of the catalogue's slots.
         workload: number of the workload, unique in time; one workload may have several rows (it moved).
         generation: which workload of its slot it is; slot and generation make its name.
-        key: row of `Fleet.key_address` and `Fleet.key_port`.
+        key: row of `Fleet.key_address` and `Fleet.key_socket`.
         host: the machine that it runs on; its observer.
         start: first moment, microseconds UTC by the true clock.
         end: first moment afterwards.
@@ -55,7 +56,7 @@ class Fleet:
         tenures: who held which key when.
         kind: the `Kind` of each tenure.
         key_address: number of each key's address.
-        key_port: the one port of each key; -1 where the key is the whole address.
+        key_socket: the one socket of each key (`attribution.core.sockets`); -1 where the key is the whole address.
         skew: what each host's clock adds to the true time, microseconds.
     """
 
@@ -63,7 +64,7 @@ class Fleet:
     tenures: Tenures
     kind: Ints
     key_address: Ints
-    key_port: Ints
+    key_socket: Ints
     skew: Ints
 
     def alive(self, slots: Ints, times: Ints) -> Ints:
@@ -91,7 +92,7 @@ def make_fleet(scenario: Scenario, rng: np.random.Generator) -> Fleet:
     first_workload = workload[first_of_slot]
     generation = workload - np.repeat(first_workload, np.diff(np.r_[np.flatnonzero(first_of_slot), len(slot)]))
     mover = np.isin(workload, workload[move])
-    key, start, key_address, key_port, key_host = _place(
+    key, start, key_address, key_socket, key_host = _place(
         catalogue, slot, start, end, workload, mover, scenario=scenario, rng=rng
     )
     host_of_workload = rng.integers(0, scenario.hosts, size=int(workload.max(initial=0)) + 1)
@@ -100,7 +101,7 @@ def make_fleet(scenario: Scenario, rng: np.random.Generator) -> Fleet:
     order = np.flatnonzero(placed)[np.lexsort((start[placed], slot[placed]))]
     tenures = Tenures(slot, workload, generation, key, host, start, end).rows(order)
     skew = rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True, size=scenario.hosts)
-    return Fleet(catalogue, tenures, kind[order], key_address, key_port, skew)
+    return Fleet(catalogue, tenures, kind[order], key_address, key_socket, skew)
 
 
 def _timelines(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Ints, Ints, Bools]:
@@ -161,12 +162,12 @@ def _place(
     scenario: Scenario,
     rng: np.random.Generator,
 ) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """Key and start of each tenure; address, port and host of each key. Keys count up pool by pool."""
+    """Key and start of each tenure; address, socket and host of each key. Keys count up pool by pool."""
     service = catalogue.slot_service[slot]
     key = np.full(len(slot), -1, dtype=np.int64)
     start = start.copy()
     addresses: list[Ints] = []
-    ports: list[Ints] = []
+    sockets: list[Ints] = []
     hosts: list[Ints] = []
     for pool in catalogue.pools:
         mine = np.flatnonzero(catalogue.pool[service] == pool.number)
@@ -177,8 +178,10 @@ def _place(
         got, begun = allocator.place(start[mine], end[mine], workload[mine], mover[mine], rng=rng)
         key[mine], start[mine] = np.where(got >= 0, got + base, -1), begun
         numbers = np.arange(max(pool.fresh, int(got.max(initial=-1)) + 1))
-        addresses.append(pool.first_address + numbers // pool.ports)
-        by_port = pool.first_port >= 0
-        ports.append(pool.first_port + numbers % pool.ports if by_port else np.full(len(numbers), -1))
-        hosts.append(numbers // pool.ports if by_port else np.full(len(numbers), -1))
-    return key, start, np.concatenate(addresses), np.concatenate(ports), np.concatenate(hosts)
+        addresses.append(pool.first_address + numbers // pool.sockets)
+        single = pool.first_socket >= 0
+        port, udp = np.divmod(pool.first_socket + numbers % pool.sockets, 2)
+        socket = socket_numbers(np.where(udp, UDP, TCP), port).astype(np.int64)
+        sockets.append(socket if single else np.full(len(numbers), ANY_SOCKET))
+        hosts.append(numbers // pool.sockets if single else np.full(len(numbers), -1))
+    return key, start, np.concatenate(addresses), np.concatenate(sockets), np.concatenate(hosts)

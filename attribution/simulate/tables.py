@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import SECOND
+from attribution.core.sockets import columns_of
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, TIMESTAMP, arrow_schema
 from attribution.simulate.catalogue import DNS_TTL, IPV6, IPV6_PREFIX
 from attribution.simulate.evidence import Events, Heartbeats, Names
@@ -36,7 +37,6 @@ TRUTH = pa.schema(
 #: `workload_events.parquet`: assignment events with the time of their delivery.
 EVENTS = arrow_schema(ASSIGNMENT).append(pa.field("received", TIMESTAMP, nullable=False))
 
-_TCP = 6
 _EVENT_KINDS = {Kind.WORKLOAD: "pod", Kind.PORT_OWNER: "task", Kind.LOAD_BALANCER: "load_balancer"}
 
 
@@ -96,10 +96,9 @@ class Texts:
         """Name of each observer."""
         return self._hosts.take(pa.array(host))
 
-    def owned_port(self, tenure: Ints) -> Any:
-        """The one port of each tenure; null where it holds the whole address."""
-        port = self.fleet.key_port[self.fleet.tenures.key[tenure]]
-        return pa.array(port, pa.int32(), mask=port < 0)
+    def owned(self, tenure: Ints) -> dict[str, Any]:
+        """Protocol and port of the one socket of each tenure; null where it holds the whole address."""
+        return columns_of(self.fleet.key_socket[self.fleet.tenures.key[tenure]].astype(np.int32))
 
 
 def _times(values: Ints) -> Any:
@@ -117,7 +116,7 @@ def _masked(mask: Bools, texts: Any) -> Any:
 def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
     """Flows as a canonical record batch; the local workload only where the observer's log knows it."""
     rows = len(flows)
-    shares = texts.fleet.key_port[texts.fleet.tenures.key[flows.local]] >= 0
+    shares = texts.fleet.key_socket[texts.fleet.tenures.key[flows.local]] >= 0
     known = np.where(shares, observers.captures_shared[flows.host], observers.captures[flows.host])
     packets = flows.bytes_sent // 700 + 1, flows.bytes_received // 700 + 1
     columns = {
@@ -127,7 +126,7 @@ def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
         "local_port": pa.array(flows.local_port, pa.int32()),
         "remote_address": texts.address(flows.remote),
         "remote_port": pa.array(flows.remote_port, pa.int32()),
-        "protocol": _constant(_TCP, pa.int32(), rows),
+        "protocol": pa.array(flows.protocol, pa.int32()),
         "direction": pa.array(["egress", "ingress"]).take(pa.array(flows.ingress)),
         "bytes_sent": pa.array(flows.bytes_sent),
         "bytes_received": pa.array(flows.bytes_received),
@@ -153,7 +152,7 @@ def truth_batch(texts: Texts, flows: Flows) -> Any:
         "local_port": pa.array(flows.local_port, pa.int32()),
         "remote_address": texts.address(flows.remote),
         "remote_port": pa.array(flows.remote_port, pa.int32()),
-        "protocol": _constant(_TCP, pa.int32(), len(flows)),
+        "protocol": pa.array(flows.protocol, pa.int32()),
         "observer": texts.host(flows.host),
         "local_workload": texts.workload(flows.local),
         "local_service": texts.service(flows.local),
@@ -169,7 +168,7 @@ def heartbeat_table(texts: Texts, heartbeats: Heartbeats) -> Any:
     time = _times(heartbeats.time)
     columns = {
         "address": texts.address(heartbeats.tenure),
-        "port": texts.owned_port(heartbeats.tenure),
+        **texts.owned(heartbeats.tenure),
         "workload": texts.workload(heartbeats.tenure),
         "service": texts.service(heartbeats.tenure),
         "start": time,
@@ -189,7 +188,7 @@ def event_table(texts: Texts, events: Events) -> Any:
     kinds = pa.array([_EVENT_KINDS[Kind(i)] for i in range(Kind.LOAD_BALANCER + 1)])
     columns = {
         "address": texts.address(events.tenure),
-        "port": texts.owned_port(events.tenure),
+        **texts.owned(events.tenure),
         "owner": texts.workload(events.tenure),
         "service": texts.service(events.tenure),
         "kind": kinds.take(pa.array(texts.fleet.kind[events.tenure])),

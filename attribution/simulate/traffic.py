@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from attribution.config import HOUR, SECOND
+from attribution.core.sockets import TCP, split_sockets
 from attribution.simulate.fleet import Fleet
 from attribution.simulate.kinds import Bools, Floats, Ints, Kind, is_fleet
 from attribution.simulate.scenarios import Scenario
@@ -38,6 +39,7 @@ class Flows:
         remote: tenure of the remote side.
         local_port: port of the local side.
         remote_port: port of the remote side.
+        protocol: IANA number of the transport protocol.
         ingress: 1 where the remote side opened the connection.
         host: the observer.
         window: 1 where start and end bound an aggregation window.
@@ -51,6 +53,7 @@ class Flows:
     remote: Ints
     local_port: Ints
     remote_port: Ints
+    protocol: Ints
     ingress: Ints
     host: Ints
     window: Ints
@@ -167,8 +170,9 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
     client_in, server_in = is_fleet(fleet.kind[seen.client]), is_fleet(fleet.kind[seen.server])
     server_logs = server_in & ((rng.random(len(seen)) < scenario.ingress_share) | ~client_in)
     out, into = np.flatnonzero(client_in), np.flatnonzero(server_logs)
-    owned = fleet.key_port[tenures.key[seen.server]]
-    server_port = np.where(owned >= 0, owned, catalogue.port[catalogue.slot_service[tenures.slot[seen.server]]])
+    owned = fleet.key_socket[tenures.key[seen.server]]
+    own_protocol, own_port = split_sockets(owned)
+    server_port = np.where(owned >= 0, own_port, catalogue.port[catalogue.slot_service[tenures.slot[seen.server]]])
     request = rng.integers(200, 20_000, size=len(seen))
     answer = (np.exp(rng.normal(0, 1.5, size=len(seen))) * 20_000).astype(np.int64) + 100
     pick = np.r_[out, into]
@@ -183,6 +187,7 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
         remote=np.where(back, seen.client[pick], seen.server[pick]),
         local_port=np.where(back, server_port[pick], seen.client_port[pick]),
         remote_port=np.where(back, seen.client_port[pick], server_port[pick]),
+        protocol=np.where(owned >= 0, own_protocol, TCP)[pick],
         ingress=ingress,
         host=host,
         window=np.zeros(len(pick), dtype=np.int64),
@@ -214,6 +219,7 @@ def _windows(sides: Flows, length: Ints, rng: np.random.Generator) -> Flows:
         remote=many.remote,
         local_port=many.local_port,
         remote_port=many.remote_port,
+        protocol=many.protocol,
         ingress=many.ingress,
         host=many.host,
         window=windowed.astype(np.int64),
@@ -223,7 +229,7 @@ def _windows(sides: Flows, length: Ints, rng: np.random.Generator) -> Flows:
 
 
 def _unique(fleet: Fleet, flows: Flows) -> Flows:
-    """One row for each identity: start, end, addresses, ports, observer.
+    """One row for each identity: start, end, addresses, ports, protocol, observer.
 
     Rows of one window and one pair of workloads are added up. Where one window holds traffic of the same addresses and
     ports between two pairs, the first pair stays: a row of a log has one truth.
@@ -236,6 +242,7 @@ def _unique(fleet: Fleet, flows: Flows) -> Flows:
         address[flows.remote],
         flows.local_port,
         flows.remote_port,
+        flows.protocol,
         flows.host,
     )
     identity = _mix(columns)

@@ -32,6 +32,8 @@ _INTEGER = r"\A-?[0-9]{1,19}\z"
 _EMPTY = pa.scalar("", pa.string())
 _LARGEST_EXACT = pa.scalar(float(1 << 53), pa.float64())
 
+_TTL_LIMIT = 1 << 31
+
 #: IANA protocol numbers by the names that logs use, lower case.
 PROTOCOLS = {
     "icmp": 1,
@@ -104,12 +106,12 @@ def protocols(column: Any) -> Cast:
 
 
 def durations(column: Any) -> Cast:
-    """Seconds, zero or more, as doubles."""
+    """Seconds, from zero to what a DNS record can say (RFC 2181), as doubles."""
     column = _plain_text(_decoded(column))
     values = _cast_or_null(column, pa.float64())
     unread = _lost(column, values)
     known = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False)
-    odd = ~(np.isfinite(known) & (known >= 0))
+    odd = ~((known >= 0) & (known < _TTL_LIMIT))
     if odd.any():
         values = pc.if_else(pa.array(odd), pa.scalar(None, pa.float64()), values)
     return Cast(values, _faults(("impossible_ttl", unread), ("impossible_ttl", odd)))

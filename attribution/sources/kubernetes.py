@@ -39,6 +39,7 @@ _AUDIT = re.compile(rb'"audit\.k8s\.io/|"methodName"\s*:\s*"io\.k8s\.')
 _COLUMNS = {
     "address": pa.string(),
     "port": pa.int64(),
+    "protocol": pa.string(),
     "workload": pa.string(),
     "service": pa.string(),
     "start": pa.int64(),
@@ -156,6 +157,7 @@ def _row(pod: Mapping[str, Any], claim: Held, known: Recent[Facts]) -> dict[str,
     return {
         "address": claim.address,
         "port": claim.port,
+        "protocol": claim.protocol,
         "workload": uid,
         "service": fixed.service,
         "start": claim.start,

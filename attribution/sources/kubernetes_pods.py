@@ -30,13 +30,13 @@ class Facts:
     Attributes:
         service: `namespace/owner`; null where not known.
         host_network: whether it shares the node's address; None where not known.
-        ports: that its containers declare.
+        ports: that its containers declare, each with its transport protocol.
         node: where it runs.
     """
 
     service: str | None = None
     host_network: bool | None = None
-    ports: tuple[int, ...] = ()
+    ports: tuple[tuple[int, str], ...] = ()
     node: str | None = None
 
 
@@ -46,6 +46,7 @@ class Held:
 
     address: str
     port: int | None
+    protocol: str | None
     start: int
     end: int
 
@@ -54,14 +55,15 @@ def facts(pod: Mapping[str, Any]) -> Facts:
     """The facts of a pod object that has its `spec`."""
     spec, metadata = _of(pod, "spec"), _of(pod, "metadata")
     ports = {
-        port.get("hostPort") or port.get("containerPort")
+        (number, _text(port.get("protocol")) or "TCP")
         for container in [*_list(spec, "containers"), *_list(spec, "initContainers")]
         for port in _list(container, "ports")
+        if isinstance(number := port.get("hostPort") or port.get("containerPort"), int)
     }
     return Facts(
         service=_service(metadata, spec),
         host_network=spec.get("hostNetwork") is True,
-        ports=tuple(sorted(port for port in ports if isinstance(port, int))),
+        ports=tuple(sorted(ports)),
         node=_text(spec.get("nodeName")),
     )
 
@@ -92,8 +94,8 @@ def held(pod: Mapping[str, Any], known: Facts, seen_at: int | None) -> list[Held
         return "no_proof"
     if host_network and not known.ports:
         return "host_network"
-    ports: tuple[int | None, ...] = known.ports if host_network else (None,)
-    return [Held(address, port, *interval) for address in addresses for port in ports]
+    ports: tuple[tuple[int, str] | tuple[None, None], ...] = known.ports if host_network else ((None, None),)
+    return [Held(address, port, protocol, *interval) for address in addresses for port, protocol in ports]
 
 
 def _addresses(status: Mapping[str, Any]) -> list[str]:

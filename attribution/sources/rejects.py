@@ -23,10 +23,14 @@ REASONS: dict[str, str] = {
     "not_a_prefix": "A prefix is no CIDR prefix, or has host bits set.",
     "not_a_number": "A whole number was expected.",
     "impossible_port": "A port lies outside 0 to 65535.",
+    "port_without_protocol": (
+        "Evidence of a port does not say of which transport protocol, or names one that has no ports: TCP 53 and UDP "
+        "53 may have two owners."
+    ),
     "impossible_protocol": "A protocol is neither a number from 0 to 255 nor the name of a known one.",
     "impossible_count": "A counter is negative, or larger than 10^18.",
     "impossible_flags": "TCP flags lie outside 0 to 65535.",
-    "impossible_ttl": "A time to live is negative or no number.",
+    "impossible_ttl": "A time to live is negative, no number, or 2^31 seconds and more.",
     "unknown_value": "A field that allows a few words only (direction, basis, action) holds another one.",
     "truncated": "The compressed content ends in the middle; what stands before was read. Copy the file again.",
     "corrupt": "The content is damaged; what stands before the damage was read. Copy the file again.",

@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from attribution.core.addresses import canonical as canonical_addresses
 from attribution.core.addresses import canonical_hosts, canonical_prefixes
 from attribution.core.distinct import each_distinct, one_array
-from attribution.schema import HEARTBEAT, Field, record
+from attribution.core.sockets import WITH_PORTS
+from attribution.schema import ASSIGNMENT, HEARTBEAT, Field, record
 from attribution.sources import casting
 from attribution.sources.casting import LARGEST_COUNT, Cast
 from attribution.sources.model import Block, Ledger, Reject
@@ -31,6 +32,9 @@ _Fault = tuple[str, Bool, str]
 
 _HOSTNAME = r"\A[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\z"
 _SHOWN = 160
+#: Fields that are shown for a reason, or for a fault in a field, where it takes more than that field to see it.
+_SHOWN_FOR = {"end": ("start", "end"), "port_without_protocol": ("port", "protocol")}
+_WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
 
 
 def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequence[str] | None = None) -> Any:
@@ -52,6 +56,7 @@ def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequenc
     _fill_defaults(block.kind, fields, casts)
     faults = [(reason, mask, name) for name, cast in casts.items() for reason, mask in cast.faults]
     faults += _missing(fields, casts, faults)
+    faults += _without_protocol(block.kind, casts)
     faults += _crossed(casts)
     arrays = {name: cast.values for name, cast in casts.items()}
     if faults:
@@ -155,6 +160,20 @@ def _missing(fields: list[Field], casts: dict[str, Cast], faults: list[_Fault]) 
     return found
 
 
+def _without_protocol(kind: str, casts: dict[str, Cast]) -> list[_Fault]:
+    """Evidence of a port whose protocol has none, or is not said. Evidence of the whole address loses its protocol."""
+    if kind not in (HEARTBEAT, ASSIGNMENT):
+        return []
+    port, protocol = casts["port"].values, casts["protocol"]
+    if port.null_count == len(port):
+        casts["protocol"] = Cast(pa.nulls(len(port), pa.int32()), protocol.faults)
+        return []
+    single = port.is_valid()
+    casts["protocol"] = Cast(pc.if_else(single, protocol.values, pa.scalar(None, pa.int32())), protocol.faults)
+    lost = pc.and_(single, pc.invert(pc.is_in(protocol.values, value_set=_WITH_PORTS)))
+    return [("port_without_protocol", lost.to_numpy(zero_copy_only=False), "protocol")] if pc.any(lost).as_py() else []
+
+
 def _crossed(casts: dict[str, Cast]) -> list[_Fault]:
     if "end" not in casts:
         return []
@@ -174,13 +193,12 @@ def _reject(block: Block, faults: list[_Fault], ledger: Ledger, source_format: s
     bad = first >= 0
     for row in np.flatnonzero(bad).tolist():
         reason, _, name = faults[first[row]]
-        found = _found(block, name, row)
+        found = _found(block, _SHOWN_FOR.get(reason, _SHOWN_FOR.get(name, (name,))), row)
         ledger.reject(source_format, Reject(block.source, int(block.lines[row]), reason, found, block.kind))
     return bad
 
 
-def _found(block: Block, name: str, row: int) -> str:
-    shown = [name] if name != "end" else ["start", "end"]
+def _found(block: Block, shown: Sequence[str], row: int) -> str:
     return ", ".join(f"{part}={_value(block.columns.get(part), row)}"[:_SHOWN] for part in shown)
 
 

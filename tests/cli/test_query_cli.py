@@ -204,7 +204,7 @@ def test_explain_a_flow(lake):
     lines = text.splitlines()
     assert lines[0] == "Flow 10.0.0.2:40002,10.0.0.11:8080,2026-01-05T12:05:00.000000Z"
     assert "connection, tcp, egress, 50 B sent, 500 B received" in lines[1]
-    assert "Remote end 10.0.0.11 port 8080: api (api-1)" in lines
+    assert "Remote end 10.0.0.11 port 8080/tcp: api (api-1)" in lines
     assert "nearest evidence: 30s from the start of the flow" in lines
     assert any("seen before and after, nobody else between" in line for line in lines)
     found = json.loads(ok("explain", lake, "--local", "10.0.0.2:40002", "--format", "json"))

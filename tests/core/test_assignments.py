@@ -4,23 +4,26 @@ import numpy as np
 import oracle
 import pyarrow as pa
 import pytest
+import records
 from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import Assignment
 
 from attribution.core.assignments import ASSIGNED, CHANGED, NOBODY, AssignmentIndex
-from attribution.schema import arrow_schema
+from attribution.core.sockets import asked_sockets
 
 A, B = "192.0.2.1", "2001:db8::1"
 
 
+TCP, UDP = 6, 17
+
+
 def batch(events):
-    columns = {f.name: [getattr(e, f.name) for e in events] for f in arrow_schema("assignment")}
-    return pa.RecordBatch.from_pydict(columns, schema=arrow_schema("assignment"))
+    return records.batch("assignment", events)
 
 
-def assign(owner, time, *, address=A, port=None, service=None):
-    return Assignment(address, port, owner, service, "assign", time)
+def assign(owner, time, *, address=A, port=None, service=None, protocol=TCP):
+    return Assignment(address, port, owner, service, "assign", time, protocol=protocol)
 
 
 def release(owner, time, *, address=A, port=None):
@@ -28,11 +31,12 @@ def release(owner, time, *, address=A, port=None):
 
 
 def ask(index, questions):
-    """(state, owner, service) of each question (address, port, a, b)."""
-    address, port, a, b = zip(*questions, strict=True)
+    """(state, owner, service) of each question (address, port of TCP or socket, a, b)."""
+    address, socket, a, b = zip(*questions, strict=True)
+    protocol, port = zip(*[s if isinstance(s, tuple) else (TCP, s) for s in socket], strict=True)
     answer = index.ask(
         pa.array(address),
-        np.array([-1 if p is None else p for p in port], np.int32),
+        asked_sockets(pa.array(protocol, pa.int32()), pa.array(port, pa.int32())),
         np.array(a, np.int64),
         np.array(b, np.int64),
     )
@@ -117,11 +121,31 @@ def test_a_service_named_only_before_or_after_the_interval_is_not_used():
 def test_a_port_with_events_is_asked_in_the_place_of_its_address():
     events = [assign("whole", 0), assign("port", 100, port=443), release("port", 200, port=443)]
     index = AssignmentIndex(batch(events))
-    assert ask(index, [(A, 443, 120, 130), (A, 443, 220, 230), (A, 80, 120, 130), (A, None, 120, 130)]) == [
+    assert ask(index, [(A, 443, 120, 130), (A, 443, 220, 230), (A, 80, 120, 130), (A, (UDP, 443), 120, 130)]) == [
         (ASSIGNED, "port", None),
         (NOBODY, None, None),
         (ASSIGNED, "whole", None),
         (ASSIGNED, "whole", None),
+    ]
+
+
+def test_one_port_of_two_protocols_has_two_owners():
+    events = [assign("tcp", 100, port=443), assign("udp", 200, port=443, protocol=UDP)]
+    index = AssignmentIndex(batch(events))
+    assert ask(index, [(A, (TCP, 443), 210, 220), (A, (UDP, 443), 210, 220), (A, (UDP, 443), 110, 120)]) == [
+        (ASSIGNED, "tcp", None),
+        (ASSIGNED, "udp", None),
+        (NOBODY, None, None),
+    ]
+
+
+@pytest.mark.parametrize("asked", [(None, 443), (TCP, None), (1, None), (1, 443)])
+def test_who_asks_for_no_port_is_told_nothing_of_an_address_whose_ports_were_given_away(asked):
+    index = AssignmentIndex(batch([assign("whole", 0), assign("port", 100, port=443)]))
+    assert ask(index, [(A, asked, 80, 99), (A, asked, 80, 100), (B, asked, 80, 100)]) == [
+        (ASSIGNED, "whole", None),
+        (CHANGED, None, None),
+        (NOBODY, None, None),
     ]
 
 
@@ -142,6 +166,7 @@ def test_events_decades_apart_are_told_from_each_other():
 times = st.integers(0, 12)
 addresses = st.sampled_from([A, B])
 ports = st.sampled_from([None, 80, 65_535])
+protocols = st.sampled_from([TCP, UDP])
 events = st.builds(
     Assignment,
     address=addresses,
@@ -150,15 +175,18 @@ events = st.builds(
     service=st.sampled_from([None, "x", "y"]),
     action=st.sampled_from(["assign", "release"]),
     time=times,
+    protocol=protocols,
 )
-questions = st.tuples(addresses, ports, times, times).map(lambda q: (q[0], q[1], min(q[2:]), max(q[2:])))
+sockets = st.tuples(protocols | st.none(), ports)
+questions = st.tuples(addresses, sockets, times, times).map(lambda q: (q[0], q[1], min(q[2:]), max(q[2:])))
 
 
 @given(st.lists(events, max_size=12), st.lists(questions, min_size=1, max_size=20), st.data())
 def test_the_index_answers_as_the_oracle_whatever_the_order_of_the_events(known, asked, data):
     shuffled = data.draw(st.permutations(known + known[:3]))
     for question, (state, owner, service) in zip(asked, ask(AssignmentIndex(batch(shuffled)), asked), strict=True):
-        expected = oracle.assignment_answer(known, *question)
+        address, socket, a, b = question
+        expected = oracle.assignment_answer(known, address, oracle.socket_of(*socket), a, b)
         reason = "nobody" if expected is None else expected.reason
         event(reason)
         assert state == {"nobody": NOBODY, "assigned": ASSIGNED, "assignment_change": CHANGED}[reason]

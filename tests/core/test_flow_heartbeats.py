@@ -13,13 +13,16 @@ ROWS = [
     {"local_address": "10.0.0.3", "local_workload": "c", "basis": "window"},
     {"local_address": "10.0.0.4", "local_workload": "d"},
 ]
-SEEN_AT_1 = {"address": "10.0.0.1", "port": None, "workload": "a", "service": "web", "observer": "n1"}
-SEEN_AT_4 = {"address": "10.0.0.4", "port": None, "workload": "d", "service": None, "observer": None}
+WHOLE = {"port": None, "protocol": None}
+SEEN_AT_1 = WHOLE | {"address": "10.0.0.1", "workload": "a", "service": "web", "observer": "n1"}
+SEEN_AT_4 = WHOLE | {"address": "10.0.0.4", "workload": "d", "service": None, "observer": None}
 
 
 def flows(rows=ROWS, *, encoded=False):
     whole = [
-        {"start": i, "end": i + 60, "remote_address": "9.9.9.9", "local_port": 40000 + i, "basis": "connection"} | row
+        {"start": i, "end": i + 60, "remote_address": "9.9.9.9", "local_port": 40000 + i, "protocol": 6}
+        | {"basis": "connection"}
+        | row
         for i, row in enumerate(rows)
     ]
     batch = pa.RecordBatch.from_pylist(whole, schema=schema.arrow_schema("flow"))
@@ -70,21 +73,24 @@ def test_flows_that_all_are_heartbeats_are_not_copied():
     assert made.column("address").buffers()[2].address == batch.column("local_address").buffers()[2].address
 
 
-def test_on_a_shared_address_a_flow_shows_who_held_its_own_port_and_no_more():
-    found = pa.table(
-        {
-            "start": [1, 2, 3],
-            "end": [5, 5, 5],
-            "local_address": ["10.0.0.1", "192.0.2.1", "192.0.2.1"],
-            "local_port": pa.array([40_000, 40_001, None], pa.int32()),
-            "local_workload": ["a", "b", "c"],
-            "local_service": ["s", "s", "s"],
-            "observer": ["o", "o", "o"],
-            "basis": ["connection"] * 3,
-        }
-    )
-    shared = PrefixTable.of_prefixes(["192.0.2.0/24"])
-    assert [(r["address"], r["port"], r["workload"]) for r in flow_heartbeats(found, shared=shared).to_pylist()] == [
-        ("10.0.0.1", None, "a"),
-        ("192.0.2.1", 40_001, "b"),
+def test_on_a_shared_address_a_flow_shows_who_held_its_own_port_of_its_own_protocol_and_no_more():
+    sides = [
+        ("10.0.0.1", 40_000, 6),
+        ("192.0.2.1", 40_001, 6),
+        ("192.0.2.1", 40_001, 17),
+        ("192.0.2.1", None, 6),
+        ("192.0.2.1", 40_001, None),
+        ("192.0.2.1", 8, 1),
+        ("10.0.0.2", None, None),
+    ]
+    found = flows([
+        {"local_address": address, "local_port": port, "protocol": protocol, "local_workload": f"w{number}"}
+        for number, (address, port, protocol) in enumerate(sides)
+    ])  # fmt: skip
+    made = flow_heartbeats(found, shared=PrefixTable.of_prefixes(["192.0.2.0/24"]))
+    assert [(r["address"], r["port"], r["protocol"], r["workload"]) for r in rows(made)] == [
+        ("10.0.0.1", None, None, "w0"),
+        ("192.0.2.1", 40_001, 6, "w1"),
+        ("192.0.2.1", 40_001, 17, "w2"),
+        ("10.0.0.2", None, None, "w6"),
     ]

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from hypothesis import event, example, given
 from hypothesis import strategies as st
-from oracle import Evidence, Flow, Heartbeat, Settings, attribute
+from oracle import TCP, Evidence, Flow, Heartbeat, Settings, attribute, unattributed
 
+UDP = 17
 TOL = 10
 GAP = 60
 #: Between regular heartbeats, of which any may be lost.
@@ -91,13 +92,22 @@ def test_a_window_is_only_attributed_where_one_workload_held_the_address_in_all_
 
 
 @given(worlds(), st.data())
-def test_a_port_of_a_shared_address_is_never_attributed_to_the_holder_of_another_port_or_of_all(world, data):
+def test_a_port_of_a_shared_address_is_never_attributed_to_the_holder_of_another_or_of_all(world, data):
     heartbeats, flow, peer, _ = world
-    of_port = tuple(replace(h, port=443) for h in heartbeats)
+    of_port = tuple(replace(h, port=443, protocol=TCP) for h in heartbeats)
     moments = st.integers(1_000, 1_600)
     of_all = tuple(Heartbeat("192.0.2.7", None, "node", None, s, s + 100) for s in data.draw(st.lists(moments)))
     seen = [flow.start, *data.draw(st.lists(moments, max_size=3))]
-    neighbours = tuple(Heartbeat("192.0.2.7", 80, "neighbour", None, s, s) for s in seen)
-    answer = attribute(Evidence(of_port + of_all + neighbours), flow, SETTINGS).remote
+    # The same port of another protocol is another port.
+    other_ports = st.sampled_from([(443, UDP), (80, TCP)])
+    neighbours = tuple(
+        Heartbeat("192.0.2.7", port, f"neighbour-{port}", None, s, s, protocol=protocol)
+        for s in seen
+        for port, protocol in [data.draw(other_ports)]
+    )
+    evidence = Evidence(of_port + of_all + neighbours)
+    answer = attribute(evidence, flow, SETTINGS).remote
     event(answer.reason)
     assert answer.workload in {peer, None}
+    # Which of the protocols a flow is of, evidence cannot tell.
+    assert attribute(evidence, replace(flow, protocol=None), SETTINGS).remote == unattributed("shared")

@@ -13,6 +13,7 @@ from oracle import Evidence, Heartbeat
 
 from attribution.config import Settings
 from attribution.core.ownership import Ownership
+from attribution.core.sockets import Socket
 from attribution.core.timeline import Book, OwnershipRange, Timeline
 from attribution.core.timeline_rules import Claim
 
@@ -21,10 +22,10 @@ SETTINGS = Settings(clock_tolerance=TOL, max_gap=GAP, hold=100, retention=1_000)
 
 
 def timeline(*heartbeats, settings=SETTINGS):
-    """A timeline of (workload, start, end) or (workload, start, end, port)."""
+    """A timeline of (workload, start, end) or (workload, start, end, socket)."""
     made = Timeline(settings)
-    for workload, start, end, *port in heartbeats:
-        made.add(port[0] if port else None, workload, f"{workload}-service", start, end)
+    for workload, start, end, *socket in heartbeats:
+        made.add(socket[0] if socket else None, workload, f"{workload}-service", start, end)
     return made
 
 
@@ -32,8 +33,12 @@ def named(answer):
     return answer.reason, answer.workload, answer.distance
 
 
-def claim(workload, start, end, *, port=None):
-    return Claim(port, workload, f"{workload}-service", start, end)
+def tcp(port):
+    return Socket(6, port)
+
+
+def claim(workload, start, end, *, socket=None):
+    return Claim(socket, workload, f"{workload}-service", start, end)
 
 
 # The rules, one at a time, with the evidence that is shown for them --------------------------------------------------
@@ -120,7 +125,7 @@ def test_evidence_that_is_too_old_or_too_far_ahead_does_not_count():
 
 
 def test_an_address_never_seen_is_unknown():
-    assert named(timeline().ask(443, 0, 0)) == ("unknown", None, None)
+    assert named(timeline().ask(tcp(443), 0, 0)) == ("unknown", None, None)
 
 
 def test_a_flow_longer_than_the_retention_is_too_old():
@@ -128,27 +133,29 @@ def test_a_flow_longer_than_the_retention_is_too_old():
 
 
 def test_a_port_with_evidence_answers_in_the_place_of_the_address():
-    made = timeline(("node", 100, 300), ("pod", 150, 250, 443))
-    on_port = made.ask(443, 200, 200)
-    assert (named(on_port), on_port.port) == (("covered", "pod", 0), 443)
-    assert (on_port.evidence, on_port.alternatives) == ((claim("pod", 150, 250, port=443),), ())
+    made = timeline(("node", 100, 300), ("pod", 150, 250, tcp(443)))
+    on_port = made.ask(tcp(443), 200, 200)
+    assert (named(on_port), on_port.socket) == (("covered", "pod", 0), tcp(443))
+    assert (on_port.evidence, on_port.alternatives) == ((claim("pod", 150, 250, socket=tcp(443)),), ())
 
 
-@pytest.mark.parametrize("port", [80, None])
-def test_an_address_that_workloads_hold_by_port_is_never_answered_for_as_a_whole(port):
-    made = timeline(("node", 100, 300), ("pod", 150, 250, 443), ("pod", 0, 50, 8080), ("node", 190, 210, 22))
-    answer = made.ask(port, 200, 200)
-    assert (named(answer), answer.port) == (("shared", None, None), None)
-    assert answer.evidence == (claim("node", 190, 210, port=22), claim("pod", 150, 250, port=443))
+@pytest.mark.parametrize("socket", [tcp(80), Socket(17, 443), None])
+def test_an_address_that_workloads_hold_by_port_is_never_answered_for_as_a_whole(socket):
+    made = timeline(
+        ("node", 100, 300), ("pod", 150, 250, tcp(443)), ("pod", 0, 50, tcp(8080)), ("node", 190, 210, tcp(22))
+    )
+    answer = made.ask(socket, 200, 200)
+    assert (named(answer), answer.socket) == (("shared", None, None), None)
+    assert answer.evidence == (claim("node", 190, 210, socket=tcp(22)), claim("pod", 150, 250, socket=tcp(443)))
     assert answer.alternatives == (claim("node", 100, 300),)
 
 
 def test_an_address_is_whole_again_when_its_ports_no_longer_count():
-    made = timeline(("pod", 0, 100, 443), ("w", 1_000, 1_200))
-    assert made.ask(80, 1_100, 1_100).reason == "shared"
-    assert named(made.ask(80, 1_101, 1_101)) == ("covered", "w", 0)
+    made = timeline(("pod", 0, 100, tcp(443)), ("w", 1_000, 1_200))
+    assert made.ask(tcp(80), 1_100, 1_100).reason == "shared"
+    assert named(made.ask(tcp(80), 1_101, 1_101)) == ("covered", "w", 0)
     made.forget(101)
-    assert named(made.ask(80, 1_100, 1_100)) == ("covered", "w", 0)
+    assert named(made.ask(tcp(80), 1_100, 1_100)) == ("covered", "w", 0)
 
 
 def test_the_service_is_that_of_the_heartbeats_around_the_asked_interval():
@@ -168,18 +175,23 @@ def test_a_heartbeat_that_ends_before_it_starts_is_refused():
 
 def test_ranges_have_their_longest_gap_and_their_holes():
     made = timeline(
-        ("w", 160, 160), ("w", 100, 110), ("w", 130, 130), ("guest", 140, 140), ("w", 300, 300), ("w", 135, 135, 443)
+        ("w", 160, 160),
+        ("w", 100, 110),
+        ("w", 130, 130),
+        ("guest", 140, 140),
+        ("w", 300, 300),
+        ("w", 135, 135, tcp(443)),
     )
     assert made.ranges() == [
         OwnershipRange(None, "w", "w-service", 100, 160, 30, ((130, 160),)),
         OwnershipRange(None, "guest", "guest-service", 140, 140, 0),
         OwnershipRange(None, "w", "w-service", 300, 300, 0),
-        OwnershipRange(443, "w", "w-service", 135, 135, 0),
+        OwnershipRange(tcp(443), "w", "w-service", 135, 135, 0),
     ]
 
 
 def test_what_is_forgotten_leaves_the_rest_of_its_range():
-    made = timeline(("w", 100, 100), ("w", 150, 150), ("w", 200, 220), ("gone", 90, 90, 443))
+    made = timeline(("w", 100, 100), ("w", 150, 150), ("w", 200, 220), ("gone", 90, 90, tcp(443)))
     assert made.forget(210)
     assert made.ranges() == [OwnershipRange(None, "w", "w-service", 200, 220, 0)]
     assert not made.forget(221)
@@ -225,15 +237,15 @@ def test_heartbeats_go_on_where_stored_ranges_end():
 def test_a_book_keeps_addresses_apart_and_forgets_those_of_which_nothing_is_left():
     book = Book(SETTINGS)
     book.add("192.0.2.1", None, "a", "x", 100, 200)
-    book.add("2001:db8::1", 443, "b", None, 100, 300)
+    book.add("2001:db8::1", tcp(443), "b", None, 100, 300)
     assert sorted(book) == ["192.0.2.1", "2001:db8::1"]
-    assert named(book.ask("192.0.2.1", 443, 150, 150)) == ("covered", "a", 0)
-    assert named(book.ask("2001:db8::1", 443, 150, 160, basis="window")) == ("covered", "b", 0)
+    assert named(book.ask("192.0.2.1", tcp(443), 150, 150)) == ("covered", "a", 0)
+    assert named(book.ask("2001:db8::1", tcp(443), 150, 160, basis="window")) == ("covered", "b", 0)
     assert named(book.ask("192.0.2.9", None, 150, 150)) == ("unknown", None, None)
     assert len(book) == 2
     book.forget(250)
     assert list(book) == ["2001:db8::1"]
-    assert book["2001:db8::1"].ranges() == [OwnershipRange(443, "b", None, 100, 300, 0)]
+    assert book["2001:db8::1"].ranges() == [OwnershipRange(tcp(443), "b", None, 100, 300, 0)]
 
 
 # Held to the oracle --------------------------------------------------------------------------------------------------
@@ -242,7 +254,7 @@ def test_a_book_keeps_addresses_apart_and_forgets_those_of_which_nothing_is_left
 def timelines(heartbeats, settings):
     made = Book(records.package_settings(settings))
     for h in heartbeats:
-        made.add(h.address, h.port, h.workload, h.service, h.start, h.end)
+        made.add(h.address, records.socket_of(h, h.port), h.workload, h.service, h.start, h.end)
     return made
 
 
@@ -266,7 +278,7 @@ def test_the_timeline_answers_as_the_oracle_whatever_the_order_of_the_heartbeats
     in_order = timelines(heartbeats, history.settings)
     for flow, expected in remote_sides(history):
         event(expected.reason)
-        question = (flow.remote_address, flow.remote_port, flow.start, flow.end)
+        question = (flow.remote_address, records.socket_of(flow, flow.remote_port), flow.start, flow.end)
         answer = book.ask(*question, basis=flow.basis)
         assert side(answer) == expected
         assert answer == in_order.ask(*question, basis=flow.basis)
@@ -277,7 +289,9 @@ def test_answers_stay_when_what_no_longer_counts_is_forgotten(history):
     book = timelines(history.evidence.heartbeats, history.settings)
     for flow, expected in sorted(remote_sides(history), key=lambda pair: pair[0].start):
         book.forget(flow.start - history.settings.retention)
-        answer = book.ask(flow.remote_address, flow.remote_port, flow.start, flow.end, basis=flow.basis)
+        answer = book.ask(
+            flow.remote_address, records.socket_of(flow, flow.remote_port), flow.start, flow.end, basis=flow.basis
+        )
         assert side(answer) == expected
 
 
@@ -287,19 +301,21 @@ def test_heartbeats_may_come_between_the_questions_and_after_forgetting(history,
     oldest = min(flow.start for flow in history.flows) - history.settings.retention
     book = timelines(heartbeats[::2], history.settings)
     for flow in history.flows:
-        book.ask(flow.remote_address, flow.remote_port, flow.start, flow.end, basis=flow.basis)
+        book.ask(flow.remote_address, records.socket_of(flow, flow.remote_port), flow.start, flow.end, basis=flow.basis)
     book.forget(oldest)
     for h in heartbeats[1::2]:
-        book.add(h.address, h.port, h.workload, h.service, h.start, h.end)
+        book.add(h.address, records.socket_of(h, h.port), h.workload, h.service, h.start, h.end)
     for flow, expected in remote_sides(history):
-        answer = book.ask(flow.remote_address, flow.remote_port, flow.start, flow.end, basis=flow.basis)
+        answer = book.ask(
+            flow.remote_address, records.socket_of(flow, flow.remote_port), flow.start, flow.end, basis=flow.basis
+        )
         assert side(answer) == expected
 
 
 @given(strategies.any_history)
 def test_the_ranges_are_those_of_the_oracle(history):
     book = timelines(history.evidence.heartbeats, history.settings)
-    found = [oracle.OwnershipRange(address, **vars(one)) for address in book for one in book[address].ranges()]
+    found = [records.stored_range(address, one) for address in book for one in book[address].ranges()]
     assert len(found) == len(set(found))
     assert set(found) == oracle.ownership_ranges(history.evidence.heartbeats, history.settings)
 
@@ -313,7 +329,7 @@ def test_stored_ranges_never_name_anybody_else_and_keep_every_other_reason(histo
         assert one.ranges() == book[address].ranges()
     may_become = {"covered": {"covered", "bridged"}, "within": {"within", "gap"}}
     for flow in history.flows:
-        question = (flow.remote_port, flow.start, flow.end)
+        question = (records.socket_of(flow, flow.remote_port), flow.start, flow.end)
         exact = book.ask(flow.remote_address, *question, basis=flow.basis)
         answer = stored.get(flow.remote_address, Timeline(settings)).ask(*question, basis=flow.basis)
         event(f"{exact.reason}, stored {answer.reason}")
@@ -337,12 +353,13 @@ def test_a_crowded_day_gives_the_ranges_and_the_answers_of_the_columnar_index():
     for port in range(40):
         for moment in range(0, day, 2):
             at = strategies.BASE + moment * minute + seeded.randrange(minute)
-            heartbeats.append(Heartbeat("192.0.2.2", port, f"p{(port + moment // 99) % 45}", None, at, at))
+            owner, protocol = f"p{(port + moment // 99) % 45}", strategies.UDP if port % 2 else strategies.TCP
+            heartbeats.append(Heartbeat("192.0.2.2", port // 2, owner, None, at, at, protocol=protocol))
     seeded.shuffle(heartbeats)
     book = Book(settings)
     for h in heartbeats:
-        book.add(h.address, h.port, h.workload, h.service, h.start, h.end)
+        book.add(h.address, records.socket_of(h, h.port), h.workload, h.service, h.start, h.end)
     columnar = records.ownership(Ownership(records.batch("heartbeat", heartbeats), settings).ranges())
-    found = [oracle.OwnershipRange(address, **vars(one)) for address in book for one in book[address].ranges()]
+    found = [records.stored_range(address, one) for address in book for one in book[address].ranges()]
     assert len(columnar) > 600
     assert set(found) == set(columnar)

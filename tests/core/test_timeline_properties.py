@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from hypothesis import event, given
 from hypothesis import strategies as st
-from oracle import Evidence, OwnershipRange, ownership_ranges, side
-from records import package_settings
+from oracle import Evidence, ownership_ranges, side
+from records import package_settings, socket_of, stored_range
 from strategies import ADDRESSES, any_history, crowded_histories
 
 from attribution.core.timeline import Timeline
@@ -26,12 +26,12 @@ def by_the_oracle(history, heartbeats, flow):
 def timeline_of(history, heartbeats):
     timeline = Timeline(package_settings(history.settings))
     for h in heartbeats:
-        timeline.add(h.port, h.workload, h.service, h.start, h.end)
+        timeline.add(socket_of(h, h.port), h.workload, h.service, h.start, h.end)
     return timeline
 
 
 def ask(timeline, flow):
-    return timeline.ask(flow.remote_port, flow.start, flow.end, basis=flow.basis)
+    return timeline.ask(socket_of(flow, flow.remote_port), flow.start, flow.end, basis=flow.basis)
 
 
 def assert_says(answer, expected):
@@ -55,16 +55,13 @@ def test_order_and_repetition_change_no_answer_and_questions_may_come_between(hi
     shuffled = data.draw(st.permutations([*heartbeats, *again]), label="order")
     timeline = timeline_of(history, [])
     for known, h in enumerate(shuffled, start=1):
-        timeline.add(h.port, h.workload, h.service, h.start, h.end)
+        timeline.add(socket_of(h, h.port), h.workload, h.service, h.start, h.end)
         flow = history.flows[known % len(history.flows)]
         assert_says(ask(timeline, flow), by_the_oracle(history, shuffled[:known], flow))
 
 
 def ranges_of(timeline):
-    return [
-        OwnershipRange(ADDRESS, r.port, r.workload, r.service, r.start, r.end, r.longest_gap, tuple(r.holes))
-        for r in timeline.ranges()
-    ]
+    return [stored_range(ADDRESS, one) for one in timeline.ranges()]
 
 
 @given(crowded_histories())

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from attribution.core.sockets import Socket
 from attribution.query.evidence import evidence_of, judge
 from attribution.query.warehouse import Warehouse
 from attribution.query.window import OPEN, from_microseconds
@@ -40,7 +41,8 @@ def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
             address, reason = row[f"{side}_address"], row[f"{side}_reason"]
             evidence = known.get(address) or evidence_of(hostile, address)
             known[address] = evidence
-            found = judge(evidence, hostile.settings, **times, port=row[f"{side}_port"], basis=row["basis"])
+            socket = Socket.of(row["protocol"], row[f"{side}_port"])
+            found = judge(evidence, hostile.settings, **times, socket=socket, basis=row["basis"])
             pairs[reason, found.reason] += 1
             if (reason, found.reason) != ("within", "gap"):
                 assert (found.workload, found.service) == (row[f"{side}_workload"], row[f"{side}_service"])

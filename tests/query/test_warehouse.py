@@ -5,6 +5,7 @@ import pytest
 from tiny_lake import FLOWS, RANGES, at, write_lake
 
 from attribution.errors import LakeError, QueryError
+from attribution.io.lake import LAKE_FORMAT
 from attribution.query.graph import graph
 from attribution.query.warehouse import Warehouse
 from attribution.query.whois import whois
@@ -30,7 +31,7 @@ def test_what_is_no_lake_is_refused_and_said(tmp_path, make, found):
 
 
 def test_settings_that_this_version_does_not_know_are_refused(tmp_path):
-    (tmp_path / "lake.json").write_text(json.dumps({"format": 1, "settings": {"luck": 7}}))
+    (tmp_path / "lake.json").write_text(json.dumps({"format": LAKE_FORMAT, "settings": {"luck": 7}}))
     with pytest.raises(LakeError, match=r"unknown setting 'luck'.*replay"):
         Warehouse(tmp_path)
 

@@ -93,15 +93,21 @@ def test_a_hole_is_said(tmp_path):
 
 def test_a_port_has_an_owner_of_its_own(warehouse):
     verdict = whois(warehouse, "10.0.0.50", at="2026-01-05T12:00", port=8002).verdict
-    assert (verdict.workload, verdict.service, verdict.ownership.port) == ("shared-2", "two", 8002)
+    assert (verdict.workload, verdict.service, verdict.ownership.socket) == ("shared-2", "two", (6, 8002))
+    found = whois(warehouse, "10.0.0.50", at="2026-01-05T12:00", port=8002, protocol="udp")
+    assert (found.verdict.workload, found.verdict.ownership.socket) == ("shared-3", (17, 8002))
+    answer = found.to_dict()["answer"]
+    assert (answer["port"], answer["protocol"], answer["workload"]) == (8002, 17, "shared-3")
 
 
 def test_on_an_address_that_workloads_share_by_port_nobody_has_another_port(warehouse):
     found = whois(warehouse, "10.0.0.50", at="2026-01-05T12:00", port=8003)
     assert (found.verdict.workload, found.verdict.reason) == (None, "shared")
-    assert [(w.role, w.port, w.workload, w.finding) for w in found.witnesses] == [
-        ("decided", 8001, "shared-1", "seen around the time asked about, on another port"),
-        ("decided", 8002, "shared-2", "seen around the time asked about, on another port"),
+    another = "seen around the time asked about, on another port"
+    assert [(w.role, w.port, w.protocol, w.workload, w.finding) for w in found.witnesses] == [
+        ("decided", 8001, 6, "shared-1", another),
+        ("decided", 8002, 6, "shared-2", another),
+        ("decided", 8002, 17, "shared-3", another),
     ]
 
 
@@ -140,7 +146,13 @@ def test_a_time_may_count_back_from_the_last_flow(warehouse):
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"), [({"port": 80}, "without a time"), ({"port": 70000, "at": "-1h"}, "which is none")]
+    ("fields", "message"),
+    [
+        ({"port": 80}, "without a time"),
+        ({"port": 70000, "at": "-1h"}, "which is none"),
+        ({"port": 8, "protocol": "icmp", "at": "-1h"}, "protocol 'icmp' has no ports"),
+        ({"port": 8, "protocol": "quic", "at": "-1h"}, "'quic': write a number"),
+    ],
 )
 def test_a_port_needs_a_time_and_a_range(warehouse, fields, message):
     with pytest.raises(QueryError, match=message):

@@ -32,7 +32,13 @@ def history(folder, *, hours=9, seed=5):
         while at < end:
             tenure_end = at + int(rng.integers(5, 90)) * MINUTE
             port = 8080 if number % 7 == 0 and owner % 2 else None
-            row = {"address": address, "port": port, "workload": f"w{number}-{owner}", "service": f"s{number % 5}"}
+            row = {
+                "address": address,
+                "port": port,
+                "protocol": port and 6,
+                "workload": f"w{number}-{owner}",
+                "service": f"s{number % 5}",
+            }
             beats += [
                 row | {"start": t, "end": t + int(rng.integers(0, 20)) * SECOND, "observer": None}
                 for t in range(at, min(tenure_end, end), MINUTE)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attribution.core.sockets import TCP, UDP, asked_sockets, columns_of
 from attribution.simulate.baselines import EventLog, baselines
 from attribution.simulate.scenarios import scenario
 from attribution.simulate.simulation import simulate
@@ -14,15 +15,21 @@ from attribution.simulate.tables import EVENTS
 A, B = "10.0.0.1", "10.0.0.2"
 
 
+def sockets(*known):
+    """Numbers of sockets (protocol, port), of ports of TCP, and of the whole address, None."""
+    parts = [s if isinstance(s, tuple) else (s and TCP, s) for s in known]
+    return asked_sockets(*(pa.array([part[i] for part in parts], pa.int32()) for i in (0, 1)))
+
+
 def log_of(*events):
-    """Events as (address, port, owner, action, time, received), in the order of delivery."""
+    """Events as (address, port of TCP or socket, owner, action, time, received), in the order of delivery."""
     columns = list(zip(*events, strict=True)) if events else [()] * 6
-    address, port, owner, action, time, received = columns
+    address, socket, owner, action, time, received = columns
     return EventLog(
         pa.table(
             {
                 "address": pa.array(address, pa.string()),
-                "port": pa.array(port, pa.int32()),
+                **columns_of(sockets(*socket)),
                 "owner": pa.array(owner, pa.string()),
                 "service": pa.array([o.lower() for o in owner], pa.string()),
                 "kind": pa.nulls(len(owner), pa.string()),
@@ -35,8 +42,8 @@ def log_of(*events):
     )
 
 
-def ask(log, address, port, *, start=None, judged):
-    keys = log.keys(pa.array([address]), pa.array([port], pa.int32()))
+def ask(log, address, socket, *, start=None, judged):
+    keys = log.keys(pa.array([address]), sockets(socket))
     if start is None:
         rows = log.latest(keys, np.array([judged]))
     else:
@@ -100,6 +107,7 @@ def test_events_of_one_port_decide_for_it_and_those_of_the_address_for_the_other
     assert ask(log, A, 80, judged=10) == "P"
     assert ask(log, A, 80, judged=60) is None
     assert ask(log, A, 81, judged=60) == "N"
+    assert ask(log, A, (UDP, 80), judged=60) == "N"
     assert ask(log, A, None, judged=60) == "N"
     assert ask(log, B, 80, judged=60) is None
 
@@ -113,7 +121,7 @@ def test_no_events_name_nobody():
 def test_a_baseline_waits_after_the_end_of_the_flow():
     latest, held_back = baselines(report_delay=10, hold_back=100)
     log = log_of(*HANDOVER)
-    keys = log.keys(pa.array([A, A]), pa.array([443, 443], pa.int32()))
+    keys = log.keys(pa.array([A, A]), sockets(443, 443))
     where = keys, np.array([100, 99]), np.array([140, 99])
     assert latest.attribute(log, *where)[0].to_pylist() == [None, None]
     assert held_back.attribute(log, *where)[0].to_pylist() == ["Y", "X"]
@@ -134,7 +142,7 @@ def state_machine(events, judged):
 
 
 events = st.lists(
-    st.tuples(st.sampled_from([A, B]), st.sampled_from([None, 80]), st.sampled_from("XYZ"),
+    st.tuples(st.sampled_from([A, B]), st.sampled_from([None, 80, (UDP, 80)]), st.sampled_from("XYZ"),
               st.sampled_from(["assign", "release"]), st.integers(0, 20), st.integers(0, 10)),
     max_size=12,
 )  # fmt: skip
@@ -173,7 +181,9 @@ def test_events_without_delay_or_loss_name_every_connection_right():
     log = EventLog(sim.event_table())
     _, held_back = baselines()
     fleet = np.isin(truth.column("remote_kind").to_pylist(), ["workload", "load_balancer"])
-    keys = log.keys(truth.column("remote_address"), truth.column("remote_port"))
+    keys = log.keys(
+        truth.column("remote_address"), asked_sockets(truth.column("protocol"), truth.column("remote_port"))
+    )
     owner, _ = held_back.attribute(log, keys, sim.flows.start, sim.flows.end)
     named = np.array(owner.to_pylist(), dtype=object)[fleet]
     assert fleet.sum() > 3000

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from attribution.config import MINUTE, SECOND
+from attribution.core.sockets import split_sockets
 from attribution.simulate.scenarios import PRESETS, scenario
 from attribution.simulate.simulation import simulate
 
@@ -15,12 +16,12 @@ HOSTILE = scenario("hostile", ("connections=3000",))
 
 
 def tenures_by_key(fleet):
-    """(address, port) -> (start, end, workload), sorted; port -1 is the whole address."""
+    """(address, socket) -> (start, end, workload), sorted; socket -1 is the whole address."""
     held = defaultdict(list)
     t = fleet.tenures
     for i in range(len(t)):
         key = int(t.key[i])
-        held[int(fleet.key_address[key]), int(fleet.key_port[key])].append(
+        held[int(fleet.key_address[key]), int(fleet.key_socket[key])].append(
             (int(t.start[i]), int(t.end[i]), int(t.workload[i]))
         )
     return {key: sorted(rows) for key, rows in held.items()}
@@ -33,8 +34,8 @@ def test_no_two_workloads_hold_one_address_or_one_port_of_it_at_the_same_time(na
     for rows in held.values():
         for (_, end, _), (start, _, _) in pairwise(rows):
             assert end <= start
-    whole = {address for address, port in held if port < 0}
-    assert not whole & {address for address, port in held if port >= 0}
+    whole = {address for address, socket in held if socket < 0}
+    assert not whole & {address for address, socket in held if socket >= 0}
 
 
 def test_addresses_pass_on_at_the_very_microsecond_where_there_is_no_pause():
@@ -72,15 +73,20 @@ def test_a_workload_moves_while_it_runs_and_stays_away_from_what_it_left():
     assert returns > 0
 
 
-def test_ports_of_one_node_address_have_several_owners_at_once():
+def test_ports_of_one_node_address_have_several_owners_at_once_and_one_port_has_two():
     sharing = replace(HOSTILE, port_owner_share=0.6, hosts=3)
     held = tenures_by_key(simulate(sharing, seed=5).fleet)
     middle = sharing.begin + sharing.duration // 2
     owners = defaultdict(set)
-    for (address, port), rows in held.items():
-        if port >= 0:
-            owners[address] |= {w for start, end, w in rows if start <= middle < end}
+    twins = defaultdict(set)
+    for (address, socket), rows in held.items():
+        if socket >= 0:
+            mine = {w for start, end, w in rows if start <= middle < end}
+            owners[address] |= mine
+            _, port = split_sockets(socket)
+            twins[address, port] |= mine
     assert max(map(len, owners.values())) >= 3
+    assert max(map(len, twins.values())) == 2
 
 
 def test_one_name_has_many_identities():

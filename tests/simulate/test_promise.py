@@ -84,6 +84,7 @@ def test_a_silent_owner_of_a_port_is_not_taken_for_its_neighbour_whose_flows_wer
     heartbeats = {
         "address": [node] * len(seen),
         "port": [30_000] * len(seen),
+        "protocol": [6] * len(seen),
         "workload": [workload for workload, _ in seen],
         "start": [t for _, t in seen],
         "end": [t for _, t in seen],

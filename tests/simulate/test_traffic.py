@@ -31,24 +31,25 @@ def exact():
 
 @pytest.fixture(scope="module")
 def owners(exact):
-    """(address, port) -> (start, end, owner), made of the events alone."""
+    """(address, protocol, port) -> (start, end, owner), made of the events alone."""
     held = defaultdict(list)
     begun = {}
     for event in sorted(exact.event_table().to_pylist(), key=lambda e: (e["time"], e["action"] == "assign")):
-        key = event["address"], event["port"], event["owner"]
+        key = event["address"], event["protocol"], event["port"], event["owner"]
         if event["action"] == "assign":
             begun[key] = event["time"]
         else:
-            held[key[:2]].append((begun.pop(key), event["time"], event["owner"]))
-    for (address, port, owner), start in begun.items():
-        held[address, port].append((start, None, owner))
+            held[key[:3]].append((begun.pop(key), event["time"], event["owner"]))
+    for (address, protocol, port, owner), start in begun.items():
+        held[address, protocol, port].append((start, None, owner))
     return held
 
 
-def owner_at(owners, address, port, time):
+def owner_at(owners, truth, time):
+    address = truth["remote_address"]
     found = [
         owner
-        for key in ((address, port), (address, None))
+        for key in ((address, truth["protocol"], truth["remote_port"]), (address, None, None))
         for start, end, owner in owners.get(key, ())
         if start <= time and (end is None or time < end)
     ]
@@ -63,7 +64,7 @@ def test_the_truth_of_a_connection_is_who_held_the_address_when_it_began_and_end
             continue
         kind = truth["remote_kind"]
         for time in (flow["start"], flow["end"]):
-            held = owner_at(owners, truth["remote_address"], truth["remote_port"], time)
+            held = owner_at(owners, truth, time)
             # A port owner's own connections leave from a port of the node that nobody owns.
             if kind == "port_owner" and flow["direction"] == "ingress":
                 assert held is None
@@ -82,7 +83,8 @@ def test_the_truth_of_a_window_held_the_address_in_a_part_of_it(exact, owners):
         assert microseconds(flow["start"]) % (length.total_seconds() * 1_000_000) == 0
         lengths[length.total_seconds()] += 1
         if truth["remote_workload"] and not (truth["remote_kind"] == "port_owner" and flow["direction"] == "ingress"):
-            tenures = owners[truth["remote_address"], truth["remote_port"]] + owners[truth["remote_address"], None]
+            address = truth["remote_address"]
+            tenures = owners[address, truth["protocol"], truth["remote_port"]] + owners[address, None, None]
             assert any(
                 owner == truth["remote_workload"] and start < flow["end"] and (end is None or end > flow["start"])
                 for start, end, owner in tenures

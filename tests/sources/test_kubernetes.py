@@ -139,12 +139,20 @@ def test_both_addresses_of_a_dual_stack_pod():
 
 
 def test_a_host_network_pod_holds_its_declared_ports_of_the_nodes_address():
-    ports = [{"name": "web", "ports": [{"containerPort": 9100}, {"containerPort": 1, "hostPort": 9101}]}]
+    declared = [
+        {"containerPort": 53, "protocol": "UDP"},
+        {"containerPort": 53, "protocol": "TCP"},
+        {"containerPort": 1, "hostPort": 9101},
+        {"containerPort": 9100},
+    ]
+    ports = [{"name": "web", "ports": declared}]
     host = pod(hostNetwork=True, containers=ports, podIP="10.0.0.5", podIPs=[{"ip": "10.0.0.5"}])
     found = Read(KUBERNETES, listed(host)).heartbeats
-    assert [(b["address"], b["port"], b["workload"]) for b in found] == [
-        ("10.0.0.5", 9100, "uid-1"),
-        ("10.0.0.5", 9101, "uid-1"),
+    assert [(b["address"], b["port"], b["protocol"], b["workload"]) for b in found] == [
+        ("10.0.0.5", 53, "TCP", "uid-1"),
+        ("10.0.0.5", 53, "UDP", "uid-1"),
+        ("10.0.0.5", 9100, "TCP", "uid-1"),
+        ("10.0.0.5", 9101, "TCP", "uid-1"),
     ]
     silent = pod(hostNetwork=True, containers=[{"name": "web"}], podIP="10.0.0.5", podIPs=[{"ip": "10.0.0.5"}])
     assert counts(Read(KUBERNETES, listed(silent))) == {"rows": {}, "skipped": {"host_network": 1}, "rejected": {}}

@@ -41,7 +41,7 @@ FLOW = {
 }
 GOOD = {
     "flow": FLOW,
-    "heartbeat": {"address": "10.0.0.1", "port": 80, "workload": "w", "start": T0, "end": T0 + 1},
+    "heartbeat": {"address": "10.0.0.1", "port": 80, "protocol": 6, "workload": "w", "start": T0, "end": T0 + 1},
     "assignment": {"address": "10.0.0.1", "owner": "lb", "action": "assign", "time": T0},
     "name_binding": {
         "client_address": "10.0.0.1",
@@ -240,6 +240,10 @@ BAD = [
     ("flow", {"bytes_sent": Decimal("1.5")}, "not_a_number", "bytes_sent=Decimal('1.5')"),
     ("flow", {"local_port": 65536}, "impossible_port", "local_port=65536"),
     ("heartbeat", {"port": "-1"}, "impossible_port", "port='-1'"),
+    ("heartbeat", {"protocol": None}, "port_without_protocol", "port=80, protocol=null"),
+    ("heartbeat", {"protocol": 1}, "port_without_protocol", "port=80, protocol=1"),
+    ("heartbeat", {"protocol": 256}, "impossible_protocol", "protocol=256"),
+    ("assignment", {"port": 80}, "port_without_protocol", "port=80, protocol=null"),
     ("flow", {"protocol": 256}, "impossible_protocol", "protocol=256"),
     ("flow", {"protocol": "quic"}, "impossible_protocol", "protocol='quic'"),
     ("flow", {"protocol": 6.5}, "impossible_protocol", "protocol=6.5"),
@@ -249,6 +253,7 @@ BAD = [
     ("flow", {"tcp_flags": 65536}, "impossible_flags", "tcp_flags=65536"),
     ("name_binding", {"ttl": -1.0}, "impossible_ttl", "ttl=-1.0"),
     ("name_binding", {"ttl": float("inf")}, "impossible_ttl", "ttl=inf"),
+    ("name_binding", {"ttl": 2.0**31}, "impossible_ttl", "ttl=2147483648.0"),
     ("name_binding", {"ttl": "soon"}, "impossible_ttl", "ttl='soon'"),
     ("flow", {"direction": "up"}, "unknown_value", "direction='up'"),
     ("flow", {"basis": "guess"}, "unknown_value", "basis='guess'"),
@@ -279,6 +284,15 @@ def test_a_bad_row_is_set_aside_for_its_reason_and_its_neighbours_are_kept(kind,
     elif field != "end" or kind != "flow" or columns[field].null_count != 2:
         assert batch.num_rows == 2
         assert len(rejects) == 1
+
+
+@pytest.mark.parametrize("kind", ["heartbeat", "assignment"])
+@pytest.mark.parametrize("port", [[None, 80], [None, None]])
+def test_evidence_of_a_whole_address_has_no_protocol(kind, port):
+    columns = {name: [value] * 2 for name, value in GOOD[kind].items()} | {"port": port, "protocol": ["tcp", "UDP"]}
+    batch, rejects, _ = validated(kind, columns)
+    assert rejects == []
+    assert batch.column("protocol").to_pylist() == [None if p is None else 17 for p in port]
 
 
 def test_every_reason_that_validation_gives_is_tried_here():
@@ -352,29 +366,33 @@ def test_dictionary_encoded_text_stays_so_and_what_no_row_uses_harms_none():
             st.integers(EARLIEST - 2, LATEST + 1) | st.sampled_from([EARLIEST - 1, EARLIEST, LATEST - 1, LATEST]),
             st.integers(-2, 65537),
             st.sampled_from(["10.0.0.1", "::ffff:10.0.0.1", "fe80::1", "10.0.0.256", "host", None]),
+            st.sampled_from([6, 17, 33, 132, 136, 1, 300, None]),
         ),
         max_size=40,
     ),
     st.booleans(),
 )
 def test_exactly_the_rows_that_are_fine_one_by_one_pass_together(rows, as_text):
-    def fine(time, port, address):
-        return (
-            EARLIEST <= time < LATEST and 0 <= port <= 65535 and address in ("10.0.0.1", "::ffff:10.0.0.1", "fe80::1")
-        )
+    def fine(time, port, address, protocol):
+        held = 0 <= port <= 65535 and protocol in (6, 17, 33, 132, 136)
+        return EARLIEST <= time < LATEST and held and address in ("10.0.0.1", "::ffff:10.0.0.1", "fe80::1")
 
-    numbers = str if as_text else int
+    def numbers(value):
+        return value if value is None else str(value) if as_text else value
+
+    kind = pa.string() if as_text else pa.int64()
     batch, rejects, _ = validated(
         "heartbeat",
         {
-            "address": pa.array([a for _, _, a in rows], pa.string()),
-            "port": pa.array([numbers(p) for _, p, _ in rows], pa.string() if as_text else pa.int64()),
+            "address": pa.array([a for _, _, a, _ in rows], pa.string()),
+            "port": pa.array([numbers(p) for _, p, _, _ in rows], kind),
+            "protocol": pa.array([numbers(p) for *_, p in rows], kind),
             "workload": pa.array([f"w{n}" for n in range(len(rows))], pa.string()),
-            "start": pa.array([numbers(t) for t, _, _ in rows], pa.string() if as_text else pa.int64()),
+            "start": pa.array([numbers(t) for t, *_ in rows], kind),
         },
     )
     assert batch.column("workload").to_pylist() == [f"w{n}" for n, row in enumerate(rows) if fine(*row)]
     assert [line for line, _, _ in rejects] == [n for n, row in enumerate(rows, 1) if not fine(*row)]
     good = [row for row in rows if fine(*row)]
-    assert batch.column("start").cast(pa.int64()).to_pylist() == [t for t, _, _ in good]
-    assert batch.column("port").to_pylist() == [p for _, p, _ in good]
+    assert batch.column("start").cast(pa.int64()).to_pylist() == [t for t, *_ in good]
+    assert batch.column("port").to_pylist() == [p for _, p, _, _ in good]
