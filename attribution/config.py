@@ -55,7 +55,7 @@ class Settings:
         name_stretch: how long after its TTL a DNS answer may still be used by the client.
         workload_prefixes: addresses that are workloads even without a heartbeat; events and labels never name them.
         shared_prefixes: addresses that several workloads hold by port (nodes with host-network pods, translated
-            addresses): there a flow is a heartbeat of its own port only.
+            addresses): there a flow is a heartbeat of its own port and protocol only.
     """
 
     clock_tolerance: int = SECOND

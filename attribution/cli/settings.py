@@ -19,7 +19,7 @@ _DURATIONS = {
     "name_stretch": "How long after its TTL a DNS answer may still be in use.",
 }
 _PREFIXES = {
-    "shared_prefixes": "Addresses that workloads share by port: there a flow is a heartbeat of its own port only.",
+    "shared_prefixes": "Addresses that workloads share: there a flow is a heartbeat of its own port and protocol.",
     "workload_prefixes": "Addresses that are workloads even without a heartbeat.",
 }
 

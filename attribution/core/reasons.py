@@ -24,7 +24,10 @@ REASONS: dict[str, str] = {
     "shared": "Workloads share the address by port, and nothing was seen of the flow's own port.",
     "silent": "The address is inside the workload space and nobody was seen there, so no event or label may name it.",
     "assigned": "By the control plane's events one owner held the address during all of the time asked about.",
-    "assignment_change": "The control plane's events change the owner, or contest it, in the time asked about.",
+    "assignment_change": (
+        "The control plane's events change or contest the owner in the time asked about, or give single ports away and "
+        "the flow's is not known."
+    ),
     "prefix": "The address is no workload's and lies in a labelled prefix.",
     "unknown": "Nothing at all is known about the address.",
     "too_old": "The flow is so long, or came so late, that evidence about its start may be forgotten (`retention`).",
