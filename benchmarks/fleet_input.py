@@ -67,6 +67,7 @@ def _heartbeats(path, rng, addresses, workloads, services, owners):
         {
             "address": _pick(addresses, number // owners),
             "port": pa.nulls(count, pa.int32()),
+            "protocol": pa.nulls(count, pa.int32()),
             "workload": workloads,
             "service": _pick(services, number % _SERVICES),
             "start": _time(_T0 + cuts[:, 0::2].ravel()),

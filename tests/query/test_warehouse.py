@@ -20,6 +20,8 @@ from attribution.query.window import Window, parse_time, parse_window
         (lambda path: path.write_text("x"), "cannot read"),
         (lambda path: (path.mkdir(), (path / "lake.json").write_text("{")), "cannot read"),
         (lambda path: (path.mkdir(), (path / "lake.json").write_text('{"format": 99}')), "format 99"),
+        # Its ownership ranges of a port do not say of which protocol.
+        (lambda path: (path.mkdir(), (path / "lake.json").write_text('{"format": 1}')), "format 1, .*replay again"),
     ],
     ids=["absent", "another folder", "a file", "half a manifest", "a later format"],
 )
