@@ -21,9 +21,9 @@ from attribution.query.window import Window, parse_time, parse_window
         (lambda path: (path.mkdir(), (path / "lake.json").write_text("{")), "cannot read"),
         (lambda path: (path.mkdir(), (path / "lake.json").write_text('{"format": 99}')), "format 99"),
         # Its ownership ranges of a port do not say of which protocol.
-        (lambda path: (path.mkdir(), (path / "lake.json").write_text('{"format": 1}')), "format 1, .*replay again"),
+        (lambda path: (path.mkdir(), (path / "lake.json").write_text('{"format": 1}')), r"format 1, .*replay again"),
     ],
-    ids=["absent", "another folder", "a file", "half a manifest", "a later format"],
+    ids=["absent", "another folder", "a file", "half a manifest", "a later format", "an earlier format"],
 )
 def test_what_is_no_lake_is_refused_and_said(tmp_path, make, found):
     make(tmp_path / "it")
