@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": "Compare a lake with the truth, and with event-based attribution.",
     "topics": "Create and check the Kafka topics of the streaming job.",
     "publish": "Send logs to the Kafka topics of the streaming job.",
+    "lake": "Write what the streaming job attributes to a Parquet lake.",
 }
 
 

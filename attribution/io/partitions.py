@@ -5,6 +5,7 @@ whatever the order of the flows.
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,19 @@ class HourlyWriter:
             self._flush(hour)
         while self._open:
             self._open.popitem()[1].close()
+
+    def abandon(self) -> None:
+        """Forget what is buffered and let go of all files as they are, for the caller to remove."""
+        self._rows.clear()
+        self._counts.clear()
+        while self._open:
+            writer = self._open.popitem()[1]
+            try:
+                writer.close()
+            except OSError:
+                writer.is_open = False  # or it would be closed again when it is collected
+                with suppress(OSError):
+                    writer.file_handle.close()
 
     def _flush(self, hour: int) -> None:
         del self._counts[hour]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from attribution.sources import rejects
 
@@ -37,15 +38,20 @@ class Rejected:
     found: str
 
 
-def dead_letter(topic: str, partition: int, offset: int, kind: str, rejected: Rejected) -> bytes:
-    """The Kafka value about one rejected row: a JSON object of `schemas/dead_letter.avsc`."""
-    letter = {
+def letter(topic: str, partition: int, offset: int, kind: str, rejected: Rejected) -> dict[str, Any]:
+    """A row of `schemas/dead_letter.avsc` about one rejected row."""
+    return {
         "topic": topic,
         "partition": partition,
         "offset": offset,
         "row": rejected.row,
         "kind": kind,
         "reason": rejected.reason,
-        "found": rejected.found[: rejects.FOUND_CHARACTERS],
+        # A lone surrogate, which JSON can hold, is no text that a file can.
+        "found": rejected.found[: rejects.FOUND_CHARACTERS].encode("utf-8", "backslashreplace").decode(),
     }
-    return json.dumps(letter).encode()
+
+
+def dead_letter(topic: str, partition: int, offset: int, kind: str, rejected: Rejected) -> bytes:
+    """The Kafka value about one rejected row: a JSON object of `schemas/dead_letter.avsc`."""
+    return json.dumps(letter(topic, partition, offset, kind, rejected)).encode()

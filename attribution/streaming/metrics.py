@@ -124,6 +124,11 @@ class Metrics:
         with self._lock:
             return self._values.get(_key(name, labels), 0)
 
+    def total(self, name: str) -> float:
+        """A value added up over its labels."""
+        with self._lock:
+            return sum(value for (key, _), value in self._values.items() if key == name)
+
     def collect(self) -> Iterator[Any]:
         """All values, as prometheus-client asks for them."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - an extra

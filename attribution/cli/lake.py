@@ -1,0 +1,86 @@
+"""`attribution lake`: the job's output topics to a Parquet lake."""
+
+import signal
+from pathlib import Path
+from threading import Event
+
+import click
+
+from attribution.cli.kafka import kafka_options, metrics_option
+from attribution.cli.settings import settings_options
+from attribution.config import SECOND, Settings, parse_duration
+from attribution.streaming.broker import Broker
+from attribution.streaming.lake import LakeWriter, Writing
+from attribution.streaming.lake_folder import open_lake, write_labels
+from attribution.streaming.metrics import Metrics
+
+
+@click.command(name="lake")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the lake.")
+@kafka_options
+@click.option("--labels", multiple=True, metavar="PATH", help="The labels that the job has; questions look them up.")
+@click.option(
+    "--flush-interval",
+    default="1m",
+    show_default=True,
+    metavar="DURATION",
+    help="When rows become visible at the latest.",
+)
+@click.option(
+    "--flush-rows",
+    type=click.IntRange(min=1),
+    default=Writing.flush_rows,
+    show_default=True,
+    help="Rows of a partition that become visible earlier.",
+)
+@click.option("--stop-at-end", is_flag=True, help="Stop when everything that there is has been written.")
+@click.option("--accept-loss", is_flag=True, help="Go on behind messages that a topic deleted before they were read.")
+@settings_options
+@metrics_option
+def command(
+    *,
+    out: Path,
+    broker: Broker,
+    prefix: str,
+    labels: tuple[str, ...],
+    flush_interval: str,
+    flush_rows: int,
+    stop_at_end: bool,
+    accept_loss: bool,
+    settings: Settings,
+    metrics: Metrics,
+) -> None:
+    r"""Write what the streaming job attributes to a Parquet lake, until it is stopped.
+
+    Every row is written once, whatever happens: files are named by the offsets that they hold, and a new start goes on
+    behind them. Several writers with one folder share the work. graph, whois, explain and talkers read the lake while
+    it is written. Give it the settings of the job.
+
+    SIGTERM and Ctrl-C finish what is open. Where the disk is full, writing waits for room.
+
+    \b
+    Examples:
+      attribution lake --bootstrap-servers localhost:9092 --out lake
+      attribution lake --kafka-config kafka.toml --config rules.toml --out lake --flush-interval 5m --metrics-port 9100
+
+    \b
+    Exit status: 0 it was stopped, or everything is written (--stop-at-end), 1 it cannot go on,
+    2 the command was wrong.
+    """
+    writing = Writing(
+        group=open_lake(out, cluster=broker.cluster_id(), prefix=prefix, settings=settings),
+        prefix=prefix,
+        flush_s=parse_duration(flush_interval) / SECOND,
+        flush_rows=flush_rows,
+        stop_at_end=stop_at_end,
+        accept_loss=accept_loss,
+    )
+    if labels:
+        write_labels(out, labels)
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    writer = LakeWriter(out, broker, writing=writing, metrics=metrics, say=lambda text: click.echo(text, err=True))
+    writer.run(stopped.is_set)
+    rows = metrics.total("attribution_lake_rows_total")
+    click.echo(f"{rows:,.0f} rows written to {out}")
