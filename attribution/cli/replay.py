@@ -133,6 +133,8 @@ def _note(summary: Summary) -> str:
     lines += [f"read     {n:>12,}  {kind} ({name})" for (kind, name), n in sorted(ledger.rows.items())]
     lines += [f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.skipped.items())]
     lines += [f"rejected {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.rejected.items())]
+    if not summary.tally.flows:
+        lines.append("No flow was in what --flows names, so the lake has none; graph and talkers will show nothing.")
     if summary.rejected:
         lines.append(f"The rejected rows stand in {summary.lake / 'rejects.jsonl'}, each with its reason.")
     return "\n".join(lines)

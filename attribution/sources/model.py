@@ -35,7 +35,6 @@ class Block:
             Times: timestamp arrays, or int64 microseconds UTC, or ISO 8601 text. Numbers: numbers or text.
         source: the file or stream, as a person names it.
         lines: 1-based line (text) or row (Parquet, Arrow) of each row in the source; int64, same length.
-        flow_heartbeats: what the block's flows are as heartbeats; None for what the format says.
         shown_by_flows: whether these heartbeats rest on nothing but workloads that a flow log names in its flows.
     """
 
@@ -43,7 +42,6 @@ class Block:
     columns: dict[str, Any]
     source: str
     lines: npt.NDArray[np.int64]
-    flow_heartbeats: FlowHeartbeats | None = None
     shown_by_flows: bool = False
 
 

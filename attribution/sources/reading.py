@@ -135,8 +135,8 @@ class _Reader:
             batch = canonical(block, self._ledger, found.name)
             self._ledger.check(at_least=_JUDGED_FROM)
             if batch.num_rows:
-                heartbeats = block.flow_heartbeats or found.flow_heartbeats
-                yield Batch(block.kind, batch, block.source, found.name, heartbeats, block.shown_by_flows)
+                source, beats = block.source, found.flow_heartbeats
+                yield Batch(block.kind, batch, source, found.name, beats, block.shown_by_flows)
 
     def _break(self, reason: str, error: SourceError) -> None:
         self.broken = error

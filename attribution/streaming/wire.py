@@ -287,7 +287,7 @@ def _without_long_texts(block: Block, rejects: _Rejects) -> Block:
         return block
     kept = pa.array(~long)
     columns = {name: column.filter(kept) for name, column in block.columns.items()}
-    return Block(block.kind, columns, block.source, block.lines[~long], block.flow_heartbeats)
+    return Block(block.kind, columns, block.source, block.lines[~long])
 
 
 def _joined(kind: str, batches: list[Any]) -> Any:

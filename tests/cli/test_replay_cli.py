@@ -65,6 +65,12 @@ def test_the_table_says_what_was_read_and_where_the_lake_is(folder):
     assert "20  flow (native)" in text
 
 
+def test_a_run_without_a_flow_says_so(folder):
+    done = attribution("replay", "--flows", folder / "beats.jsonl", "--out", folder / "lake")
+    assert done.returncode == 0
+    assert b"No flow was in what --flows names" in done.stdout
+
+
 def test_rejected_rows_are_kept_with_their_line_and_the_status_tells(folder):
     bad = FLOW | {"remote_port": 99999}
     lines = [json.dumps(FLOW)] * 30 + [json.dumps(bad), "{broken"]

@@ -53,8 +53,6 @@ class Read:
                 table = pa.table(dict(block.columns))
                 for row, line in zip(table.to_pylist(), block.lines.tolist(), strict=True):
                     kept = {name: value for name, value in row.items() if value is not None} | {"line": line}
-                    if block.flow_heartbeats is not None:
-                        kept["flow_heartbeats"] = block.flow_heartbeats
                     self.rows[block.kind].append(kept)
 
 
