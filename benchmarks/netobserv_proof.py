@@ -108,7 +108,7 @@ def _records(paths: list[Path]) -> tuple[Any, Any]:
                     continue
                 flows.append(_placed(batch, FLOW, path, block.lines))
                 known = batch.column("local_workload").is_valid().to_numpy(zero_copy_only=False)
-                own = flow_heartbeats(batch, block.flow_heartbeats or NETOBSERV.flow_heartbeats)
+                own = flow_heartbeats(batch, NETOBSERV.flow_heartbeats)
                 beats.append(_placed(own, HEARTBEAT, path, block.lines[known]))
     if not flows:
         sys.exit("there is no flow in these files")

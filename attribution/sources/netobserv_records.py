@@ -196,12 +196,14 @@ def _owner(record: dict[str, Any], side: str) -> dict[str, Any]:
     """Workload and service of one side, and whether it is on the agent's node.
 
     A pod goes by namespace and name, a node by its name; a Service is no workload. A node's own address is also that
-    of its host-network pods, which NetObserv does not tell apart: it is the node's.
+    of its host-network pods, which NetObserv does not tell apart: it is the node's, and where one of the pods is named
+    for it all the same, nobody's.
     """
     name, space, owner, kind = (text(record[f"{side}K8S_{f}"]) for f in ("Name", "Namespace", "OwnerName", "Type"))
     is_pod, is_node = pc.equal(kind, "Pod"), pc.equal(kind, "Node")
     in_space = pc.binary_join_element_wise(space, name, "/")
-    workload = pc.case_when(pc.make_struct(is_pod, is_node), in_space, name)
+    on_host = pc.and_(is_pod, pc.equal(text(record[f"{side}Addr"]), text(record[f"{side}K8S_HostIP"])))
+    workload = null_where(pc.fill_null(on_host, False), pc.case_when(pc.make_struct(is_pod, is_node), in_space, name))
     of_owner = pc.binary_join_element_wise(space, pc.coalesce(owner, name), "/")
     service = pc.case_when(pc.make_struct(is_pod, is_node, pc.equal(kind, "Service")), of_owner, name, in_space)
     here = pc.fill_null(pc.equal(text(record[f"{side}K8S_HostIP"]), text(record["AgentIP"])), False)

@@ -203,6 +203,12 @@ def test_nodes_are_workloads_and_services_are_not():
 TRACKED = {"_HashId": "a1", "Bytes_AB": 500, "Bytes_BA": 900, "Packets_AB": 5, "Packets_BA": 9, "Interface": None}
 
 
+def test_a_host_network_pod_does_not_hold_its_nodes_address():
+    (flow,) = Read(NETOBSERV, lines(record(SrcAddr="10.0.1.7"))).flows
+    assert "local_workload" not in flow
+    assert "local_service" not in flow
+
+
 def test_a_connection_is_counted_once_by_its_summary():
     updates = [record(_RecordType=kind, **TRACKED) for kind in ("newConnection", "heartbeat")]
     end = record(_RecordType="endConnection", TimeFlowEndMs=START + 60_000, **TRACKED)
