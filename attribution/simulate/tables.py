@@ -113,13 +113,9 @@ def _masked(mask: Bools, texts: Any) -> Any:
     return texts.take(pa.array(np.arange(len(mask)), pa.int64(), mask=~mask))
 
 
-def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
-    """Flows as a canonical record batch; the local workload only where the observer's log knows it."""
-    rows = len(flows)
-    shares = texts.fleet.key_socket[texts.fleet.tenures.key[flows.local]] >= 0
-    known = np.where(shares, observers.captures_shared[flows.host], observers.captures[flows.host])
-    packets = flows.bytes_sent // 700 + 1, flows.bytes_received // 700 + 1
-    columns = {
+def _identity(texts: Texts, flows: Flows) -> dict[str, Any]:
+    """The columns by which a flow is found again in the truth."""
+    return {
         "start": _times(flows.start),
         "end": _times(flows.end),
         "local_address": texts.address(flows.local),
@@ -127,6 +123,18 @@ def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
         "remote_address": texts.address(flows.remote),
         "remote_port": pa.array(flows.remote_port, pa.int32()),
         "protocol": pa.array(flows.protocol, pa.int32()),
+        "observer": texts.host(flows.host),
+    }
+
+
+def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
+    """Flows as a canonical record batch; the local workload only where the observer's log knows it."""
+    rows = len(flows)
+    shares = texts.fleet.key_socket[texts.fleet.tenures.key[flows.local]] >= 0
+    known = np.where(shares, observers.captures_shared[flows.host], observers.captures[flows.host])
+    packets = flows.bytes_sent // 700 + 1, flows.bytes_received // 700 + 1
+    columns = {
+        **_identity(texts, flows),
         "direction": pa.array(["egress", "ingress"]).take(pa.array(flows.ingress)),
         "bytes_sent": pa.array(flows.bytes_sent),
         "bytes_received": pa.array(flows.bytes_received),
@@ -136,7 +144,6 @@ def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
         "local_workload": _masked(known, texts.workload(flows.local)),
         "local_service": _masked(known, texts.service(flows.local)),
         "hostname": pa.nulls(rows, pa.string()),
-        "observer": texts.host(flows.host),
         "region": pa.nulls(rows, pa.string()),
         "basis": pa.array(["connection", "window"]).take(pa.array(flows.window)),
     }
@@ -146,14 +153,7 @@ def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
 def truth_batch(texts: Texts, flows: Flows) -> Any:
     """The truth of flows: identity columns and both sides."""
     columns = {
-        "start": _times(flows.start),
-        "end": _times(flows.end),
-        "local_address": texts.address(flows.local),
-        "local_port": pa.array(flows.local_port, pa.int32()),
-        "remote_address": texts.address(flows.remote),
-        "remote_port": pa.array(flows.remote_port, pa.int32()),
-        "protocol": pa.array(flows.protocol, pa.int32()),
-        "observer": texts.host(flows.host),
+        **_identity(texts, flows),
         "local_workload": texts.workload(flows.local),
         "local_service": texts.service(flows.local),
         "remote_workload": texts.workload(flows.remote),
