@@ -1,0 +1,110 @@
+"""The job on a real cluster, with topics of its own: send, finish, and read what came out."""
+
+import itertools
+import json
+import time
+from pathlib import Path
+
+import pyarrow as pa
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE
+from attribution.streaming import wire
+from attribution.streaming.topics import INPUT_TOPICS, TOPICS, topic_of
+
+SCRIPT = Path(__file__).parents[2] / "jobs" / "attribute_flows.py"
+PATIENCE_S = 180
+_PREFIXES = itertools.count()
+
+
+class LiveJob:
+    """A job and its topics, whose names no other job has."""
+
+    def __init__(self, broker, cluster, folder, *, stream=None, attribution=None, labels=None, partitions=2):
+        self.cluster, self.partitions = cluster, partitions
+        self.prefix = f"{folder.name}-{next(_PREFIXES)}."
+        self.config = folder / "job.toml"
+        self.config.write_text(_toml("stream", stream or {}) + _toml("attribution", attribution or {}))
+        self.labels = []
+        if labels is not None:
+            path = folder / "labels.arrow"
+            with pa.ipc.new_file(path, labels.schema) as writer:
+                writer.write_table(labels)
+            self.labels = ["--labels", str(path)]
+        self._client = {"bootstrap.servers": broker.bootstrap, "log_level": 0}
+        admin = AdminClient(self._client)
+        config = {"retention.ms": "-1"}
+        topics = [NewTopic(topic_of(kind, prefix=self.prefix), partitions, 1, config=config) for kind in TOPICS]
+        for made in admin.create_topics(topics).values():
+            made.result()
+        self._producer = Producer(self._client | {"enable.idempotence": True})
+        self.job_id = None
+
+    def arguments(self):
+        name = ["--topic-prefix", self.prefix, "--name", f"job-{self.prefix}"]
+        kafka = ["--bootstrap-servers", self._client["bootstrap.servers"]]
+        return ["--config", str(self.config), *kafka, *name, *self.labels]
+
+    def start(self, *, parallelism=1, savepoint=None):
+        options = ["--parallelism", str(parallelism)]
+        if savepoint is not None:
+            options += ["--fromSavepoint", savepoint.as_uri()]
+        self.job_id = self.cluster.submit(SCRIPT, self.arguments(), options=options)
+        self.cluster.wait_for_state(self.job_id, "RUNNING", timeout_s=PATIENCE_S)
+
+    def stop(self):
+        """Stop with a savepoint; where it is."""
+        return self.cluster.savepoint(self.job_id, stop=True)
+
+    def send(self, kind, batch, *, span=None):
+        for message in wire.encode(kind, batch, flow_heartbeats=span):
+            self.send_value(kind, message.value, timestamp_ms=message.timestamp_ms)
+
+    def send_value(self, kind, value, *, timestamp_ms, partition=-1):
+        topic = topic_of(kind, prefix=self.prefix)
+        self._producer.produce(topic, value, timestamp=timestamp_ms, partition=partition)
+        self._producer.poll(0)
+
+    def say_time(self, timestamp_ms):
+        """Tell every partition that everything up to then has been reported."""
+        for kind in INPUT_TOPICS:
+            for partition in range(self.partitions):
+                self.send_value(kind, wire.empty(kind), timestamp_ms=timestamp_ms, partition=partition)
+        self.flush()
+
+    def flush(self):
+        assert self._producer.flush(60) == 0
+
+    def received(self, kind, rows):
+        """The first `rows` rows of an output topic, and whatever else is there with them: tables, or values of letters."""
+        consumer = Consumer(
+            self._client
+            | {"group.id": "test", "auto.offset.reset": "earliest", "enable.auto.commit": False}
+            | {"isolation.level": "read_committed"}
+        )
+        consumer.subscribe([topic_of(kind, prefix=self.prefix)])
+        found, count = [], 0
+        deadline = time.monotonic() + PATIENCE_S
+        quiet_until = None
+        while time.monotonic() < (quiet_until or deadline):
+            for message in consumer.consume(200, timeout=0.3):
+                assert message.error() is None, message.error()
+                value = message.value()
+                found.append(value if kind == DEAD_LETTER else pa.ipc.open_stream(value).read_all())
+                count += 1 if kind == DEAD_LETTER else found[-1].num_rows
+            if count >= rows and quiet_until is None:
+                quiet_until = time.monotonic() + 1
+        consumer.close()
+        assert count >= rows, f"{count} of {rows} rows of {kind}; the job: {self.cluster.failure(self.job_id)}"
+        return found
+
+    def attributed(self, rows):
+        return self.received(ATTRIBUTED_FLOW, rows)
+
+    def ranges(self, rows):
+        return self.received(OWNERSHIP_RANGE, rows)
+
+
+def _toml(table, values):
+    return "".join([f"[{table}]\n", *(f"{name} = {json.dumps(value)}\n" for name, value in values.items())])
