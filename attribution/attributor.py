@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.columns import microseconds
-from attribution.core.compaction import compact, current_names
+from attribution.core.compaction import current_names
 from attribution.core.distinct import plain
-from attribution.core.held import HeldFlows
+from attribution.core.heartbeat_store import HeartbeatStore
+from attribution.core.held import HeldFlows, by_age
 from attribution.core.resolve import Resolver, captured
 from attribution.errors import ConfigError
 from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
@@ -28,10 +29,8 @@ Sides = Literal["both", "local", "remote"]
 
 #: What a snapshot calls flows that wait, with or without their local side.
 _HELD = "held"
-_EVIDENCE = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL)
+_EVIDENCE = (ASSIGNMENT, NAME_BINDING, LABEL)
 _START_OF_TIME = -(1 << 61)
-#: Fewer heartbeats than this are not worth a compaction.
-_COMPACT_FROM = 1024
 
 
 class Attributor:
@@ -42,6 +41,8 @@ class Attributor:
 
     Args:
         settings: the settings of the rules.
+        passing: whether evidence goes on coming between batches of flows, so that each batch is judged by the evidence
+            of its own addresses, and no index of all evidence is made for it.
         sides: which sides of a flow it attributes. A stream that keeps the evidence of each address in one place
             attributes the `local` side where the evidence of the local address is, then the `remote` one; a flow that
             comes for its remote side only is one of which `local` made a half, or whose local side was captured.
@@ -51,22 +52,25 @@ class Attributor:
         counters: `late_heartbeats` (came below the watermark), `flows_held`, `flows_released`, `flows_too_old`.
     """
 
-    def __init__(self, settings: Settings, *, sides: Sides = "both") -> None:
+    def __init__(self, settings: Settings, *, sides: Sides = "both", passing: bool = False) -> None:
         self.settings = settings
         self.counters: Counter[str] = Counter()
-        self._sides = sides
+        self._sides, self._passing = sides, passing
+        self._heartbeats = HeartbeatStore(settings)
         self._evidence: dict[str, list[Any]] = {kind: [] for kind in _EVIDENCE}
         self._held = HeldFlows(settings.hold)
         self._watermark = _START_OF_TIME
         self._resolver: Resolver | None = None
-        self._compacted_rows = 0
+        self._rules: Resolver | None = None
         self._forgotten = _START_OF_TIME
 
     def observe(self, heartbeats: Any) -> None:
         """Add heartbeats: a canonical record batch or table of `schemas/heartbeat.avsc`."""
         late = int((microseconds(heartbeats.column("end")) < self._watermark).sum())
         self.counters["late_heartbeats"] += late
-        self._add(HEARTBEAT, heartbeats)
+        if heartbeats.num_rows:
+            self._heartbeats.add(_table(heartbeats))
+            self._resolver = None
 
     def observe_assignments(self, assignments: Any) -> None:
         """Add assignment events of `schemas/assignment.avsc`."""
@@ -83,36 +87,42 @@ class Attributor:
     def replace_labels(self, labels: Any) -> None:
         """Use these labels, a table of `schemas/label.avsc`, in the place of all that were observed."""
         self._evidence[LABEL] = [labels]
-        self._resolver = None
+        self._resolver = self._rules = None
 
     def _add(self, kind: str, rows: Any) -> None:
         if rows.num_rows:
-            table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
-            self._evidence[kind].append(table.select(arrow_schema(kind).names))
-            self._resolver = None
+            self._evidence[kind].append(_table(rows).select(arrow_schema(kind).names))
+            self._resolver = self._rules = None
 
     def resolver(self) -> Resolver:
         """The rules over the evidence as it is now; immutable, kept until evidence is added."""
         if self._resolver is None:
+            self._resolver = self._without_heartbeats().knowing(self._heartbeats.table())
+        return self._resolver
+
+    def _without_heartbeats(self) -> Resolver:
+        if self._rules is None:
             tables = {kind: _joined(kind, tables) for kind, tables in self._evidence.items()}
             self._evidence = {kind: [table] for kind, table in tables.items()}
-            self._resolver = Resolver(
-                heartbeats=tables[HEARTBEAT],
+            self._rules = Resolver(
+                heartbeats=arrow_schema(HEARTBEAT).empty_table(),
                 assignments=tables[ASSIGNMENT],
                 name_bindings=tables[NAME_BINDING],
                 labels=tables[LABEL],
                 settings=self.settings,
             )
-        return self._resolver
+        return self._rules
 
     def attribute(self, flows: Any) -> Any:
         """Attribute a record batch of flows with the evidence as it is now, whatever the watermark."""
+        return self._attributed(flows, self.resolver())
+
+    def _attributed(self, flows: Any, resolver: Resolver) -> Any:
         if self._sides == "both":
-            return self.resolver().attribute(flows)
+            return resolver.attribute(flows)
         if self._sides == "local":
-            return self.resolver().attribute_local(flows)
-        halves = flows if "local_method" in flows.schema.names else captured(flows)
-        return self.resolver().attribute_remote(halves)
+            return resolver.attribute_local(flows)
+        return resolver.attribute_remote(flows if "local_method" in flows.schema.names else captured(flows))
 
     def ownership_ranges(self) -> Any:
         """The ownership ranges of the evidence as it is now: a record batch of `schemas/ownership_range.avsc`."""
@@ -157,7 +167,7 @@ class Attributor:
         self._watermark = max(self._watermark, watermark)
         oldest = self._watermark - self.settings.retention if oldest is None else oldest
         attributed = self._judge(self._held.due(self._watermark))
-        if self._grown:
+        if self._heartbeats.grown:
             self.compact(oldest)
         return attributed
 
@@ -174,38 +184,42 @@ class Attributor:
         self._held.due(self._watermark)
 
     def _judge(self, released: list[Any]) -> list[Any]:
+        if self._passing:
+            released = [part for batch in released for part in by_age(batch, self.settings)]
         attributed = [self._judge_batch(batch) for batch in released]
         self.counters["flows_released"] += sum(batch.num_rows for batch in attributed)
         return attributed
 
     def _judge_batch(self, flows: Any) -> Any:
-        attributed = self.attribute(flows)
-        forgotten = microseconds(flows.column("start")) < self._forgotten
+        start = microseconds(flows.column("start"))
+        if self._passing:
+            asked = asked_addresses(flows, self._sides)
+            heartbeats = self._heartbeats.about(asked, oldest=int(start.min()))
+            attributed = self._attributed(flows, self._without_heartbeats().knowing(heartbeats))
+        else:
+            attributed = self.attribute(flows)
+        forgotten = start < self._forgotten
         if not forgotten.any():
             return attributed
         self.counters["flows_too_old"] += int(forgotten.sum())
         return too_old(attributed, forgotten, sides=self._sides)
 
-    @property
-    def _grown(self) -> bool:
-        """Whether heartbeats have doubled since they were compacted: so the cost of each stays constant."""
-        rows = sum(table.num_rows for table in self._evidence[HEARTBEAT])
-        return rows > 2 * self._compacted_rows + _COMPACT_FROM
-
     def compact(self, oldest: int) -> None:
         """Merge heartbeats, and forget evidence that no flow which starts at `oldest` (µs) or later can ask for."""
         self._forgotten = max(self._forgotten, min(oldest, self._held.earliest_start))
-        table = compact(_joined(HEARTBEAT, self._evidence[HEARTBEAT]), self.settings, oldest=self._forgotten)
-        self._evidence[HEARTBEAT] = [table]
-        self._compacted_rows = table.num_rows
-        names = current_names(_joined(NAME_BINDING, self._evidence[NAME_BINDING]), self.settings, self._forgotten)
-        self._evidence[NAME_BINDING] = [names]
+        self._heartbeats.merge(self._forgotten)
+        names = _joined(NAME_BINDING, self._evidence[NAME_BINDING])
+        current = current_names(names, self.settings, self._forgotten)
+        self._evidence[NAME_BINDING] = [current]
         self._resolver = None
+        if current.num_rows < names.num_rows:
+            self._rules = None
 
     def snapshot(self) -> bytes:
         """All state as bytes: a sequence of Arrow IPC streams, each with a header; read by `restore`."""
         sink = pa.BufferOutputStream()
-        parts = [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
+        parts = [(HEARTBEAT, self._heartbeats.table())]
+        parts += [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
         parts += [(_HELD, pa.Table.from_batches([plain(batch)])) for batch in self._held.batches]
         for kind, table in parts:
             meta = {
@@ -213,7 +227,6 @@ class Attributor:
                 "version": str(SNAPSHOT_VERSION),
                 "watermark": str(self._watermark),
                 "forgotten": str(self._forgotten),
-                "compacted_rows": str(self._compacted_rows),
             }
             marked = table.replace_schema_metadata(meta)
             with pa.ipc.new_stream(sink, marked.schema) as writer:
@@ -221,13 +234,15 @@ class Attributor:
         return sink.getvalue().to_pybytes()
 
     @classmethod
-    def restore(cls, snapshot: bytes, settings: Settings, *, sides: Sides = "both", arrived: int = 0) -> "Attributor":
+    def restore(
+        cls, snapshot: bytes, settings: Settings, *, sides: Sides = "both", passing: bool = False, arrived: int = 0
+    ) -> "Attributor":
         """An attributor in the state of `snapshot`; counters begin at zero, and the held flows arrived at `arrived`.
 
         Raises:
             ConfigError: the snapshot was written by a version that this one does not know.
         """
-        made = cls(settings, sides=sides)
+        made = cls(settings, sides=sides, passing=passing)
         source = pa.BufferReader(snapshot)
         while source.tell() < len(snapshot):
             table = pa.ipc.open_stream(source).read_all()
@@ -239,14 +254,21 @@ class Attributor:
                 )
             made._watermark = int(meta["watermark"])
             made._forgotten = int(meta["forgotten"])
-            made._compacted_rows = int(meta["compacted_rows"])
             table = table.replace_schema_metadata(None)
             if meta["kind"] == _HELD:
                 for batch in table.to_batches():
                     made._held.add(batch, arrived=arrived)
+            elif meta["kind"] == HEARTBEAT:
+                made._heartbeats.add(table)
             else:
                 made._add(meta["kind"], table)
         return made
+
+
+def asked_addresses(flows: Any, sides: Sides) -> Any:
+    """The distinct addresses, Arrow text, of the sides of flows that are attributed."""
+    names = ["local_address", "remote_address"] if sides == "both" else [f"{sides}_address"]
+    return pa.concat_arrays([flows.column(name).cast(pa.string()) for name in names]).unique()
 
 
 def too_old(attributed: Any, rows: Any, *, sides: Sides = "both") -> Any:
@@ -264,6 +286,10 @@ def too_old(attributed: Any, rows: Any, *, sides: Sides = "both") -> Any:
 
 def _text(column: Any) -> Any:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _table(rows: Any) -> Any:
+    return rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
 
 
 def _joined(kind: str, tables: list[Any]) -> Any:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import Int32, encode, microseconds, order_by, running_max, starts_of_runs
+from attribution.core.columns import Int32, Int64, encode, microseconds, order_by, running_max, starts_of_runs
 from attribution.core.names import told
 from attribution.core.sockets import SOCKETS, columns_of, held_sockets
 from attribution.schema import TIMESTAMP, arrow_schema
@@ -54,18 +54,30 @@ def compact(heartbeats: Any, settings: Settings, *, oldest: int) -> Any:
 
 
 def _forget(heartbeats: Any, settings: Settings, oldest: int) -> Any:
-    """Without the heartbeats that ended long ago, but for the last of each key within retention."""
-    end = microseconds(heartbeats.column("end"))
+    address, _ = encode(heartbeats.column("address"))
+    key = address * np.int64(SOCKETS + 1) + held_sockets(heartbeats)
+    rows = still_asked(key, microseconds(heartbeats.column("end")), settings, oldest=oldest)
+    return heartbeats if len(rows) == heartbeats.num_rows else heartbeats.take(pa.array(rows))
+
+
+def still_asked(key: Int64, end: Int64, settings: Settings, *, oldest: int) -> Int64:
+    """The heartbeats, by place, that flows which start at `oldest` (µs) or later can ask for.
+
+    Those that ended long ago are left out, but for the last of each key within retention.
+
+    Args:
+        key: a number for the key of each.
+        end: its end, µs.
+        settings: the settings of the rules.
+        oldest: start of the earliest flow.
+    """
     past = end < oldest - settings.clock_tolerance - settings.max_gap
     if not past.any():
-        return heartbeats
+        return np.arange(len(end))
     rows = np.flatnonzero(past & (end >= oldest - settings.retention))
-    address, _ = encode(heartbeats.column("address"))
-    key = address[rows] * np.int64(SOCKETS + 1) + held_sockets(heartbeats)[rows]
-    order = np.lexsort((end[rows], key))
-    rows = rows[order]
-    last = np.append(starts_of_runs(key[order])[1:], True) if len(rows) else np.zeros(0, np.bool_)
-    return heartbeats.take(pa.array(np.sort(np.concatenate([np.flatnonzero(~past), rows[last]]))))
+    rows = rows[order_by(key[rows], end[rows])]
+    last = np.append(starts_of_runs(key[rows])[1:], True) if len(rows) else np.zeros(0, np.bool_)
+    return np.sort(np.concatenate([np.flatnonzero(~past), rows[last]]))
 
 
 def current_names(bindings: Any, settings: Settings, oldest: int) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, Int64, microseconds
 
 #: Rows of a batch that is dense: smaller ones are joined, so that what is done to a batch costs what its rows cost.
@@ -99,6 +100,18 @@ class HeldFlows:
     def _join_small(self) -> None:
         self._waiting += _joined(self._small)
         self._small = []
+
+
+def by_age(flows: Any, settings: Settings) -> list[Any]:
+    """A batch of flows taken apart: those that began about when the last of them did, and those that began long before.
+
+    How far back evidence is looked at is decided by the flow that began first; few are much older than the others.
+    """
+    start = microseconds(flows.column("start"))
+    old = start < start.max() - settings.hold - settings.max_gap
+    if not old.any():
+        return [flows]
+    return [flows.filter(pa.array(~old)), flows.filter(pa.array(old))]
 
 
 def _joined(parts: list[_Waiting]) -> list[_Waiting]:

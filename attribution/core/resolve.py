@@ -1,5 +1,6 @@
 """The chain of methods: capture, heartbeats, assignment events, labels; and the columns of an attributed flow."""
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +50,18 @@ class Resolver:
     ) -> None:
         """Digest the evidence: canonical Arrow tables of the records' schemas, in any order."""
         self._settings = settings
-        self.ownership = Ownership(heartbeats, settings)
         self._names = NameIndex(name_bindings, settings)
         self._fallback = Fallback(assignments, labels, settings)
+        self._know(heartbeats)
+
+    def knowing(self, heartbeats: Any) -> "Resolver":
+        """A resolver over these heartbeats and the other evidence of this one, which is not digested again."""
+        other = copy(self)
+        other._know(heartbeats)  # noqa: SLF001 (its own class)
+        return other
+
+    def _know(self, heartbeats: Any) -> None:
+        self.ownership = Ownership(heartbeats, self._settings)
         known = self.ownership.heartbeats
         self._owners_from, self._named_from = len(known.workloads), len(known.services)
         self.workloads = pa.concat_arrays([known.workloads, self._fallback.owners])

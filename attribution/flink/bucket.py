@@ -41,7 +41,7 @@ class Bucket:
         self._settings = settings
         self._sides: Sides = sides
         self._collector = RangeCollector(settings)
-        self.attributor = Attributor(settings, sides=sides)
+        self.attributor = Attributor(settings, sides=sides, passing=True)
         self._snapshot_bytes = 0
         self._logged_bytes = 0
         for entry in log:
@@ -54,7 +54,7 @@ class Bucket:
         tag = entry[:1]
         if tag == payload.SNAPSHOT:
             state, collected = payload.unpack_snapshot(entry)
-            self.attributor = Attributor.restore(state, self._settings, sides=self._sides, arrived=now)
+            self.attributor = Attributor.restore(state, self._settings, sides=self._sides, passing=True, arrived=now)
             self._collector = RangeCollector.of_state(self._settings, collected)
             self._snapshot_bytes, self._logged_bytes = len(entry), 0
         elif tag == payload.WATERMARK:

@@ -9,8 +9,8 @@ from oracle import Evidence, attribute, ownership_ranges, unattributed
 from records import answers, batch, ownership, package_settings
 from strategies import any_history, crowded_histories, probes
 
-import attribution.attributor as attributor_module
 from attribution.attributor import Attributor
+from attribution.core import heartbeat_store
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING
 
 END_OF_TIME = 1 << 60
@@ -98,7 +98,7 @@ def test_ownership_ranges_are_those_of_the_oracle(history):
 @pytest.fixture
 def compacting(monkeypatch):
     """Compact at every step, not only when there is much to compact."""
-    monkeypatch.setattr(attributor_module, "_COMPACT_FROM", -END_OF_TIME)
+    monkeypatch.setattr(heartbeat_store, "_MERGE_FROM", -END_OF_TIME)
 
 
 @st.composite
@@ -130,10 +130,10 @@ def journeys(draw, *, on_time=True):
     return history, steps, watermarks
 
 
-def travel(journey, between_steps=lambda attributor: attributor):
+def travel(journey, between_steps=lambda attributor: attributor, *, passing=False):
     """Run a journey: (flow, its answer, what had been observed when it was released), each flow exactly once."""
     history, steps, watermarks = journey
-    attributor = Attributor(package_settings(history.settings))
+    attributor = Attributor(package_settings(history.settings), passing=passing)
     observed = dict.fromkeys((HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL, FLOW), ())
     released = {}
     for step, watermark in zip(steps, [*watermarks, END_OF_TIME], strict=True):
@@ -153,30 +153,32 @@ def travel(journey, between_steps=lambda attributor: attributor):
 
 
 @st.composite
-def restarts(draw):
+def restarts(draw, *, passing):
     """Replaces an attributor, at some steps, by what its snapshot restores."""
 
     def between_steps(attributor):
         if draw(st.booleans(), label="restart"):
-            return Attributor.restore(attributor.snapshot(), attributor.settings)
+            return Attributor.restore(attributor.snapshot(), attributor.settings, passing=passing)
         return attributor
 
     return between_steps
 
 
 @pytest.mark.usefixtures("compacting")
-@given(journeys(), restarts())
-def test_what_comes_on_time_is_answered_as_if_all_had_been_known(journey, restart):
+@pytest.mark.parametrize("passing", [False, True])
+@given(journeys(), st.data())
+def test_what_comes_on_time_is_answered_as_if_all_had_been_known(passing, journey, data):
     history = journey[0]
-    for flow, answer, _ in travel(journey, restart):
+    for flow, answer, _ in travel(journey, data.draw(restarts(passing=passing)), passing=passing):
         assert answer == attribute(history.evidence, flow, history.settings)
 
 
 @pytest.mark.usefixtures("compacting")
-@given(journeys(on_time=False), restarts())
-def test_what_comes_late_serves_the_flows_that_are_not_yet_released(journey, restart):
+@pytest.mark.parametrize("passing", [False, True])
+@given(journeys(on_time=False), st.data())
+def test_what_comes_late_serves_the_flows_that_are_not_yet_released(passing, journey, data):
     settings = journey[0].settings
-    for flow, answer, known in travel(journey, restart):
+    for flow, answer, known in travel(journey, data.draw(restarts(passing=passing)), passing=passing):
         expected = attribute(known, flow, settings)
         if "too_old" in (answer.local.reason, answer.remote.reason):
             event("too_old")

@@ -77,7 +77,7 @@ class LiveJob:
         assert self._producer.flush(60) == 0
 
     def received(self, kind, rows):
-        """The first `rows` rows of an output topic, and whatever else is there with them: tables, or values of letters."""
+        """All that an output topic holds when it has `rows` rows: tables, or the values of dead letters."""
         consumer = Consumer(
             self._client
             | {"group.id": "test", "auto.offset.reset": "earliest", "enable.auto.commit": False}

@@ -1,7 +1,6 @@
 """The job on a real cluster and a real broker gives, row for row, what the attributor gives in memory."""
 
 import random
-from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -52,8 +51,8 @@ class Input:
         """Pieces of at most so many rows, all kinds side by side, in the order in which they were reported."""
         pieces = []
         for kind, table in self.tables.items():
-            table = table.sort_by(TIME[kind])
-            pieces += [(kind, table.slice(at, rows)) for at in range(0, table.num_rows, rows)]
+            ordered = table.sort_by(TIME[kind])
+            pieces += [(kind, ordered.slice(at, rows)) for at in range(0, table.num_rows, rows)]
         return sorted(pieces, key=lambda piece: max(end_of(*piece)))
 
 

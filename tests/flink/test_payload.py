@@ -12,7 +12,8 @@ from attribution.schema import FLOW, HEARTBEAT, OWNERSHIP_RANGE, arrow_schema
 @pytest.mark.parametrize("encode", [True, False])
 def test_rows_come_back_as_they_were(encode):
     rows = batch(HEARTBEAT, [Heartbeat("10.0.0.1", None, "w", None, 1, 2)])
-    given = rows.set_column(2, "workload", rows.column("workload").dictionary_encode()) if encode else rows
+    place = rows.schema.get_field_index("workload")
+    given = rows.set_column(place, "workload", rows.column("workload").dictionary_encode()) if encode else rows
     kind, found = payload.unpack_rows(payload.pack_rows(HEARTBEAT, given))
     assert kind == HEARTBEAT
     assert found.to_pylist() == rows.to_pylist()
