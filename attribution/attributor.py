@@ -124,9 +124,13 @@ class Attributor:
             return resolver.attribute_local(flows)
         return resolver.attribute_remote(flows if "local_method" in flows.schema.names else captured(flows))
 
-    def ownership_ranges(self) -> Any:
-        """The ownership ranges of the evidence as it is now: a record batch of `schemas/ownership_range.avsc`."""
-        return self.resolver().ownership.ranges()
+    def ownership_ranges(self, *, several: str | None = None) -> Any:
+        """The ownership ranges of the evidence as it is now: a record batch of `schemas/ownership_range.avsc`.
+
+        Args:
+            several: service of a range whose heartbeats name several, as of `Ownership.ranges`.
+        """
+        return self.resolver().ownership.ranges(several=several)
 
     @property
     def watermark(self) -> int:

@@ -88,19 +88,26 @@ class Ownership:
             service[rows] = self.evidence.services.named(owner, x, y)
         return service
 
-    def ranges(self) -> Any:
-        """All ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, socket and time."""
+    def ranges(self, *, several: str | None = None) -> Any:
+        """All ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, socket and time.
+
+        Args:
+            several: service of a range whose heartbeats name several; who joins ranges must tell that from none.
+        """
         ranges, keys = self.evidence.ranges, self.evidence.keys
         own = np.flatnonzero((ranges.group < keys.addresses) | (ranges.group >= keys.first_socket))
         address, socket = self._addressed(ranges.group[own])
         order = order_by(address, socket, ranges.start[own])
         own, address = own[order], address[order]
+        # Heartbeats that do not agree on a service and leave none: they name more than one.
+        differ = ~ranges.uniform[own] & (ranges.service[own] < 0)
+        service = _named(self.heartbeats.services, ranges.service[own])
         schema = arrow_schema("ownership_range")
         columns = {
             "address": pc.take(self.heartbeats.addresses, pa.array(address)),
             **columns_of(socket[order]),
             "workload": pc.take(self.heartbeats.workloads, pa.array(ranges.workload[own])),
-            "service": _named(self.heartbeats.services, ranges.service[own]),
+            "service": pc.if_else(pa.array(differ), pa.scalar(several, pa.string()), service),
             "start": _time(ranges.start[own]),
             "end": _time(ranges.end[own]),
             "longest_gap": pa.array(ranges.longest_gap[own]),

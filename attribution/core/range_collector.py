@@ -11,6 +11,9 @@ from attribution.core.columns import encode, microseconds, running_max, starts_o
 from attribution.core.sockets import held_sockets
 from attribution.schema import TIMESTAMP, arrow_schema
 
+#: In the place of a service, which is never empty: the range's heartbeats name several. It is given out as null.
+SEVERAL = ""
+
 
 class RangeCollector:
     """Joins the ranges of one slab with those of the next.
@@ -37,7 +40,12 @@ class RangeCollector:
         return made
 
     def collect(self, ranges: Any, *, known_to: int) -> Any:
-        """Take the ranges of a slab; return, as a table, those that nothing after `known_to` (µs) can extend."""
+        """Take the ranges of a slab; return, as a table, those that nothing after `known_to` (µs) can extend.
+
+        Args:
+            ranges: a record batch as of `Ownership.ranges`, `SEVERAL` where a range has several services.
+            known_to: up to when evidence is complete.
+        """
         table = pa.Table.from_batches([ranges])
         if self._closed_before is not None:
             # Remains of what was given out already.
@@ -47,7 +55,10 @@ class RangeCollector:
         over = pa.array(microseconds(table.column("end")) < closed_before)
         self._open = table.filter(pc.invert(over))
         self._closed_before = closed_before
-        return table.filter(over)
+        table = table.filter(over)
+        place = table.schema.get_field_index("service")
+        named = pc.if_else(pc.equal(table.column(place), SEVERAL), pa.scalar(None, pa.string()), table.column(place))
+        return table.set_column(place, table.schema.field(place), named)
 
 
 def join(ranges: Any, settings: Settings) -> Any:
@@ -72,8 +83,18 @@ def join(ranges: Any, settings: Settings) -> Any:
     columns = {name: ranges.column(name).take(pa.array(begin)) for name in ranges.schema.names}
     columns["end"] = pa.array(reach[finish]).cast(TIMESTAMP)
     columns["longest_gap"] = pa.array(np.maximum.reduceat(longest, begin))
+    columns["service"] = _services(ranges.column("service"), begin)
     columns["holes"] = _holes(ranges.column("holes").combine_chunks(), begin)
     return pa.table(columns, schema=ranges.schema)
+
+
+def _services(services: Any, begin: Any) -> Any:
+    """The one service that the ranges from each `begin` on name; null where none does, `SEVERAL` where they differ."""
+    number, names = encode(services)
+    largest = np.maximum.reduceat(number, begin)
+    smallest = np.minimum.reduceat(np.where(number < 0, np.int32(len(names)), number), begin)
+    named = pc.take(names, pa.array(largest, mask=largest < 0))
+    return pc.if_else(pa.array((largest >= 0) & (largest != smallest)), SEVERAL, named)
 
 
 def _holes(holes: Any, begin: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from attribution.attributor import Attributor, Sides
 from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER
-from attribution.core.range_collector import RangeCollector
+from attribution.core.range_collector import SEVERAL, RangeCollector
 from attribution.flink import payload
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
 
@@ -87,7 +87,7 @@ class Bucket:
         if self._sides == "remote":
             last = attributor.watermark >= NEVER_AFTER
             known_to = NEVER_AFTER if last else attributor.watermark
-            ranges = self._collector.collect(attributor.ownership_ranges(), known_to=known_to)
+            ranges = self._collector.collect(attributor.ownership_ranges(several=SEVERAL), known_to=known_to)
         attributor.compact(attributor.watermark - self._settings.retention)
         entry = payload.pack_snapshot(attributor.snapshot(), *self._collector.state)
         self._snapshot_bytes, self._logged_bytes = len(entry), 0

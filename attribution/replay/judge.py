@@ -13,7 +13,7 @@ import pyarrow as pa
 from attribution.attributor import Attributor
 from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, microseconds
-from attribution.core.range_collector import RangeCollector
+from attribution.core.range_collector import SEVERAL, RangeCollector
 from attribution.core.resolve import Resolver
 from attribution.io.lake import write_table
 from attribution.io.partitions import DailyWriter, HourlyWriter
@@ -126,7 +126,7 @@ class Judge:
                 self._attributor.hold(batch)
                 write(self._attributor.advance(known_to, oldest=slab.start if number else -NEVER_AFTER))
             write(self._attributor.advance(known_to, oldest=NEVER_AFTER if last else slabs[number + 1].start))
-            self._write_ranges(collector.collect(self._attributor.ownership_ranges(), known_to=known_to))
+            self._write_ranges(collector.collect(self._attributor.ownership_ranges(several=SEVERAL), known_to=known_to))
         writer.close()
         flows.close()
 
