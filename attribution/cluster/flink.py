@@ -1,6 +1,5 @@
 """A real Flink standalone cluster on loopback: a JobManager, TaskManagers, and, where it must survive, a ZooKeeper."""
 
-import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ import psutil
 
 from attribution.cluster import flink_settings
 from attribution.cluster.flink_rest import FlinkRest
-from attribution.cluster.processes import JAVA, Server, end_processes, free_ports, port_is_free
+from attribution.cluster.processes import Server, end_processes, free_ports, port_is_free
 from attribution.errors import ClusterError
 
 _SUBMITTED = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
@@ -261,13 +260,13 @@ def _survival(folder: Path, zookeeper_port: int) -> dict[str, str]:
 def _zookeeper(folder: Path, environment: Mapping[str, str], port: int) -> Server:
     settings = folder / "conf" / "zoo.cfg"
     settings.write_text(
-        f"dataDir={folder / 'zookeeper'}\nclientPort={port}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n",
+        f"dataDir={folder / 'zookeeper'}\nclientPort={port}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n"
+        "server.1=127.0.0.1:2888:3888\n",  # never used by one server alone, but Flink's script asks for it
         encoding="utf-8",
     )
-    main = "org.apache.flink.shaded.zookeeper3.org.apache.zookeeper.server.ZooKeeperServerMain"
-    class_path = os.pathsep.join(map(str, sorted((folder / "lib").glob("*.jar"))))
-    command = [str(JAVA), "-Xmx128m", "-cp", class_path, main, str(settings)]
-    return Server("the ZooKeeper of Flink", folder / "log" / "zookeeper.out", command, environment)
+    # Not `zookeeper.sh`: that keeps a shell between us and the server.
+    command = ["flink-console.sh", "zookeeper", "--zkConfigFile", str(settings), "--peerId", "1"]
+    return _script("ZooKeeper", folder, {**environment, "JVM_ARGS": "-Xmx128m"}, command)
 
 
 def _is_worker(process: psutil.Process) -> bool:

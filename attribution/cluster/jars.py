@@ -1,12 +1,17 @@
 """The pinned jars: each fetched once by its Maven coordinate, kept in a cache, and held to its SHA-256.
 
-`jars.lock.json` holds coordinates and hashes. `python -m attribution.cluster.jars` writes it anew from `versions.py`.
+`jars.lock.json` holds coordinates and hashes.
+
+    python -m attribution.cluster.jars lock                  write it anew from versions.py
+    python -m attribution.cluster.jars copy connector DIR    put a set of jars somewhere, as for an image
 """
 
+import argparse
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +96,7 @@ def _jar(maven: MavenContext, coordinate: str, sha256: str) -> Path:
         file.unlink()
         raise ClusterError(
             f"{coordinate} is not the jar that was locked: SHA-256 {found}, expected {sha256}. Do not run it. Where "
-            "the version was changed on purpose, write the lock anew: python -m attribution.cluster.jars"
+            "the version was changed on purpose, write the lock anew: python -m attribution.cluster.jars lock"
         )
     return file
 
@@ -109,5 +114,22 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("lock")
+    copy = verbs.add_parser("copy")
+    copy.add_argument("set", choices=SETS)
+    copy.add_argument("folder", type=Path)
+    given = parser.parse_args(arguments)
+    if given.verb == "lock":
+        write_lock()
+        return
+    given.folder.mkdir(parents=True, exist_ok=True)
+    for file in jars(given.set):
+        shutil.copy(file, given.folder)
+
+
 if __name__ == "__main__":
-    write_lock()
+    main()

@@ -39,6 +39,11 @@ def test_a_jar_that_is_not_there_is_fetched_and_one_that_is_damaged_is_fetched_a
     assert file.read_bytes() == whole
 
 
+def test_a_set_of_jars_can_be_put_where_an_image_has_them(tmp_path):
+    module.main(["copy", "connector", str(tmp_path / "lib")])
+    assert [file.name for file in (tmp_path / "lib").iterdir()] == [file.name for file in jars("connector")]
+
+
 def test_a_jar_that_is_there_needs_no_network(tmp_path, locked, monkeypatch):
     jars("some", lock=locked(), folder=tmp_path / "cache")
     monkeypatch.setattr(module.MavenContext, "project", None)
