@@ -15,7 +15,7 @@ from attribution.cluster.processes import Server, end_processes, free_ports, por
 from attribution.errors import ClusterError
 
 _SUBMITTED = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
-_SUBMIT_TIMEOUT_S = 180
+_SUBMIT_TIMEOUT_S = 300
 _WORKER = "pyflink.fn_execution.beam"
 
 

@@ -43,7 +43,7 @@ class FlinkRest:
         """State of each job by its id: ``RUNNING``, ``RESTARTING``, ``FAILED`` and so on."""
         return {job["id"]: job["status"] for job in self.rest("/jobs")["jobs"]}
 
-    def wait_for_state(self, job_id: str, *states: str, timeout_s: float = 120) -> str:
+    def wait_for_state(self, job_id: str, *states: str, timeout_s: float = 300) -> str:
         """Wait until a job is in one of these states, and, for ``RUNNING``, all of its tasks are; returns the state.
 
         Raises:
@@ -89,7 +89,7 @@ class FlinkRest:
                     found[f"{vertex['name']}/{metric['id']}"] = float(metric["value"])
         return found
 
-    def savepoint(self, job_id: str, *, stop: bool, folder: Path | None = None, timeout_s: float = 120) -> Path:
+    def savepoint(self, job_id: str, *, stop: bool, folder: Path | None = None, timeout_s: float = 300) -> Path:
         """Take a savepoint, and end the job with it where `stop` is set; returns the savepoint's folder.
 
         Args:

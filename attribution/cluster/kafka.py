@@ -16,7 +16,7 @@ from attribution.cluster.processes import JAVA, Server, free_ports, port_is_free
 from attribution.errors import ClusterError
 
 _STARTED = "Kafka Server started"
-_FORMAT_TIMEOUT_S = 60
+_FORMAT_TIMEOUT_S = 120
 _LOG_SETTINGS = """\
 appender.console.type = Console
 appender.console.name = console

@@ -43,7 +43,7 @@ class Topics:
             self.producer.produce("in", f"message {number}")
             self.expected.append(f"MESSAGE {number}")
         assert self.producer.flush(30) == 0
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while len(self.received) < len(self.expected) and time.monotonic() < deadline:
             self.received += [message.value().decode() for message in self.consumer.consume(100, timeout=0.2)]
         assert sorted(self.received) == sorted(self.expected)
@@ -136,12 +136,12 @@ def test_a_job_goes_on_from_a_savepoint_with_another_parallelism_submitted_throu
 def test_a_cluster_can_be_there_for_one_job_alone(tmp_path, topics):
     job = ["--python", str(SCRIPT), *topics.arguments("application")]
     with FlinkCluster.start(tmp_path, job=job) as cluster:
-        wait_until(cluster.jobs, "the job to be there", timeout_s=60)
+        wait_until(cluster.jobs, "the job to be there", timeout_s=300)
         (job_id,) = cluster.jobs()
         cluster.wait_for_state(job_id, "RUNNING")
         topics.pass_through()
         assert cluster.savepoint(job_id, stop=True).exists()
-        wait_until(lambda: not cluster.job_manager.running, "the cluster to end with its job", timeout_s=60)
+        wait_until(lambda: not cluster.job_manager.running, "the cluster to end with its job", timeout_s=300)
 
 
 def test_a_script_that_fails_is_told_with_what_it_printed(cluster):
