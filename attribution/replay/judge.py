@@ -46,7 +46,7 @@ class Judge:
 
     def __init__(self, collection: Collection, folder: Path, settings: Settings, limits: Limits) -> None:
         self._collection, self._folder = collection, folder
-        self._settings, self._workers = settings, limits.workers
+        self._settings, self._limits = settings, limits
         self._attributor = Attributor(settings)
         self._ranges = DailyWriter(folder / "ownership_ranges")
         self.tally = Tally()
@@ -66,7 +66,7 @@ class Judge:
             self._by_slabs(report)
 
     def _at_once(self, report: Report) -> None:
-        """All evidence is known: batches in any order on all workers, the first of them read while it is digested."""
+        """All evidence is known: batches in any order on all workers; while it is digested, flows are read ahead."""
         writers = _Writers(self._folder / "attributed_flows")
         lock = Lock()
 
@@ -79,14 +79,16 @@ class Judge:
         def write_ranges() -> None:
             self._write_ranges(pa.Table.from_batches([digested.result().ownership.ranges()]))
 
-        with ThreadPoolExecutor(self._workers) as pool:
+        with ThreadPoolExecutor(self._limits.workers) as pool:
             digested = pool.submit(self._digest)
-            under_way: deque[Future[None]] = deque()
+            under_way: deque[Future[None]] = deque([pool.submit(write_ranges)])
+            read = 0
             for flows in self._collection.flows():
                 under_way.append(pool.submit(work, flows))
-                if len(under_way) > _AHEAD * self._workers:
-                    under_way.popleft().result()
-            under_way.append(pool.submit(write_ranges))
+                read += flows.nbytes
+                if digested.done() or read > self._limits.flow_bytes:
+                    while len(under_way) > _AHEAD * self._limits.workers:
+                        under_way.popleft().result()
             for future in under_way:
                 future.result()
             list(pool.map(HourlyWriter.close, writers.all))
