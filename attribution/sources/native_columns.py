@@ -115,7 +115,8 @@ def _open(source: Any) -> Any:
         is_text = chunk.path_in_schema in _TEXT and chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
         if is_text and chunk.total_uncompressed_size < _FEW_BYTES * chunks.num_rows:
             few.append(chunk.path_in_schema)
-    return pq.ParquetFile(source, metadata=file.metadata, read_dictionary=few, pre_buffer=True)
+    # Buffered ahead, the whole file would stay in memory until its last row group is read.
+    return pq.ParquetFile(source, metadata=file.metadata, read_dictionary=few, pre_buffer=False)
 
 
 def _batches(file: Any, fields: Sequence[str]) -> Iterator[Any]:

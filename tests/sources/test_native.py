@@ -5,6 +5,7 @@ import io
 import json
 import os
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +15,7 @@ from memory_input import MemoryInput
 
 from attribution import schema
 from attribution.errors import SourceError
-from attribution.sources import Ledger, read
+from attribution.sources import Ledger, native_columns, read
 from attribution.sources.json_objects import object_lines
 from attribution.sources.native import Native, is_native_flows, parquet_heartbeats
 
@@ -308,6 +309,29 @@ def test_text_with_few_values_comes_dictionary_encoded_from_parquet_and_other_te
     (batch,) = Read(tmp_path / "x", parquet(table)).batches
     assert pa.types.is_dictionary(batch.batch.column("region").type)
     assert batch.batch.column("local_workload").type == pa.string()
+
+
+def test_a_column_whose_dictionary_overflowed_comes_plain(tmp_path):
+    rows = [FLOW | {"region": "r", "local_workload": f"w{n:06}"} for n in range(2000)]
+    content = parquet(pa.Table.from_pylist(rows), dictionary_pagesize_limit=100)
+    (batch,) = Read(tmp_path / "x", content).batches
+    assert pa.types.is_dictionary(batch.batch.column("region").type)
+    assert batch.batch.column("local_workload").type == pa.string()
+
+
+def test_of_a_parquet_file_only_what_is_being_read_is_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(native_columns, "_ROWS", 5_000)
+    rows, path = 200_000, tmp_path / "flows.parquet"
+    names = pa.array(np.random.default_rng(1).integers(0, 1 << 62, rows)).cast(pa.string())
+    table = pa.table({name: [value] * rows for name, value in FLOW.items()} | {"local_workload": names})
+    pq.write_table(table, path, row_group_size=5_000)
+    del table, names
+    before, most = pa.total_allocated_bytes(), 0
+    for batch in parquet_heartbeats(path):
+        most = max(most, pa.total_allocated_bytes() - before)
+        rows -= batch.num_rows
+    assert rows == 0
+    assert most < path.stat().st_size / 2
 
 
 def test_a_dictionary_that_holds_a_value_twice_does_not_make_two_of_it(tmp_path):
