@@ -3,18 +3,19 @@
     python benchmarks/replay.py                       # the comparison, then growth
     python benchmarks/replay.py --flows 20000000 --engines ours --rounds 1
 
-Engines take turns; only ratios mean something on a shared machine. The floor is DuckDB's copy of the flows. Memory is
-the largest resident set of the engine's process.
+Engines take turns; only ratios mean something on a shared machine, and those of processor time more than those of
+waiting. The floor is DuckDB's copy of the flows. Memory is the largest resident set of the engine's process.
 """
 
 import argparse
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
 from engines import ENGINES
 from fleet_input import Size, make
@@ -24,8 +25,16 @@ FLOOR = "duckdb_copy"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def run(engine: str, flows: Path, beats: Path, folder: Path) -> tuple[float, int]:
-    """Seconds and peak bytes of one engine in a process of its own."""
+class Cost(NamedTuple):
+    """What one run of an engine took."""
+
+    seconds: float
+    cpu: float
+    peak: int
+
+
+def run(engine: str, flows: Path, beats: Path, folder: Path) -> Cost:
+    """The cost of one engine, in a process of its own: wall and CPU seconds, bytes."""
     out = folder / f"out-{engine}"
     shutil.rmtree(out, ignore_errors=True)
     out.unlink(missing_ok=True)
@@ -42,29 +51,31 @@ def run(engine: str, flows: Path, beats: Path, folder: Path) -> tuple[float, int
         shutil.rmtree(out)
     else:
         out.unlink()
-    return seconds, usage.ru_maxrss * 1024
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def compare(size: Size, engines: list[str], rounds: int, folder: Path) -> None:
     flows, beats = make(folder / "input", size)
     print(f"\n{size}; {rounds} rounds in turn; {os.cpu_count()} cores")
-    seconds: dict[str, list[float]] = {engine: [] for engine in engines}
-    peak = dict.fromkeys(engines, 0)
+    costs: dict[str, list[Cost]] = {engine: [] for engine in engines}
     for _ in range(rounds):
         for engine in engines:
-            taken, memory = run(engine, flows, beats, folder)
-            seconds[engine].append(taken)
-            peak[engine] = max(peak[engine], memory)
-    print(f"{'engine':<28}{'seconds':>9}{'flows/s':>12}{'to floor':>10}{'peak MiB':>10}")
-    for engine in engines:
-        median = statistics.median(seconds[engine])
-        floor = seconds.get(FLOOR)
-        ratio = statistics.median(a / b for a, b in zip(seconds[engine], floor, strict=True)) if floor else float("nan")
-        print(f"{engine:<28}{median:>9.2f}{size.flows / median:>12,.0f}{ratio:>10.2f}{peak[engine] / 2**20:>10,.0f}")
+            costs[engine].append(run(engine, flows, beats, folder))
+    floor = costs.get(FLOOR)
+    print(f"{'engine':<28}{'seconds':>9}{'flows/s':>12}{'to floor':>10}{'CPU s':>8}{'to floor':>10}{'peak MiB':>10}")
+    for engine, found in costs.items():
+        seconds, cpu, peak = (median(values) for values in zip(*found, strict=True))
+        ratios = ["", ""]
+        if floor:
+            ratios = [f"{median(a[i] / b[i] for a, b in zip(found, floor, strict=True)):.2f}" for i in (0, 1)]
+        print(
+            f"{engine:<28}{seconds:>9.2f}{size.flows / seconds:>12,.0f}{ratios[0]:>10}{cpu:>8.2f}{ratios[1]:>10}"
+            f"{peak / 2**20:>10,.0f}"
+        )
 
 
 def grow(full: Size, rounds: int, folder: Path) -> None:
-    """Cost of ours as one thing at a time grows tenfold, up to the full size."""
+    """CPU seconds of ours as one thing at a time grows tenfold, up to the full size."""
     tenth = {
         "flows": Size(full.flows // 10, full.ranges, full.addresses),
         "ranges": Size(full.flows, full.ranges // 10, full.addresses // 10),
@@ -76,9 +87,9 @@ def grow(full: Size, rounds: int, folder: Path) -> None:
         ratios, taken = [], {}
         for _ in range(rounds):
             for size, (flows, beats) in inputs.items():
-                taken[size] = run("ours", flows, beats, folder)[0]
+                taken[size] = run("ours", flows, beats, folder).cpu
             ratios.append(taken[full] / taken[small])
-        print(f"  {what:<10} {taken[small]:>7.2f} s -> {taken[full]:>7.2f} s  ({statistics.median(ratios):.2f} times)")
+        print(f"  {what:<10} {taken[small]:>7.2f} s -> {taken[full]:>7.2f} s  ({median(ratios):.2f} times)")
 
 
 def main() -> None:

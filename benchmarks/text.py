@@ -24,7 +24,6 @@ import duckdb
 from fleet_input import Size, make
 from replay import ENVIRONMENT
 
-
 VPC = (
     "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
 )
