@@ -17,6 +17,7 @@ from attribution.streaming.kafka_settings import KafkaSettings
 ANSWER_S = 15.0
 
 _INSTALL = "pip install 'flow-attribution[kafka]'"
+_TRY_S = 1.0
 _PAUSE_S = 0.1
 _QUIET = {"log_level": 0}
 
@@ -39,13 +40,18 @@ class TopicState:
 class Complaints:
     """Keeps what a client complained about last; its `error_cb`."""
 
+    #: What waiting does not mend.
+    _LASTING = ("_AUTHENTICATION", "_SSL")
+
     def __init__(self) -> None:
         self.last = ""
+        self.lasting = False
 
     def __call__(self, error: Any) -> None:
         """Keep it, unless it only follows from what was said before, which is more telling."""
         if not self.last or error.name() != "_ALL_BROKERS_DOWN":
             self.last = error.str()
+        self.lasting = self.lasting or error.name() in self._LASTING
 
 
 class Broker:
@@ -167,12 +173,16 @@ class Broker:
     def _reached(self, kind: Callable[[dict[str, Any]], Any], config: Mapping[str, Any]) -> Any:
         with self.asking("connect to Kafka"):
             client = kind({**self._config, **config, "error_cb": self.complaints})
-            try:
-                client.list_topics(timeout=ANSWER_S)
-            except self._library.KafkaException:
-                client.poll(0)  # hands over the complaints
-                raise
-        return client
+            until = time.monotonic() + ANSWER_S
+            while True:
+                try:
+                    client.list_topics(timeout=_TRY_S)
+                except self._library.KafkaException:
+                    client.poll(0)  # hands over the complaints
+                    if self.complaints.lasting or time.monotonic() > until:
+                        raise
+                else:
+                    return client
 
 
 def _library() -> Any:

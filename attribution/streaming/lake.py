@@ -5,6 +5,7 @@ keeps; those are committed all the same, for tools that show how far a group has
 share the topics' partitions: Kafka gives each partition to one of them, and a lock in the folder makes sure of it.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,8 +140,8 @@ class LakeWriter:
             self._finish_all()
         except OSError as error:
             raise LakeError(
-                f"cannot write the lake {self._lake}: {error.strerror or error}; nothing is lost: make room and start "
-                "again, and what is missing will be read again"
+                f"cannot write the lake {self._lake}: {_why(error)}; nothing is lost: make room and start again, and "
+                "what is missing will be read again"
             ) from None
         finally:
             self._close()
@@ -209,7 +210,7 @@ class LakeWriter:
             )
         self._metrics.add("attribution_lake_lost_messages_total", lost, topic=place[0])
         self._say(f"{found}: {lost} messages are lost")
-        self._consumer.seek(self._broker.place(*place, first))
+        self._go_to(place, first)
 
     # Files
 
@@ -252,8 +253,8 @@ class LakeWriter:
         self._metrics.set("attribution_lake_waiting", 1)
         if not self._pause_s:
             self._say(
-                f"cannot write the lake {self._lake}: {error.strerror or error}. Nothing is lost: writing goes on when "
-                "there is room again"
+                f"cannot write the lake {self._lake}: {_why(error)}. Nothing is lost: writing goes on when it can be "
+                "written again"
             )
         for partition in self._partitions.values():
             partition.opened, partition.ended = None, False
@@ -273,9 +274,15 @@ class LakeWriter:
         self._metrics.set("attribution_lake_waiting", 0)
 
     def _seek(self, place: _Place, files: PartitionFiles) -> None:
-        position = self._broker.place(*place, _BEGINNING if files.position is None else files.position)
-        self._consumer.seek(position)
-        self._consumer.resume([position])
+        self._go_to(place, _BEGINNING if files.position is None else files.position)
+
+    def _go_to(self, place: _Place, offset: int) -> None:
+        """Read on from an offset; what was read ahead is dropped."""
+        where = [self._broker.place(*place, offset)]
+        # Not `seek`, which a partition refuses whose offset was not found, or that was assigned a moment ago.
+        self._consumer.incremental_unassign(where)
+        self._consumer.incremental_assign(where)
+        self._consumer.resume(where)
 
     # Partitions
 
@@ -346,3 +353,8 @@ class LakeWriter:
                 partition.files.release()
         self._partitions.clear()
         self._consumer.close()
+
+
+def _why(error: OSError) -> str:
+    """What the system says; Arrow wraps it into words of its own."""
+    return os.strerror(error.errno) if error.errno else str(error)

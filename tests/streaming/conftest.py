@@ -1,6 +1,6 @@
 """A real broker for all tests of a process, and topics of its own for each test."""
 
-import itertools
+import secrets
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -9,8 +9,6 @@ from attribution.cluster.kafka import Broker as RealBroker
 from attribution.streaming.broker import Broker
 from attribution.streaming.kafka_settings import KafkaSettings
 from attribution.streaming.topic_setup import create_topics
-
-_NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +25,7 @@ def broker(real_broker):
 @pytest.fixture
 def prefix(broker):
     """The prefix of topics that were made for this test, with three partitions each."""
-    prefix = f"test{next(_NUMBERS)}."
+    prefix = f"test-{secrets.token_hex(4)}."
     create_topics(broker, prefix=prefix, partitions=3)
     return prefix
 
