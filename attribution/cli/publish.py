@@ -39,7 +39,9 @@ _BY_SETTINGS = "by settings"
 @kafka_options
 @click.option("--pace", metavar="FACTORx", help="Send as fast as time went by: 1x, or 60x for an hour a minute.")
 @click.option(
-    "--period", default="10s", show_default=True, metavar="DURATION", help="How finely rows are ordered by time."
+    "--period",
+    metavar="DURATION",
+    help="How finely evidence and flows take turns; longer makes denser messages.  [default: 10s with --pace, else 1m]",
 )
 @click.option(
     "--finish",
@@ -71,7 +73,7 @@ def command(
     broker: Broker,
     prefix: str,
     pace: str | None,
-    period: str,
+    period: str | None,
     finish: str | None,
     max_rejected_share: float,
     rejects: Path | None,
@@ -100,7 +102,7 @@ def command(
         raise click.UsageError("nothing to publish: give --flows, --heartbeats, --assignments or --name-bindings")
     sending = Sending(
         prefix=prefix,
-        period=_period(period),
+        period=_period(period or ("10s" if pace else "1m")),
         pace=_pace(pace),
         finish=None if finish is None else finish_after(settings) if finish == _BY_SETTINGS else parse_duration(finish),
     )
