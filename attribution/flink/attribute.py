@@ -1,5 +1,6 @@
 """The job's keyed operator: evidence and held flows of a bucket in state, released by event time."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,9 +29,11 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
     State is the log of `Bucket`. What is in memory is made of it when a bucket is first touched, so a worker that is
     killed, or a key that moves to another one, loses nothing.
 
-    A due flow does not go out at once, but in the bucket's next *round*, at most `round_interval` later: one timer of
-    the watermark per row would make batches of one row. Rounds run on processing time; which evidence a flow is judged
-    by does not depend on when its round comes, only whether it was due.
+    A due flow does not go out at once, but in the bucket's next *round*: one timer of the watermark per row would make
+    batches of one row. A round costs mostly what is known about the addresses asked for, however few the flows, so the
+    next one waits `round_interval`, or longer, until rounds take no more than half of the worker's time: under load
+    flows go out later and cheaper. Rounds run on processing time; which evidence a flow is judged by does not depend on
+    when its round comes, only whether it was due.
 
     Args:
         sides: `local`, whose output is entries for the other stage, or `remote`, whose output is Kafka values of
@@ -76,8 +79,11 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
             if kept.round_timer is not None and timestamp >= kept.round_timer:
                 kept.round_timer = None
             over = False
-        if over or now >= kept.last_round + self._options.round_interval // _MILLISECOND:
+        if over or now >= kept.next_round:
+            begun = time.monotonic()
             yield from self._round(kept, _microseconds(timers.current_watermark()), now)
+            took_ms = int((time.monotonic() - begun) * 1000)
+            kept.next_round = now + max(self._options.round_interval // _MILLISECOND, 2 * took_ms * len(self._buckets))
         self._plan(kept, timers, now)
 
     def _kept(self, number: int, now: int) -> "_Kept":
@@ -89,7 +95,6 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
     def _round(self, kept: "_Kept", watermark: int, now: int) -> Iterator[Any]:
         """Let out what is due, and what has waited too long; settle where that pays."""
         bucket, attributor = kept.bucket, kept.bucket.attributor
-        kept.last_round = now
         due = attributor.advance(watermark)
         given_up = attributor.give_up(now - self._options.give_up_after // _MILLISECOND)
         for rows in (*due, *given_up):
@@ -130,7 +135,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         if attributor.held:
             wanted.append(now + self._options.give_up_after // _MILLISECOND)
             if due <= timers.current_watermark():
-                wanted.append(kept.last_round + self._options.round_interval // _MILLISECOND)
+                wanted.append(kept.next_round)
             elif kept.event_timer is None or due < kept.event_timer:
                 kept.event_timer = due
                 timers.register_event_time_timer(due)
@@ -147,7 +152,7 @@ class _Kept:
         self.bucket = bucket
         self.event_timer: int | None = None
         self.round_timer: int | None = None
-        self.last_round = 0
+        self.next_round = 0
         self.last_settled = now
         self.settled_at = bucket.attributor.watermark
 

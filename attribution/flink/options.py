@@ -20,7 +20,8 @@ class StreamOptions:
         idle_after: how long a partition may say nothing before the others go on without it.
         give_up_after: how long a flow waits for a watermark that stands still; then it goes out with the evidence
             there is.
-        round_interval: shortest time between two releases of one bucket. It makes batches dense and results late.
+        round_interval: shortest time between two releases of one bucket; it grows by itself under load. It makes
+            batches dense and results late.
         settle_interval: how often ranges that are over are written and state is compacted, if there is something new.
         rejected_share: share of rejected rows above which the job stops.
         local_side: `resolve` to attribute local sides that were not captured; `captured` where every flow carries its
