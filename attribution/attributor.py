@@ -15,6 +15,7 @@ from attribution.core.columns import microseconds
 from attribution.core.compaction import current_names
 from attribution.core.distinct import plain
 from attribution.core.heartbeat_store import HeartbeatStore
+from attribution.core.heartbeats import Heartbeats
 from attribution.core.held import HeldFlows, by_age
 from attribution.core.resolve import Resolver, captured
 from attribution.errors import ConfigError
@@ -97,7 +98,7 @@ class Attributor:
     def resolver(self) -> Resolver:
         """The rules over the evidence as it is now; immutable, kept until evidence is added."""
         if self._resolver is None:
-            self._resolver = self._without_heartbeats().knowing(self._heartbeats.table())
+            self._resolver = self._without_heartbeats().knowing(self._heartbeats.all())
         return self._resolver
 
     def _without_heartbeats(self) -> Resolver:
@@ -105,7 +106,7 @@ class Attributor:
             tables = {kind: _joined(kind, tables) for kind, tables in self._evidence.items()}
             self._evidence = {kind: [table] for kind, table in tables.items()}
             self._rules = Resolver(
-                heartbeats=arrow_schema(HEARTBEAT).empty_table(),
+                heartbeats=Heartbeats.of(arrow_schema(HEARTBEAT).empty_table()),
                 assignments=tables[ASSIGNMENT],
                 name_bindings=tables[NAME_BINDING],
                 labels=tables[LABEL],
@@ -222,7 +223,7 @@ class Attributor:
     def snapshot(self) -> bytes:
         """All state as bytes: a sequence of Arrow IPC streams, each with a header; read by `restore`."""
         sink = pa.BufferOutputStream()
-        parts = [(HEARTBEAT, self._heartbeats.table())]
+        parts = [(HEARTBEAT, self._heartbeats.all().table())]
         parts += [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
         parts += [(_HELD, pa.Table.from_batches([plain(batch)])) for batch in self._held.batches]
         for kind, table in parts:

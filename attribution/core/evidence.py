@@ -4,8 +4,7 @@ The definitions are those of `docs/design.md`. A heartbeat of one socket is evid
 (address, socket), and for the address being shared by port, whoever it names.
 """
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,65 +13,13 @@ from attribution.core.columns import (
     Bool,
     Int32,
     Int64,
-    encode,
-    microseconds,
     order_by,
     running_max,
     starts_of_runs,
 )
-from attribution.core.prefixes import PrefixTable
+from attribution.core.heartbeats import Heartbeats
 from attribution.core.services import Services
-from attribution.core.sockets import ANY_SOCKET, SOCKETS, held_sockets
-
-#: Addresses that every host has, or many have at once: loopback, link-local, multicast, broadcast, unspecified.
-_OF_NO_ONE_HOST = PrefixTable.of_prefixes(
-    (
-        *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32"),
-        *("::/128", "::1/128", "fe80::/10", "ff00::/8"),
-    )
-)
-
-
-@dataclass(frozen=True)
-class Heartbeats:
-    """Heartbeats as numbers: ids into the text arrays beside them, times in microseconds."""
-
-    address: Int32
-    socket: Int32
-    workload: Int32
-    service: Int32
-    start: Int64
-    end: Int64
-    addresses: Any
-    workloads: Any
-    services: Any
-
-    @classmethod
-    def of(cls, batch: Any) -> "Heartbeats":
-        """The heartbeats of a canonical Arrow batch or table of `schemas/heartbeat.avsc`."""
-        address, addresses = encode(batch.column("address"))
-        workload, workloads = encode(batch.column("workload"))
-        service, services = encode(batch.column("service"))
-        return cls(
-            address=address,
-            socket=held_sockets(batch),
-            workload=workload,
-            service=service,
-            start=microseconds(batch.column("start")),
-            end=microseconds(batch.column("end")),
-            addresses=addresses,
-            workloads=workloads,
-            services=services,
-        )
-
-    def of_one_host(self) -> "Heartbeats":
-        """Without those on addresses of no one host: who was seen there says nothing of whom another means by it."""
-        elsewhere = _OF_NO_ONE_HOST.contains(self.addresses)
-        if not elsewhere.any():
-            return self
-        keep = ~elsewhere[self.address]
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Heartbeats(**{name: c[keep] if isinstance(c, np.ndarray) else c for name, c in columns.items()})
+from attribution.core.sockets import ANY_SOCKET, SOCKETS
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,27 @@
-"""Heartbeats as they come: merged as they grow, and found again by address.
+"""Heartbeats as they come: numbered once, merged as they grow, and found again by address.
 
-What was merged lies ordered by address, so that asking for a few addresses costs what is known about these; what came
-since is looked through as a whole. That is never more than what was merged, or merging is due.
+They lie in runs, each ordered by address: one of what was merged, and one for each time that something was asked since.
+To ask for a few addresses costs what is known about these, however much is known about others.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.address_book import AddressBook
-from attribution.core.columns import Int64, encode, microseconds, starts_of_runs
+from attribution.core.columns import Int32, Int64, find, order_by, recode
 from attribution.core.compaction import compact, still_asked
-from attribution.core.sockets import SOCKETS, held_sockets
+from attribution.core.heartbeats import COLUMNS, Heartbeats
 from attribution.schema import HEARTBEAT, arrow_schema
 
 #: Fewer heartbeats than this are not worth merging.
 _MERGE_FROM = 1024
+#: Runs that are looked into one by one.
+_RUNS = 8
+
+_TEXTS = {"address": "addresses", "workload": "workloads", "service": "services"}
 
 
 class HeartbeatStore:
@@ -26,64 +29,99 @@ class HeartbeatStore:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._merged = _Merged(arrow_schema(HEARTBEAT).empty_table())
+        self._names: dict[str, Any] = {name: pa.array([], pa.string()) for name in _TEXTS}
+        self._runs: list[Heartbeats] = []
         self._new: list[Any] = []
+        self._merged = 0
         #: Rows held.
         self.rows = 0
 
     @property
     def grown(self) -> bool:
         """Whether heartbeats have doubled since they were merged: so the cost of each stays constant."""
-        return self.rows > 2 * self._merged.table.num_rows + _MERGE_FROM
+        return self.rows > 2 * self._merged + _MERGE_FROM
 
     def add(self, heartbeats: Any) -> None:
         """Add rows of `schemas/heartbeat.avsc`, a table."""
         self._new.append(heartbeats)
         self.rows += heartbeats.num_rows
 
-    def table(self) -> Any:
-        """All of them."""
-        return pa.concat_tables([self._merged.table, self._latest()])
+    def all(self) -> Heartbeats:
+        """All of them, in any order."""
+        if not self._runs and len(self._new) == 1:
+            return Heartbeats.of(self._new[0])
+        self._number()
+        return self._joined(self._runs)
 
-    def about(self, addresses: Any, *, oldest: int) -> Any:
+    def about(self, addresses: Any, *, oldest: int) -> Heartbeats:
         """Those from which flows with these addresses (distinct Arrow text) that start at `oldest` (µs) are judged."""
-        latest = self._latest()
-        mentioned = pc.is_in(latest.column("address"), value_set=addresses)
-        return pa.concat_tables([self._merged.about(addresses, self._settings, oldest), latest.filter(mentioned)])
+        self._number()
+        asked = find(addresses, self._names["address"])
+        known = np.flatnonzero(asked >= 0)
+        known = known[np.argsort(asked[known])]
+        asked = asked[known]
+        found = self._joined([self._of_addresses(run, asked, oldest) for run in self._runs])
+        place = np.searchsorted(asked, found.address).astype(np.int32)
+        return replace(found, address=place, addresses=addresses.take(pa.array(known)))
+
+    def _of_addresses(self, run: Heartbeats, asked: Int32, oldest: int) -> Heartbeats:
+        begin = np.searchsorted(run.address, asked, side="left")
+        rows = _expanded(begin, np.searchsorted(run.address, asked, side="right"))
+        kept = still_asked(run.address[rows], run.socket[rows], run.end[rows], self._settings, oldest=oldest)
+        return run.take(rows[kept])
 
     def merge(self, oldest: int) -> None:
         """Merge what says the same; forget what no flow that starts at `oldest` (µs) or later can ask for."""
-        self._merged = _Merged(compact(self.table(), self._settings, oldest=oldest))
+        merged = compact(self.all(), self._settings, oldest=oldest)
+        # Numbered anew, so that the names of what was forgotten go too.
+        texts: dict[str, Any] = {}
+        for name, plural in _TEXTS.items():
+            code, self._names[name] = _of_use(getattr(merged, name), getattr(merged, plural))
+            texts |= {name: code, plural: self._names[name]}
+        merged = replace(merged, **texts)
+        self._runs = [merged] if len(merged) else []
         self._new = []
-        self.rows = self._merged.table.num_rows
+        self._merged = self.rows = len(merged)
 
-    def _latest(self) -> Any:
+    def _number(self) -> None:
+        """Make a run of what came since the last time."""
+        if not self._new:
+            return
         schema = arrow_schema(HEARTBEAT)
-        if len(self._new) != 1:
-            plain = [table.select(schema.names).cast(schema) for table in self._new]
-            self._new = [pa.concat_tables(plain).combine_chunks() if plain else schema.empty_table()]
-        return self._new[0].select(schema.names).cast(schema)
+        new = Heartbeats.of(pa.concat_tables([table.select(schema.names).cast(schema) for table in self._new]))
+        texts: dict[str, Any] = {}
+        for name, plural in _TEXTS.items():
+            place, self._names[name] = _places(getattr(new, plural), self._names[name])
+            texts[name] = recode(getattr(new, name), place)
+        new = replace(new, **texts)
+        self._runs.append(new.take(order_by(new.address, new.start)))
+        self._new = []
+        if len(self._runs) > _RUNS:
+            # The first run is the merged one, and large; the others are joined with each other.
+            later = self._joined(self._runs[1:])
+            self._runs[1:] = [later.take(order_by(later.address, later.start))]
+
+    def _joined(self, runs: list[Heartbeats]) -> Heartbeats:
+        if not runs:
+            runs = [Heartbeats.of(arrow_schema(HEARTBEAT).empty_table())]
+        columns = {name: np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS}
+        return Heartbeats(**columns, **{plural: self._names[name] for name, plural in _TEXTS.items()})
 
 
-class _Merged:
-    """A compacted table of heartbeats, ordered by address, and where each address stands in it."""
+def _places(texts: Any, known: Any) -> tuple[Int32, Any]:
+    """The place of each distinct text among the known ones, and these with the new ones behind them."""
+    place = find(texts, known)
+    new = np.flatnonzero(place < 0)
+    place[new] = np.arange(len(known), len(known) + len(new))
+    return place, pa.concat_arrays([known, texts.take(pa.array(new))]) if len(new) else known
 
-    def __init__(self, table: Any) -> None:
-        self.table = table
-        address, addresses = encode(table.column("address"))
-        first = np.flatnonzero(starts_of_runs(address)) if table.num_rows else np.zeros(0, np.int64)
-        self._book = AddressBook(addresses.take(pa.array(address[first])))
-        # With one entry more, which -1 finds: no address.
-        self._begin = np.append(first, 0)
-        self._end = np.append(np.append(first[1:], table.num_rows) if len(first) else first, 0)
-        self._key = address * np.int64(SOCKETS + 1) + held_sockets(table)
-        self._seen_to = microseconds(table.column("end"))
 
-    def about(self, addresses: Any, settings: Settings, oldest: int) -> Any:
-        place = self._book.find(addresses)
-        rows = _expanded(self._begin[place], self._end[place])
-        rows = rows[still_asked(self._key[rows], self._seen_to[rows], settings, oldest=oldest)]
-        return self.table.take(pa.array(rows))
+def _of_use(code: Int32, texts: Any) -> tuple[Int32, Any]:
+    """The numbers and texts without the texts that no row has; -1 stays, and so does the order."""
+    used = np.unique(code[code >= 0])
+    place = np.full(len(texts) + 1, -1, np.int32)
+    place[used] = np.arange(len(used))
+    return place[code], texts.take(pa.array(used))
 
 
 def _expanded(begin: Int64, end: Int64) -> Int64:

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from attribution.config import SECOND, Settings
 from attribution.core.columns import Int32, Int64, encode, find, floats, microseconds, recode
-from attribution.core.evidence import Heartbeats, digest
+from attribution.core.evidence import digest
+from attribution.core.heartbeats import Heartbeats
 from attribution.core.index import EvidenceIndex
 from attribution.core.sockets import ANY_SOCKET
 

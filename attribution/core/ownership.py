@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.address_book import AddressBook
 from attribution.core.columns import Int32, Int64, order_by
-from attribution.core.evidence import Evidence, Heartbeats, digest
+from attribution.core.evidence import Evidence, digest
+from attribution.core.heartbeats import Heartbeats
 from attribution.core.index import Answer, EvidenceIndex, Question
 from attribution.core.reasons import CODES
 from attribution.core.sockets import ANY_SOCKET, SOCKETS, columns_of
@@ -19,9 +20,9 @@ from attribution.schema import TIMESTAMP, arrow_schema
 class Ownership:
     """An immutable view on a set of heartbeats that answers batches of questions."""
 
-    def __init__(self, heartbeats: Any, settings: Settings) -> None:
-        """Digest `heartbeats`, a canonical Arrow batch or table of `schemas/heartbeat.avsc`, in any order."""
-        self.heartbeats = Heartbeats.of(heartbeats).of_one_host()
+    def __init__(self, heartbeats: Heartbeats, settings: Settings) -> None:
+        """Digest heartbeats, in any order."""
+        self.heartbeats = heartbeats.of_one_host()
         self.evidence: Evidence = digest(self.heartbeats, settings)
         self.index = EvidenceIndex(self.evidence, settings)
         self._max_gap = settings.max_gap

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.columns import Int32, Int64, is_value, microseconds
 from attribution.core.fallback import Fallback
+from attribution.core.heartbeats import Heartbeats
 from attribution.core.index import Question
 from attribution.core.names import NameIndex
 from attribution.core.ownership import Ownership
@@ -46,21 +47,21 @@ class Resolver:
     """Attributes batches of flows from fixed evidence; immutable and safe to use from several threads."""
 
     def __init__(
-        self, *, heartbeats: Any, assignments: Any, name_bindings: Any, labels: Any, settings: Settings
+        self, *, heartbeats: Heartbeats, assignments: Any, name_bindings: Any, labels: Any, settings: Settings
     ) -> None:
-        """Digest the evidence: canonical Arrow tables of the records' schemas, in any order."""
+        """Digest the evidence: heartbeats, and canonical Arrow tables of the other records' schemas, in any order."""
         self._settings = settings
         self._names = NameIndex(name_bindings, settings)
         self._fallback = Fallback(assignments, labels, settings)
         self._know(heartbeats)
 
-    def knowing(self, heartbeats: Any) -> "Resolver":
+    def knowing(self, heartbeats: Heartbeats) -> "Resolver":
         """A resolver over these heartbeats and the other evidence of this one, which is not digested again."""
         other = copy(self)
         other._know(heartbeats)  # noqa: SLF001 (its own class)
         return other
 
-    def _know(self, heartbeats: Any) -> None:
+    def _know(self, heartbeats: Heartbeats) -> None:
         self.ownership = Ownership(heartbeats, self._settings)
         known = self.ownership.heartbeats
         self._owners_from, self._named_from = len(known.workloads), len(known.services)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from attribution.config import HOUR, Settings
 from attribution.core.columns import NEVER_BEFORE, microseconds
 from attribution.core.compaction import compact
+from attribution.core.heartbeats import Heartbeats
 from attribution.io.spool import Buckets
 from attribution.schema import HEARTBEAT, NAME_BINDING, arrow_schema
 
@@ -64,8 +65,8 @@ class EvidenceStore:
     def _relieve(self) -> None:
         """Merge heartbeats that say the same; where that does not halve the rows, put all of them on disk."""
         if not self._spilled and HEARTBEAT in self._tables:
-            merged = compact(pa.concat_tables(self._tables[HEARTBEAT]), self._settings, oldest=NEVER_BEFORE)
-            self._tables[HEARTBEAT] = [merged]
+            heartbeats = Heartbeats.of(pa.concat_tables(self._tables[HEARTBEAT]))
+            self._tables[HEARTBEAT] = [compact(heartbeats, self._settings, oldest=NEVER_BEFORE).table()]
             self._rows = sum(t.num_rows for kind in _TIMED for t in self._tables.get(kind, []))
         if self._spilled or self._rows > self._limit // 2:
             self._spilled = True

@@ -1,6 +1,5 @@
 """What is merged and forgotten changes no answer that may still be asked for."""
 
-import pyarrow as pa
 from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import attribute
@@ -9,6 +8,7 @@ from strategies import crowded_histories, flows_at, probes
 
 from attribution.attributor import Attributor
 from attribution.core.compaction import compact
+from attribution.core.heartbeats import Heartbeats
 from attribution.schema import FLOW, HEARTBEAT
 
 
@@ -31,7 +31,7 @@ def test_compaction_changes_no_answer_for_flows_that_may_still_come(history, dat
     oldest = data.draw(st.sampled_from(moments), label="moment") + data.draw(st.sampled_from(later), label="later")
     still_to_come = data.draw(st.sets(st.sampled_from(range(len(heartbeats))), max_size=3), label="still to come")
     known = [h for i, h in enumerate(heartbeats) if i not in still_to_come]
-    compacted = compact(pa.Table.from_batches([batch(HEARTBEAT, known)]), settings, oldest=oldest)
+    compacted = compact(Heartbeats.of(batch(HEARTBEAT, known)), settings, oldest=oldest).table()
     assert compacted.num_rows <= len(known)
     event("smaller" if compacted.num_rows < len(known) else "as large")
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from oracle import Evidence, Heartbeat
 
 from attribution.config import Settings
+from attribution.core.heartbeats import Heartbeats
 from attribution.core.ownership import Ownership
 from attribution.core.sockets import Socket
 from attribution.core.timeline import Book, OwnershipRange, Timeline
@@ -359,7 +360,7 @@ def test_a_crowded_day_gives_the_ranges_and_the_answers_of_the_columnar_index():
     book = Book(settings)
     for h in heartbeats:
         book.add(h.address, records.socket_of(h, h.port), h.workload, h.service, h.start, h.end)
-    columnar = records.ownership(Ownership(records.batch("heartbeat", heartbeats), settings).ranges())
+    columnar = records.ownership(Ownership(Heartbeats.of(records.batch("heartbeat", heartbeats)), settings).ranges())
     found = [records.stored_range(address, one) for address in book for one in book[address].ranges()]
     assert len(columnar) > 600
     assert set(found) == set(columnar)
