@@ -110,7 +110,7 @@ class HeartbeatStore:
 
 def _places(texts: Any, known: Any) -> tuple[Int32, Any]:
     """The place of each distinct text among the known ones, and these with the new ones behind them."""
-    place = find(texts, known)
+    place = find(texts, known).copy()
     new = np.flatnonzero(place < 0)
     place[new] = np.arange(len(known), len(known) + len(new))
     return place, pa.concat_arrays([known, texts.take(pa.array(new))]) if len(new) else known

@@ -50,7 +50,7 @@ class RangeCollector:
         if self._closed_before is not None:
             # Remains of what was given out already.
             table = table.filter(pa.array(microseconds(table.column("end")) >= self._closed_before))
-        table = join(pa.concat_tables([self._open, table]), self._settings)
+        table = join(pa.concat_tables([_unknown_to(table, self._open), table]), self._settings)
         closed_before = known_to - self._settings.max_gap
         over = pa.array(microseconds(table.column("end")) < closed_before)
         self._open = table.filter(pc.invert(over))
@@ -59,6 +59,23 @@ class RangeCollector:
         place = table.schema.get_field_index("service")
         named = pc.if_else(pc.equal(table.column(place), SEVERAL), pa.scalar(None, pa.string()), table.column(place))
         return table.set_column(place, table.schema.field(place), named)
+
+
+def _unknown_to(ranges: Any, earlier: Any) -> Any:
+    """The earlier ranges that begin before the evidence of today's does; of the others all is known, perhaps more."""
+    if earlier.num_rows == 0 or ranges.num_rows == 0:
+        return earlier
+    both = pa.concat_tables([ranges, earlier])
+    address, workload = encode(both.column("address"))[0], encode(both.column("workload"))[0]
+    key = np.unique(np.stack([address, held_sockets(both), workload]), axis=1, return_inverse=True)[1].reshape(-1)
+    start, end = microseconds(both.column("start")), microseconds(both.column("end"))
+    today = np.arange(both.num_rows) < ranges.num_rows
+    order = np.lexsort((~today, start, key))
+    first = starts_of_runs(key[order])
+    reach = running_max(np.where(today, end, start.min() - 1)[order], np.cumsum(first) - 1)
+    known = np.zeros(both.num_rows, np.bool_)
+    known[order] = reach >= start[order]
+    return earlier.filter(pa.array(~known[ranges.num_rows :]))
 
 
 def join(ranges: Any, settings: Settings) -> Any:
