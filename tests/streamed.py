@@ -19,6 +19,7 @@ def attributed(numbers, *, every=HOUR // 4):
             "remote_address": "10.0.0.2",
             "local_workload": "w",
             "local_service": "web",
+            "direction": "egress",
             "basis": "connection",
             "bytes_sent": number,
             "local_method": "capture",

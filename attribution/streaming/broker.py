@@ -93,8 +93,19 @@ class Broker:
         with self.asking("read the cluster's metadata"):
             return str(admin.list_topics(timeout=ANSWER_S).cluster_id)
 
+    def partitions(self, names: Sequence[str]) -> dict[str, int]:
+        """Those of these topics that there are, with their number of partitions.
+
+        Raises:
+            BrokerError: the broker could not be reached, or refused.
+        """
+        admin = self._admin()
+        with self.asking("read topics"):
+            known = admin.list_topics(timeout=ANSWER_S).topics
+            return {name: len(known[name].partitions) for name in names if name in known}
+
     def topics(self, names: Sequence[str]) -> dict[str, TopicState]:
-        """What there is of these topics.
+        """What there is of these topics, with their settings.
 
         Raises:
             BrokerError: the broker could not be reached, or refused.

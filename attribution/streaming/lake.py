@@ -55,7 +55,8 @@ class Writing:
         flush_rows: rows of a partition that become visible earlier.
         stop_at_end: stop when everything that there is has been written.
         accept_loss: go on behind messages that the topic has deleted before they were read.
-        session_timeout_s: seconds after which a writer that is not heard of loses its partitions.
+        session_timeout_s: seconds after which a writer that is not heard of loses its partitions. So long does another
+            one, or its own next start, wait for them after a crash; the locks make a short one safe.
     """
 
     group: str
@@ -64,7 +65,7 @@ class Writing:
     flush_rows: int = 1_000_000
     stop_at_end: bool = False
     accept_loss: bool = False
-    session_timeout_s: float = 45
+    session_timeout_s: float = 10
 
 
 @dataclass
@@ -121,7 +122,7 @@ class LakeWriter:
             BrokerError: the broker cannot be reached, a topic is missing, or its messages are gone.
             LakeError: the last rows cannot be written; nothing is lost, a next run reads them again.
         """
-        missing = set(self._kinds) - set(self._broker.topics(list(self._kinds)))
+        missing = set(self._kinds) - set(self._broker.partitions(list(self._kinds)))
         if missing:
             raise BrokerError(
                 f"cannot read from {self._broker.servers}: there is no topic {', '.join(sorted(missing))}; "
@@ -137,7 +138,7 @@ class LakeWriter:
             with self._broker.asking("read the topics of the lake"):
                 while not stop() and not self._at_end():
                     self._turn()
-            self._finish_all()
+                self._finish_all()
         except OSError as error:
             raise LakeError(
                 f"cannot write the lake {self._lake}: {_why(error)}; nothing is lost: make room and start again, and "
@@ -187,7 +188,8 @@ class LakeWriter:
                 partition.ended = True
         elif error.name() == "_AUTO_OFFSET_RESET":
             self._gone(place, partition)
-        elif error.fatal() or not error.retriable():
+        elif error.name() != "_MAX_POLL_EXCEEDED" and (error.fatal() or not error.retriable()):
+            # After a long pause (the machine slept) the client joins the group again by itself.
             raise BrokerError(f"cannot read {place[0] or 'the topics'} from {self._broker.servers}: {error.str()}")
 
     def _gone(self, place: _Place, partition: _Partition | None) -> None:

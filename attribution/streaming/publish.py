@@ -229,8 +229,8 @@ class _Sender:
     def __init__(self, broker: Broker, sending: Sending, kinds: Sequence[str], metrics: Metrics) -> None:
         self._broker, self._metrics = broker, metrics
         names = {kind: topic_of(kind, prefix=sending.prefix) for kind in kinds}
-        states = broker.topics(list(names.values()))
-        self._topics = {kind: _Topic(name, [0] * states[name].partitions) for kind, name in names.items()}
+        partitions = broker.partitions(list(names.values()))
+        self._topics = {kind: _Topic(name, [0] * partitions[name]) for kind, name in names.items()}
         self._producer = broker.producer({**_PRODUCER, "delivery.timeout.ms": int(sending.timeout_s * 1000)})
         self._failure: str | None = None
         self._failed = 0

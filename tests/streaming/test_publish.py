@@ -4,7 +4,6 @@ import datetime as dt
 import itertools
 import json
 import re
-import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -16,6 +15,7 @@ from conftest import messages
 
 from attribution.cli import cli
 from attribution.cluster.kafka import Broker as RealBroker
+from attribution.cluster.processes import free_ports
 from attribution.errors import BrokerError
 from attribution.streaming import publish as publishing
 from attribution.streaming import wire
@@ -159,9 +159,7 @@ def test_memory_for_what_waits_is_bounded(broker, prefix, sources, monkeypatch):
 
 
 def test_the_command_says_what_was_delivered_and_shows_it_to_prometheus(real_broker, prefix, sources, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_ports(1)[0]
     arguments = ["publish", "--bootstrap-servers", real_broker.bootstrap, "--topic-prefix", prefix, "--finish"]
     arguments += ["--flows", sources.flows[0], "--rejects", tmp_path / "rejects", "--metrics-port", port]
     result = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
