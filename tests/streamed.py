@@ -22,6 +22,7 @@ def attributed(numbers, *, every=HOUR // 4):
             "direction": "egress",
             "basis": "connection",
             "bytes_sent": number,
+            "bytes_received": 1,
             "local_method": "capture",
             "local_reason": "reported",
             "remote_workload": "v",
