@@ -43,6 +43,7 @@ class PrefixTable:
         Raises:
             ValueError: a prefix is none, or has host bits set.
         """
+        self._empty = labels.num_rows == 0
         service, _ = encode(labels.column("service"))
         high, low, width = _packed(labels.column("prefix"))
         row = _distinct(high, low, width, service)
@@ -72,8 +73,7 @@ class PrefixTable:
         Raises:
             ValueError: a value is no address.
         """
-        codes, distinct = encode(addresses)
-        return recode(codes, self.match_packed(*pack(distinct)))
+        return np.maximum(self._owners_of_texts(addresses), _NONE)
 
     def match_packed(self, high: UInt64, low: UInt64) -> Int32:
         """`match` of addresses that `addresses.pack` has packed; as many rows as it is given."""
@@ -81,9 +81,14 @@ class PrefixTable:
 
     def contains(self, addresses: Any) -> Bool:
         """Whether any prefix, disputed or not, contains each address; a null is in none."""
-        codes, distinct = encode(addresses)
-        inside: Bool = recode(codes, self._owners(*pack(distinct))) != _NONE
+        inside: Bool = self._owners_of_texts(addresses) != _NONE
         return inside
+
+    def _owners_of_texts(self, addresses: Any) -> Int32:
+        if self._empty:
+            return np.full(len(addresses), _NONE)
+        codes, distinct = encode(addresses)
+        return recode(codes, self._owners(*pack(distinct)))
 
     def _owners(self, high: UInt64, low: UInt64) -> Int32:
         owner = np.empty(len(high), np.int32)
