@@ -220,7 +220,8 @@ def test_one_shape_with_any_values_is_cut_as_a_parser_reads_it(values):
     lines = [json.dumps({"a": t, "b": i, "x.y": f, "pad": "0" * 9}, ensure_ascii=False).encode() for t, i, f in values]
     rows, rest = cut(lines)
     assert rows == {n: expected(lines[n]) for n in rows}
-    cuttable = [b"\\" not in line for line in lines]
+    # A text that begins with a colon looks like a key's end.
+    cuttable = [b"\\" not in line and text[:1] != ":" for line, (text, _, _) in zip(lines, values, strict=True)]
     if all(cuttable) and all(i < 1 << 63 for _, i, _ in values):
         assert rest == []
     assert np.all([cuttable[n] for n in rows])
