@@ -10,12 +10,14 @@ MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
 
 
 def read(path):
-    return YAML(typ="safe").load(path)
+    """The documents of a YAML file."""
+    return list(YAML(typ="safe").load_all(path))
 
 
-COMPOSE = read(ROOT / "docker-compose.yml")
+(COMPOSE,) = read(ROOT / "docker-compose.yml")
 SERVICES = COMPOSE["services"]
-JOB = read(ROOT / "deploy" / "kubernetes" / "job.yaml")["spec"]
+(_DEPLOYMENT,) = read(ROOT / "deploy" / "kubernetes" / "job.yaml")
+JOB = _DEPLOYMENT["spec"]
 DOCKERFILE = (ROOT / "deploy" / "flink.Dockerfile").read_text()
 
 
@@ -42,14 +44,11 @@ def commands():
         for command in re.findall(r"attribution (.*?)(?: && |$)", _line(service.get("command", []))):
             yield f"docker-compose.yml, {name}", command
     for path in MANIFESTS:
-        for container in _containers(read(path)):
-            yield path.name, _line(container["command"]).removeprefix("attribution ")
+        for manifest in read(path):
+            pod = manifest["spec"].get("template", {}).get("spec", {})
+            for container in pod.get("containers", []):
+                yield path.name, _line(container["command"]).removeprefix("attribution ")
 
 
 def _line(command):
     return " ".join(command)
-
-
-def _containers(manifest):
-    template = manifest["spec"].get("template", {})
-    return template.get("spec", {}).get("containers", [])

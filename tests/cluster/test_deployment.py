@@ -45,7 +45,7 @@ def test_the_dockerfile_passes_its_linter():
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_a_manifest_is_what_kubernetes_knows(path):
     """The operator's own resource has no schema in a package; its fields are compared below."""
-    if deployment.read(path)["apiVersion"].startswith("flink.apache.org/"):
+    if deployment.read(path)[0]["apiVersion"].startswith("flink.apache.org/"):
         known = {"image", "flinkVersion", "mode", "serviceAccount", "flinkConfiguration", "podTemplate", "job"}
         assert set(JOB) == known | {"jobManager", "taskManager"}
         assert set(JOB["job"]) == {"jarURI", "entryClass", "args", "parallelism", "upgradeMode", "state"}

@@ -24,6 +24,8 @@ FLINK_PLACES = {
     "execution.checkpointing.savepoint-dir",
     "python.executable",
     "python.client.executable",
+    "metrics.reporter.prom.factory.class",  # would listen on every interface
+    "metrics.reporter.prom.port",
 }
 
 
