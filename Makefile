@@ -58,6 +58,8 @@ layers: install
 unit: install
 	$(BIN)/python -m pytest -n auto
 
+# Many servers start and few run for long: Java's second compiler would cost more than it gains.
+streaming: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 streaming: install-flink  ## Pass the tests against a real broker and a real Flink cluster.
 	$(FLINK_BIN)/python -m pytest -n 2 --dist loadfile $(wildcard tests/cluster tests/flink tests/streaming)
 
