@@ -89,21 +89,19 @@ class FlinkRest:
                     found[f"{vertex['name']}/{metric['id']}"] = float(metric["value"])
         return found
 
-    def savepoint(self, job_id: str, *, stop: bool, folder: Path | None = None, timeout_s: float = 300) -> Path:
-        """Take a savepoint, and end the job with it where `stop` is set; returns the savepoint's folder.
+    def savepoint(self, job_id: str, *, stop: bool, timeout_s: float = 300) -> Path:
+        """Take a savepoint in the cluster's folder for them, and end the job with it where `stop` is set; returns where.
 
         Args:
             job_id: A running job.
             stop: Whether the job ends with it (without draining: windows and timers stay in the state).
-            folder: Where to write it; the cluster's folder for savepoints by default.
             timeout_s: How long it may take.
 
         Raises:
             ClusterError: The savepoint failed; with the reason.
         """
-        wanted = {} if folder is None else {"target-directory" if not stop else "targetDirectory": folder.as_uri()}
         verb = "stop" if stop else "savepoints"
-        trigger = self.rest(f"/jobs/{job_id}/{verb}", method="POST", body=wanted)["request-id"]
+        trigger = self.rest(f"/jobs/{job_id}/{verb}", method="POST", body={})["request-id"]
         done = self._completed(f"/jobs/{job_id}/savepoints/{trigger}", "the savepoint", timeout_s=timeout_s)
         if stop:
             with suppress(NoAnswerError):  # a cluster for one job ends with it

@@ -27,7 +27,6 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "heartbeat.interval": "3000",
     "heartbeat.timeout": "20000",
     "metrics.fetcher.update-interval": "1000",
-    "rest.flamegraph.enabled": "false",
 }
 #: The operators' Python: the interpreter that runs this, not whatever `python` is on the PATH.
 PYTHON: Final[Mapping[str, str]] = {"python.executable": sys.executable, "python.client.executable": sys.executable}
@@ -62,15 +61,15 @@ def python_jar() -> Path:
 def prepare(folder: Path, settings: Mapping[str, str]) -> None:
     """Write a cluster's folder: `conf` (Flink's own, with these settings), `lib` (with the connector), `log`, `tmp`."""
     home = flink_home()
-    for name in ("conf", "lib", "log", "pid", "tmp", "upload", "checkpoints", "savepoints", "usrlib"):
+    for name in ("conf", "lib", "log", "pid", "tmp", "upload", "checkpoints", "savepoints"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     shutil.copytree(home / "conf", folder / "conf", dirs_exist_ok=True)
     shipped = _flat(YAML(typ="safe").load((home / "conf" / "config.yaml").read_text(encoding="utf-8")))
     together = {**shipped, **PYTHON, **_folders(folder), **DEFAULTS, **settings}
     lines = [f"{key}: {json.dumps(str(value))}\n" for key, value in together.items()]
     file = folder / "conf" / "config.yaml"
-    file.write_text("".join(lines), encoding="utf-8")
     file.chmod(0o600)  # it may hold secrets
+    file.write_text("".join(lines), encoding="utf-8")
     for jar in [*(home / "lib").glob("*.jar"), *jars("connector")]:
         link = folder / "lib" / jar.name
         link.unlink(missing_ok=True)
@@ -82,6 +81,7 @@ def environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
     return {
         **os.environ,
         "JAVA_HOME": str(JAVA_HOME),
+        "FLINK_HOME": str(flink_home()),
         "FLINK_CONF_DIR": str(folder / "conf"),
         "FLINK_LIB_DIR": str(folder / "lib"),
         "FLINK_LOG_DIR": str(folder / "log"),
