@@ -90,7 +90,7 @@ class FlinkRest:
         return found
 
     def savepoint(self, job_id: str, *, stop: bool, timeout_s: float = 300) -> Path:
-        """Take a savepoint in the cluster's folder for them, and end the job with it where `stop` is set; returns where.
+        """Take a savepoint in the cluster's folder for them, and end the job with it if `stop` is set; returns where.
 
         Args:
             job_id: A running job.
