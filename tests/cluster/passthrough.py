@@ -17,12 +17,13 @@ from pyflink.datastream.connectors.kafka import (
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--topics", required=True, help="what the names of both topics begin with")
     parser.add_argument("--run", required=True, help="prefix of the sink's transactions")
     arguments = parser.parse_args()
     source = (
         KafkaSource.builder()
         .set_bootstrap_servers(arguments.bootstrap)
-        .set_topics("in")
+        .set_topics(f"{arguments.topics}-in")
         .set_starting_offsets(KafkaOffsetsInitializer.earliest())
         .set_value_only_deserializer(SimpleStringSchema())
         .build()
@@ -35,7 +36,7 @@ def main():
         .set_property("transaction.timeout.ms", "60000")
         .set_record_serializer(
             KafkaRecordSerializationSchema.builder()
-            .set_topic("out")
+            .set_topic(f"{arguments.topics}-out")
             .set_value_serialization_schema(SimpleStringSchema())
             .build()
         )

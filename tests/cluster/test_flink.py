@@ -21,26 +21,27 @@ SCRIPT = Path(__file__).with_name("passthrough.py")
 
 
 class Topics:
-    """Sends numbered messages into `in` and expects each of them once, upper-cased, in `out`."""
+    """Sends numbered messages into one topic and expects each of them once, upper-cased, in another."""
 
-    def __init__(self, bootstrap):
+    def __init__(self, bootstrap, name):
         self.bootstrap = bootstrap
+        self.name = name
         quiet = {"bootstrap.servers": bootstrap, "log_level": 0}
         client = AdminClient(quiet)
-        for made in client.create_topics([NewTopic(name, 2, 1) for name in ("in", "out")]).values():
+        for made in client.create_topics([NewTopic(f"{name}-{end}", 2, 1) for end in ("in", "out")]).values():
             made.result()
         self.producer = Producer(quiet)
         self.consumer = Consumer(
-            quiet | {"group.id": "test", "auto.offset.reset": "earliest", "isolation.level": "read_committed"}
+            quiet | {"group.id": name, "auto.offset.reset": "earliest", "isolation.level": "read_committed"}
         )
-        self.consumer.subscribe(["out"])
+        self.consumer.subscribe([f"{name}-out"])
         self.sent = itertools.count()
         self.expected = []
         self.received = []
 
     def pass_through(self, count=10):
         for number in itertools.islice(self.sent, count):
-            self.producer.produce("in", f"message {number}")
+            self.producer.produce(f"{self.name}-in", f"message {number}")
             self.expected.append(f"MESSAGE {number}")
         assert self.producer.flush(30) == 0
         deadline = time.monotonic() + 300
@@ -49,7 +50,7 @@ class Topics:
         assert sorted(self.received) == sorted(self.expected)
 
     def arguments(self, run):
-        return ["--bootstrap", self.bootstrap, "--run", run]
+        return ["--bootstrap", self.bootstrap, "--topics", self.name, "--run", run]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def topics(broker):
-    return Topics(broker.bootstrap)
+    return Topics(broker.bootstrap, "session")
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,8 @@ def test_a_job_goes_on_from_a_savepoint_with_another_parallelism_submitted_throu
     cluster.cancel(narrow)
 
 
-def test_a_cluster_can_be_there_for_one_job_alone(tmp_path, topics):
+def test_a_cluster_can_be_there_for_one_job_alone(tmp_path, broker):
+    topics = Topics(broker.bootstrap, "application")
     job = ["--python", str(SCRIPT), *topics.arguments("application")]
     with FlinkCluster.start(tmp_path, job=job) as cluster:
         wait_until(cluster.jobs, "the job to be there", timeout_s=300)
