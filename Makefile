@@ -73,7 +73,7 @@ bench: install  ## Measure speed against other engines on the same input.
 oldest: pyproject.toml  ## Pass the tests of the core on the oldest supported libraries.
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable . 'pyarrow==16.1.0' 'numpy==2.1.3' pytest hypothesis
-	$(OLDEST)/bin/python -m pytest -q tests/core tests/golden -p no:cacheprovider
+	$(OLDEST)/bin/python -m pytest -q tests/core tests/golden tests/wire -p no:cacheprovider
 
 clean:  ## Remove the environments and what demo, cluster and tests wrote.
 	rm -rf $(VENV) $(VENV_FLINK) $(OLDEST) $(CLUSTER) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

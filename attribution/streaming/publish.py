@@ -152,10 +152,11 @@ def publish(
         kinds = schedule.kinds if sending.finish is None else tuple(INPUT_TOPICS)
         _check(broker, sending.prefix, kinds, schedule.first)
         sender = _Sender(broker, sending, kinds, metrics or Metrics())
-        _send(schedule, sender, sending, report)
-        if sending.finish is not None and schedule.last is not None:
-            sender.move_time(kinds, schedule.last + sending.finish)
-        sender.flush()
+        with broker.asking("publish"):
+            _send(schedule, sender, sending, report)
+            if sending.finish is not None and schedule.last is not None:
+                sender.move_time(kinds, schedule.last + sending.finish)
+            sender.flush()
     return Published(sender.rows, sender.messages, ledger, schedule.first, schedule.last, time.monotonic() - began)
 
 
@@ -282,7 +283,10 @@ class _Sender:
             self._metrics.add("attribution_published_messages_total", kind=kind)
         else:
             self._failed += 1
-            self._failure = self._failure or f"{self._topics[kind].name}: {error.str()}"
+            if self._failure is None:
+                # That it took too long says little; what the client complained about meanwhile says more.
+                why = self._broker.complaints.last if error.name() == "_MSG_TIMED_OUT" else ""
+                self._failure = f"{self._topics[kind].name}: {error.str()}{f' ({why})' if why else ''}"
             self._metrics.add("attribution_publish_failed_messages_total", kind=kind)
 
     def _poll(self, seconds: float) -> None:
@@ -291,10 +295,9 @@ class _Sender:
         if self._failure is not None:
             self._producer.purge()
             self._producer.flush(1)
-            complaint = self._broker.complaints.last
             raise BrokerError(
-                f"{self._failed} messages were not delivered to {self._broker.servers}, the first to {self._failure}"
-                f"{f' ({complaint})' if complaint else ''}; {self.rows.total()} rows were. "
+                f"{self._failed} messages were not delivered to {self._broker.servers}, the first to {self._failure}; "
+                f"{self.rows.total()} rows were. "
                 "Rows that are published again are counted twice: make the topics anew, or publish what is missing"
             )
 

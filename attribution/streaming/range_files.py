@@ -142,7 +142,7 @@ class PartitionFiles:
         """
         if self.rows and self._first is not None:
             self._close()
-            for path in self._open.rglob("*.parquet"):
+            for path in (*self._open.rglob("*"), self._open):
                 _sync(path)
             self._ready.mkdir(exist_ok=True)
             ready = self._ready / f"{self._topic}-{self._partition}-{self._first:015d}-{self._last:015d}"
@@ -184,8 +184,10 @@ class PartitionFiles:
                 target = folder / f"{ready.name}-{number}.parquet"
             path.rename(target)
             folders[folder] = number + 1
-        for folder in folders:
-            _sync(folder)
+        changed = {above for folder in folders for above in (folder, *folder.parents)}
+        for folder in changed:
+            if folder.is_relative_to(self._lake):
+                _sync(folder)
         shutil.rmtree(ready)
         return len(paths)
 
