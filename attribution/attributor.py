@@ -144,6 +144,11 @@ class Attributor:
         return self._held.rows
 
     @property
+    def heartbeats(self) -> int:
+        """How many heartbeats are kept."""
+        return self._heartbeats.rows
+
+    @property
     def next_due(self) -> int:
         """The watermark (µs) at which the first of the held flows is due; after all time where none is held."""
         return self._held.next_due

@@ -20,6 +20,8 @@ import pyarrow as pa
 from attribution.cli import VERBS, cli
 from attribution.config import Settings, format_duration
 from attribution.core.reasons import METHOD_OF, METHODS, REASONS
+from attribution.flink.job_metrics import JOB_METRICS
+from attribution.flink.options import DURATIONS, StreamOptions
 from attribution.schema import INPUT_RECORDS, OUTPUT_RECORDS, TIMESTAMP, Field, Record, record
 from attribution.simulate.scenarios import PRESETS, Scenario
 from attribution.sources import registry, rejects, skips
@@ -37,6 +39,7 @@ def pages() -> dict[str, str]:
         "cli.md": command_line,
         "schemas.md": schemas,
         "settings.md": settings,
+        "stream-options.md": stream_options,
         "reasons.md": reasons,
         "rejects.md": rejects_and_skips,
         "formats.md": formats,
@@ -103,6 +106,23 @@ def _needed(field: Field) -> str:
     if field.default is None:
         return "needed"
     return f"`{field.default}` where absent" if field.default else "may be empty"
+
+
+def stream_options() -> Iterable[str]:
+    """The options of the streaming job: names, defaults, meaning."""
+    documented = _attributes(StreamOptions)
+    yield """# Options of the streaming job
+
+Keys of the table `[stream]` in the TOML file that `--config` names for `jobs/attribute_flows.py`; the table
+`[attribution]` beside it has the [settings of the rules](settings.md). None of the options changes an answer that
+evidence forces.
+"""
+    rows = []
+    for field in fields(StreamOptions):
+        duration = field.name in DURATIONS
+        shown = format_duration(field.default) if duration else str(field.default)
+        rows.append([f"`{field.name}`", shown, _sentence(documented[field.name])])
+    yield _table(["option", "default", "meaning"], rows)
 
 
 def settings() -> Iterable[str]:
@@ -179,6 +199,15 @@ What `attribution publish` and `attribution lake` answer Prometheus on `--metric
         for name, found in METRICS.items()
     ]
     yield _table(["metric", "kind", "labels", "meaning", "worry when"], rows)
+    yield """
+## Metrics of the job
+
+In Flink's own metrics, below the scope of each operator, beside those that Flink has for every job
+(`currentInputWatermark`, `lastCheckpointSize`, `numRecordsIn`). A `metrics.reporter` in Flink's configuration shows
+them to Prometheus and others.
+"""
+    rows = [[f"`{name}`", found.kind, found.help, found.worry] for name, found in JOB_METRICS.items()]
+    yield _table(["metric", "kind", "meaning", "worry when"], rows)
 
 
 def formats() -> Iterable[str]:

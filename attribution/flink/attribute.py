@@ -1,7 +1,7 @@
 """The job's keyed operator: evidence and held flows of a bucket in state, released by event time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext, TimeDomain
@@ -12,6 +12,7 @@ from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE
 from attribution.flink.bucket import Bucket
 from attribution.flink.decode import BYTES
+from attribution.flink.job_metrics import StageMetrics
 from attribution.flink.options import StreamOptions
 from attribution.flink.payload import pack_watermark
 from attribution.flink.split import Splitter
@@ -52,9 +53,12 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         self._log = runtime_context.get_list_state(ListStateDescriptor("log", BYTES))
         self._splitter = Splitter(self._settings, buckets=self._options.buckets)
         self._buckets: dict[int, _Kept] = {}
-        group = runtime_context.get_metrics_group()
-        self._counters = {name: group.counter(name) for name in ("flows_released", "flows_given_up", "late_heartbeats")}
-        group.gauge("flows_held", lambda: sum(kept.bucket.attributor.held for kept in self._buckets.values()))
+        gauges: dict[str, Callable[[], int]] = {
+            "flows_held": lambda: sum(kept.bucket.attributor.held for kept in self._buckets.values()),
+            "heartbeats_known": lambda: sum(kept.bucket.attributor.heartbeats for kept in self._buckets.values()),
+            "state_bytes": lambda: sum(kept.bucket.log_bytes for kept in self._buckets.values()),
+        }
+        self._metrics = StageMetrics(runtime_context.get_metrics_group(), self._sides, gauges)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """One entry for a bucket."""
@@ -74,6 +78,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         kept = self._kept(ctx.get_current_key(), now)
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
             kept.event_timer = None
+            kept.due_since = now if kept.due_since is None else kept.due_since
             over = _microseconds(timers.current_watermark()) >= NEVER_AFTER
         else:
             if kept.round_timer is not None and timestamp >= kept.round_timer:
@@ -101,9 +106,11 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
             yield from self._released(rows)
         if due:
             self._log.add(pack_watermark(watermark))
-        self._counters["flows_released"].inc(sum(rows.num_rows for rows in (*due, *given_up)))
-        self._counters["flows_given_up"].inc(sum(rows.num_rows for rows in given_up))
-        self._counters["late_heartbeats"].inc(attributor.counters.pop("late_heartbeats", 0))
+        self._metrics.given_up.inc(sum(rows.num_rows for rows in given_up))
+        self._metrics.late.inc(attributor.counters.pop("late_heartbeats", 0))
+        if due and kept.due_since is not None:
+            self._metrics.latency.update(now - kept.due_since)
+            kept.due_since = None
         if given_up or bucket.outgrown or self._ripe(kept, watermark, now):
             kept.last_settled, kept.settled_at = now, watermark
             entry, ranges = bucket.settle()
@@ -120,6 +127,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         return old and watermark > kept.settled_at
 
     def _released(self, rows: Any) -> Iterator[Any]:
+        self._metrics.count(rows)
         if self._sides == "local":
             for entry in self._splitter.halves(rows):
                 yield entry.bucket, entry.content
@@ -151,6 +159,7 @@ class _Kept:
     def __init__(self, bucket: Bucket, now: int) -> None:
         self.bucket = bucket
         self.event_timer: int | None = None
+        self.due_since: int | None = None
         self.round_timer: int | None = None
         self.next_round = 0
         self.last_settled = now

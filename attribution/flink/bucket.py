@@ -72,6 +72,11 @@ class Bucket:
             _OBSERVE[kind](self.attributor, batch)
 
     @property
+    def log_bytes(self) -> int:
+        """Size of the log."""
+        return self._snapshot_bytes + self._logged_bytes
+
+    @property
     def outgrown(self) -> bool:
         """Whether the log has become so long that a snapshot in its place pays."""
         return self._logged_bytes > max(_SETTLE_FROM, self._snapshot_bytes)

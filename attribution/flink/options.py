@@ -24,8 +24,6 @@ class StreamOptions:
             batches dense and results late.
         settle_interval: how often ranges that are over are written and state is compacted, if there is something new.
         rejected_share: share of rejected rows above which the job stops.
-        local_side: `resolve` to attribute local sides that were not captured; `captured` where every flow carries its
-            local workload: this saves a second copy of the evidence, and a flow without one is rejected.
     """
 
     buckets: int = 16
@@ -35,16 +33,13 @@ class StreamOptions:
     round_interval: int = SECOND // 2
     settle_interval: int = MINUTE
     rejected_share: float = 0.1
-    local_side: str = "resolve"
 
     def __post_init__(self) -> None:
         if not 1 <= self.buckets <= 1 << 15:
             raise ConfigError(f"buckets must be 1 to 32768 (Flink's largest parallelism), found {self.buckets!r}")
         if not 0 <= self.rejected_share <= 1:
             raise ConfigError(f"rejected_share must be 0 to 1, found {self.rejected_share!r}")
-        if self.local_side not in ("resolve", "captured"):
-            raise ConfigError(f"local_side must be `resolve` or `captured`, found {self.local_side!r}")
-        for name in _DURATIONS:
+        for name in DURATIONS:
             value = getattr(self, name)
             if value < _MILLISECOND or value % _MILLISECOND:
                 raise ConfigError(f"{name} must be whole milliseconds, one or more; found {value} µs")
@@ -61,7 +56,7 @@ class StreamOptions:
         if unknown:
             raise ConfigError(f"{where}: unknown option {unknown[0]!r}; the options are {', '.join(known)}")
         read: dict[str, Any] = {
-            name: parse_duration(value) if name in _DURATIONS else value for name, value in values.items()
+            name: parse_duration(value) if name in DURATIONS else value for name, value in values.items()
         }
         try:
             return cls(**read)
@@ -69,4 +64,5 @@ class StreamOptions:
             raise ConfigError(f"{where}: {error}") from None
 
 
-_DURATIONS = ("report_delay", "idle_after", "give_up_after", "round_interval", "settle_interval")
+#: Options that are durations.
+DURATIONS = ("report_delay", "idle_after", "give_up_after", "round_interval", "settle_interval")

@@ -67,18 +67,12 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
     sources = [_source(tables, job, topic, kind) for topic, kind in kinds.items()]
     decoded = sources[0].union(*sources[1:]).process(Decode(kinds, job.settings, job.options), output_type=ENTRY)
     decoded.name("decode").uid("decode")
-    entries = decoded
-    if job.options.local_side == "resolve":
-        local = _attribute(decoded.get_side_output(LOCAL_SIDE), Attribute("local", *_rules(job)), ENTRY, "local")
-        entries = decoded.union(local)
-    remote = _attribute(entries, Attribute("remote", *_rules(job)), BYTES, "remote")
+    rules = job.settings, job.options, job.labels
+    local = _attribute(decoded.get_side_output(LOCAL_SIDE), Attribute("local", *rules), ENTRY, "local")
+    remote = _attribute(decoded.union(local), Attribute("remote", *rules), BYTES, "remote")
     _sink(remote, job, ATTRIBUTED_FLOW)
     _sink(remote.get_side_output(RANGES), job, OWNERSHIP_RANGE)
     _sink(decoded.get_side_output(DEAD_LETTERS), job, DEAD_LETTER)
-
-
-def _rules(job: Job) -> tuple[Settings, StreamOptions, Any]:
-    return job.settings, job.options, job.labels
 
 
 def _attribute(entries: DataStream, function: Attribute, output: Any, side: str) -> DataStream:

@@ -19,7 +19,7 @@ class Metric:
         worry: when to worry.
     """
 
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "distribution"]
     help: str
     labels: tuple[str, ...] = ()
     worry: str = ""

@@ -1,7 +1,9 @@
 """The job on a real cluster and a real broker gives, row for row, what the attributor gives in memory."""
 
+import itertools
 import random
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from golden_cases import CASES
@@ -18,6 +20,7 @@ from attribution.simulate.scenarios import scenario
 from attribution.simulate.simulation import simulate
 
 DAYS = 86_400_000
+PERIOD_MS = 30_000
 TIME = {HEARTBEAT: "end", ASSIGNMENT: "time", NAME_BINDING: "time", FLOW: "end"}
 
 
@@ -48,11 +51,14 @@ class Input:
         return max(max(end_of(kind, table)) for kind, table in self.tables.items() if table.num_rows)
 
     def in_time(self, rows):
-        """Pieces of at most so many rows, all kinds side by side, in the order in which they were reported."""
+        """Pieces of at most so many rows and half a minute, of all kinds, in the order in which they were reported."""
         pieces = []
         for kind, table in self.tables.items():
             ordered = table.sort_by(TIME[kind])
-            pieces += [(kind, ordered.slice(at, rows)) for at in range(0, table.num_rows, rows)]
+            period = np.array(end_of(kind, ordered), np.int64) // PERIOD_MS
+            cuts = [0, *(np.flatnonzero(np.diff(period)) + 1).tolist(), len(period)]
+            for begin, end in itertools.pairwise(cuts):
+                pieces += [(kind, ordered.slice(at, min(rows, end - at))) for at in range(begin, end, rows)]
         return sorted(pieces, key=lambda piece: max(end_of(*piece)))
 
 

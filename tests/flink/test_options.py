@@ -8,8 +8,8 @@ from attribution.flink.options import StreamOptions
 
 
 def test_durations_may_be_text():
-    found = StreamOptions.from_dict({"report_delay": "90s", "buckets": 4, "local_side": "captured"})
-    assert found == StreamOptions(report_delay=90 * SECOND, buckets=4, local_side="captured")
+    found = StreamOptions.from_dict({"report_delay": "90s", "buckets": 4})
+    assert found == StreamOptions(report_delay=90 * SECOND, buckets=4)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,6 @@ def test_durations_may_be_text():
         ({"buckets": "many"}, "stream: "),
         ({"report_delay": "10us"}, "whole milliseconds"),
         ({"rejected_share": 2}, "0 to 1"),
-        ({"local_side": "guess"}, "`resolve` or `captured`"),
     ],
 )
 def test_what_does_not_fit_is_named(values, message):

@@ -1,0 +1,68 @@
+"""What the job's operators count in Flink's metrics: the closed list of names, and what makes them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow.compute as pc
+
+from attribution.core.reasons import METHOD_OF, REASONS
+from attribution.streaming.metrics import Metric
+
+#: Names as Flink shows them, below the operator's scope.
+JOB_METRICS: dict[str, Metric] = {
+    "rows_in": Metric("counter", "Rows that were decoded and are sound."),
+    "dead_letters": Metric("counter", "Rows, or whole messages, that were rejected.", worry="It rises with `rows_in`."),
+    "attributed.SIDE.METHOD.REASON": Metric(
+        "counter",
+        "Sides of flows by where their answer came from, and why (`docs/reference/reasons.md`).",
+        worry="The share of `none` rises: evidence is missing, late or contradictory; the reason says which.",
+    ),
+    "flows_held": Metric(
+        "gauge", "Flows that wait to be due.", worry="It rises without end: the watermark stands still."
+    ),
+    "flows_given_up": Metric(
+        "counter", "Flows that went out before they were due.", worry="Any: a topic has stood still (`give_up_after`)."
+    ),
+    "late_heartbeats": Metric(
+        "counter",
+        "Heartbeats that ended before the watermark when they came.",
+        worry="A steady share: producers report later than `report_delay`, and flows go out unattributed.",
+    ),
+    "heartbeats_known": Metric("gauge", "Heartbeats in memory, after merging.", worry="It rises without end."),
+    "state_bytes": Metric("gauge", "Bytes of all logs in keyed state."),
+    "release_latency_ms": Metric(
+        "distribution",
+        "From a flow's being due to its going out, the longest of each round, milliseconds.",
+        worry="Seconds: rounds take all their time; give the job more parallelism.",
+    ),
+}
+
+
+class StageMetrics:
+    """The metrics of one attributing operator.
+
+    Args:
+        group: Flink's metric group of the operator.
+        side: the side that it attributes.
+        gauges: name -> what to show.
+    """
+
+    def __init__(self, group: Any, side: str, gauges: dict[str, Callable[[], int]]) -> None:
+        self.given_up = group.counter("flows_given_up")
+        self.late = group.counter("late_heartbeats")
+        self.latency = group.distribution("release_latency_ms")
+        for name, value in gauges.items():
+            group.gauge(name, value)
+        self._side = side
+        attributed = group.add_group("attributed").add_group(side)
+        self._by_reason = {
+            reason: attributed.add_group(METHOD_OF[reason]).counter(reason)
+            for reason in REASONS
+            if side == "local" or reason != "reported"
+        }
+
+    def count(self, flows: Any) -> None:
+        """Count the answers in a batch of flows, one side of which was attributed here."""
+        reasons = flows.column(f"{self._side}_reason")
+        for found in pc.value_counts(reasons).to_pylist():
+            self._by_reason[found["values"]].inc(found["counts"])
