@@ -1,6 +1,7 @@
 """A real Kafka broker (KRaft, one node) on loopback, from pinned jars."""
 
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -57,7 +58,7 @@ class Broker:
 
         Args:
             folder: For data, log and settings; made if absent. The data of an earlier broker in it are used.
-            port: Where clients connect; a free one by default.
+            port: Where clients connect; by default that of the earlier broker, or a free one.
             protocol: Of the clients' listener: ``PLAINTEXT``, ``SSL``, ``SASL_PLAINTEXT``, ``SASL_SSL``. What it needs
                 (``ssl.keystore.type=PEM``, ``sasl.enabled.mechanisms=SCRAM-SHA-512``, …) goes into `properties`.
             scram_users: Name -> password, made (SCRAM-SHA-512) when the folder is new. The passwords are on the command
@@ -70,9 +71,11 @@ class Broker:
         """
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        internal, controller, spare = free_ports(3)
-        port = port or spare
         settings = folder / "server.properties"
+        earlier = _ports_of(settings)
+        again = len(earlier) == 3 and all(map(port_is_free, earlier))
+        spare, internal, controller = earlier if again else free_ports(3)
+        port = port or spare
         settings.write_text(
             "".join(
                 f"{key}={value}\n"
@@ -129,6 +132,14 @@ class Broker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _ports_of(settings: Path) -> list[int]:
+    """The ports of an earlier broker, in the order in which `_listeners` writes them."""
+    if not settings.exists():
+        return []
+    (line,) = re.findall(r"^listeners=(.*)$", settings.read_text(encoding="utf-8"), re.MULTILINE)
+    return [int(port) for port in re.findall(r":(\d+)", line)]
 
 
 def _listeners(protocol: str, *, clients: int, internal: int, controller: int) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """A real broker: it comes back with its data, and talks TLS and SASL where it is told to."""
 
+import socket
+
 import pytest
 import trustme
 from confluent_kafka import KafkaException
@@ -37,6 +39,17 @@ def test_a_broker_that_is_killed_or_stopped_comes_back_at_the_same_address_with_
         broker.start_again()
         assert topics(broker.bootstrap) == {"one"}
     assert not broker.server.running
+    with Broker.start(tmp_path) as another:
+        assert another.bootstrap == broker.bootstrap
+        assert topics(another.bootstrap) == {"one"}
+
+
+def test_a_folder_whose_ports_are_taken_is_used_at_others(tmp_path):
+    with Broker.start(tmp_path) as broker:
+        make_topic(broker.bootstrap, "one")
+    with socket.create_server(("127.0.0.1", int(broker.bootstrap.rpartition(":")[2]))), Broker.start(tmp_path) as other:
+        assert other.bootstrap != broker.bootstrap
+        assert topics(other.bootstrap) == {"one"}
 
 
 def test_clients_need_the_certificate_and_the_password_where_the_listener_asks_for_them(tmp_path):
