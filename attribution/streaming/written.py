@@ -25,7 +25,9 @@ def read_written(kind: str, value: bytes | None) -> Any:
     """
     if kind in INPUT_RECORDS:
         return wire.decode(kind, value).batch
-    return _letter(value or b"") if kind == DEAD_LETTER else _rows(kind, value or b"")
+    if not value:
+        raise UnsoundError("no_value", "0 bytes")
+    return _letter(value) if kind == DEAD_LETTER else _rows(kind, value)
 
 
 def _rows(kind: str, value: bytes) -> Any:

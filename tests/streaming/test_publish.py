@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import json
+import random
 import re
 import time
 import urllib.request
@@ -151,6 +152,17 @@ def test_a_broker_that_is_gone_is_an_error_and_one_that_comes_back_is_none(tmp_p
 
         with pytest.raises(BrokerError, match=r"messages were not delivered to 127.*timed out"):
             publish(sources, broker, sending=Sending(timeout_s=2), progress=kill)
+
+
+def test_messages_as_large_as_they_get_are_taken(broker, real_broker, prefix, tmp_path):
+    noise = random.Random(1)
+    rows = [flow(0, local_port=number, observer=noise.randbytes(6000).hex()) for number in range(400)]
+    published = publish(Sources(flows=[write(tmp_path / "flows", rows)]), broker, sending=Sending(prefix=prefix))
+    assert published.rows == {"flow": 400}
+    sent = [m for p in messages(real_broker.bootstrap, prefix + "flows") for m in p]
+    assert 800_000 < max(len(m.value()) for m in sent) <= wire.LIMIT_BYTES
+    ports = [port for _, d in decoded(sent, "flow") for port in d.batch.column("local_port").to_pylist()]
+    assert sorted(ports) == list(range(400))
 
 
 def test_memory_for_what_waits_is_bounded(broker, prefix, sources, monkeypatch):

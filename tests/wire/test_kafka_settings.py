@@ -1,11 +1,14 @@
 """Kafka settings: from file and environment, checked, rendered for both kinds of clients, and never shown."""
 
 import json
+import sys
 
 import pytest
+from click.testing import CliRunner
 
+from attribution.cli import cli
 from attribution.config import Settings
-from attribution.errors import ConfigError
+from attribution.errors import BrokerError, ConfigError
 from attribution.streaming.kafka_settings import KafkaSettings
 from attribution.streaming.topics import TOPICS, topic_of
 
@@ -155,3 +158,10 @@ def test_topics_have_a_common_prefix():
     assert len(set(TOPICS.values())) == len(TOPICS) == 7
     with pytest.raises(ConfigError, match="the topic prefix 'a/b' does not fit"):
         topic_of("flow", prefix="a/b")
+
+
+def test_a_client_library_that_is_not_installed_is_one_clear_message(monkeypatch):
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    arguments = ["topics", "check", "--bootstrap-servers", "localhost:9092"]
+    with pytest.raises(BrokerError, match=r"needs Kafka's client, which is not installed .*flow-attribution\[kafka\]"):
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
