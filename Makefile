@@ -61,7 +61,7 @@ unit: install
 # Many servers start and few run for long: Java's second compiler would cost more than it gains.
 streaming: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 streaming: install-flink  ## Pass the tests against a real broker and a real Flink cluster.
-	$(FLINK_BIN)/python -m pytest -n 2 --dist loadfile $(wildcard tests/cluster tests/flink tests/streaming)
+	$(FLINK_BIN)/python -m pytest $(wildcard tests/cluster tests/flink tests/streaming)
 
 docs: install  ## Write the generated reference pages anew.
 	$(BIN)/python tools/reference.py
