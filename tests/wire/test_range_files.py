@@ -12,6 +12,7 @@ import pytest
 from streamed import HOUR, T0, attributed, numbers_in
 
 from attribution import schema
+from attribution.io import partitions
 from attribution.streaming.dead_letters import Rejected
 from attribution.streaming.range_files import PartitionFiles
 
@@ -106,11 +107,12 @@ class CrashAt:
 
 
 def write(lake, messages=8):
-    """Write messages of one row each, whose number is their offset, in stretches of two hours; from where they end."""
+    """Write messages of one row each in stretches of four, of two hours in turn; from where they end."""
     files = take(lake)
     try:
         for offset in range(files.position or 0, messages):
-            files.add(offset, attributed([offset], every=HOUR // 2))
+            number = offset - offset % 4 + (0, 2, 1, 3)[offset % 4]
+            files.add(offset, attributed([number], every=HOUR // 2))
             if offset % 4 == 3:
                 files.finish()
     finally:
@@ -118,8 +120,11 @@ def write(lake, messages=8):
         os.close(files._lock)  # as the end of a process does
 
 
-@pytest.mark.parametrize("again", [None, 5])
-def test_a_crash_at_any_step_neither_loses_nor_repeats_a_row(tmp_path, monkeypatch, again):
+@pytest.mark.parametrize(("again", "open_files"), [(None, 24), (5, 24), (None, 1)])
+def test_a_crash_at_any_step_neither_loses_nor_repeats_a_row(tmp_path, monkeypatch, again, open_files):
+    """With one open file, a stretch has several files of one hour."""
+    monkeypatch.setattr(partitions, "_OPEN_FILES", open_files)
+    monkeypatch.setattr(partitions, "ROW_GROUP", 1)
     for calls in range(200):
         lake = tmp_path / str(calls)
         crashed = []
