@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.util.exceptions import TableException
 
 from attribution.config import Settings
 from attribution.errors import AttributionError, ConfigError
@@ -15,7 +16,9 @@ from attribution.flink.options import StreamOptions
 from attribution.flink.topology import Job, build
 from attribution.schema import LABEL, arrow_schema
 from attribution.sources import Ledger, read
+from attribution.streaming.broker import Broker
 from attribution.streaming.kafka_settings import KafkaSettings
+from attribution.streaming.topic_setup import check_topics
 
 _TABLES = ("attribution", "stream")
 
@@ -25,15 +28,23 @@ def main(arguments: list[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     try:
         environment = StreamExecutionEnvironment.get_execution_environment()
-        build(environment, _job(given))
+        _build(environment, _job(given))
     except AttributionError as error:
-        sys.exit(_failed(error))
+        sys.stderr.write(f"attribute_flows: {error}\n")
+        sys.exit(2)
     environment.execute(given.name)
 
 
-def _failed(error: AttributionError) -> int:
-    sys.stderr.write(f"attribute_flows: {error}\n")
-    return 2
+def _build(environment: StreamExecutionEnvironment, job: Job) -> None:
+    try:
+        build(environment, job)
+    except TableException as error:
+        if "Could not find any factory for identifier 'kafka'" not in str(error):
+            raise
+        raise ConfigError(
+            "Flink does not find its Kafka connector: put flink-sql-connector-kafka into the `lib` folder of every "
+            "machine of the cluster and of this one; `python -m attribution.cluster.jars copy connector DIR` fetches it"
+        ) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 def _job(given: argparse.Namespace) -> Job:
     tables = _read(given.config) if given.config else {}
     kafka = KafkaSettings.load(given.kafka_config, bootstrap_servers=given.bootstrap_servers)
+    _check_topics(Broker(kafka, client_id=given.name), given.topic_prefix)
     return Job(
         name=given.name,
         kafka=kafka.java(shaded=True),
@@ -58,6 +70,15 @@ def _job(given: argparse.Namespace) -> Job:
         options=StreamOptions.from_dict(tables.get("stream", {}), where=f"{given.config}, [stream]"),
         labels=_labels(given.labels),
     )
+
+
+def _check_topics(broker: Broker, prefix: str) -> None:
+    """Without its topics the job would start, fail and start again, for ever."""
+    missing = [found.topic for found in check_topics(broker, prefix=prefix) if found.setting == "topic"]
+    if missing:
+        raise ConfigError(
+            f"there is no topic {', '.join(missing)}: `attribution topics create` makes it, or --topic-prefix is wrong"
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:

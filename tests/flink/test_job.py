@@ -1,13 +1,16 @@
 """The job on a real cluster and a real broker gives, row for row, what the attributor gives in memory."""
 
 import itertools
+import json
+import os
 import random
+import signal
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from golden_cases import CASES
-from live_job import LiveJob
+from live_job import SCRIPT, LiveJob
 from records import answers, batch
 
 from attribution.attributor import Attributor
@@ -15,7 +18,8 @@ from attribution.config import Settings
 from attribution.core.distinct import plain
 from attribution.core.flow_heartbeats import flow_heartbeats
 from attribution.core.range_collector import RangeCollector
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
+from attribution.errors import ClusterError
+from attribution.schema import ASSIGNMENT, DEAD_LETTER, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
 from attribution.simulate.scenarios import scenario
 from attribution.simulate.simulation import simulate
 
@@ -149,3 +153,55 @@ def test_a_simulated_fleet_through_savepoints_on_one_and_two_workers(broker, clu
     job.say_time(fleet.latest_ms + DAYS)
     assert found(job.attributed(len(fleet.expected))) == fleet.expected
     job.stop()
+
+
+def test_killed_workers_and_a_killed_task_manager_lose_and_double_nothing(broker, cluster, tmp_path, fleet):
+    job = LiveJob(broker, cluster, tmp_path, stream={"report_delay": "10s"}, labels=fleet.labels)
+    pieces = fleet.in_time(200)
+    job.start(parallelism=1)
+    third = len(pieces) // 3
+    send(job, pieces[:third], span=fleet.span)
+    job.say_time(max(end_of(*pieces[third - 1])))
+    for worker in cluster.python_workers():
+        os.kill(worker, signal.SIGKILL)
+    send(job, pieces[third : 2 * third], span=fleet.span)
+    job.flush()
+    cluster.kill_task_manager()
+    cluster.start_task_manager()
+    send(job, pieces[2 * third :], span=fleet.span)
+    job.say_time(fleet.latest_ms + DAYS)
+    assert found(job.attributed(len(fleet.expected))) == fleet.expected
+    job.stop()
+
+
+def test_rows_that_are_none_become_dead_letters_and_the_rest_goes_on(broker, cluster, tmp_path, goldens):
+    job = LiveJob(broker, cluster, tmp_path, stream={"report_delay": "10s"})
+    job.start(parallelism=1)
+    begun = min(end_of(FLOW, goldens.tables[FLOW]))
+    good = '{"address": "10.0.0.1", "workload": "w", "start": "2026-03-11T00:00:00Z"}'
+    job.send_value(HEARTBEAT, f'{good}\n{{"address": "nowhere"}}'.encode(), timestamp_ms=begun, partition=1)
+    job.send_value(FLOW, b"\xff\xff\xff\xff cut off", timestamp_ms=begun, partition=0)
+    send(job, goldens.in_time(50))
+    job.say_time(goldens.latest_ms + DAYS)
+    letters = sorted((json.loads(value) for value in job.received(DEAD_LETTER, 2)), key=lambda letter: letter["kind"])
+    assert [(letter["kind"], letter["partition"], letter["offset"], letter["row"]) for letter in letters] == [
+        (FLOW, 0, 0, None),
+        (HEARTBEAT, 1, 0, 2),
+    ]
+    assert found(job.attributed(len(goldens.expected))) == goldens.expected
+    job.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--topic-prefix", "elsewhere."], "there is no topic elsewhere.flows"),
+        (["--config", "absent.toml"], "cannot read the configuration absent.toml"),
+        (["--bootstrap-servers", "127.0.0.1:1"], "127.0.0.1:1"),
+    ],
+)
+def test_a_job_that_cannot_start_says_why(broker, cluster, arguments, message):
+    with pytest.raises(ClusterError, match=message) as raised:
+        cluster.submit(SCRIPT, ["--bootstrap-servers", broker.bootstrap, *arguments])
+    said = [line for line in str(raised.value).splitlines() if line.startswith("attribute_flows: ")]
+    assert len(said) == 1
