@@ -27,7 +27,6 @@ _ALIVE = ("CREATED", "INITIALIZING", "RUNNING", "RESTARTING")
 _FLEET = {
     "flows": "--flows",
     "heartbeats": "--heartbeats",
-    "assignments": "--assignments",
     "name_bindings": "--name-bindings",
 }
 
@@ -57,6 +56,8 @@ def start(folder: Path) -> None:
         fleet = folder / "fleet"
         if not fleet.exists():
             _attribution("simulate", "--scenario", "gateway", "--out", str(fleet))
+            # What was assigned long before the fleet's first flow would hold back a publisher that keeps pace with it.
+            _attribution("publish", *kafka, "--assignments", str(fleet / "assignments.parquet"))
             sources = [part for name, option in _FLEET.items() for part in (option, str(fleet / f"{name}.parquet"))]
             servers.append(_server(folder, "publish", [*kafka, *sources, "--pace", "60x", "--finish"]))
         remember(folder, servers)
