@@ -38,7 +38,9 @@ class LiveJob:
         topics = [NewTopic(topic_of(kind, prefix=self.prefix), partitions, 1, config=config) for kind in TOPICS]
         for made in admin.create_topics(topics).values():
             made.result()
-        self._producer = Producer(self._client | {"enable.idempotence": True})
+        # One request at a time, as `publish` does it: with more, the first messages to a new topic can be lost.
+        self._producer = Producer(self._client | {"enable.idempotence": True, "max.in.flight": 1})
+        self._undelivered = []
         self.job_id = None
 
     def arguments(self):
@@ -63,7 +65,7 @@ class LiveJob:
 
     def send_value(self, kind, value, *, timestamp_ms, partition=-1):
         topic = topic_of(kind, prefix=self.prefix)
-        self._producer.produce(topic, value, timestamp=timestamp_ms, partition=partition)
+        self._producer.produce(topic, value, timestamp=timestamp_ms, partition=partition, on_delivery=self._delivered)
         self._producer.poll(0)
 
     def say_time(self, timestamp_ms):
@@ -73,8 +75,13 @@ class LiveJob:
                 self.send_value(kind, wire.empty(kind), timestamp_ms=timestamp_ms, partition=partition)
         self.flush()
 
+    def _delivered(self, error, message):
+        if error is not None or message.offset() is None:
+            self._undelivered.append(f"{message.topic()}: {error or 'no offset'}")
+
     def flush(self):
         assert self._producer.flush(60) == 0
+        assert not self._undelivered
 
     def received(self, kind, rows):
         """All that an output topic holds when it has `rows` rows: tables, or the values of dead letters."""
