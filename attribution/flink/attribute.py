@@ -14,7 +14,7 @@ from attribution.flink.bucket import Bucket
 from attribution.flink.decode import BYTES
 from attribution.flink.job_metrics import StageMetrics
 from attribution.flink.options import StreamOptions
-from attribution.flink.payload import pack_watermark
+from attribution.flink.payload import WAKE, pack_watermark
 from attribution.flink.split import Splitter
 from attribution.schema import ATTRIBUTED_FLOW, OWNERSHIP_RANGE
 from attribution.streaming import wire
@@ -66,8 +66,9 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         timers = ctx.timer_service()
         now = timers.current_processing_time()
         kept = self._kept(number, now)
-        kept.bucket.take(content, now)
-        self._log.add(content)
+        if content != WAKE:
+            kept.bucket.take(content, now)
+            self._log.add(content)
         self._plan(kept, timers, now)
         return iter(())
 

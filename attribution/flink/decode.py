@@ -1,6 +1,7 @@
 """The job's first operator: Kafka values to entries for the buckets, and dead letters."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from pyflink.common import Types
@@ -27,12 +28,16 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
     """Decodes, validates and splits messages; takes rows of (value, topic, partition, offset, time).
 
     The main output is for the stage that attributes remote sides, `LOCAL_SIDE` for that of local ones.
+
+    The first message after a start wakes every bucket. PyFlink takes up a bundle's timers after the checkpoint that
+    ended the bundle, not before: a job that goes on from that checkpoint has flows for whose release there is no timer.
     """
 
     def __init__(self, kinds: dict[str, str], settings: Settings, options: StreamOptions) -> None:
         self._kinds = kinds
         self._settings, self._options = settings, options
         self._seen = self._rejected = 0
+        self._woken = False
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Make what cannot be sent."""
@@ -49,7 +54,9 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         for rejected in decoded.rejects:
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
         self._count(decoded.batch.num_rows, decoded.rejected_rows, topic)
-        for entry in self._splitter.split(kind, decoded.batch, decoded.flow_heartbeats):
+        woken = () if self._woken else self._splitter.wake()
+        self._woken = True
+        for entry in chain(woken, self._splitter.split(kind, decoded.batch, decoded.flow_heartbeats)):
             row = entry.bucket, entry.content
             yield row if entry.stage == "remote" else (LOCAL_SIDE, row)
 

@@ -19,6 +19,8 @@ VERSION = 1
 _KINDS = {HEARTBEAT: b"h", ASSIGNMENT: b"a", NAME_BINDING: b"n", FLOW: b"f"}
 _TAGS = {tag: kind for kind, tag in _KINDS.items()}
 WATERMARK, SNAPSHOT = b"W", b"S"
+#: An entry without content, which no log holds: it makes a bucket see to its timers.
+WAKE = b""
 _MOMENT = struct.Struct(">q")
 
 
