@@ -16,8 +16,8 @@ HOUR = 60 * MINUTE
 _UNITS = {"us": 1, "ms": 1000, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
 #: Settings that are lists of prefixes; all others are durations.
 _PREFIXES = ("workload_prefixes", "shared_prefixes")
-#: Tables of a settings file: that of the rules, and that of `attribution.streaming.kafka_settings`.
-_TABLES = {"attribution", "kafka"}
+#: Tables of a settings file: of the rules, of the streaming job, of Kafka's clients. One file may hold all of them.
+TABLES = ("attribution", "stream", "kafka")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)\s*")
 
 
@@ -126,17 +126,26 @@ class Settings:
         Raises:
             ConfigError: the file cannot be read, is no TOML, or holds unknown or unfit settings.
         """
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the configuration {path} is no TOML: {error}") from None
-        unknown = set(document) - _TABLES
-        if unknown:
-            extra = min(unknown)
-            raise ConfigError(f"{path}: unknown table or key {extra!r}; settings stand in one table, [attribution]")
-        return cls.from_dict(document.get("attribution", {}), where=str(path))
+        return cls.from_dict(read_tables(path).get("attribution", {}), where=f"{path}, [attribution]")
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file of settings, by name.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or holds something else.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration {path} is no TOML: {error}") from None
+    for name, table in document.items():
+        if name not in TABLES or not isinstance(table, dict):
+            known = ", ".join(f"[{one}]" for one in TABLES)
+            raise ConfigError(f"{path}: unknown table or key {name!r}; settings stand in the tables {known}")
+    return document
 
 
 def _plain(value: Any) -> Any:

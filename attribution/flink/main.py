@@ -2,25 +2,19 @@
 
 import argparse
 import sys
-import tomllib
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.util.exceptions import TableException
 
-from attribution.config import Settings
+from attribution.config import Settings, read_tables
 from attribution.errors import AttributionError, ConfigError
 from attribution.flink.options import StreamOptions
 from attribution.flink.topology import Job, build
-from attribution.schema import LABEL, arrow_schema
-from attribution.sources import Ledger, read
+from attribution.sources import read_labels
 from attribution.streaming.broker import Broker
 from attribution.streaming.kafka_settings import KafkaSettings
 from attribution.streaming.topic_setup import check_topics
-
-_TABLES = ("attribution", "stream")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -59,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _job(given: argparse.Namespace) -> Job:
-    tables = _read(given.config) if given.config else {}
+    tables = read_tables(given.config) if given.config else {}
     kafka = KafkaSettings.load(given.kafka_config, bootstrap_servers=given.bootstrap_servers)
     _check_topics(Broker(kafka, client_id=given.name), given.topic_prefix)
     return Job(
@@ -68,7 +62,7 @@ def _job(given: argparse.Namespace) -> Job:
         prefix=given.topic_prefix,
         settings=Settings.from_dict(tables.get("attribution", {}), where=f"{given.config}, [attribution]"),
         options=StreamOptions.from_dict(tables.get("stream", {}), where=f"{given.config}, [stream]"),
-        labels=_labels(given.labels),
+        labels=read_labels(given.labels),
     )
 
 
@@ -79,24 +73,3 @@ def _check_topics(broker: Broker, prefix: str) -> None:
         raise ConfigError(
             f"there is no topic {', '.join(missing)}: `attribution topics create` makes it, or --topic-prefix is wrong"
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration {path} is no TOML: {error}") from None
-    unknown = sorted(set(tables) - set(_TABLES))
-    if unknown:
-        raise ConfigError(f"{path}: unknown table or key {unknown[0]!r}; the tables are {', '.join(_TABLES)}")
-    return tables
-
-
-def _labels(paths: list[str]) -> Any:
-    ledger = Ledger()
-    found = [block.batch for block in read(paths, ledger=ledger, kinds=(LABEL,))] if paths else []
-    ledger.check()
-    schema = arrow_schema(LABEL)
-    return pa.concat_tables([schema.empty_table(), *(pa.Table.from_batches([rows]).cast(schema) for rows in found)])

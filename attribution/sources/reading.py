@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from attribution.errors import SourceError
-from attribution.schema import INPUT_RECORDS
+from attribution.schema import INPUT_RECORDS, LABEL, arrow_schema
 from attribution.sources import registry
 from attribution.sources.model import FlowHeartbeats, Format, Ledger, Reject
 from attribution.sources.opening import OpenInput, open_inputs
@@ -77,6 +79,19 @@ def read(
         broken = broken or reader.broken
     if broken is not None and not rows:
         raise broken
+
+
+def read_labels(paths: Collection[str | Path]) -> Any:
+    """All labels of the sources, a table of `schemas/label.avsc`; no path, no labels.
+
+    Raises:
+        SourceError: a source cannot be read.
+        RejectLimitError: too many rows were rejected.
+    """
+    ledger, schema = Ledger(), arrow_schema(LABEL)
+    found = [one.batch.cast(schema) for one in read(paths, ledger=ledger, kinds=(LABEL,))] if paths else []
+    ledger.check()
+    return pa.Table.from_batches(found, schema=schema)
 
 
 class _Reader:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from attribution.config import TABLES
 from attribution.errors import ConfigError
 
 #: What the names of environment variables begin with; `password` is `ATTRIBUTION_KAFKA_PASSWORD`.
@@ -27,8 +28,6 @@ _OF_FILE = "_file"
 
 _SERVERS = re.compile(r"\s*(?:\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}\s*")
 _TABLE = "kafka"
-#: The table of the same file that `attribution.config.Settings` reads.
-_OTHER_TABLE = "attribution"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +221,7 @@ def _table(path: Path) -> dict[str, Any]:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise ConfigError(f"the Kafka settings {path} are no {kind}") from None
     table = document.get(_TABLE) if isinstance(document, dict) else None
-    if not isinstance(table, dict) or set(document) - {_TABLE, _OTHER_TABLE}:
+    if not isinstance(table, dict) or set(document) - set(TABLES):
         raise ConfigError(f"{path}: the Kafka settings stand in one table, [{_TABLE}]")
     return dict(table)
 

@@ -6,14 +6,11 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from attribution import __version__
 from attribution.config import Settings
 from attribution.errors import LakeError
 from attribution.io.lake import LAKE_FORMAT, MANIFEST, read_manifest, write_table, writing
-from attribution.schema import LABEL, arrow_schema
-from attribution.sources import Ledger, read
+from attribution.sources import read_labels
 
 _STREAM = "stream"
 
@@ -83,12 +80,9 @@ def write_labels(lake: Path, paths: tuple[str, ...]) -> None:
         RejectLimitError: too many rows were rejected.
         LakeError: they cannot be written.
     """
-    ledger = Ledger()
-    schema = arrow_schema(LABEL)
-    found = [pa.Table.from_batches([one.batch]).cast(schema) for one in read(paths, ledger=ledger, kinds=(LABEL,))]
-    ledger.check()
+    labels = read_labels(paths)
     with writing(lake):
-        if found:
+        if labels.num_rows:
             own = f"labels.{os.getpid()}.partial"
-            write_table(pa.concat_tables(found), lake / "labels", name=own)
+            write_table(labels, lake / "labels", name=own)
             (lake / "labels" / own).rename(lake / "labels" / "labels.parquet")
