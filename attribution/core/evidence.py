@@ -114,10 +114,12 @@ def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     naming = np.flatnonzero(~ranges.uniform[of_range] & (service >= 0))
     services = Services.of(of_range[naming], service[naming], start[naming], end[naming])
 
-    suspects = np.flatnonzero((gap > 0) & _overlapped(ranges)[of_range])
+    # Who touches a gap of a range shares a moment with it, so only the rows of such ranges decide.
+    overlapped = _overlapped(ranges)[of_range]
+    suspects = np.flatnonzero((gap > 0) & overlapped)
     hole = np.zeros(len(start), np.bool_)
     if len(suspects):
-        hole[suspects] = _holds_another(suspects, group, workload, start, end, last_seen)
+        hole[suspects] = _holds_another(suspects, np.flatnonzero(overlapped), group, workload, start, end, last_seen)
     at = np.flatnonzero(hole)
     holes = Holes(range=of_range[at], start=last_seen[at - 1], end=start[at])
 
@@ -194,29 +196,41 @@ def _overlapped(ranges: Ranges) -> Bool:
     return overlapped
 
 
-def _holds_another(suspects: Int64, group: Int64, workload: Int32, start: Int64, end: Int64, last_seen: Int64) -> Bool:
+def _holds_another(
+    suspects: Int64, rows: Int64, group: Int64, workload: Int32, start: Int64, end: Int64, last_seen: Int64
+) -> Bool:
     """For each suspect row whether a heartbeat of another workload touches the closed gap before it.
 
-    Heartbeats that touch [x, y] number those that start by y less those that end before x; counted over the key, then
-    over the key's own workload, the difference is the others'.
+    Of the gap [x, y], x is the latest that the row's own workload was seen before y. So another one touches it that
+    begins before y, if it is seen after x, or ends at x, too; and any other one that begins at y.
+
+    Args:
+        suspects: rows that do not touch what was seen of their workload before them.
+        rows: at least the rows of the suspects' ranges, and of the ranges that share a moment with these.
+        group: key of each row; rows are ordered by it, workload and start.
+        workload: workload of each row.
+        start: start of each row, µs.
+        end: its end, µs.
+        last_seen: latest end of its workload up to this row, µs.
     """
-    contested = np.isin(group, np.unique(group[suspects]))
-    times = np.unique(np.concatenate([start[contested], end[contested]]))
-    x = np.searchsorted(times, last_seen[suspects - 1])
-    y = np.searchsorted(times, start[suspects])
-    begins = np.searchsorted(times, start[contested])
-    ends = np.searchsorted(times, end[contested])
-    step = np.int64(len(times) + 1)
+    rows = rows[order_by(group[rows], start[rows])]
+    own, first = workload[rows], starts_of_runs(group[rows])
+    reach = running_max(end[rows], np.cumsum(first) - 1)
+    # The rows that reach as far as any before them: who they are, and whether as many as two reach equally far.
+    furthest = end[rows] == reach
+    top = np.flatnonzero(furthest)
+    level = starts_of_runs(group[rows[top]], reach[top])
+    changes = np.cumsum(~level & np.append(False, own[top][1:] != own[top][:-1]))
+    several = changes > changes[level][np.cumsum(level) - 1]
 
-    def touching(owner: Int64, asked: Int64) -> Int64:
-        started = np.sort(owner * step + begins)
-        ended = np.sort(owner * step + ends)
-        by_y = np.searchsorted(started, asked * step + y, side="right")
-        before_x = np.searchsorted(ended, asked * step + x, side="left")
-        return by_y - before_x
-
-    everyone = touching(group[contested], group[suspects])
-    pairs = group * np.int64(int(workload.max()) + 1) + workload
-    names, own = np.unique(pairs[contested], return_inverse=True)
-    own_asked = np.searchsorted(names, pairs[suspects])
-    return everyone > touching(own.astype(np.int64), own_asked)
+    moment = first | starts_of_runs(start[rows])
+    begin = np.flatnonzero(moment)
+    together = np.maximum.reduceat(own, begin) != np.minimum.reduceat(own, begin)
+    place = np.empty(len(group), np.int64)
+    place[rows] = np.arange(len(rows))
+    of_moment = (np.cumsum(moment) - 1)[place[suspects]]
+    before = begin[of_moment] - 1
+    x = last_seen[suspects - 1]
+    last = (np.cumsum(furthest) - 1)[before]
+    equal = (reach[before] == x) & (several[last] | (own[top[last]] != workload[suspects]))
+    return together[of_moment] | (reach[before] > x) | equal
