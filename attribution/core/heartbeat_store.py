@@ -13,7 +13,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.columns import Int32, Int64, find, order_by, recode
 from attribution.core.compaction import compact, still_asked
-from attribution.core.heartbeats import COLUMNS, Heartbeats
+from attribution.core.heartbeats import COLUMNS, TEXTS, Heartbeats
 from attribution.schema import HEARTBEAT, arrow_schema
 
 #: Fewer heartbeats than this are not worth merging.
@@ -21,15 +21,13 @@ _MERGE_FROM = 1024
 #: Runs that are looked into one by one.
 _RUNS = 8
 
-_TEXTS = {"address": "addresses", "workload": "workloads", "service": "services"}
-
 
 class HeartbeatStore:
     """A set of heartbeats that grows and forgets."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._names: dict[str, Any] = {name: pa.array([], pa.string()) for name in _TEXTS}
+        self._names: dict[str, Any] = {name: pa.array([], pa.string()) for name in TEXTS}
         self._runs: list[Heartbeats] = []
         self._new: list[Any] = []
         self._merged = 0
@@ -72,13 +70,9 @@ class HeartbeatStore:
 
     def merge(self, oldest: int) -> None:
         """Merge what says the same; forget what no flow that starts at `oldest` (µs) or later can ask for."""
-        merged = compact(self.all(), self._settings, oldest=oldest)
-        # Numbered anew, so that the names of what was forgotten go too.
-        texts: dict[str, Any] = {}
-        for name, plural in _TEXTS.items():
-            code, self._names[name] = _of_use(getattr(merged, name), getattr(merged, plural))
-            texts |= {name: code, plural: self._names[name]}
-        merged = replace(merged, **texts)
+        # The names of what was forgotten go too.
+        merged = compact(self.all(), self._settings, oldest=oldest).of_use()
+        self._names = {name: getattr(merged, plural) for name, plural in TEXTS.items()}
         self._runs = [merged] if len(merged) else []
         self._new = []
         self._merged = self.rows = len(merged)
@@ -90,7 +84,7 @@ class HeartbeatStore:
         schema = arrow_schema(HEARTBEAT)
         new = Heartbeats.of(pa.concat_tables([table.select(schema.names).cast(schema) for table in self._new]))
         texts: dict[str, Any] = {}
-        for name, plural in _TEXTS.items():
+        for name, plural in TEXTS.items():
             place, self._names[name] = _places(getattr(new, plural), self._names[name])
             texts[name] = recode(getattr(new, name), place)
         new = replace(new, **texts)
@@ -105,7 +99,7 @@ class HeartbeatStore:
         if not runs:
             runs = [Heartbeats.of(arrow_schema(HEARTBEAT).empty_table())]
         columns = {name: np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS}
-        return Heartbeats(**columns, **{plural: self._names[name] for name, plural in _TEXTS.items()})
+        return Heartbeats(**columns, **{plural: self._names[name] for name, plural in TEXTS.items()})
 
 
 def _places(texts: Any, known: Any) -> tuple[Int32, Any]:
@@ -114,14 +108,6 @@ def _places(texts: Any, known: Any) -> tuple[Int32, Any]:
     new = np.flatnonzero(place < 0)
     place[new] = np.arange(len(known), len(known) + len(new))
     return place, pa.concat_arrays([known, texts.take(pa.array(new))]) if len(new) else known
-
-
-def _of_use(code: Int32, texts: Any) -> tuple[Int32, Any]:
-    """The numbers and texts without the texts that no row has; -1 stays, and so does the order."""
-    used = np.unique(code[code >= 0])
-    place = np.full(len(texts) + 1, -1, np.int32)
-    place[used] = np.arange(len(used))
-    return place[code], texts.take(pa.array(used))
 
 
 def _expanded(begin: Int64, end: Int64) -> Int64:

@@ -1,5 +1,6 @@
 """Heartbeats in columns of numbers: what the rules work on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,13 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columns import Int32, Int64, encode, microseconds
+from attribution.core.columns import Int32, Int64, encode, microseconds, recode
 from attribution.core.prefixes import PrefixTable
 from attribution.core.sockets import columns_of, held_sockets
 from attribution.schema import HEARTBEAT, TIMESTAMP, arrow_schema
 
 #: The fields of `Heartbeats` that have a row for each heartbeat.
 COLUMNS = ("address", "socket", "workload", "service", "start", "end")
+#: Those that are numbers of texts, and the fields that hold the texts.
+TEXTS = {"address": "addresses", "workload": "workloads", "service": "services"}
 
 #: Addresses that every host has, or many have at once: loopback, link-local, multicast, broadcast, unspecified.
 _OF_NO_ONE_HOST = PrefixTable.of_prefixes(
@@ -67,6 +70,31 @@ class Heartbeats:
     def take(self, rows: Int64) -> "Heartbeats":
         """Those of these rows, under the same numbers."""
         return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+
+    def of_use(self) -> "Heartbeats":
+        """The same, without the texts that none of them has; the order of the others stays."""
+        texts: dict[str, Any] = {}
+        for name, plural in TEXTS.items():
+            code, known = getattr(self, name), getattr(self, plural)
+            used = np.zeros(len(known) + 1, np.bool_)
+            used[code] = True
+            place = np.cumsum(used, dtype=np.int32) - np.int32(1)
+            place[-1] = -1
+            texts |= {name: place[code], plural: known.take(pa.array(np.flatnonzero(used[:-1])))}
+        return replace(self, **texts)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Heartbeats"]) -> "Heartbeats":
+        """Those of all parts, one or more, under numbers of their own."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+        for name, plural in TEXTS.items():
+            texts = pa.concat_arrays([getattr(part, plural) for part in parts]).dictionary_encode()
+            table = np.split(texts.indices.to_numpy(), np.cumsum([len(getattr(part, plural)) for part in parts])[:-1])
+            codes = [recode(getattr(part, name), place) for part, place in zip(parts, table, strict=True)]
+            columns |= {name: np.concatenate(codes), plural: texts.dictionary}
+        return cls(**columns)
 
     def table(self) -> Any:
         """As a canonical table of `schemas/heartbeat.avsc`, without observers: no rule asks for them."""

@@ -50,7 +50,11 @@ class RangeCollector:
         if self._closed_before is not None:
             # Remains of what was given out already.
             table = table.filter(pa.array(microseconds(table.column("end")) >= self._closed_before))
-        table = join(pa.concat_tables([_unknown_to(table, self._open), table]), self._settings)
+        # Ranges of one slab are joined already; only those that an open one may belong to are looked at once more.
+        seam = _may_join(table, self._open)
+        today = table.filter(seam)
+        joined = join(pa.concat_tables([_unknown_to(today, self._open), today]), self._settings)
+        table = pa.concat_tables([joined, table.filter(pc.invert(seam))])
         closed_before = known_to - self._settings.max_gap
         over = pa.array(microseconds(table.column("end")) < closed_before)
         self._open = table.filter(pc.invert(over))
@@ -59,6 +63,12 @@ class RangeCollector:
         place = table.schema.get_field_index("service")
         named = pc.if_else(pc.equal(table.column(place), SEVERAL), pa.scalar(None, pa.string()), table.column(place))
         return table.set_column(place, table.schema.field(place), named)
+
+
+def _may_join(ranges: Any, earlier: Any) -> Any:
+    """Mask of the ranges whose address and workload are those of earlier ones; each its own, mostly the same."""
+    names = ("address", "workload")
+    return pc.and_(*(pc.is_in(ranges.column(name), value_set=earlier.column(name).combine_chunks()) for name in names))
 
 
 def _unknown_to(ranges: Any, earlier: Any) -> Any:

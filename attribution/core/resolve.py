@@ -55,9 +55,16 @@ class Resolver:
         self._fallback = Fallback(assignments, labels, settings)
         self._know(heartbeats)
 
-    def knowing(self, heartbeats: Heartbeats) -> "Resolver":
-        """A resolver over these heartbeats and the other evidence of this one, which is not digested again."""
+    def knowing(self, heartbeats: Heartbeats, name_bindings: Any = None) -> "Resolver":
+        """A resolver over these heartbeats and the other evidence of this one, which is not digested again.
+
+        Args:
+            heartbeats: in the place of its own.
+            name_bindings: in the place of its own, a table; by default these stay.
+        """
         other = copy(self)
+        if name_bindings is not None:
+            other._names = NameIndex(name_bindings, self._settings)  # noqa: SLF001 (its own class)
         other._know(heartbeats)  # noqa: SLF001 (its own class)
         return other
 

@@ -114,9 +114,9 @@ def encodings(table: Any) -> dict[str, Any]:
     return {"use_dictionary": coded, "column_encoding": rising, "write_statistics": list(rising)}
 
 
-def by_hour(batch: Any) -> list[tuple[int, Any]]:
+def by_hour(batch: Any, *, of: str = "start") -> list[tuple[int, Any]]:
     """The rows of a batch by the hour (since 1970, UTC) in which they start; no copy where they are in order."""
-    hour: Int64 = microseconds(batch.column("start")) // _HOUR
+    hour: Int64 = microseconds(batch.column(of)) // _HOUR
     if len(hour) == 0:
         return []
     if np.any(hour[1:] < hour[:-1]):

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from attribution.config import Settings
+from attribution.core.columns import microseconds
 from attribution.core.flow_heartbeats import flow_heartbeats
 from attribution.core.prefixes import PrefixTable
 from attribution.io.lake import REJECTS
@@ -15,8 +14,9 @@ from attribution.replay.evidence_store import EvidenceStore
 from attribution.replay.inputs import Inputs, Limits
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, NAME_BINDING
 from attribution.sources import Ledger, read, total_bytes
-from attribution.sources.native import is_native_flows, parquet_heartbeats
+from attribution.sources.native import is_native_flows, parquet_heartbeats, parquet_starts
 from attribution.sources.opening import expand
+from attribution.sources.registry import read_order
 from attribution.sources.rejects import RejectsFile
 
 #: Called with the phase, the rows done in it so far, and the share of it that is done; None where that is not known.
@@ -43,6 +43,8 @@ class Collection:
         self._spool = Spool(folder / ".flows", memory_bytes=limits.flow_bytes)
         self._shared = PrefixTable.of_prefixes(settings.shared_prefixes) if settings.shared_prefixes else None
         self._left: list[Path] = []
+        # Rows of flows in the order in which they are given, and the earliest start (µs) among them.
+        self._starts: list[tuple[int, int]] = []
         self._rows = 0
         self._bytes: int | None = None
         self.flow_rows = 0
@@ -50,7 +52,8 @@ class Collection:
     def collect(self, report: Report) -> None:
         """Read everything but the flows that `flows` will read."""
         native, others = _split(self._inputs.flows) if self._inputs.format is None else ([], self._inputs.flows)
-        self._left = native
+        # In the order in which they will be read again.
+        self._left = native = sorted(native, key=lambda path: read_order(str(path)))
         sources: list[tuple[Sequence[str | Path], Sequence[str]]] = [
             (others, INPUT_RECORDS),
             (self._inputs.heartbeats, (HEARTBEAT, FLOW)),
@@ -69,7 +72,9 @@ class Collection:
         for paths, kinds in sources:
             if paths:
                 self._read(paths, kinds, report, keep_flows=paths is others)
-        self.flow_rows = self._spool.rows + sum(pq.read_metadata(path).num_rows for path in native)
+        for path in native:
+            self._starts += parquet_starts(path)
+        self.flow_rows = sum(rows for rows, _ in self._starts)
         if not native:
             self.ledger.check()
 
@@ -80,6 +85,8 @@ class Collection:
             if found.kind == FLOW:
                 if keep_flows:
                     self._spool.add(found.batch)
+                    start = int(microseconds(found.batch.column("start")).min())
+                    self._starts.append((found.batch.num_rows, start))
                 if trusted and found.flow_heartbeats != "none":
                     beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=self._shared)
                     self.store.add(HEARTBEAT, beats)
@@ -90,6 +97,13 @@ class Collection:
     def _count(self, rows: int, report: Report) -> None:
         self._rows += rows
         report("reading", self._rows, min(self.ledger.consumed / self._bytes, 1) if self._bytes else None)
+
+    def starts(self) -> list[tuple[int, int]]:
+        """When flows start: (rows, earliest start of these, µs) for all, in the order in which `flows` gives them.
+
+        Rows that `flows` rejects are among them, so that what it gives next is never further on than it seems.
+        """
+        return self._starts
 
     def flows(self) -> Iterator[Any]:
         """The flows as canonical record batches, each given once."""

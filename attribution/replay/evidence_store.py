@@ -1,35 +1,23 @@
 """The evidence of a whole history, in memory where it fits and by the hour on disk where it does not."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from attribution.config import HOUR, Settings
-from attribution.core.columns import NEVER_BEFORE, microseconds
+from attribution.config import Settings
+from attribution.core.columns import NEVER_BEFORE
 from attribution.core.compaction import compact
 from attribution.core.heartbeats import Heartbeats
+from attribution.io.partitions import by_hour
 from attribution.io.spool import Buckets
+from attribution.replay.heartbeat_runs import HeartbeatRuns
 from attribution.schema import HEARTBEAT, NAME_BINDING, arrow_schema
 
-#: The kinds that grow with the length of the history, and the column that says when they begin.
-_TIMED = {HEARTBEAT: "start", NAME_BINDING: "time"}
-
-
-@dataclass(frozen=True)
-class Slab:
-    """A span of time and the evidence that begins in it.
-
-    Attributes:
-        start: its first microsecond.
-        evidence: (kind, record batch), read from disk as it is asked for; once.
-    """
-
-    start: int
-    evidence: Iterator[tuple[str, Any]]
+#: The kinds that grow with the length of the history.
+_TIMED = (HEARTBEAT, NAME_BINDING)
 
 
 class EvidenceStore:
@@ -46,7 +34,8 @@ class EvidenceStore:
         self._limit = limit
         self._tables: dict[str, list[Any]] = {}
         self._rows = 0
-        self._buckets = Buckets(folder)
+        self._heartbeats = HeartbeatRuns(folder / "heartbeats")
+        self._names = Buckets(folder / "names")
         self._spilled = False
 
     @property
@@ -64,27 +53,24 @@ class EvidenceStore:
 
     def _relieve(self) -> None:
         """Merge heartbeats that say the same; where that does not halve the rows, put all of them on disk."""
-        if not self._spilled and HEARTBEAT in self._tables:
-            heartbeats = Heartbeats.of(pa.concat_tables(self._tables[HEARTBEAT]))
-            self._tables[HEARTBEAT] = [compact(heartbeats, self._settings, oldest=NEVER_BEFORE).table()]
-            self._rows = sum(t.num_rows for kind in _TIMED for t in self._tables.get(kind, []))
-        if self._spilled or self._rows > self._limit // 2:
-            self._spilled = True
-            for kind, column in _TIMED.items():
-                for table in self._tables.pop(kind, []):
-                    self._spill(kind, table, column)
-            self._rows = 0
+        heartbeats = self._merged()
+        rows = len(heartbeats) + sum(table.num_rows for table in self._tables.get(NAME_BINDING, []))
+        if not self._spilled and rows <= self._limit // 2:
+            self._tables[HEARTBEAT] = [heartbeats.table()]
+            self._rows = rows
+            return
+        self._spilled = True
+        self._rows = 0
+        self._heartbeats.add(heartbeats)
+        for table in self._tables.pop(NAME_BINDING, []):
+            for batch in table.to_batches():
+                for hour, part in by_hour(batch, of="time"):
+                    self._names.add(hour, part)
 
-    def _spill(self, kind: str, table: Any, column: str) -> None:
-        hour = microseconds(table.column(column)) // HOUR
-        order = np.argsort(hour, kind="stable")
-        table, hour = table.take(pa.array(order)), hour[order]
-        numbers, begins = np.unique(hour, return_index=True)
-        for number, begin, end in zip(
-            numbers.tolist(), begins.tolist(), [*begins[1:].tolist(), len(hour)], strict=True
-        ):
-            for batch in table.slice(begin, end - begin).combine_chunks().to_batches():
-                self._buckets.add((int(number), kind), batch)
+    def _merged(self) -> Heartbeats:
+        """The heartbeats that are in memory, which are let go."""
+        tables = self._tables.pop(HEARTBEAT, None) or [arrow_schema(HEARTBEAT).empty_table()]
+        return compact(Heartbeats.of(pa.concat_tables(tables)), self._settings, oldest=NEVER_BEFORE)
 
     def in_memory(self) -> Iterator[tuple[str, Any]]:
         """The evidence that is in memory, as (kind, table): all of it where it fits, else that without a history."""
@@ -92,31 +78,18 @@ class EvidenceStore:
             if not (self._spilled and kind in _TIMED):
                 yield kind, pa.concat_tables(tables)
 
-    def slabs(self) -> list[Slab]:
-        """The evidence on disk as slabs of whole hours in order, each within the limit if its hours are."""
-        for kind, column in _TIMED.items():
-            for table in self._tables.pop(kind, []):
-                self._spill(kind, table, column)
-        hours: dict[int, int] = {}
-        for (hour, _), rows in self._buckets.rows.items():
-            hours[hour] = hours.get(hour, 0) + rows
-        groups: list[list[int]] = []
-        filled = self._limit + 1
-        for hour in sorted(hours):
-            if filled + hours[hour] > self._limit // 2:
-                groups.append([])
-                filled = 0
-            groups[-1].append(hour)
-            filled += hours[hour]
-        return [Slab(group[0] * HOUR, self._read(group)) for group in groups]
+    def by_hour(self) -> list[tuple[int, int]]:
+        """The hours, since 1970, in which evidence begins, in order, each with its rows; puts all of it on disk."""
+        self._spilled = True
+        self._relieve()
+        return sorted((Counter(self._heartbeats.rows) + Counter(self._names.rows)).items())
 
-    def _read(self, hours: list[int]) -> Iterator[tuple[str, Any]]:
-        for hour in hours:
-            for kind in _TIMED:
-                for batch in self._buckets.drain((hour, kind)):
-                    yield kind, batch
+    def read(self, hours: Sequence[int]) -> tuple[list[Heartbeats], list[Any]]:
+        """What begins in these hours: sets of heartbeats, and record batches of name bindings, which are given once."""
+        return self._heartbeats.read(hours), [batch for hour in hours for batch in self._names.drain(hour)]
 
     def close(self) -> None:
         """Forget everything."""
         self._tables.clear()
-        self._buckets.close()
+        self._heartbeats.close()
+        self._names.close()

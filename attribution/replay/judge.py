@@ -1,35 +1,31 @@
-"""Second pass: flows attributed and written, on all cores at once or slab by slab."""
+"""Second pass: flows attributed and written on all cores, with all evidence at once or slab by slab."""
 
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Lock, local
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from attribution.attributor import Attributor
+from attribution.attributor import too_old
 from attribution.config import Settings
-from attribution.core.columns import NEVER_AFTER, microseconds
+from attribution.core.columns import NEVER_BEFORE, microseconds
+from attribution.core.heartbeats import Heartbeats
+from attribution.core.held import HeldFlows
 from attribution.core.range_collector import SEVERAL, RangeCollector
 from attribution.core.resolve import Resolver
 from attribution.io.lake import write_table
 from attribution.io.partitions import DailyWriter, HourlyWriter
-from attribution.io.spool import Buckets
 from attribution.replay.collect import Collection, Report
-from attribution.replay.evidence_store import Slab
+from attribution.replay.flow_order import FlowOrder
 from attribution.replay.inputs import Limits
+from attribution.replay.slabs import Slab, Slabs
 from attribution.replay.summary import Tally
-from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING
+from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
 
-_OBSERVE: dict[str, Callable[[Attributor, Any], None]] = {
-    HEARTBEAT: Attributor.observe,
-    ASSIGNMENT: Attributor.observe_assignments,
-    NAME_BINDING: Attributor.observe_names,
-    LABEL: Attributor.observe_labels,
-}
 _FOLDERS = {ASSIGNMENT: "assignments", NAME_BINDING: "name_bindings", LABEL: "labels"}
 #: Batches that wait for each worker while it is at work.
 _AHEAD = 1
@@ -47,112 +43,133 @@ class Judge:
     def __init__(self, collection: Collection, folder: Path, settings: Settings, limits: Limits) -> None:
         self._collection, self._folder = collection, folder
         self._settings, self._limits = settings, limits
-        self._attributor = Attributor(settings)
         self._ranges = DailyWriter(folder / "ownership_ranges")
+        self._writers = _Writers(folder / "attributed_flows")
+        self._counting = Lock()
         self.tally = Tally()
         self.ranges = 0
         self.slabs = 1
-        self._parts = 0
 
     def judge(self, report: Report) -> None:
         """Do all of it."""
-        for kind, table in self._collection.store.in_memory():
-            _OBSERVE[kind](self._attributor, table)
-            if kind in _FOLDERS:
-                write_table(table, self._folder / _FOLDERS[kind])
-        if self._collection.store.fits:
-            self._at_once(report)
-        else:
-            self._by_slabs(report)
-
-    def _at_once(self, report: Report) -> None:
-        """All evidence is known: batches in any order on all workers; while it is digested, flows are read ahead."""
-        writers = _Writers(self._folder / "attributed_flows")
-        lock = Lock()
-
-        def work(flows: Any) -> None:
-            attributed = digested.result().attribute(flows)
-            writers.mine().write(attributed)
-            with lock:
-                self._count(attributed, report)
-
-        def write_ranges() -> None:
-            self._write_ranges(pa.Table.from_batches([digested.result().ownership.ranges()]))
-
+        evidence = dict(self._collection.store.in_memory())
+        for kind, name in _FOLDERS.items():
+            if kind in evidence:
+                write_table(evidence[kind], self._folder / name)
         with ThreadPoolExecutor(self._limits.workers) as pool:
-            digested = pool.submit(self._digest)
-            under_way: deque[Future[None]] = deque([pool.submit(write_ranges)])
-            read = 0
-            for flows in self._collection.flows():
-                under_way.append(pool.submit(work, flows))
-                read += flows.nbytes
-                if digested.done() or read > self._limits.flow_bytes:
-                    while len(under_way) > _AHEAD * self._limits.workers:
-                        under_way.popleft().result()
-            for future in under_way:
-                future.result()
-            list(pool.map(HourlyWriter.close, writers.all))
+            if self._collection.store.fits:
+                self._at_once(pool, evidence, report)
+            else:
+                self._by_slabs(pool, evidence, report)
+            list(pool.map(HourlyWriter.close, self._writers.all))
 
-    def _count(self, attributed: Any, report: Report) -> None:
-        self.tally.add(attributed)
-        report("attributing", self.tally.flows, self.tally.flows / max(self._collection.flow_rows, 1))
+    def _at_once(self, pool: ThreadPoolExecutor, evidence: dict[str, Any], report: Report) -> None:
+        """All evidence is known: flows in any order; while it is digested, they are read ahead."""
 
-    def _digest(self) -> Resolver:
-        """The rules over all evidence, whose tables are let go: what the flows ask is digested."""
-        resolver = self._attributor.resolver()
-        self._attributor = Attributor(self._settings)
-        self._collection.store.close()
-        return resolver
+        def digest() -> Resolver:
+            """The rules over all evidence, whose tables are let go: what the flows ask is digested."""
+            resolver = _rules(evidence, self._settings)
+            evidence.clear()
+            self._collection.store.close()
+            return resolver
 
-    def _by_slabs(self, report: Report) -> None:
-        """Evidence of two slabs at a time: that of the flows' own, and of the next, which follows them."""
-        slabs = self._collection.store.slabs()
-        self.slabs = len(slabs)
-        flows = self._flows_by_slab(slabs)
+        resolver = pool.submit(digest)
+        crew = _Crew(pool, self._limits)
+        crew.give(lambda: self._write_ranges(resolver.result().ownership.ranges()))
+        for flows in self._collection.flows():
+            crew.attribute(flows, resolver, partial(self._attribute, report=report))
+        crew.finish()
+
+    def _by_slabs(self, pool: ThreadPoolExecutor, evidence: dict[str, Any], report: Report) -> None:
+        """Flows are held until the evidence of a slab is all that they can ask for."""
+        slabs = Slabs(self._collection.store, self._settings, limit=self._limits.evidence_rows // 2)
+        rules = _rules(evidence, self._settings)
+        flows = FlowOrder(self._collection.flows(), self._collection.starts(), self._folder / ".slabs")
+        held = HeldFlows(self._settings.hold)
         collector = RangeCollector(self._settings)
-        writer = HourlyWriter(self._folder / "attributed_flows", name="part-0")
-
-        def write(batches: list[Any]) -> None:
-            for attributed in batches:
-                writer.write(attributed)
-                self._count(attributed, report)
-
-        for number, slab in enumerate(slabs):
-            if number == 0:
-                self._observe(slab)
-            last = number + 1 == len(slabs)
-            if not last:
-                self._observe(slabs[number + 1])
-            known_to = slabs[number + 2].start if number + 2 < len(slabs) else NEVER_AFTER
-            for batch in flows.drain(number):
-                self._attributor.hold(batch)
-                write(self._attributor.advance(known_to, oldest=slab.start if number else -NEVER_AFTER))
-            write(self._attributor.advance(known_to, oldest=NEVER_AFTER if last else slabs[number + 1].start))
-            self._write_ranges(collector.collect(self._attributor.ownership_ranges(several=SEVERAL), known_to=known_to))
-        writer.close()
+        crew = _Crew(pool, self._limits)
+        forgotten, collected = NEVER_BEFORE, None
+        while (slab := slabs.take()) is not None:
+            self._write_names(slab, slabs.count)
+            resolver = pool.submit(rules.knowing, slab.heartbeats, slab.names)
+            collected = crew.give(partial(self._collect_ranges, resolver, collector, slab.known_to, collected))
+            work = partial(self._attribute, report=report, forgotten=forgotten)
+            for batch in flows.before(slab.known_to):
+                held.add(batch)
+                for due in held.due(slab.known_to - 1):
+                    crew.attribute(due, resolver, work)
+            forgotten = min(held.earliest_start, slab.known_to)
+            slabs.forget(forgotten)
+        crew.finish()
         flows.close()
+        self.slabs = slabs.count
 
-    def _observe(self, slab: Slab) -> None:
-        for kind, batch in slab.evidence:
-            _OBSERVE[kind](self._attributor, batch)
-            if kind in _FOLDERS:
-                self._parts += 1
-                name = f"part-{self._parts}.parquet"
-                write_table(pa.Table.from_batches([batch]), self._folder / _FOLDERS[kind], name=name)
+    def _attribute(self, flows: Any, resolver: Resolver, *, report: Report, forgotten: int = NEVER_BEFORE) -> None:
+        attributed = resolver.attribute(flows)
+        late = microseconds(flows.column("start")) < forgotten
+        if late.any():
+            attributed = too_old(attributed, late)
+        self._writers.mine().write(attributed)
+        with self._counting:
+            self.tally.add(attributed)
+            report("attributing", self.tally.flows, self.tally.flows / max(self._collection.flow_rows, 1))
 
-    def _flows_by_slab(self, slabs: list[Slab]) -> Buckets:
-        """The flows, put aside once more by the slab in which they start."""
-        cuts = np.array([slab.start for slab in slabs[1:]], np.int64)
-        buckets = Buckets(self._folder / ".slabs")
-        for batch in self._collection.flows():
-            number = np.searchsorted(cuts, microseconds(batch.column("start")), side="right")
-            for slab in np.unique(number).tolist():
-                buckets.add(slab, batch.filter(pa.array(number == slab)))
-        return buckets
+    def _collect_ranges(
+        self, resolver: Future[Resolver], collector: RangeCollector, known_to: int, before: Future[None] | None
+    ) -> None:
+        """Collect the ranges of a slab, after those of the slab before it."""
+        if before is not None:
+            before.result()
+        ranges = resolver.result().ownership.ranges(several=SEVERAL)
+        self._write_ranges(collector.collect(ranges, known_to=known_to))
 
-    def _write_ranges(self, table: Any) -> None:
-        self.ranges += table.num_rows
-        self._ranges.write(table)
+    def _write_ranges(self, ranges: Any) -> None:
+        self.ranges += ranges.num_rows
+        self._ranges.write(ranges if isinstance(ranges, pa.Table) else pa.Table.from_batches([ranges]))
+
+    def _write_names(self, slab: Slab, number: int) -> None:
+        if slab.new_names:
+            table = pa.Table.from_batches(slab.new_names)
+            write_table(table, self._folder / _FOLDERS[NAME_BINDING], name=f"part-{number}.parquet")
+
+
+def _rules(evidence: dict[str, Any], settings: Settings) -> Resolver:
+    """The rules over tables of evidence by their kinds."""
+    tables = {kind: arrow_schema(kind).empty_table() for kind in (HEARTBEAT, *_FOLDERS)} | evidence
+    return Resolver(
+        heartbeats=Heartbeats.of(tables[HEARTBEAT]),
+        assignments=tables[ASSIGNMENT],
+        name_bindings=tables[NAME_BINDING],
+        labels=tables[LABEL],
+        settings=settings,
+    )
+
+
+class _Crew:
+    """Work that is given to threads, no more of it at a time than what they need to go on."""
+
+    def __init__(self, pool: ThreadPoolExecutor, limits: Limits) -> None:
+        self._pool, self._limits = pool, limits
+        self._under_way: deque[Future[None]] = deque()
+        self._ahead = 0
+
+    def give(self, work: Callable[[], None]) -> Future[None]:
+        """Have something done."""
+        self._under_way.append(self._pool.submit(work))
+        return self._under_way[-1]
+
+    def attribute(self, flows: Any, resolver: Future[Resolver], work: Callable[[Any, Resolver], None]) -> None:
+        """Have a batch attributed; while the evidence is digested, `Limits.flow_bytes` of them may wait."""
+        self.give(lambda: work(flows, resolver.result()))
+        self._ahead = 0 if resolver.done() else self._ahead + flows.nbytes
+        if resolver.done() or self._ahead > self._limits.flow_bytes:
+            while len(self._under_way) > _AHEAD * self._limits.workers:
+                self._under_way.popleft().result()
+
+    def finish(self) -> None:
+        """Wait until all is done."""
+        while self._under_way:
+            self._under_way.popleft().result()
 
 
 class _Writers:

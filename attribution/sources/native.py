@@ -31,12 +31,13 @@ from attribution.sources.native_columns import (
     arrow_columns,
     is_native_flows,
     parquet_heartbeats,
+    parquet_starts,
     read_arrow,
     read_parquet,
 )
 from attribution.sources.native_kinds import FIELDS, blocks, kind_of
 
-__all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "read_json"]
+__all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "parquet_starts", "read_json"]
 
 Lines = npt.NDArray[np.int64]
 

@@ -1,7 +1,10 @@
 """Native records in Parquet and Arrow files and streams: columns are found by name, types by what they hold."""
 
+import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attribution.core import flow_heartbeats
+from attribution.core.columns import NEVER_BEFORE
 from attribution.core.prefixes import PrefixTable
 from attribution.errors import SourceError
 from attribution.schema import FLOW, INPUT_RECORDS, record
@@ -27,6 +31,10 @@ _ROWS = 1 << 17
 #: A text column is read dictionary-encoded where it has fewer bytes a row than this. Plain text has four for its
 #: length alone: so few mean a small dictionary, and one that no value was too many for.
 _FEW_BYTES = 3
+#: How many of a unit a microsecond has, by what Parquet calls the unit of a timestamp.
+_PER_MICROSECOND = {
+    "milliseconds": Fraction(1, 1000), "microseconds": Fraction(1), "nanoseconds": Fraction(1000),
+}  # fmt: skip
 #: Text that older versions of Arrow can hold, but not compute with.
 _VIEWS = {pa.string_view(), pa.binary_view()}
 _TEXT = frozenset(f.name for kind in INPUT_RECORDS for f in record(kind).fields if f.type == pa.string())
@@ -97,6 +105,31 @@ def parquet_heartbeats(path: Path, *, shared: PrefixTable | None = None) -> Iter
     for block in _blocks(_batches(file, (*flow_heartbeats.FIELDS, LOCAL_METHOD)), str(path), uncounted, "native"):
         flows = canonical(block, uncounted, "native", only=flow_heartbeats.FIELDS)
         yield flow_heartbeats.flow_heartbeats(flows, "interval", shared=shared)
+
+
+def parquet_starts(path: Path) -> list[tuple[int, int]]:
+    """For each row group of a native Parquet file its rows, and a moment (µs) before which none of them starts.
+
+    It is before all time where the file does not say.
+
+    Raises:
+        SourceError: the file is damaged.
+    """
+    with _damage(str(path)):
+        metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    return [(group.num_rows, _earliest_start(group)) for group in groups]
+
+
+def _earliest_start(group: Any) -> int:
+    """By a row group's statistics of timestamps, which are sound in whole numbers only."""
+    for chunk in (group.column(at) for at in range(group.num_columns)):
+        found = chunk.statistics if chunk.path_in_schema == "start" and chunk.physical_type == "INT64" else None
+        if found is not None and found.has_min_max:
+            unit = json.loads(found.logical_type.to_json()).get("timeUnit")
+            if unit in _PER_MICROSECOND:
+                return math.floor(found.min_raw / _PER_MICROSECOND[unit])
+    return NEVER_BEFORE
 
 
 def _open(source: Any) -> Any:
