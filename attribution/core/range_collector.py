@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import encode, microseconds, running_max, starts_of_runs
+from attribution.core.columns import Bool, encode, microseconds, order_by, running_max, starts_of_runs
 from attribution.core.sockets import held_sockets
 from attribution.schema import TIMESTAMP, arrow_schema
 
@@ -47,55 +47,61 @@ class RangeCollector:
             known_to: up to when evidence is complete.
         """
         table = pa.Table.from_batches([ranges])
-        if self._closed_before is not None:
-            # Remains of what was given out already.
+        if self._closed_before is None:
+            seam = np.zeros(table.num_rows, np.bool_)
+        else:
+            # Without the remains of what was given out already.
             table = table.filter(pa.array(microseconds(table.column("end")) >= self._closed_before))
-        # Ranges of one slab are joined already; only those that an open one may belong to are looked at once more.
-        seam = _may_join(table, self._open)
-        today = table.filter(seam)
-        joined = join(pa.concat_tables([_unknown_to(today, self._open), today]), self._settings)
-        table = pa.concat_tables([joined, table.filter(pc.invert(seam))])
+            seam = self._at_seam(table)
+        joined = _joined(table.filter(pa.array(seam)), self._open, self._settings)
         closed_before = known_to - self._settings.max_gap
-        over = pa.array(microseconds(table.column("end")) < closed_before)
-        self._open = table.filter(pc.invert(over))
+        over, goes_on = _by_end(joined, np.ones(joined.num_rows, np.bool_), closed_before)
+        others_over, others_go_on = _by_end(table, ~seam, closed_before)
+        self._open = pa.concat_tables([goes_on, others_go_on])
         self._closed_before = closed_before
-        table = table.filter(over)
+        table = pa.concat_tables([over, others_over])
         place = table.schema.get_field_index("service")
         named = pc.if_else(pc.equal(table.column(place), SEVERAL), pa.scalar(None, pa.string()), table.column(place))
         return table.set_column(place, table.schema.field(place), named)
 
+    def _at_seam(self, ranges: Any) -> Bool:
+        """The ranges of today that open ones may belong to; ranges of one slab are joined with each other already.
 
-def _may_join(ranges: Any, earlier: Any) -> Any:
-    """Mask of the ranges whose address and workload are those of earlier ones; each its own, mostly the same."""
-    names = ("address", "workload")
-    return pc.and_(*(pc.is_in(ranges.column(name), value_set=earlier.column(name).combine_chunks()) for name in names))
-
-
-def _unknown_to(ranges: Any, earlier: Any) -> Any:
-    """The earlier ranges that begin before the evidence of today's does; of the others all is known, perhaps more."""
-    if earlier.num_rows == 0 or ranges.num_rows == 0:
-        return earlier
-    both = pa.concat_tables([ranges, earlier])
-    address, workload = encode(both.column("address"))[0], encode(both.column("workload"))[0]
-    key = np.unique(np.stack([address, held_sockets(both), workload]), axis=1, return_inverse=True)[1].reshape(-1)
-    start, end = microseconds(both.column("start")), microseconds(both.column("end"))
-    today = np.arange(both.num_rows) < ranges.num_rows
-    order = np.lexsort((~today, start, key))
-    first = starts_of_runs(key[order])
-    reach = running_max(np.where(today, end, start.min() - 1)[order], np.cumsum(first) - 1)
-    known = np.zeros(both.num_rows, np.bool_)
-    known[order] = reach >= start[order]
-    return earlier.filter(pa.array(~known[ranges.num_rows :]))
+        What reaches beyond the last `known_to` is not forgotten. So a range of today that begins more than `max_gap`
+        after that has all of any open range that it joins, which then began after it, too.
+        """
+        latest = (self._closed_before or 0) + 2 * self._settings.max_gap
+        start = microseconds(ranges.column("start"))
+        if (microseconds(self._open.column("start")) > latest).any():
+            return np.ones(len(start), np.bool_)
+        seam: Bool = start <= latest
+        return seam
 
 
-def join(ranges: Any, settings: Settings) -> Any:
-    """Ranges of `schemas/ownership_range.avsc`, those of one workload on one key joined where the rules join them."""
-    if ranges.num_rows == 0:
-        return ranges
+def _by_end(ranges: Any, rows: Bool, moment: int) -> tuple[Any, Any]:
+    """Of these rows, the ranges that end before a moment, and the others."""
+    over = microseconds(ranges.column("end")) < moment
+    return ranges.filter(pa.array(rows & over)), ranges.filter(pa.array(rows & ~over))
+
+
+def _joined(today: Any, earlier: Any, settings: Settings) -> Any:
+    """Ranges of `schemas/ownership_range.avsc`, those of one workload on one key joined where the rules join them.
+
+    Of the earlier ones that begin before the evidence of today's does; of the others all is known today, perhaps more.
+    """
+    ranges = pa.concat_tables([today, earlier])
+    if earlier.num_rows == 0:
+        return today
     address, workload = encode(ranges.column("address"))[0], encode(ranges.column("workload"))[0]
     socket = held_sockets(ranges)
     start, end = microseconds(ranges.column("start")), microseconds(ranges.column("end"))
-    order = np.lexsort((start, workload, socket, address))
+    known_today = np.arange(len(start)) < today.num_rows
+    order = order_by(address, socket, workload, start, (~known_today).astype(np.int8))
+    key = starts_of_runs(address[order], socket[order], workload[order])
+    reach = running_max(np.where(known_today, end, start.min() - 1)[order], np.cumsum(key) - 1)
+    kept = known_today[order] | (reach < start[order])
+    order = order[kept]
+
     ranges, start, end = ranges.take(pa.array(order)).combine_chunks(), start[order], end[order]
     key = starts_of_runs(address[order], socket[order], workload[order])
     reach = running_max(end, np.cumsum(key) - 1)
