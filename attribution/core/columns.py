@@ -42,7 +42,8 @@ def order_by(*columns: Ints) -> Int64:
             return order[order_by(rank, *(other[order] for other in others[number:]))]
         key = key * np.int64(span) + column
         size *= span
-    return np.argsort(key, kind="stable")
+    # What is stable sorts small numbers by their digits, and any others three times as slowly.
+    return np.argsort(key.astype(np.uint16), kind="stable") if size <= 1 << 16 else np.argsort(key)
 
 
 def _from_zero(column: Ints, size: int) -> Int64:

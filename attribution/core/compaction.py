@@ -7,9 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columns import Int32, Int64, order_by, running_max, starts_of_runs
+from attribution.core.columns import NEVER_BEFORE, Int32, Int64, order_by, running_max, starts_of_runs
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.names import told
+
+#: One in so many addresses shows what merging brings.
+_SAMPLED = 64
 
 
 def compact(heartbeats: Heartbeats, settings: Settings, *, oldest: int) -> Heartbeats:
@@ -37,6 +40,13 @@ def compact(heartbeats: Heartbeats, settings: Settings, *, oldest: int) -> Heart
     begin[1:] |= found.start[1:] > reach[:-1]
     at = np.flatnonzero(begin)
     return replace(found.take(at), end=reach[np.append(at[1:], len(found)) - 1])
+
+
+def shrinks(heartbeats: Heartbeats, settings: Settings, *, share: float) -> bool:
+    """Whether merging would leave no more than this share of the heartbeats, by those of some of the addresses."""
+    some = np.flatnonzero(heartbeats.address % _SAMPLED == 0)
+    left = len(compact(heartbeats.take(some), settings, oldest=NEVER_BEFORE))
+    return left <= share * len(some)
 
 
 def still_asked(address: Int32, socket: Int32, end: Int64, settings: Settings, *, oldest: int) -> Int64:

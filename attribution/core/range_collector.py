@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import Bool, encode, microseconds, order_by, running_max, starts_of_runs
+from attribution.core.columns import NEVER_BEFORE, Bool, encode, microseconds, order_by, running_max, starts_of_runs
 from attribution.core.sockets import held_sockets
 from attribution.schema import TIMESTAMP, arrow_schema
 
@@ -26,6 +26,11 @@ class RangeCollector:
         self._settings = settings
         self._open = arrow_schema("ownership_range").empty_table()
         self._closed_before: int | None = None
+
+    @property
+    def ending_from(self) -> int:
+        """Ranges that end before this moment (µs) were given out; `collect` needs them no more."""
+        return NEVER_BEFORE if self._closed_before is None else self._closed_before
 
     @property
     def state(self) -> tuple[Any, int | None]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.columns import NEVER_BEFORE
-from attribution.core.compaction import compact
+from attribution.core.compaction import compact, shrinks
 from attribution.core.heartbeats import Heartbeats
 from attribution.io.partitions import by_hour
 from attribution.io.spool import Buckets
@@ -18,6 +18,8 @@ from attribution.schema import HEARTBEAT, NAME_BINDING, arrow_schema
 
 #: The kinds that grow with the length of the history.
 _TIMED = (HEARTBEAT, NAME_BINDING)
+#: Heartbeats are merged where that leaves no more than this share of them.
+_WORTH = 0.8
 
 
 class EvidenceStore:
@@ -70,7 +72,10 @@ class EvidenceStore:
     def _merged(self) -> Heartbeats:
         """The heartbeats that are in memory, which are let go."""
         tables = self._tables.pop(HEARTBEAT, None) or [arrow_schema(HEARTBEAT).empty_table()]
-        return compact(Heartbeats.of(pa.concat_tables(tables)), self._settings, oldest=NEVER_BEFORE)
+        heartbeats = Heartbeats.of(pa.concat_tables(tables))
+        if not shrinks(heartbeats, self._settings, share=_WORTH):
+            return heartbeats
+        return compact(heartbeats, self._settings, oldest=NEVER_BEFORE)
 
     def in_memory(self) -> Iterator[tuple[str, Any]]:
         """The evidence that is in memory, as (kind, table): all of it where it fits, else that without a history."""

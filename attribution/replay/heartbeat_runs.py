@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import HOUR
-from attribution.core.columns import Int32
+from attribution.core.columns import Int32, order_by, starts_of_runs
 from attribution.core.heartbeats import COLUMNS, TEXTS, Heartbeats
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -36,8 +36,10 @@ class HeartbeatRuns:
         if len(heartbeats) == 0:
             return
         hour = heartbeats.start // HOUR
-        order = np.argsort(hour, kind="stable")
-        numbers, begins = np.unique(hour[order], return_index=True)
+        order = order_by(hour)
+        hour = hour[order]
+        begins = np.flatnonzero(starts_of_runs(hour))
+        numbers = hour[begins]
         self._folder.mkdir(parents=True, exist_ok=True)
         with pa.ipc.new_file(str(self._path(len(self._batch_of))), _SCHEMA) as writer:
             for rows in np.split(order, begins[1:]):

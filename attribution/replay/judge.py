@@ -82,17 +82,17 @@ class Judge:
 
     def _by_slabs(self, pool: ThreadPoolExecutor, evidence: dict[str, Any], report: Report) -> None:
         """Flows are held until the evidence of a slab is all that they can ask for."""
-        slabs = Slabs(self._collection.store, self._settings, limit=self._limits.evidence_rows // 2)
+        slabs = Slabs(self._collection.store, self._settings, limit=self._limits.evidence_rows)
         rules = _rules(evidence, self._settings)
         flows = FlowOrder(self._collection.flows(), self._collection.starts(), self._folder / ".slabs")
         held = HeldFlows(self._settings.hold)
         collector = RangeCollector(self._settings)
         crew = _Crew(pool, self._limits)
-        forgotten, collected = NEVER_BEFORE, None
+        forgotten = NEVER_BEFORE
         while (slab := slabs.take()) is not None:
             self._write_names(slab, slabs.count)
             resolver = pool.submit(rules.knowing, slab.heartbeats, slab.names)
-            collected = crew.give(partial(self._collect_ranges, resolver, collector, slab.known_to, collected))
+            crew.give(partial(self._collect_ranges, resolver, collector, slab.known_to))
             work = partial(self._attribute, report=report, forgotten=forgotten)
             for batch in flows.before(slab.known_to):
                 held.add(batch)
@@ -100,7 +100,9 @@ class Judge:
                     crew.attribute(due, resolver, work)
             forgotten = min(held.earliest_start, slab.known_to)
             slabs.forget(forgotten)
-        crew.finish()
+            # The digest of the next slab would not fit beside this one.
+            crew.finish()
+            del resolver, slab, work
         flows.close()
         self.slabs = slabs.count
 
@@ -114,13 +116,8 @@ class Judge:
             self.tally.add(attributed)
             report("attributing", self.tally.flows, self.tally.flows / max(self._collection.flow_rows, 1))
 
-    def _collect_ranges(
-        self, resolver: Future[Resolver], collector: RangeCollector, known_to: int, before: Future[None] | None
-    ) -> None:
-        """Collect the ranges of a slab, after those of the slab before it."""
-        if before is not None:
-            before.result()
-        ranges = resolver.result().ownership.ranges(several=SEVERAL)
+    def _collect_ranges(self, resolver: Future[Resolver], collector: RangeCollector, known_to: int) -> None:
+        ranges = resolver.result().ownership.ranges(several=SEVERAL, ending_from=collector.ending_from)
         self._write_ranges(collector.collect(ranges, known_to=known_to))
 
     def _write_ranges(self, ranges: Any) -> None:
