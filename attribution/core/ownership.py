@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.address_book import AddressBook
-from attribution.core.columns import NEVER_BEFORE, Int32, Int64, order_by
+from attribution.core.columns import Int32, Int64, order_by
 from attribution.core.evidence import Evidence, digest
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.index import Answer, EvidenceIndex, Question
@@ -89,16 +89,18 @@ class Ownership:
             service[rows] = self.evidence.services.named(owner, x, y)
         return service
 
-    def ranges(self, *, several: str | None = None, ending_from: int = NEVER_BEFORE) -> Any:
-        """The ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, socket and time.
+    def ranges(self, *, several: str | None = None, among: Int64 | None = None) -> Any:
+        """Ownership ranges, as a record batch of `schemas/ownership_range.avsc`, by address, socket and time.
 
         Args:
             several: service of a range whose heartbeats name several; who joins ranges must tell that from none.
-            ending_from: those that end before this moment (µs) are left out.
+            among: places of ranges in `evidence.ranges`; all by default. Those of no key that has an owner, which only
+                say that an address is shared, are left out.
         """
         ranges, keys = self.evidence.ranges, self.evidence.keys
-        asked = (ranges.group < keys.addresses) | (ranges.group >= keys.first_socket)
-        own = np.flatnonzero(asked & (ranges.end >= ending_from))
+        among = np.arange(len(ranges.start)) if among is None else among
+        group = ranges.group[among]
+        own = among[(group < keys.addresses) | (group >= keys.first_socket)]
         address, socket = self._addressed(ranges.group[own])
         order = order_by(address, socket, ranges.start[own])
         own, address = own[order], address[order]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import NEVER_BEFORE, Bool, encode, microseconds, order_by, running_max, starts_of_runs
+from attribution.core.columns import Int64, encode, microseconds, order_by, running_max, starts_of_runs
 from attribution.core.sockets import held_sockets
 from attribution.schema import TIMESTAMP, arrow_schema
 
@@ -26,11 +26,6 @@ class RangeCollector:
         self._settings = settings
         self._open = arrow_schema("ownership_range").empty_table()
         self._closed_before: int | None = None
-
-    @property
-    def ending_from(self) -> int:
-        """Ranges that end before this moment (µs) were given out; `collect` needs them no more."""
-        return NEVER_BEFORE if self._closed_before is None else self._closed_before
 
     @property
     def state(self) -> tuple[Any, int | None]:
@@ -52,41 +47,41 @@ class RangeCollector:
             known_to: up to when evidence is complete.
         """
         table = pa.Table.from_batches([ranges])
-        if self._closed_before is None:
-            seam = np.zeros(table.num_rows, np.bool_)
-        else:
-            # Without the remains of what was given out already.
+        if self._closed_before is not None:
+            # Remains of what was given out already.
             table = table.filter(pa.array(microseconds(table.column("end")) >= self._closed_before))
-            seam = self._at_seam(table)
-        joined = _joined(table.filter(pa.array(seam)), self._open, self._settings)
+        table = _joined(table, self._open, self._settings)
         closed_before = known_to - self._settings.max_gap
-        over, goes_on = _by_end(joined, np.ones(joined.num_rows, np.bool_), closed_before)
-        others_over, others_go_on = _by_end(table, ~seam, closed_before)
-        self._open = pa.concat_tables([goes_on, others_go_on])
+        over = pa.array(microseconds(table.column("end")) < closed_before)
+        self._open = table.filter(pc.invert(over))
         self._closed_before = closed_before
-        table = pa.concat_tables([over, others_over])
+        table = table.filter(over)
         place = table.schema.get_field_index("service")
         named = pc.if_else(pc.equal(table.column(place), SEVERAL), pa.scalar(None, pa.string()), table.column(place))
         return table.set_column(place, table.schema.field(place), named)
 
-    def _at_seam(self, ranges: Any) -> Bool:
-        """The ranges of today that open ones may belong to; ranges of one slab are joined with each other already.
+    def settled(self, start: Int64, end: Int64, *, known_to: int) -> tuple[Int64, Int64]:
+        """Which of the next slab's ranges can be given out as they are, and which of them `collect` needs.
 
-        What reaches beyond the last `known_to` is not forgotten. So a range of today that begins more than `max_gap`
-        after that has all of any open range that it joins, which then began after it, too.
+        What reaches beyond the last `known_to` is not forgotten. So a range that begins more than `max_gap` after that
+        has all of any open range that it joins, which then began after it, too; where none did, it joins none.
+
+        Args:
+            start: starts of the ranges, µs.
+            end: their ends, µs.
+            known_to: as for `collect`.
+
+        Returns:
+            The places of the former and of the latter.
         """
-        latest = (self._closed_before or 0) + 2 * self._settings.max_gap
-        start = microseconds(ranges.column("start"))
-        if (microseconds(self._open.column("start")) > latest).any():
-            return np.ones(len(start), np.bool_)
-        seam: Bool = start <= latest
-        return seam
-
-
-def _by_end(ranges: Any, rows: Bool, moment: int) -> tuple[Any, Any]:
-    """Of these rows, the ranges that end before a moment, and the others."""
-    over = microseconds(ranges.column("end")) < moment
-    return ranges.filter(pa.array(rows & over)), ranges.filter(pa.array(rows & ~over))
+        alone = end < known_to - self._settings.max_gap
+        if self._closed_before is None:
+            return np.flatnonzero(alone), np.flatnonzero(~alone)
+        seam = self._closed_before + 2 * self._settings.max_gap
+        if (microseconds(self._open.column("start")) > seam).any():
+            return np.zeros(0, np.int64), np.arange(len(start))
+        alone &= start > seam
+        return np.flatnonzero(alone), np.flatnonzero(~alone & (end >= self._closed_before))
 
 
 def _joined(today: Any, earlier: Any, settings: Settings) -> Any:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from attribution.attributor import too_old
 from attribution.config import Settings
-from attribution.core.columns import NEVER_BEFORE, microseconds
+from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE, microseconds
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.held import HeldFlows
 from attribution.core.range_collector import SEVERAL, RangeCollector
@@ -29,6 +29,8 @@ from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow
 _FOLDERS = {ASSIGNMENT: "assignments", NAME_BINDING: "name_bindings", LABEL: "labels"}
 #: Batches that wait for each worker while it is at work.
 _AHEAD = 1
+#: Ownership ranges that are made and written at a time.
+_RANGES = 1 << 19
 
 
 class Judge:
@@ -75,7 +77,7 @@ class Judge:
 
         resolver = pool.submit(digest)
         crew = _Crew(pool, self._limits)
-        crew.give(lambda: self._write_ranges(resolver.result().ownership.ranges()))
+        crew.give(partial(self._collect_ranges, resolver, RangeCollector(self._settings), NEVER_AFTER))
         for flows in self._collection.flows():
             crew.attribute(flows, resolver, partial(self._attribute, report=report))
         crew.finish()
@@ -117,12 +119,19 @@ class Judge:
             report("attributing", self.tally.flows, self.tally.flows / max(self._collection.flow_rows, 1))
 
     def _collect_ranges(self, resolver: Future[Resolver], collector: RangeCollector, known_to: int) -> None:
-        ranges = resolver.result().ownership.ranges(several=SEVERAL, ending_from=collector.ending_from)
-        self._write_ranges(collector.collect(ranges, known_to=known_to))
+        """Write the ownership ranges that nothing after `known_to` can extend, some at a time."""
+        ownership = resolver.result().ownership
+        ranges = ownership.evidence.ranges
+        settled, open_ones = collector.settled(ranges.start, ranges.end, known_to=known_to)
+        for begin in range(0, len(settled), _RANGES):
+            found = ownership.ranges(among=settled[begin : begin + _RANGES])
+            self._write_ranges(pa.Table.from_batches([found]))
+        found = ownership.ranges(several=SEVERAL, among=open_ones)
+        self._write_ranges(collector.collect(found, known_to=known_to))
 
     def _write_ranges(self, ranges: Any) -> None:
         self.ranges += ranges.num_rows
-        self._ranges.write(ranges if isinstance(ranges, pa.Table) else pa.Table.from_batches([ranges]))
+        self._ranges.write(ranges)
 
     def _write_names(self, slab: Slab, number: int) -> None:
         if slab.new_names:
