@@ -29,6 +29,10 @@ from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow
 _FOLDERS = {ASSIGNMENT: "assignments", NAME_BINDING: "name_bindings", LABEL: "labels"}
 #: Batches that wait for each worker while it is at work.
 _AHEAD = 1
+#: Share of the rows that may be in memory which a slab has; others are read while it is digested.
+_SLAB = 0.75
+#: Bytes of flows that wait while the evidence is digested.
+_AHEAD_BYTES = 64 << 20
 #: Ownership ranges that are made and written at a time.
 _RANGES = 1 << 19
 
@@ -76,7 +80,7 @@ class Judge:
             return resolver
 
         resolver = pool.submit(digest)
-        crew = _Crew(pool, self._limits)
+        crew = _Crew(pool, self._limits.workers)
         crew.give(partial(self._collect_ranges, resolver, RangeCollector(self._settings), NEVER_AFTER))
         for flows in self._collection.flows():
             crew.attribute(flows, resolver, partial(self._attribute, report=report))
@@ -84,12 +88,12 @@ class Judge:
 
     def _by_slabs(self, pool: ThreadPoolExecutor, evidence: dict[str, Any], report: Report) -> None:
         """Flows are held until the evidence of a slab is all that they can ask for."""
-        slabs = Slabs(self._collection.store, self._settings, limit=self._limits.evidence_rows)
+        slabs = Slabs(self._collection.store, self._settings, limit=int(_SLAB * self._limits.evidence_rows))
         rules = _rules(evidence, self._settings)
         flows = FlowOrder(self._collection.flows(), self._collection.starts(), self._folder / ".slabs")
         held = HeldFlows(self._settings.hold)
         collector = RangeCollector(self._settings)
-        crew = _Crew(pool, self._limits)
+        crew = _Crew(pool, self._limits.workers)
         forgotten = NEVER_BEFORE
         while (slab := slabs.take()) is not None:
             self._write_names(slab, slabs.count)
@@ -154,22 +158,21 @@ def _rules(evidence: dict[str, Any], settings: Settings) -> Resolver:
 class _Crew:
     """Work that is given to threads, no more of it at a time than what they need to go on."""
 
-    def __init__(self, pool: ThreadPoolExecutor, limits: Limits) -> None:
-        self._pool, self._limits = pool, limits
+    def __init__(self, pool: ThreadPoolExecutor, workers: int) -> None:
+        self._pool, self._workers = pool, workers
         self._under_way: deque[Future[None]] = deque()
         self._ahead = 0
 
-    def give(self, work: Callable[[], None]) -> Future[None]:
+    def give(self, work: Callable[[], None]) -> None:
         """Have something done."""
         self._under_way.append(self._pool.submit(work))
-        return self._under_way[-1]
 
     def attribute(self, flows: Any, resolver: Future[Resolver], work: Callable[[Any, Resolver], None]) -> None:
-        """Have a batch attributed; while the evidence is digested, `Limits.flow_bytes` of them may wait."""
+        """Have a batch attributed; while the evidence is digested, some may wait."""
         self.give(lambda: work(flows, resolver.result()))
         self._ahead = 0 if resolver.done() else self._ahead + flows.nbytes
-        if resolver.done() or self._ahead > self._limits.flow_bytes:
-            while len(self._under_way) > _AHEAD * self._limits.workers:
+        if resolver.done() or self._ahead > _AHEAD_BYTES:
+            while len(self._under_way) > _AHEAD * self._workers:
                 self._under_way.popleft().result()
 
     def finish(self) -> None:
