@@ -1,7 +1,7 @@
 """The seam between the rules and what runs them: evidence goes in, flows are held, attributed flows come out.
 
-The embedded runner and the streaming job drive the same `Attributor`. It knows no clock and no I/O: time is the
-watermark that it is given.
+The streaming job drives it; a replay, which has all evidence before the first flow, uses the same rules without it. It
+knows no clock and no I/O: time is the watermark that it is given.
 """
 
 from collections import Counter

@@ -60,7 +60,7 @@ def _paths(kind: str, text: str, *, required: bool = False) -> Callable[[Callabl
     type=click.IntRange(min=1000),
     default=Limits.evidence_rows,
     show_default=True,
-    help="Heartbeats and DNS answers held in memory; a longer history goes through slabs of time, on one thread.",
+    help="Heartbeats and DNS answers held in memory; a longer history goes through slabs of time.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Threads that attribute and write.  [default: one a core]")
 @output_options()

@@ -20,10 +20,15 @@ class RangeCollector:
 
     Each slab's evidence still holds what the seam needs, so ranges of one workload on one key either overlap over a
     seam or are two.
+
+    Args:
+        settings: the settings of the rules.
+        in_order: whether what was known up to a slab's end was all, so that no later slab can say otherwise.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, in_order: bool = False) -> None:
         self._settings = settings
+        self._in_order = in_order
         self._open = arrow_schema("ownership_range").empty_table()
         self._closed_before: int | None = None
 
@@ -50,7 +55,8 @@ class RangeCollector:
         if self._closed_before is not None:
             # Remains of what was given out already.
             table = table.filter(pa.array(microseconds(table.column("end")) >= self._closed_before))
-        table = _joined(table, self._open, self._settings)
+        earlier = self._open if self._in_order else _unknown_to(table, self._open)
+        table = join(pa.concat_tables([earlier, table]), self._settings)
         closed_before = known_to - self._settings.max_gap
         over = pa.array(microseconds(table.column("end")) < closed_before)
         self._open = table.filter(pc.invert(over))
@@ -61,10 +67,10 @@ class RangeCollector:
         return table.set_column(place, table.schema.field(place), named)
 
     def settled(self, start: Int64, end: Int64, *, known_to: int) -> tuple[Int64, Int64]:
-        """Which of the next slab's ranges can be given out as they are, and which of them `collect` needs.
+        """Which of a slab's ranges can be given out as they are, and which of them `collect` needs, `in_order`.
 
-        What reaches beyond the last `known_to` is not forgotten. So a range that begins more than `max_gap` after that
-        has all of any open range that it joins, which then began after it, too; where none did, it joins none.
+        A range that begins more than `max_gap` after the last `known_to` belongs to no open one: what an open one has
+        that reaches so far is not forgotten, and began before.
 
         Args:
             start: starts of the ranges, µs.
@@ -77,31 +83,35 @@ class RangeCollector:
         alone = end < known_to - self._settings.max_gap
         if self._closed_before is None:
             return np.flatnonzero(alone), np.flatnonzero(~alone)
-        seam = self._closed_before + 2 * self._settings.max_gap
-        if (microseconds(self._open.column("start")) > seam).any():
-            return np.zeros(0, np.int64), np.arange(len(start))
-        alone &= start > seam
+        alone &= start > self._closed_before + 2 * self._settings.max_gap
         return np.flatnonzero(alone), np.flatnonzero(~alone & (end >= self._closed_before))
 
 
-def _joined(today: Any, earlier: Any, settings: Settings) -> Any:
-    """Ranges of `schemas/ownership_range.avsc`, those of one workload on one key joined where the rules join them.
+def _unknown_to(ranges: Any, earlier: Any) -> Any:
+    """The earlier ranges that begin before the evidence of today's does; of the others all is known, perhaps more."""
+    if earlier.num_rows == 0 or ranges.num_rows == 0:
+        return earlier
+    both = pa.concat_tables([ranges, earlier])
+    address, workload = encode(both.column("address"))[0], encode(both.column("workload"))[0]
+    socket = held_sockets(both)
+    start, end = microseconds(both.column("start")), microseconds(both.column("end"))
+    today = np.arange(both.num_rows) < ranges.num_rows
+    order = order_by(address, socket, workload, start, (~today).astype(np.int8))
+    first = starts_of_runs(address[order], socket[order], workload[order])
+    reach = running_max(np.where(today, end, start.min() - 1)[order], np.cumsum(first) - 1)
+    known = np.zeros(both.num_rows, np.bool_)
+    known[order] = reach >= start[order]
+    return earlier.filter(pa.array(~known[ranges.num_rows :]))
 
-    Of the earlier ones that begin before the evidence of today's does; of the others all is known today, perhaps more.
-    """
-    ranges = pa.concat_tables([today, earlier])
-    if earlier.num_rows == 0:
-        return today
+
+def join(ranges: Any, settings: Settings) -> Any:
+    """Ranges of `schemas/ownership_range.avsc`, those of one workload on one key joined where the rules join them."""
+    if ranges.num_rows == 0:
+        return ranges
     address, workload = encode(ranges.column("address"))[0], encode(ranges.column("workload"))[0]
     socket = held_sockets(ranges)
     start, end = microseconds(ranges.column("start")), microseconds(ranges.column("end"))
-    known_today = np.arange(len(start)) < today.num_rows
-    order = order_by(address, socket, workload, start, (~known_today).astype(np.int8))
-    key = starts_of_runs(address[order], socket[order], workload[order])
-    reach = running_max(np.where(known_today, end, start.min() - 1)[order], np.cumsum(key) - 1)
-    kept = known_today[order] | (reach < start[order])
-    order = order[kept]
-
+    order = order_by(address, socket, workload, start)
     ranges, start, end = ranges.take(pa.array(order)).combine_chunks(), start[order], end[order]
     key = starts_of_runs(address[order], socket[order], workload[order])
     reach = running_max(end, np.cumsum(key) - 1)

@@ -1,9 +1,9 @@
 """Replay: a history of flows and evidence to a lake of attributed flows.
 
 Evidence may stand anywhere in the input, even in the flows themselves, so there are two passes: the first collects the
-evidence and puts the flows aside, the second attributes them. Where the evidence fits into memory, the second pass
-runs on all cores in any order. Where it does not, it is cut into slabs of time and the `Attributor` is driven through
-them as a stream would drive it, so that memory is bounded by the busiest hours and not by the length of the history.
+evidence and puts the flows aside, the second attributes them on all cores. Where the evidence fits into memory, flows
+come in any order. Where it does not, it is cut into slabs of time, one after the other in memory, so that memory is
+bounded by the busiest hours and not by the length of the history.
 """
 
 import time

@@ -107,6 +107,42 @@ def test_a_history_cut_into_slabs_gives_the_same_rows(paths, whole, tmp_path):
         assert rows_of(tmp_path / "lake", kind) == rows_of(whole, kind)
 
 
+@pytest.mark.parametrize("seed", [6, 7, 8])
+@pytest.mark.parametrize("in_order", [True, False])
+def test_slabs_give_the_same_rows_where_evidence_is_forgotten_and_flows_are_heartbeats(tmp_path, in_order, seed):
+    paths = history(tmp_path, seed=seed)
+    flows = pq.read_table(paths["flow"])
+    if in_order:
+        flows = flows.sort_by("start")
+    # Every other flow names who held its local address in some tenure: evidence that agrees with others, or does not.
+    holder = pa.array([f"w{address[7:]}-{i % 5}" if i % 2 else None for i, address in enumerate(_local(flows))])
+    flows = flows.set_column(flows.schema.get_field_index("local_workload"), "local_workload", holder)
+    pq.write_table(flows, paths["flow"], row_group_size=200)
+    settings = Settings(retention=HOUR)
+    inputs = Inputs(flows=[paths["flow"]], heartbeats=[paths["heartbeat"]], name_bindings=[paths["name_binding"]])
+    slabs = {}
+    for name, rows in (("whole", 1_000_000), ("cut", 4000)):
+        slabs[name] = replay(inputs, tmp_path / name, settings=settings, limits=Limits(evidence_rows=rows)).slabs
+    assert slabs["whole"] == 1
+    assert slabs["cut"] > 3
+    for kind in ("attributed_flow", "ownership_range", "name_binding"):
+        assert rows_of(tmp_path / "cut", kind) == rows_of(tmp_path / "whole", kind)
+
+
+def _local(flows):
+    return flows.column("local_address").to_pylist()
+
+
+def test_heartbeats_that_say_the_same_need_no_slabs(paths, whole, tmp_path):
+    beats = pq.read_table(paths["heartbeat"])
+    pq.write_table(pa.concat_tables([beats] * 5), tmp_path / "beats.parquet")
+    again = paths | {"heartbeat": tmp_path / "beats.parquet"}
+    summary = run(again, tmp_path / "lake", evidence_rows=3 * beats.num_rows)
+    assert summary.slabs == 1
+    for kind in ("attributed_flow", "ownership_range"):
+        assert rows_of(tmp_path / "lake", kind) == rows_of(whole, kind)
+
+
 def test_workers_change_no_row(paths, whole, tmp_path):
     run(paths, tmp_path / "lake", workers=3)
     assert rows_of(tmp_path / "lake", "attributed_flow") == rows_of(whole, "attributed_flow")

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from memory_input import MemoryInput
 
 from attribution import schema
+from attribution.core.columns import NEVER_BEFORE
 from attribution.errors import SourceError
 from attribution.sources import Ledger, native_columns, read
 from attribution.sources.json_objects import object_lines
-from attribution.sources.native import Native, is_native_flows, parquet_heartbeats
+from attribution.sources.native import Native, is_native_flows, parquet_heartbeats, parquet_starts
 
 T0 = 1_767_225_600_000_000
 ISO = "2026-01-01T00:00:00Z"
@@ -514,3 +515,23 @@ def test_documents_are_cut_into_their_objects_wherever_reading_stops(names, inde
                 found[json.loads(line)["local_port"]] = (number, json.loads(line))
     assert rejects == []
     assert found == {n: (lines[n], row) for n, row in enumerate(rows)}
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_a_parquet_file_says_before_which_moment_none_of_its_flows_starts(tmp_path, unit):
+    moments = pa.array([1_767_225_600_007, 1_767_225_600_003, 1_767_225_600_011], pa.int64())
+    start = moments.cast(pa.timestamp("ms", "UTC")).cast(pa.timestamp(unit, "UTC"))
+    pq.write_table(pa.table({"start": start}), tmp_path / "flows", row_group_size=2)
+    assert parquet_starts(tmp_path / "flows") == [(2, 1_767_225_600_003_000), (1, 1_767_225_600_011_000)]
+
+
+@pytest.mark.parametrize("start", [pa.array([1.5e9, 1.6e9]), pa.array(["2026-01-01T00:00:00Z", "5"]), pa.array([1, 2])])
+def test_what_is_no_timestamp_may_start_at_any_time(tmp_path, start):
+    pq.write_table(pa.table({"start": start}), tmp_path / "flows")
+    assert parquet_starts(tmp_path / "flows") == [(2, NEVER_BEFORE)]
+
+
+def test_a_parquet_file_without_statistics_may_start_at_any_time(tmp_path):
+    start = pa.array([5, 6], pa.timestamp("us", "UTC"))
+    pq.write_table(pa.table({"start": start}), tmp_path / "flows", write_statistics=False)
+    assert parquet_starts(tmp_path / "flows") == [(2, NEVER_BEFORE)]
