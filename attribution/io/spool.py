@@ -91,7 +91,8 @@ class Buckets:
     def _append(self, name: Hashable) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._paths.setdefault(name, self._folder / f"{len(self._paths)}-{id(self):x}.arrow")
-        table = pa.Table.from_batches(self._gathered.pop(name))
+        # In one piece: what is read back is as dense as it was gathered.
+        table = pa.Table.from_batches(self._gathered.pop(name)).combine_chunks()
         self._waiting -= table.num_rows
         with path.open("ab") as sink, pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
             writer.write_table(table)
