@@ -15,6 +15,9 @@ from attribution.streaming.arrow_frames import LARGEST_BYTES, UnsoundError, chec
 _TEXT = {pa.string(), pa.large_string(), pa.binary(), pa.large_binary()}
 #: Text that older versions of Arrow can hold, but not compute with.
 _VIEWS = {pa.string_view(), pa.binary_view()}
+#: Bytes of the text of all rows of a stream. Dictionaries hold each text once, what is made of them does not: without a
+#: bound, a few kilobytes would become gigabytes on their way through the job.
+LARGEST_TEXT = 32 << 20
 #: The one nested column of any record.
 _HOLES = record(OWNERSHIP_RANGE)["holes"].type
 
@@ -55,6 +58,7 @@ def read_arrow_value(value: bytes, fields: Collection[str]) -> ArrowValue:
         options = pa.ipc.IpcReadOptions(included_fields=chosen, use_threads=False, ensure_native_endian=False)
         batches = list(pa.ipc.open_stream(pa.BufferReader(value), options=options))
         columns = {names[at]: _column(schema.field(at).type, names[at], batches) for at in chosen}
+        _check_size(sum(map(_text_bytes, columns.values())), LARGEST_TEXT)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
         raise UnsoundError("not_arrow", " ".join(str(error).split())) from None
     rows = sum(batch.num_rows for batch in batches)
@@ -121,9 +125,19 @@ def _without_views(part: Any) -> Any:
     return pa.array(part.to_pylist(), pa.string() if part.type == pa.string_view() else pa.binary())
 
 
-def _check_size(size: int) -> None:
-    if size > LARGEST_BYTES:
-        raise UnsoundError("too_large", f"its text has {size} bytes; {LARGEST_BYTES} are allowed")
+def _check_size(size: int, allowed: int = LARGEST_BYTES) -> None:
+    if size > allowed:
+        raise UnsoundError("too_large", f"its text has {size} bytes; {allowed} are allowed")
+
+
+def _text_bytes(column: Any) -> int:
+    """Bytes of the text of all rows, each of which has its own; of numbers none."""
+    coded = pa.types.is_dictionary(column.type)
+    texts = column.dictionary if coded else column
+    if texts.type not in _TEXT:
+        return 0
+    lengths = pc.binary_length(texts)
+    return pc.sum(lengths.take(column.indices) if coded else lengths).as_py() or 0
 
 
 def _dictionary(part: Any) -> Any:

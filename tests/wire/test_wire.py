@@ -284,6 +284,7 @@ NEARLY_TOO_DEEP = b'{"workload":' + b"[" * 900 + b"]" * 900 + b"}"
         (stream({"address": pa.nulls(LARGEST_ROWS + 1)}), "too_large"),
         (stream({"workload": pa.array(["w" * 900]).take(pa.array([0] * 200_000))}, compression="zstd"), "too_large"),
         (stream({"workload": pa.array(["w" * 20_000] * 9000).dictionary_encode()}), "too_large"),
+        (stream(dictionaries({name: pa.array(["w" * 9000] * 2000) for name in ("workload", "service")})), "too_large"),
         (b"{}" * (1 << 19), "too_large"),
         (b"{}" + b"\n" * (1 << 19), "too_large"),
         (b"[" + b" " * wire.LARGEST_VALUE, "too_large"),
