@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from history import History
 
 from attribution.cluster.flink import FlinkCluster
 from attribution.cluster.kafka import Broker
+from attribution.simulate.scenarios import scenario
+from attribution.simulate.simulation import simulate
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +27,10 @@ def cluster(tmp_path_factory):
         tmp_path_factory.mktemp("flink"), recovery=True, slots=4, settings=settings, environment=environment
     ) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def fleet():
+    chosen = scenario("hostile", ("connections=3000", "duration=20m", "capture_share=0.6", "window_share=0.3"))
+    # Explicit heartbeats only: a connection is one when it is reported, too late for flows that went out before.
+    return History.of(simulate(chosen, seed=5), span="none")

@@ -39,7 +39,9 @@ class LiveJob:
         for made in admin.create_topics(topics).values():
             made.result()
         # One request at a time, as `publish` does it: with more, the first messages to a new topic can be lost.
-        self._producer = Producer(self._client | {"enable.idempotence": True, "max.in.flight": 1})
+        # Messages as large as topics take, which is more than the client's own limit.
+        limits = {"max.in.flight": 1, "message.max.bytes": 2_000_000}
+        self._producer = Producer(self._client | limits | {"enable.idempotence": True})
         self._undelivered = []
         self.job_id = None
 
@@ -59,9 +61,11 @@ class LiveJob:
         """Stop with a savepoint; where it is."""
         return self.cluster.savepoint(self.job_id, stop=True)
 
-    def send(self, kind, batch, *, span=None):
+    def send(self, kind, batch, *, span=None, partition=-1, ahead_ms=0):
+        """Send rows; `ahead_ms` is how much the sender's clock is ahead."""
         for message in wire.encode(kind, batch, flow_heartbeats=span):
-            self.send_value(kind, message.value, timestamp_ms=message.timestamp_ms)
+            timestamp_ms = message.timestamp_ms + ahead_ms
+            self.send_value(kind, message.value, timestamp_ms=timestamp_ms, partition=partition)
 
     def send_value(self, kind, value, *, timestamp_ms, partition=-1):
         topic = topic_of(kind, prefix=self.prefix)

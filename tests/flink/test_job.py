@@ -1,89 +1,21 @@
 """The job on a real cluster and a real broker gives, row for row, what the attributor gives in memory."""
 
-import itertools
 import json
 import os
 import random
 import signal
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from golden_cases import CASES
+from history import History, end_of, found, send
 from live_job import SCRIPT, LiveJob
-from records import answers, batch
+from records import batch
 
-from attribution.attributor import Attributor
-from attribution.config import Settings
-from attribution.core.distinct import plain
-from attribution.core.flow_heartbeats import flow_heartbeats
-from attribution.core.range_collector import RangeCollector
 from attribution.errors import ClusterError
 from attribution.schema import ASSIGNMENT, DEAD_LETTER, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
-from attribution.simulate.scenarios import scenario
-from attribution.simulate.simulation import simulate
 
 DAYS = 86_400_000
-PERIOD_MS = 30_000
-TIME = {HEARTBEAT: "end", ASSIGNMENT: "time", NAME_BINDING: "time", FLOW: "end"}
-
-
-class Input:
-    """Records of all kinds, the flows numbered by their observer, and the answers that they must get."""
-
-    def __init__(self, tables, labels, *, span="interval"):
-        flows = tables[FLOW]
-        numbers = pa.array([str(number) for number in range(flows.num_rows)])
-        self.tables = tables | {FLOW: flows.set_column(flows.schema.get_field_index("observer"), "observer", numbers)}
-        self.labels, self.span = labels, span
-        flows = self.tables[FLOW].combine_chunks().to_batches()[0]
-        self._attributor = Attributor(Settings())
-        self._attributor.observe(self.tables[HEARTBEAT])
-        self._attributor.observe(flow_heartbeats(flows, span))
-        self._attributor.observe_assignments(self.tables[ASSIGNMENT])
-        self._attributor.observe_names(self.tables[NAME_BINDING])
-        self._attributor.observe_labels(labels)
-        self.expected = answers(plain(self._attributor.attribute(flows)))
-
-    @property
-    def ranges(self):
-        found = RangeCollector(Settings()).collect(self._attributor.ownership_ranges(), known_to=1 << 61)
-        return sorted(map(repr, found.to_pylist()))
-
-    @property
-    def latest_ms(self):
-        return max(max(end_of(kind, table)) for kind, table in self.tables.items() if table.num_rows)
-
-    def in_time(self, rows):
-        """Pieces of at most so many rows and half a minute, of all kinds, in the order in which they were reported."""
-        pieces = []
-        for kind, table in self.tables.items():
-            ordered = table.sort_by(TIME[kind])
-            period = np.array(end_of(kind, ordered), np.int64) // PERIOD_MS
-            cuts = [0, *(np.flatnonzero(np.diff(period)) + 1).tolist(), len(period)]
-            for begin, end in itertools.pairwise(cuts):
-                pieces += [(kind, ordered.slice(at, min(rows, end - at))) for at in range(begin, end, rows)]
-        return sorted(pieces, key=lambda piece: max(end_of(*piece)))
-
-
-def end_of(kind, table):
-    return [moment // 1000 for moment in table.column(TIME[kind]).cast(pa.int64()).to_pylist()]
-
-
-def send(job, pieces, *, span="interval"):
-    for kind, table in pieces:
-        for rows in table.combine_chunks().to_batches():
-            job.send(kind, rows, span=span if kind == FLOW else None)
-
-
-def found(tables):
-    """The answer of each flow, in the order of their numbers; every number once."""
-    pairs = []
-    for table in tables:
-        for rows in table.combine_chunks().to_batches():
-            pairs += zip(rows.column("observer").to_pylist(), answers(plain(rows)), strict=True)
-    assert len(pairs) == len({number for number, _ in pairs})
-    return [answer for _, answer in sorted(pairs, key=lambda pair: int(pair[0]))]
 
 
 @pytest.fixture(scope="module")
@@ -97,22 +29,7 @@ def goldens():
         made[ASSIGNMENT] += case.evidence.assignments
         made[NAME_BINDING] += case.evidence.name_bindings
         made[FLOW] += case.flows
-    return Input({kind: pa.Table.from_batches([batch(kind, rows)]) for kind, rows in made.items()}, no_labels())
-
-
-@pytest.fixture(scope="module")
-def fleet():
-    chosen = scenario("hostile", ("connections=3000", "duration=20m", "capture_share=0.6", "window_share=0.3"))
-    made = simulate(chosen, seed=5)
-    flows = pa.Table.from_batches(list(made.flow_batches())).cast(arrow_schema(FLOW))
-    tables = {
-        HEARTBEAT: made.heartbeat_table(),
-        ASSIGNMENT: made.assignment_table(),
-        NAME_BINDING: made.name_table(),
-        FLOW: flows,
-    }
-    # Explicit heartbeats only: a connection is one when it is reported, too late for flows that went out before.
-    return Input(tables, made.label_table(), span="none")
+    return History({kind: pa.Table.from_batches([batch(kind, rows)]) for kind, rows in made.items()}, no_labels())
 
 
 def no_labels():
