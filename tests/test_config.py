@@ -33,5 +33,5 @@ def test_what_is_wrong_with_a_settings_file_is_said(tmp_path, text, message):
 
 
 def test_a_settings_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="cannot read the configuration .*absent.toml"):
+    with pytest.raises(ConfigError, match=r"cannot read the configuration .*absent.toml"):
         read_tables(tmp_path / "absent.toml")
