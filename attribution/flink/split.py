@@ -7,7 +7,6 @@ from typing import Any, Literal
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.distinct import plain
 from attribution.core.flow_heartbeats import flow_heartbeats
 from attribution.core.prefixes import PrefixTable
 from attribution.flink.buckets import by_bucket
@@ -84,7 +83,11 @@ class Splitter:
 
 def _packed(kind: str, batch: Any) -> Iterator[bytes]:
     """The rows of a record batch in entries of bounded size, in their order."""
-    batch = plain(batch)
-    size = -(-batch.num_rows // -(-batch.nbytes // _ENTRY_BYTES))
+    content = pack_rows(kind, batch)
+    pieces = -(-len(content) // _ENTRY_BYTES)
+    if pieces == 1:
+        yield content
+        return
+    size = -(-batch.num_rows // pieces)
     for at in range(0, batch.num_rows, size):
         yield pack_rows(kind, batch.slice(at, size))
