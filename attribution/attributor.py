@@ -15,7 +15,6 @@ from attribution.core.columns import microseconds
 from attribution.core.compaction import current_names
 from attribution.core.distinct import plain
 from attribution.core.heartbeat_store import HeartbeatStore
-from attribution.core.heartbeats import Heartbeats
 from attribution.core.held import HeldFlows, by_age
 from attribution.core.resolve import Resolver, captured
 from attribution.errors import ConfigError
@@ -105,13 +104,7 @@ class Attributor:
         if self._rules is None:
             tables = {kind: _joined(kind, tables) for kind, tables in self._evidence.items()}
             self._evidence = {kind: [table] for kind, table in tables.items()}
-            self._rules = Resolver(
-                heartbeats=Heartbeats.of(arrow_schema(HEARTBEAT).empty_table()),
-                assignments=tables[ASSIGNMENT],
-                name_bindings=tables[NAME_BINDING],
-                labels=tables[LABEL],
-                settings=self.settings,
-            )
+            self._rules = Resolver.of(tables, self.settings)
         return self._rules
 
     def attribute(self, flows: Any) -> Any:

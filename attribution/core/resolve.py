@@ -1,5 +1,6 @@
 """The chain of methods: capture, heartbeats, assignment events, labels; and the columns of an attributed flow."""
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,9 @@ from attribution.core.names import NameIndex
 from attribution.core.ownership import Ownership
 from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
 from attribution.core.sockets import asked_sockets
-from attribution.schema import ATTRIBUTED_FLOW, arrow_schema
+from attribution.schema import ASSIGNMENT, ATTRIBUTED_FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
 
+_EVIDENCE = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL)
 _CONNECTION = pa.scalar("connection")
 _METHOD_NAMES = pa.array(METHODS)
 _REASON_NAMES = pa.array(REASONS)
@@ -54,6 +56,18 @@ class Resolver:
         self._names = NameIndex(name_bindings, settings)
         self._fallback = Fallback(assignments, labels, settings)
         self._know(heartbeats)
+
+    @classmethod
+    def of(cls, evidence: Mapping[str, Any], settings: Settings) -> "Resolver":
+        """The rules over tables by the kinds of their records; there is no evidence of a kind that is not there."""
+        tables = {kind: evidence.get(kind, arrow_schema(kind).empty_table()) for kind in _EVIDENCE}
+        return cls(
+            heartbeats=Heartbeats.of(tables[HEARTBEAT]),
+            assignments=tables[ASSIGNMENT],
+            name_bindings=tables[NAME_BINDING],
+            labels=tables[LABEL],
+            settings=settings,
+        )
 
     def knowing(self, heartbeats: Heartbeats, name_bindings: Any = None) -> "Resolver":
         """A resolver over these heartbeats and the other evidence of this one, which is not digested again.

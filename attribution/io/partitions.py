@@ -115,7 +115,7 @@ def encodings(table: Any) -> dict[str, Any]:
 
 
 def by_hour(batch: Any, *, of: str = "start") -> list[tuple[int, Any]]:
-    """The rows of a batch by the hour (since 1970, UTC) in which they start; no copy where they are in order."""
+    """The rows of a batch by the hour (since 1970, UTC) of a column; no copy where they are in order of it."""
     hour: Int64 = microseconds(batch.column(of)) // _HOUR
     if len(hour) == 0:
         return []

@@ -13,7 +13,6 @@ import pyarrow as pa
 from attribution.attributor import too_old
 from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE, microseconds
-from attribution.core.heartbeats import Heartbeats
 from attribution.core.held import HeldFlows
 from attribution.core.range_collector import SEVERAL, RangeCollector
 from attribution.core.resolve import Resolver
@@ -24,7 +23,7 @@ from attribution.replay.flow_order import FlowOrder
 from attribution.replay.inputs import Limits
 from attribution.replay.slabs import Slab, Slabs
 from attribution.replay.summary import Tally
-from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
+from attribution.schema import ASSIGNMENT, LABEL, NAME_BINDING
 
 _FOLDERS = {ASSIGNMENT: "assignments", NAME_BINDING: "name_bindings", LABEL: "labels"}
 #: Batches that wait for each worker while it is at work.
@@ -74,7 +73,7 @@ class Judge:
 
         def digest() -> Resolver:
             """The rules over all evidence, whose tables are let go: what the flows ask is digested."""
-            resolver = _rules(evidence, self._settings)
+            resolver = Resolver.of(evidence, self._settings)
             evidence.clear()
             self._collection.store.close()
             return resolver
@@ -89,7 +88,7 @@ class Judge:
     def _by_slabs(self, pool: ThreadPoolExecutor, evidence: dict[str, Any], report: Report) -> None:
         """Flows are held until the evidence of a slab is all that they can ask for."""
         slabs = Slabs(self._collection.store, self._settings, limit=int(_SLAB * self._limits.evidence_rows))
-        rules = _rules(evidence, self._settings)
+        rules = Resolver.of(evidence, self._settings)
         flows = FlowOrder(self._collection.flows(), self._collection.starts(), self._folder / ".slabs")
         held = HeldFlows(self._settings.hold)
         collector = RangeCollector(self._settings, in_order=True)
@@ -141,18 +140,6 @@ class Judge:
         if slab.new_names:
             table = pa.Table.from_batches(slab.new_names)
             write_table(table, self._folder / _FOLDERS[NAME_BINDING], name=f"part-{number}.parquet")
-
-
-def _rules(evidence: dict[str, Any], settings: Settings) -> Resolver:
-    """The rules over tables of evidence by their kinds."""
-    tables = {kind: arrow_schema(kind).empty_table() for kind in (HEARTBEAT, *_FOLDERS)} | evidence
-    return Resolver(
-        heartbeats=Heartbeats.of(tables[HEARTBEAT]),
-        assignments=tables[ASSIGNMENT],
-        name_bindings=tables[NAME_BINDING],
-        labels=tables[LABEL],
-        settings=settings,
-    )
 
 
 class _Crew:
