@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from attribution.core.columns import Int64, microseconds
 from attribution.io.lake import parquet_writer
@@ -28,6 +29,7 @@ _OPEN_FILES = 24
 _SAMPLE = 4096
 #: Text stays dictionary-encoded where there are so many rows to each value.
 _REPEATED = 4
+_DIFFERENCES = "DELTA_BINARY_PACKED"
 
 
 class HourlyWriter:
@@ -98,20 +100,28 @@ class HourlyWriter:
 def encodings(table: Any) -> dict[str, Any]:
     """How to encode the columns of a file, by its first rows: a dictionary only where values repeat in them.
 
-    A dictionary for values that hardly repeat is built and thrown away at half the writer's cost; times that rise pack
-    best as differences.
+    A dictionary for values that hardly repeat is built and thrown away at half the writer's cost; other whole numbers
+    pack best as differences, for the compressor then has a third of the bytes to go through.
     """
     head = table.slice(0, _SAMPLE)
-    coded, rising = [], {}
+    coded, packed, rising = [], {}, []
     for name, column in zip(head.schema.names, head.columns, strict=True):
         if pa.types.is_timestamp(column.type):
-            rising[name] = "DELTA_BINARY_PACKED"
+            rising.append(name)
+            packed[name] = _DIFFERENCES
         elif pa.types.is_nested(column.type):
             continue
-        elif pa.types.is_dictionary(column.type) or 2 * len(column.unique()) <= len(column):
+        elif pa.types.is_dictionary(column.type) or _repeats(column):
             coded.append(name)
+        elif pa.types.is_integer(column.type):
+            packed[name] = _DIFFERENCES
     # Readers skip row groups by time; the smallest and largest text of a row group tells them nothing.
-    return {"use_dictionary": coded, "column_encoding": rising, "write_statistics": list(rising)}
+    return {"use_dictionary": coded, "column_encoding": packed, "write_statistics": rising}
+
+
+def _repeats(column: Any) -> bool:
+    """Whether a value stands twice or more, on the average; nulls are stored as no values."""
+    return bool(2 * pc.count_distinct(column).as_py() <= len(column) - column.null_count)
 
 
 def by_hour(batch: Any, *, of: str = "start") -> list[tuple[int, Any]]:

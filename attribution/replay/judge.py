@@ -31,7 +31,7 @@ _AHEAD = 1
 #: Share of the rows that may be in memory which a slab has; others are read while it is digested.
 _SLAB = 0.75
 #: Bytes of flows that wait while the evidence is digested.
-_AHEAD_BYTES = 64 << 20
+_AHEAD_BYTES = 256 << 20
 #: Ownership ranges that are made and written at a time.
 _RANGES = 1 << 19
 

@@ -84,3 +84,20 @@ def test_every_row_is_in_its_hour(tmp_path):
         "date=2026-01-01/hour=01": 2,
         "date=2026-01-01/hour=03": 4,
     }
+
+
+def test_a_dictionary_is_made_only_where_the_values_that_are_there_repeat():
+    chosen = partitions.encodings(
+        pa.table(
+            {
+                "often": ["a", "b"] * 8,
+                "rarely": [None if i % 2 else f"w-{i}" for i in range(16)],
+                "few": [1, 2] * 8,
+                "many": [i * i for i in range(16)],
+                "start": pa.array(range(16), pa.timestamp("us", "UTC")),
+            }
+        )
+    )
+    assert chosen["use_dictionary"] == ["often", "few"]
+    assert chosen["column_encoding"] == dict.fromkeys(["many", "start"], "DELTA_BINARY_PACKED")
+    assert chosen["write_statistics"] == ["start"]
