@@ -14,6 +14,8 @@ from attribution.core.columns import Int32, integers
 #: The transport protocols that have ports, by IANA number: TCP, UDP, DCCP, SCTP, UDP-Lite.
 WITH_PORTS = (6, 17, 33, 132, 136)
 TCP, UDP = 6, 17
+#: Those in which one peer answers from start to end: TCP, DCCP, SCTP.
+WITH_CONNECTIONS = (TCP, 33, 132)
 
 #: In the place of a socket: the whole address; for a flow also that its protocol is not known or has no ports.
 ANY_SOCKET = -1

@@ -3,7 +3,8 @@
 Whole columns are checked first and good ones cost a pass or two; rows are looked at one by one only to say what was
 wrong with the bad ones. A row has one reason: that of its first faulty field, in the order of the record.
 
-Fields that the record does not have are ignored. A field with a default (`basis`) takes it where the source has none.
+Fields that the record does not have are ignored. A flow whose `basis` is not said is a `connection` if its protocol
+makes connections, for only these have one peer from start to end, and a `window` otherwise.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +20,8 @@ import pyarrow.compute as pc
 from attribution.core.addresses import canonical as canonical_addresses
 from attribution.core.addresses import canonical_hosts, canonical_prefixes
 from attribution.core.distinct import each_distinct, one_array
-from attribution.core.sockets import WITH_PORTS
-from attribution.schema import ASSIGNMENT, HEARTBEAT, Field, record
+from attribution.core.sockets import WITH_CONNECTIONS, WITH_PORTS
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, Field, record
 from attribution.sources import casting
 from attribution.sources.casting import LARGEST_COUNT, Cast
 from attribution.sources.model import Block, Ledger, Reject
@@ -35,6 +36,7 @@ _SHOWN = 160
 #: Fields that are shown for a reason, or for a fault in a field, where it takes more than that field to see it.
 _SHOWN_FOR = {"end": ("start", "end"), "port_without_protocol": ("port", "protocol")}
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
+_WITH_CONNECTIONS = pa.array(WITH_CONNECTIONS, pa.int32())
 
 
 def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequence[str] | None = None) -> Any:
@@ -53,7 +55,7 @@ def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequenc
     rows = len(block.lines)
     fields = [field for field in record(block.kind).fields if only is None or field.name in only]
     casts = {field.name: _cast(block, field, rows) for field in fields}
-    _fill_defaults(block.kind, fields, casts)
+    _fill_defaults(block.kind, casts)
     faults = [(reason, mask, name) for name, cast in casts.items() for reason, mask in cast.faults]
     faults += _missing(fields, casts, faults)
     faults += _without_protocol(block.kind, casts)
@@ -128,22 +130,22 @@ def _cast(block: Block, field: Field, rows: int) -> Cast:
     return _CHECKS.get(field.name, casting.texts)(one_array(column))
 
 
-def _fill_defaults(kind: str, fields: list[Field], casts: dict[str, Cast]) -> None:
-    """Fill in what may be left out: a default of the record, and the end of an instant."""
-    for field in fields:
-        cast = casts[field.name]
-        if field.default is not None and not field.nullable and cast.values.null_count:
-            casts[field.name] = Cast(_with_default(cast.values, field.default), cast.faults)
+def _fill_defaults(kind: str, casts: dict[str, Cast]) -> None:
+    """Fill in what may be left out: the basis of a flow, and the end of an instant."""
+    if kind == FLOW and "basis" in casts and casts["basis"].values.null_count:
+        casts["basis"] = _with_basis(casts["basis"], casts["protocol"].values)
     if kind == HEARTBEAT and casts["end"].values.null_count:
         end = casts["end"]
         casts["end"] = Cast(pc.coalesce(end.values, casts["start"].values), end.faults)
 
 
-def _with_default(values: Any, default: str) -> Any:
-    if values.null_count == len(values):
-        zeros = pa.array(np.zeros(len(values), np.int32))
-        return pa.DictionaryArray.from_arrays(zeros, pa.array([default], pa.string()))
-    return pc.fill_null(values.cast(pa.string()), default)
+def _with_basis(basis: Cast, protocol: Any) -> Cast:
+    """`connection` where the protocol makes connections, else `window`, in the place of nulls."""
+    connects = pc.is_in(protocol, value_set=_WITH_CONNECTIONS).cast(pa.int32())
+    absent = pa.DictionaryArray.from_arrays(connects, pa.array(["window", "connection"]))
+    if basis.values.null_count == len(basis.values):
+        return Cast(absent, basis.faults)
+    return Cast(pc.coalesce(basis.values.cast(pa.string()), absent.cast(pa.string())), basis.faults)
 
 
 def _missing(fields: list[Field], casts: dict[str, Cast], faults: list[_Fault]) -> list[_Fault]:

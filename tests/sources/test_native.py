@@ -65,7 +65,7 @@ def as_lines(*rows):
 
 
 def whole(kind, row):
-    return row | ({"basis": "connection"} if kind == "flow" else {})
+    return row | ({"basis": "window"} if kind == "flow" else {})
 
 
 @pytest.mark.parametrize("kind", ROWS)
@@ -84,7 +84,7 @@ def test_kinds_may_be_mixed_line_by_line(tmp_path):
 def test_times_of_both_forms_may_be_mixed(tmp_path):
     rows = [FLOW, FLOW | {"start": ISO}, FLOW | {"start": ISO, "end": "2026-01-01T00:00:00.000005Z"}] * 100
     found = Read(tmp_path / "x", as_lines(*rows))
-    assert found.rows == {"flow": [FLOW | {"basis": "connection"}] * 300}
+    assert found.rows == {"flow": [FLOW | {"basis": "window"}] * 300}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_times_of_both_forms_may_be_mixed(tmp_path):
 def test_json_is_read_however_it_is_laid_out(tmp_path, write):
     rows = [FLOW | {"hostname": f"h{n}", "observer": 'a "quoted" {name}, \\ and ["more'} for n in range(40)]
     found = Read(tmp_path / "x", write(rows))
-    expected = [row | {"basis": "connection"} for row in rows]
+    expected = [row | {"basis": "window"} for row in rows]
     assert sorted(found.rows["flow"], key=lambda r: int(r["hostname"][1:])) == expected
     assert found.bad == []
 
@@ -209,7 +209,7 @@ def test_an_array_is_read_in_pieces_without_losing_a_line(tmp_path, monkeypatch)
 def test_what_was_attributed_before_is_forgotten_and_what_was_captured_stays(tmp_path):
     names = {"local_workload": "w", "local_service": "s", "remote_workload": "x", "local_reason": "covered"}
     methods = ["heartbeat", "capture", "none", None, "label"]
-    rows = [FLOW | names | {"local_method": method} for method in methods]
+    rows = [FLOW | names | {"local_method": method, "basis": "connection"} for method in methods]
     plain = FLOW | {"basis": "connection"}
     expected = [
         plain | ({"local_workload": "w", "local_service": "s"} if m in ("capture", None) else {}) for m in methods
@@ -278,7 +278,7 @@ def test_columns_may_be_of_other_types_in_any_order_and_among_others(tmp_path, w
             {"start": T0, "end": T0, "local_address": "10.0.0.1", "remote_address": "10.0.0.2", "remote_port": 443,
              "protocol": 6, "bytes_sent": 1, "local_workload": "a", "basis": "connection"},
             {"start": T0, "end": T0, "local_address": "10.0.0.3", "remote_address": "2001:db8::1", "remote_port": 80,
-             "protocol": 17, "bytes_sent": 2, "local_workload": "b", "basis": "connection"},
+             "protocol": 17, "bytes_sent": 2, "local_workload": "b", "basis": "window"},
         ]
     }  # fmt: skip
 
@@ -324,7 +324,9 @@ def test_of_a_parquet_file_only_what_is_being_read_is_in_memory(tmp_path, monkey
     monkeypatch.setattr(native_columns, "_ROWS", 5_000)
     rows, path = 200_000, tmp_path / "flows.parquet"
     names = pa.array(np.random.default_rng(1).integers(0, 1 << 62, rows)).cast(pa.string())
-    table = pa.table({name: [value] * rows for name, value in FLOW.items()} | {"local_workload": names})
+    table = pa.table(
+        {name: [value] * rows for name, value in (FLOW | {"protocol": 6}).items()} | {"local_workload": names}
+    )
     pq.write_table(table, path, row_group_size=5_000)
     del table, names
     before, most = pa.total_allocated_bytes(), 0

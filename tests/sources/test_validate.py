@@ -143,6 +143,20 @@ def test_values_are_brought_to_their_canonical_form(kind, field, value, expected
     assert row[field] == expected
 
 
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_flow_without_a_basis_is_a_connection_only_where_its_protocol_makes_them(encoded):
+    protocols = [6, 17, 33, 132, 136, 1, None, 17]
+    given = [None] * 7 + ["connection"]
+    columns = {name: [value] * 8 for name, value in GOOD["flow"].items()}
+    columns |= {"protocol": protocols, "basis": given}
+    for known in (given, [None] * 8):
+        text = pa.array(known, pa.string())
+        batch, bad, _ = validated("flow", columns | {"basis": text.dictionary_encode() if encoded else text})
+        left_out = [{6: "connection", 33: "connection", 132: "connection"}.get(p, "window") for p in protocols]
+        assert batch.column("basis").to_pylist() == [k or b for k, b in zip(known, left_out, strict=True)]
+        assert not bad
+
+
 def test_the_end_of_an_instant_may_be_left_out():
     row, rejects = row_of("heartbeat", end=None)
     assert rejects == []

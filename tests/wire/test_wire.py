@@ -17,7 +17,7 @@ from attribution.streaming.dead_letters import REASONS, Rejected, dead_letter
 
 T0 = 1_767_225_600_000_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
-FLOW = {"start": T0, "end": T0 + 5_000, "local_address": "10.0.0.1", "remote_address": "10.0.0.2"}
+FLOW = {"start": T0, "end": T0 + 5_000, "local_address": "10.0.0.1", "remote_address": "10.0.0.2", "protocol": 6}
 ROWS = {
     "flow": FLOW | {"bytes_sent": 7, "local_workload": "w", "observer": "n", "basis": "connection"},
     "heartbeat": {"address": "10.0.0.1", "workload": "w", "start": T0, "end": T0},
