@@ -42,11 +42,17 @@ def evaluate(
 
     Raises:
         LakeError: there is no lake.
-        SourceError: the truth or the events cannot be read.
+        SourceError: the truth or the events cannot be read, or the truth is that of other flows.
     """
     log = EventLog(read_events(events)) if events else None
     variants = baselines(report_delay=report_delay, hold_back=hold_back) if log else ()
-    return evaluate_slices(aligned(attributed, truth), log=log, variants=variants)
+    result = evaluate_slices(aligned(attributed, truth), log=log, variants=variants)
+    if result.foreign and result.lost == result.flows:
+        raise SourceError(
+            f"cannot judge {attributed} by {truth}: none of the {result.flows:,} flows of the truth is among its "
+            f"{result.foreign:,}; name the truth of the simulation that was replayed"
+        )
+    return result
 
 
 def evaluate_slices(slices: Iterable[Slice], *, log: EventLog | None, variants: Iterable[Baseline]) -> Evaluation:

@@ -114,6 +114,12 @@ def test_lost_repeated_and_foreign_flows_are_counted(folder, truth, tmp_path):
     assert sum(row["flows"] for row in result.by_reason() if row["reason"] == "lost" and row["side"] == "local") == 5
 
 
+def test_a_lake_of_other_flows_is_not_judged(folder, truth, tmp_path):
+    others = changed(perfect(truth), range(truth.num_rows), observer="nobody")
+    with pytest.raises(SourceError, match=rf"none of the {truth.num_rows:,} flows of the truth is among its"):
+        evaluate(lake_of(others, tmp_path), folder / "truth.parquet")
+
+
 def test_slices_of_any_size_give_the_same_result(truth, tmp_path):
     rows = perfect(truth)
     shuffled = rows.take(np.random.default_rng(0).permutation(rows.num_rows))
