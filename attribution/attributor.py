@@ -7,6 +7,7 @@ knows no clock and no I/O: time is the watermark that it is given.
 from collections import Counter
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +17,7 @@ from attribution.core.compaction import current_names
 from attribution.core.distinct import plain
 from attribution.core.heartbeat_store import HeartbeatStore
 from attribution.core.held import HeldFlows, by_age
+from attribution.core.ownership import Ownership
 from attribution.core.resolve import Resolver, captured
 from attribution.errors import ConfigError
 from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
@@ -118,13 +120,18 @@ class Attributor:
             return resolver.attribute_local(flows)
         return resolver.attribute_remote(flows if "local_method" in flows.schema.names else captured(flows))
 
-    def ownership_ranges(self, *, several: str | None = None) -> Any:
+    def ownership_ranges(self, *, several: str | None = None, begun_by: int | None = None) -> Any:
         """The ownership ranges of the evidence as it is now: a record batch of `schemas/ownership_range.avsc`.
 
         Args:
             several: service of a range whose heartbeats name several, as of `Ownership.ranges`.
+            begun_by: as if there were no heartbeats but those that begin at this moment (µs) or before.
         """
-        return self.resolver().ownership.ranges(several=several)
+        if begun_by is None:
+            return self.resolver().ownership.ranges(several=several)
+        known = self._heartbeats.all()
+        begun = known.take(np.flatnonzero(known.start <= begun_by))
+        return Ownership(begun, self.settings).ranges(several=several)
 
     @property
     def watermark(self) -> int:

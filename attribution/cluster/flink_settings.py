@@ -20,9 +20,10 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "jobmanager.memory.process.size": "1024m",
     "taskmanager.memory.process.size": "2048m",
     "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-    "restart-strategy.type": "fixed-delay",
-    "restart-strategy.fixed-delay.attempts": "10",
-    "restart-strategy.fixed-delay.delay": "1 s",
+    # A job that cannot run ends and says why; one that has run for a while since it failed may fail as often again.
+    "restart-strategy.type": "exponential-delay",
+    "restart-strategy.exponential-delay.attempts-before-reset-backoff": "10",
+    "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
     # A process that was killed is noticed after 20 s, not 50.
     "heartbeat.interval": "3000",
     "heartbeat.timeout": "20000",

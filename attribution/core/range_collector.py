@@ -23,18 +23,16 @@ class RangeCollector:
 
     Args:
         settings: the settings of the rules.
-        in_order: whether what was known up to a slab's end was all, so that no later slab can say otherwise.
     """
 
-    def __init__(self, settings: Settings, *, in_order: bool = False) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._in_order = in_order
         self._open = arrow_schema("ownership_range").empty_table()
         self._closed_before: int | None = None
 
     @property
     def state(self) -> tuple[Any, int | None]:
-        """What the collector remembers: a table of the ranges that go on, and up to when it gave out the others."""
+        """What it remembers: a table of what it knows of ranges that go on, and when all others had ended."""
         return self._open, self._closed_before
 
     @classmethod
@@ -44,22 +42,29 @@ class RangeCollector:
         made._open, made._closed_before = state
         return made
 
-    def collect(self, ranges: Any, *, known_to: int) -> Any:
+    def collect(self, ranges: Any, *, known_to: int, begun: Any = None) -> Any:
         """Take the ranges of a slab; return, as a table, those that nothing after `known_to` (µs) can extend.
 
         Args:
             ranges: a record batch as of `Ownership.ranges`, `SEVERAL` where a range has several services.
             known_to: up to when evidence is complete.
+            begun: of a stream, whose next slab may know more of what this one has in part: the ranges of those
+                heartbeats alone that began before all that it will not know more of is forgotten. By default the whole
+                slab, of which no later one can say otherwise.
         """
         table = pa.Table.from_batches([ranges])
         if self._closed_before is not None:
             # Remains of what was given out already.
             table = table.filter(pa.array(microseconds(table.column("end")) >= self._closed_before))
-        earlier = self._open if self._in_order else _unknown_to(table, self._open)
-        table = join(pa.concat_tables([earlier, table]), self._settings)
+        table = join(pa.concat_tables([self._open, table]), self._settings)
         closed_before = known_to - self._settings.max_gap
         over = pa.array(microseconds(table.column("end")) < closed_before)
-        self._open = table.filter(pc.invert(over))
+        going_on = table.filter(pc.invert(over))
+        if begun is None:
+            self._open = going_on
+        else:
+            known = pa.concat_tables([self._open, pa.Table.from_batches([begun])])
+            self._open = _parts_of(going_on, join(known, self._settings))
         self._closed_before = closed_before
         table = table.filter(over)
         place = table.schema.get_field_index("service")
@@ -67,10 +72,10 @@ class RangeCollector:
         return table.set_column(place, table.schema.field(place), named)
 
     def settled(self, start: Int64, end: Int64, *, known_to: int) -> tuple[Int64, Int64]:
-        """Which of a slab's ranges can be given out as they are, and which of them `collect` needs, `in_order`.
+        """Which of a slab's ranges can be given out as they are, and which of them `collect` needs.
 
-        A range that begins more than `max_gap` after the last `known_to` belongs to no open one: what an open one has
-        that reaches so far is not forgotten, and began before.
+        For slabs of which no later one says otherwise. A range that begins more than `max_gap` after the last
+        `known_to` belongs to no open one: what an open one has that reaches so far is not forgotten, and began before.
 
         Args:
             start: starts of the ranges, µs.
@@ -87,21 +92,21 @@ class RangeCollector:
         return np.flatnonzero(alone), np.flatnonzero(~alone & (end >= self._closed_before))
 
 
-def _unknown_to(ranges: Any, earlier: Any) -> Any:
-    """The earlier ranges that begin before the evidence of today's does; of the others all is known, perhaps more."""
-    if earlier.num_rows == 0 or ranges.num_rows == 0:
-        return earlier
-    both = pa.concat_tables([ranges, earlier])
+def _parts_of(ranges: Any, parts: Any) -> Any:
+    """Those of the parts that begin within one of the ranges, of the same workload on the same key."""
+    if ranges.num_rows == 0 or parts.num_rows == 0:
+        return parts.slice(0, 0)
+    both = pa.concat_tables([ranges, parts])
     address, workload = encode(both.column("address"))[0], encode(both.column("workload"))[0]
     socket = held_sockets(both)
     start, end = microseconds(both.column("start")), microseconds(both.column("end"))
-    today = np.arange(both.num_rows) < ranges.num_rows
-    order = order_by(address, socket, workload, start, (~today).astype(np.int8))
+    whole = np.arange(both.num_rows) < ranges.num_rows
+    order = order_by(address, socket, workload, start, (~whole).astype(np.int8))
     first = starts_of_runs(address[order], socket[order], workload[order])
-    reach = running_max(np.where(today, end, start.min() - 1)[order], np.cumsum(first) - 1)
-    known = np.zeros(both.num_rows, np.bool_)
-    known[order] = reach >= start[order]
-    return earlier.filter(pa.array(~known[ranges.num_rows :]))
+    reach = running_max(np.where(whole, end, start.min() - 1)[order], np.cumsum(first) - 1)
+    within = np.zeros(both.num_rows, np.bool_)
+    within[order] = reach >= start[order]
+    return parts.filter(pa.array(within[ranges.num_rows :]))
 
 
 def join(ranges: Any, settings: Settings) -> Any:

@@ -14,7 +14,7 @@ from attribution.flink.bucket import Bucket
 from attribution.flink.decode import BYTES
 from attribution.flink.job_metrics import StageMetrics
 from attribution.flink.options import StreamOptions
-from attribution.flink.payload import WAKE, pack_watermark
+from attribution.flink.payload import TIME, WAKE, pack_watermark, unpack_moment
 from attribution.flink.split import Splitter
 from attribution.schema import ATTRIBUTED_FLOW, OWNERSHIP_RANGE
 from attribution.streaming import wire
@@ -66,7 +66,9 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         timers = ctx.timer_service()
         now = timers.current_processing_time()
         kept = self._kept(number, now)
-        if content != WAKE:
+        if content[:1] == TIME:
+            kept.reached = max(kept.reached, unpack_moment(content))
+        elif content != WAKE:
             kept.bucket.take(content, now)
             self._log.add(content)
         self._plan(kept, timers, now)
@@ -80,14 +82,14 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
             kept.event_timer = None
             kept.due_since = now if kept.due_since is None else kept.due_since
-            over = _microseconds(timers.current_watermark()) >= NEVER_AFTER
+            over = kept.watermark(timers) >= NEVER_AFTER
         else:
             if kept.round_timer is not None and timestamp >= kept.round_timer:
                 kept.round_timer = None
             over = False
         if over or now >= kept.next_round:
             begun = time.monotonic()
-            yield from self._round(kept, _microseconds(timers.current_watermark()), now)
+            yield from self._round(kept, kept.watermark(timers), now)
             took_ms = int((time.monotonic() - begun) * 1000)
             kept.next_round = now + max(self._options.round_interval // _MILLISECOND, 2 * took_ms * len(self._buckets))
         self._plan(kept, timers, now)
@@ -101,7 +103,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
     def _round(self, kept: "_Kept", watermark: int, now: int) -> Iterator[Any]:
         """Let out what is due, and what has waited too long; settle where that pays."""
         bucket, attributor = kept.bucket, kept.bucket.attributor
-        due = attributor.advance(watermark)
+        due = bucket.advance(watermark)
         given_up = attributor.give_up(now - self._options.give_up_after // _MILLISECOND)
         for rows in (*due, *given_up):
             yield from self._released(rows)
@@ -139,11 +141,11 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
     def _plan(self, kept: "_Kept", timers: Any, now: int) -> None:
         """Register the timers that the bucket needs next, unless they are registered."""
         attributor = kept.bucket.attributor
-        due = -(-attributor.next_due // _MILLISECOND)
         wanted = [now + self._options.settle_interval // _MILLISECOND]
         if attributor.held:
             wanted.append(now + self._options.give_up_after // _MILLISECOND)
-            if due <= timers.current_watermark():
+            due = -(-attributor.next_due // _MILLISECOND)
+            if attributor.next_due <= kept.watermark(timers):
                 wanted.append(kept.next_round)
             elif kept.event_timer is None or due < kept.event_timer:
                 kept.event_timer = due
@@ -165,8 +167,9 @@ class _Kept:
         self.next_round = 0
         self.last_settled = now
         self.settled_at = bucket.attributor.watermark
+        #: How far time had come when all fell silent: Flink may not know.
+        self.reached = NEVER_BEFORE
 
-
-def _microseconds(watermark: int) -> int:
-    """A watermark of Flink's, ms, in µs; its first one is before all time, its last one after."""
-    return max(NEVER_BEFORE, min(watermark * _MILLISECOND, NEVER_AFTER))
+    def watermark(self, timers: Any) -> int:
+        """Up to when (µs) evidence is complete; Flink's last watermark is after all time."""
+        return max(self.reached, min(timers.current_watermark() * _MILLISECOND, NEVER_AFTER))

@@ -10,7 +10,7 @@ from typing import Any
 
 from attribution.attributor import Attributor, Sides
 from attribution.config import Settings
-from attribution.core.columns import NEVER_AFTER
+from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.range_collector import SEVERAL, RangeCollector
 from attribution.flink import payload
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
@@ -58,7 +58,7 @@ class Bucket:
             self._collector = RangeCollector.of_state(self._settings, collected)
             self._snapshot_bytes, self._logged_bytes = len(entry), 0
         elif tag == payload.WATERMARK:
-            self.attributor.skip(payload.unpack_watermark(entry))
+            self.attributor.skip(payload.unpack_moment(entry))
         else:
             self.take(entry, now)
 
@@ -70,6 +70,10 @@ class Bucket:
             self.attributor.hold(batch, arrived=now)
         else:
             _OBSERVE[kind](self.attributor, batch)
+
+    def advance(self, watermark: int) -> list[Any]:
+        """As `Attributor.advance`, but forget nothing: that is for `settle`, which first notes what ranges were."""
+        return self.attributor.advance(watermark, oldest=NEVER_BEFORE)
 
     @property
     def log_bytes(self) -> int:
@@ -85,15 +89,20 @@ class Bucket:
         """Compact the evidence; return the entry that takes the place of the log, and the ranges that are over.
 
         The ranges are a table of `schemas/ownership_range.avsc`, each given out once; those of the local side's
-        evidence are none, because the same evidence serves the remote side.
+        evidence are none, because the same evidence serves the remote side. A range is over `hold` and `max_gap` after
+        its end: heartbeats that last up to `hold` are known then, which are reported when they end.
         """
-        attributor = self.attributor
+        attributor, settings = self.attributor, self._settings
+        oldest = attributor.watermark - settings.retention
         ranges = None
         if self._sides == "remote":
             last = attributor.watermark >= NEVER_AFTER
-            known_to = NEVER_AFTER if last else attributor.watermark
-            ranges = self._collector.collect(attributor.ownership_ranges(several=SEVERAL), known_to=known_to)
-        attributor.compact(attributor.watermark - self._settings.retention)
+            ranges = self._collector.collect(
+                attributor.ownership_ranges(several=SEVERAL),
+                begun=attributor.ownership_ranges(several=SEVERAL, begun_by=oldest),
+                known_to=NEVER_AFTER if last else attributor.watermark - settings.hold,
+            )
+        attributor.compact(oldest)
         entry = payload.pack_snapshot(attributor.snapshot(), *self._collector.state)
         self._snapshot_bytes, self._logged_bytes = len(entry), 0
         return entry, ranges

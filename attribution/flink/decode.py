@@ -1,7 +1,6 @@
 """The job's first operator: Kafka values to entries for the buckets, and dead letters."""
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 from pyflink.common import Types
@@ -19,6 +18,10 @@ BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 ENTRY = Types.TUPLE([Types.INT(), BYTES])
 DEAD_LETTERS = OutputTag("dead-letters", BYTES)
 LOCAL_SIDE = OutputTag("local-side", ENTRY)
+#: (topic, partition, time of a record of it in ms); a tick has no topic.
+TIMES = OutputTag("times", Types.TUPLE([Types.STRING(), Types.INT(), Types.LONG()]))
+#: What `TIMES` has for a tick.
+TICK = ("", 0, 0)
 
 #: Rows to have seen before the share of rejected ones is judged.
 _JUDGE_FROM = 10_000
@@ -27,17 +30,14 @@ _JUDGE_FROM = 10_000
 class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
     """Decodes, validates and splits messages; takes rows of (value, topic, partition, offset, time).
 
-    The main output is for the stage that attributes remote sides, `LOCAL_SIDE` for that of local ones.
-
-    The first message after a start wakes every bucket. PyFlink takes up a bundle's timers after the checkpoint that
-    ended the bundle, not before: a job that goes on from that checkpoint has flows for whose release there is no timer.
+    A row without topic is a tick. The main output is for the stage that attributes remote sides, `LOCAL_SIDE` for that
+    of local ones, `TIMES` for the clock.
     """
 
     def __init__(self, kinds: dict[str, str], settings: Settings, options: StreamOptions) -> None:
         self._kinds = kinds
         self._settings, self._options = settings, options
         self._seen = self._rejected = 0
-        self._woken = False
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Make what cannot be sent."""
@@ -48,17 +48,19 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Any]:  # noqa: ARG002 (Flink's signature)
         """One message."""
-        content, topic, partition, offset, _ = value
+        content, topic, partition, offset, reported = value
+        if topic is None:
+            yield TIMES, TICK
+            return
         kind = self._kinds[topic]
         decoded = wire.decode(kind, content)
         for rejected in decoded.rejects:
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
         self._count(decoded.batch.num_rows, decoded.rejected_rows, topic)
-        woken = () if self._woken else self._splitter.wake()
-        self._woken = True
-        for entry in chain(woken, self._splitter.split(kind, decoded.batch, decoded.flow_heartbeats)):
+        for entry in self._splitter.split(kind, decoded.batch, decoded.flow_heartbeats):
             row = entry.bucket, entry.content
             yield row if entry.stage == "remote" else (LOCAL_SIDE, row)
+        yield TIMES, (topic, partition, reported.to_epoch_milli())
 
     def _count(self, rows: int, rejected: int, topic: str) -> None:
         self._rows.inc(rows)

@@ -19,6 +19,8 @@ VERSION = 1
 _KINDS = {HEARTBEAT: b"h", ASSIGNMENT: b"a", NAME_BINDING: b"n", FLOW: b"f"}
 _TAGS = {tag: kind for kind, tag in _KINDS.items()}
 WATERMARK, SNAPSHOT = b"W", b"S"
+#: Tag of an entry that no log holds: how far time has come.
+TIME = b"T"
 #: An entry without content, which no log holds: it makes a bucket see to its timers.
 WAKE = b""
 _MOMENT = struct.Struct(">q")
@@ -45,8 +47,13 @@ def pack_watermark(moment: int) -> bytes:
     return WATERMARK + _MOMENT.pack(moment)
 
 
-def unpack_watermark(entry: bytes) -> int:
-    """The watermark of such an entry."""
+def pack_time(moment: int) -> bytes:
+    """An entry that says: everything up to this moment (µs) was reported."""
+    return TIME + _MOMENT.pack(moment)
+
+
+def unpack_moment(entry: bytes) -> int:
+    """The moment (µs) of an entry that `pack_watermark` or `pack_time` made."""
     moment: int = _MOMENT.unpack(entry[1:])[0]
     return moment
 

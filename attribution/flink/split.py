@@ -10,7 +10,7 @@ from attribution.config import Settings
 from attribution.core.flow_heartbeats import flow_heartbeats
 from attribution.core.prefixes import PrefixTable
 from attribution.flink.buckets import by_bucket
-from attribution.flink.payload import WAKE, pack_rows
+from attribution.flink.payload import pack_rows
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.model import FlowHeartbeats
 
@@ -61,12 +61,6 @@ class Splitter:
         yield from self.halves(batch.filter(known))
         for bucket, rows in by_bucket(batch.filter(pc.invert(known)), "local_address", self._buckets):
             yield from (Entry("local", bucket, content) for content in _packed(FLOW, rows))
-
-    def wake(self) -> Iterator[Entry]:
-        """Entries that make every bucket see to its timers."""
-        for bucket in range(self._buckets):
-            yield Entry("local", bucket, WAKE)
-            yield Entry("remote", bucket, WAKE)
 
     def halves(self, flows: Any) -> Iterator[Entry]:
         """The entries of flows whose local side is attributed, or was captured."""

@@ -3,7 +3,8 @@
     flows ─────────┐
     heartbeats ────┤                ┌─► local side ──┐
     assignments ───┼─► decode, split┤                ├─► remote side ─┬─► attributed-flows
-    name-bindings ─┘                └────────────────┘                └─► ownership-ranges
+    name-bindings ─┘                ├────────────────┘                └─► ownership-ranges
+    ticks ─────────┘                ├─► clock ─► both sides
                                     └─► dead-letters
 
 Every operator that has state has a fixed `uid`, so that a savepoint of one version is taken up by the next.
@@ -12,7 +13,7 @@ Every operator that has state has a fixed `uid`, so that a savepoint of one vers
 from dataclasses import dataclass
 from typing import Any
 
-from pyflink.common import Types
+from pyflink.common import Duration, Types, WatermarkStrategy
 from pyflink.common.serialization import ByteArraySchema
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.datastream.connectors.base import DeliveryGuarantee
@@ -21,7 +22,8 @@ from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescri
 
 from attribution.config import Settings
 from attribution.flink.attribute import RANGES, Attribute
-from attribution.flink.decode import BYTES, DEAD_LETTERS, ENTRY, LOCAL_SIDE, Decode
+from attribution.flink.clock import Clock
+from attribution.flink.decode import BYTES, DEAD_LETTERS, ENTRY, LOCAL_SIDE, TIMES, Decode
 from attribution.flink.options import StreamOptions
 from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE
 from attribution.streaming.topics import INPUT_TOPICS, topic_of
@@ -65,11 +67,15 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
     tables = StreamTableEnvironment.create(environment)
     kinds = {topic_of(kind, prefix=job.prefix): kind for kind in INPUT_TOPICS}
     sources = [_source(tables, job, topic, kind) for topic, kind in kinds.items()]
-    decoded = sources[0].union(*sources[1:]).process(Decode(kinds, job.settings, job.options), output_type=ENTRY)
+    messages = sources[0].union(*sources[1:], _ticks(tables))
+    decoded = messages.process(Decode(kinds, job.settings, job.options), output_type=ENTRY)
     decoded.name("decode").uid("decode")
+    times = decoded.get_side_output(TIMES).key_by(lambda _: 0, key_type=Types.INT())
+    clock = times.process(Clock(job.options), output_type=ENTRY).name("clock").uid("clock")
     rules = job.settings, job.options, job.labels
-    local = _attribute(decoded.get_side_output(LOCAL_SIDE), Attribute("local", *rules), ENTRY, "local")
-    remote = _attribute(decoded.union(local), Attribute("remote", *rules), BYTES, "remote")
+    entries = decoded.get_side_output(LOCAL_SIDE).union(clock.get_side_output(LOCAL_SIDE))
+    local = _attribute(entries, Attribute("local", *rules), ENTRY, "local")
+    remote = _attribute(decoded.union(clock, local), Attribute("remote", *rules), BYTES, "remote")
     _sink(remote, job, ATTRIBUTED_FLOW)
     _sink(remote.get_side_output(RANGES), job, OWNERSHIP_RANGE)
     _sink(decoded.get_side_output(DEAD_LETTERS), job, DEAD_LETTER)
@@ -112,6 +118,24 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str, kind: str) -> 
     stream = tables.to_data_stream(tables.from_path(kind))
     _fix_uids(stream, f"source-{kind}")
     return stream
+
+
+def _ticks(tables: StreamTableEnvironment) -> DataStream:
+    """A row without topic every second, so that the job goes on where no message comes; it says nothing about time."""
+    descriptor = (
+        TableDescriptor.for_connector("datagen")
+        .schema(Schema.new_builder().column("number", DataTypes.BIGINT()).build())
+        .option("rows-per-second", "1")
+    )
+    tables.create_temporary_table("ticks", descriptor.build())
+    row = [("value", "BYTES"), ("topic", "STRING"), ("partition", "INT"), ("offset", "BIGINT")]
+    row.append(("reported", "TIMESTAMP_LTZ(3)"))
+    columns = ", ".join(f"CAST(NULL AS {kind}) AS `{name}`" for name, kind in row)
+    stream = tables.to_data_stream(tables.sql_query(f"SELECT {columns} FROM ticks"))
+    _fix_uids(stream, "ticks")
+    # Idle from the first on: it holds no other stream back.
+    idle = WatermarkStrategy.no_watermarks().with_idleness(Duration.of_millis(1))
+    return stream.assign_timestamps_and_watermarks(idle).uid("ticks-idle")
 
 
 def _interval(microseconds: int) -> str:

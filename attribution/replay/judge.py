@@ -80,7 +80,7 @@ class Judge:
 
         resolver = pool.submit(digest)
         crew = _Crew(pool, self._limits.workers)
-        crew.give(partial(self._collect_ranges, resolver, RangeCollector(self._settings, in_order=True), NEVER_AFTER))
+        crew.give(partial(self._collect_ranges, resolver, RangeCollector(self._settings), NEVER_AFTER))
         for flows in self._collection.flows():
             crew.attribute(flows, resolver, partial(self._attribute, report=report))
         crew.finish()
@@ -91,7 +91,7 @@ class Judge:
         rules = Resolver.of(evidence, self._settings)
         flows = FlowOrder(self._collection.flows(), self._collection.starts(), self._folder / ".slabs")
         held = HeldFlows(self._settings.hold)
-        collector = RangeCollector(self._settings, in_order=True)
+        collector = RangeCollector(self._settings)
         crew = _Crew(pool, self._limits.workers)
         forgotten = NEVER_BEFORE
         while (slab := slabs.take()) is not None:

@@ -6,7 +6,7 @@ from attribution.core.columns import NEVER_AFTER
 from attribution.flink.bucket import Bucket
 from attribution.flink.payload import pack_watermark
 from attribution.flink.split import Splitter
-from attribution.schema import LABEL, arrow_schema
+from attribution.schema import LABEL, OWNERSHIP_RANGE, arrow_schema
 
 
 class EmbeddedStream:
@@ -19,7 +19,7 @@ class EmbeddedStream:
         self.logs = {}
         self.buckets = {}
         self.attributed = []
-        self.ranges = []
+        self.ranges = [arrow_schema(OWNERSHIP_RANGE).empty_table()]
 
     def send(self, kind, batch, span="interval"):
         for entry in self.splitter.split(kind, batch, span):
@@ -40,7 +40,7 @@ class EmbeddedStream:
         for stage in ("local", "remote"):
             for key in sorted(set(self.logs)):
                 if key[0] == stage:
-                    self._release(key, self._bucket(key).attributor.advance(watermark), watermark)
+                    self._release(key, self._bucket(key).advance(watermark), watermark)
 
     def _release(self, key, batches, watermark):
         self.logs[key].append(pack_watermark(watermark))

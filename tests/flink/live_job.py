@@ -9,6 +9,7 @@ import pyarrow as pa
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from attribution.cluster.processes import wait_until
 from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE
 from attribution.streaming import wire
 from attribution.streaming.topics import INPUT_TOPICS, TOPICS, topic_of
@@ -115,6 +116,17 @@ class LiveJob:
 
     def ranges(self, rows):
         return self.received(OWNERSHIP_RANGE, rows)
+
+
+def wait_for_checkpoint(cluster, job):
+    """Wait for a checkpoint that begins after this: the job works."""
+
+    def newest():
+        checkpoint = cluster.last_checkpoint(job.job_id)
+        return 0 if checkpoint is None else int(checkpoint.name.removeprefix("chk-"))
+
+    wanted = newest() + 2
+    wait_until(lambda: newest() >= wanted, "the job to go on", timeout_s=PATIENCE_S)
 
 
 def _toml(table, values):

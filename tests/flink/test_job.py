@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from golden_cases import CASES
 from history import History, end_of, found, send
-from live_job import SCRIPT, LiveJob
+from live_job import SCRIPT, LiveJob, wait_for_checkpoint
 from records import batch
 
 from attribution.errors import ClusterError
@@ -88,6 +88,25 @@ def test_killed_workers_and_a_killed_task_manager_lose_and_double_nothing(broker
     send(job, pieces[2 * third :], span=fleet.span)
     job.say_time(fleet.latest_ms + DAYS)
     assert found(job.attributed(len(fleet.expected))) == fleet.expected
+    job.stop()
+
+
+def test_a_crash_after_the_last_message_delays_what_is_due_and_holds_back_nothing(broker, cluster, tmp_path, fleet):
+    # What is due waits for its bucket's next round, and the crash comes before.
+    options = {"report_delay": "10s", "idle_after": "2s", "round_interval": "40s", "settle_interval": "2s"}
+    job = LiveJob(broker, cluster, tmp_path, stream=options, labels=fleet.labels)
+    pieces = fleet.in_time(200)
+    job.start(parallelism=2)
+    send(job, pieces[: len(pieces) // 2], span=fleet.span)
+    job.say_time(max(end_of(*pieces[len(pieces) // 2])))
+    released = sum(table.num_rows for table in job.attributed(1))
+    send(job, pieces[len(pieces) // 2 :], span=fleet.span)
+    job.say_time(fleet.latest_ms + 3_600_000)
+    wait_for_checkpoint(cluster, job)
+    assert sum(table.num_rows for table in job.attributed(released)) < len(fleet.expected)
+    os.kill(cluster.python_workers()[0], signal.SIGKILL)
+    assert found(job.attributed(len(fleet.expected))) == fleet.expected
+    assert sum(table.num_rows for table in job.ranges(1))
     job.stop()
 
 

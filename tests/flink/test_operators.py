@@ -4,14 +4,16 @@ from types import SimpleNamespace
 
 import pyarrow as pa
 from oracle import Flow, Heartbeat
+from pyflink.common.time import Instant
 from pyflink.datastream import TimeDomain
 from records import batch
 
 from attribution.config import MINUTE, SECOND, Settings
-from attribution.flink.attribute import Attribute
-from attribution.flink.decode import DEAD_LETTERS, LOCAL_SIDE, Decode
+from attribution.flink.attribute import RANGES, Attribute
+from attribution.flink.clock import Clock
+from attribution.flink.decode import DEAD_LETTERS, LOCAL_SIDE, TICK, TIMES, Decode
 from attribution.flink.options import StreamOptions
-from attribution.flink.payload import WAKE, unpack_rows
+from attribution.flink.payload import TIME, WAKE, pack_time, unpack_moment, unpack_rows
 from attribution.schema import FLOW, HEARTBEAT, LABEL, arrow_schema
 from attribution.streaming import wire
 
@@ -39,17 +41,27 @@ class State(list):
         self[:] = values
 
 
-class Runtime:
-    """What an operator is opened with, and what it is called with: one key, its log and its timers."""
+class States(dict):
+    """A map state."""
 
-    def __init__(self, log=()):
+    put = dict.__setitem__
+
+
+class Runtime:
+    """What an operator is opened with, and what it is called with: one key, its state and its timers."""
+
+    def __init__(self, log=(), times=()):
         self.log = State(log)
+        self.times = States(times)
         self.now = 1_000
         self.watermark = 0
         self.event_timers, self.round_timers = set(), set()
 
     def get_list_state(self, _descriptor):
         return self.log
+
+    def get_map_state(self, _descriptor):
+        return self.times
 
     def get_metrics_group(self):
         return Metrics()
@@ -85,12 +97,12 @@ def entries(*sent):
     decode = opened(Decode(topics, Settings(), StreamOptions(buckets=1)), Runtime())
     found = [one for kind, rows in sent for one in decode.process_element(message(kind, rows), None)]
     assert not [letter for tag, letter in found if tag == DEAD_LETTERS]
-    return [one for key, one in found if key == 0], [one[1] for key, one in found if key == LOCAL_SIDE]
+    return [one for key, one in found if key == 0]
 
 
 def message(kind, rows):
     (encoded,) = wire.encode(kind, batch(kind, rows), flow_heartbeats="none" if kind == FLOW else None)
-    return encoded.value, kind, 0, 0, None
+    return encoded.value, kind, 0, 0, Instant.of_epoch_milli(encoded.timestamp_ms)
 
 
 def flow(moment):
@@ -102,17 +114,142 @@ FLOWS = [flow(0)]
 BEATS = [Heartbeat("10.0.0.2", None, "b", None, T0 - MINUTE, T0 + MINUTE)]
 
 
-def test_the_first_message_wakes_every_bucket_of_both_stages_and_no_other_does():
-    remote, local = entries((HEARTBEAT, BEATS), (FLOW, FLOWS))
-    assert [content == WAKE for content in local] == [True, False]
-    assert [content == WAKE for content in remote] == [True, False, False]
-    assert [unpack_rows(content)[0] for content in remote[1:]] == [HEARTBEAT, FLOW]
+def test_each_message_says_its_time_once_its_rows_are_out_and_a_tick_none():
+    topics = {HEARTBEAT: HEARTBEAT}
+    decode = opened(Decode(topics, Settings(), StreamOptions(buckets=1)), Runtime())
+    found = list(decode.process_element(message(HEARTBEAT, BEATS), None))
+    assert found[-1] == (TIMES, (HEARTBEAT, 0, BEATS[0].end // 1000))
+    assert [unpack_rows(one[1])[0] if key == LOCAL_SIDE else key for key, one in found[:-1]] == [0, HEARTBEAT]
+    assert list(decode.process_element((None,) * 5, None)) == [(TIMES, TICK)]
+
+
+class LateStart:
+    """The clock of a job that reads three partitions, started again after them."""
+
+    IDLE_MS = 60_000
+
+    def __init__(self, times=(), now=5_000):
+        self.runtime = Runtime(times=times)
+        self.runtime.now = now
+        self.options = StreamOptions(buckets=2, report_delay=SECOND, idle_after=self.IDLE_MS * 1000)
+        self.clock = opened(Clock(self.options), self.runtime)
+
+    def read(self, partition, time_ms, after_ms=0):
+        return self._said((HEARTBEAT, partition, time_ms), after_ms)
+
+    def tick(self, after_ms=0):
+        return self._said(TICK, after_ms)
+
+    def _said(self, element, after_ms):
+        """What every bucket of both stages is told."""
+        self.runtime.now += after_ms
+        found = list(self.clock.process_element(element, self.runtime))
+        remote = {bucket: content for bucket, content in found if bucket != LOCAL_SIDE}
+        local = dict(content for tag, content in found if tag == LOCAL_SIDE)
+        assert local == remote
+        assert set(local) == (set(range(self.options.buckets)) if found else set())
+        assert len(found) == 2 * len(local)
+        return [unpack_moment(one) // 1000 if one[:1] == TIME else one for one in local.values()][:1]
+
+    def again(self):
+        """Go on from a checkpoint, an hour later."""
+        return LateStart(self.runtime.times, self.runtime.now + 3_600_000)
+
+
+def test_the_first_element_after_a_start_wakes_every_bucket_and_no_other_does():
+    job = LateStart()
+    assert job.tick() == [WAKE]
+    assert job.tick() == job.read(0, 1) == []
+    job = job.again()
+    assert job.read(0, 1) == [WAKE]
+    assert job.tick() == []
+
+
+def test_a_job_that_starts_again_and_hears_nothing_learns_once_how_far_time_had_come():
+    job = LateStart()
+    for partition, time_ms in ((0, 200_000), (1, 170_000), (1, 160_000), (2, 180_000)):
+        job.read(partition, time_ms)
+    for _ in range(2):
+        job = job.again()
+        assert job.tick() == [WAKE]
+        assert job.tick(LateStart.IDLE_MS - 1) == []
+        assert job.tick(1) == [170_000 - 1_000]
+        assert job.tick(1) == []
+
+
+def test_when_all_fall_silent_the_buckets_are_told_the_time_once_more():
+    job = LateStart()
+    job.tick()
+    job.read(0, 200_000)
+    job.read(1, 100_000, LateStart.IDLE_MS)
+    assert job.tick(LateStart.IDLE_MS - 1) == []
+    assert job.tick(1) == [99_000]
+    assert job.tick(LateStart.IDLE_MS) == []
+    assert job.read(0, 210_000, LateStart.IDLE_MS) == []
+    assert job.tick(LateStart.IDLE_MS) == [209_000]
+
+
+def test_a_partition_that_had_fallen_silent_holds_time_back_no_more_than_before_the_start():
+    job = LateStart()
+    job.read(0, 10_000)
+    job.read(1, 200_000, LateStart.IDLE_MS + 1)
+    job = job.again()
+    job.tick()
+    assert job.tick(LateStart.IDLE_MS) == [199_000]
+
+
+def test_a_partition_that_is_still_behind_after_a_start_holds_time_back():
+    job = LateStart()
+    job.read(0, 200_000)
+    job = job.again()
+    job.tick()
+    # Its first message had not been read when the state was written.
+    for time_ms in (20_000, 30_000):
+        assert job.read(1, time_ms, 1_000) == job.tick(LateStart.IDLE_MS - 1) == []
+    assert job.tick(1) == [29_000]
+
+
+def test_a_clock_that_knows_nothing_says_nothing():
+    job = LateStart()
+    job.tick()
+    assert job.tick(LateStart.IDLE_MS) == []
+
+
+def test_what_was_due_before_a_crash_goes_out_without_a_message_and_so_do_ranges():
+    first = Runtime()
+    operator = attribute(first)
+    for content in entries((HEARTBEAT, BEATS), (FLOW, FLOWS)):
+        list(operator.process_element((0, content), first))
+
+    second = Runtime(first.log)
+    again = attribute(second)
+    second.watermark = -(1 << 63)
+    list(again.process_element((0, WAKE), second))
+    assert not second.fire(again, second.now, TimeDomain.PROCESSING_TIME)
+    list(again.process_element((0, pack_time(LATER_MS * 1000)), second))
+    second.now = min(second.round_timers)
+    assert len(second.fire(again, second.now, TimeDomain.PROCESSING_TIME)) == 1
+    second.now += MINUTE // 1000
+    ((tag, _),) = second.fire(again, second.now, TimeDomain.PROCESSING_TIME)
+    assert tag == RANGES
+    assert not second.fire(again, second.now + MINUTE // 1000, TimeDomain.PROCESSING_TIME)
+
+
+def test_time_that_a_start_learnt_late_takes_no_watermark_back():
+    runtime = Runtime()
+    operator = attribute(runtime)
+    for content in (pack_time(T0), *entries((FLOW, FLOWS))):
+        list(operator.process_element((0, content), runtime))
+    assert not runtime.fire(operator, runtime.now, TimeDomain.PROCESSING_TIME)
+    runtime.watermark = LATER_MS
+    runtime.now += 2 * SECOND // 1000
+    assert len(runtime.fire(operator, min(runtime.event_timers), TimeDomain.EVENT_TIME)) == 1
 
 
 def test_a_bucket_whose_timers_a_checkpoint_missed_lets_its_flows_out_after_a_wake():
     first = Runtime()
     operator = attribute(first)
-    for content in entries((HEARTBEAT, BEATS), (FLOW, FLOWS))[0]:
+    for content in entries((HEARTBEAT, BEATS), (FLOW, FLOWS)):
         assert not list(operator.process_element((0, content), first))
     due = (T0 + Settings().hold) // 1000 + 1
     assert first.event_timers == {due}
@@ -132,7 +269,7 @@ def test_a_flow_that_comes_below_the_watermark_goes_out_in_the_next_round():
     runtime = Runtime()
     operator = attribute(runtime)
     runtime.watermark = LATER_MS
-    content = entries((HEARTBEAT, BEATS), (FLOW, FLOWS))[0]
+    content = entries((HEARTBEAT, BEATS), (FLOW, FLOWS))
     for one in content:
         list(operator.process_element((0, one), runtime))
     assert not runtime.event_timers
@@ -146,11 +283,11 @@ def test_a_flow_that_comes_below_the_watermark_goes_out_in_the_next_round():
 def test_a_round_that_comes_too_early_is_put_off_not_lost():
     runtime = Runtime()
     operator = attribute(runtime)
-    for one in entries((FLOW, FLOWS))[0]:
+    for one in entries((FLOW, FLOWS)):
         list(operator.process_element((0, one), runtime))
     runtime.watermark = LATER_MS
     assert len(runtime.fire(operator, min(runtime.event_timers), TimeDomain.EVENT_TIME)) == 1
-    for one in entries((FLOW, [flow(MINUTE)]))[0]:
+    for one in entries((FLOW, [flow(MINUTE)])):
         list(operator.process_element((0, one), runtime))
     runtime.now += 1
     assert not runtime.fire(operator, LATER_MS, TimeDomain.EVENT_TIME)

@@ -25,8 +25,9 @@ def test_a_slice_takes_only_its_own_bytes_along():
 
 
 @pytest.mark.parametrize("moment", [0, -5, 1 << 61, -(1 << 61)])
-def test_a_watermark_comes_back(moment):
-    assert payload.unpack_watermark(payload.pack_watermark(moment)) == moment
+@pytest.mark.parametrize("pack", [payload.pack_watermark, payload.pack_time])
+def test_a_moment_comes_back(pack, moment):
+    assert payload.unpack_moment(pack(moment)) == moment
 
 
 @pytest.mark.parametrize("closed_before", [None, 17])

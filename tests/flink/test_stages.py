@@ -9,9 +9,9 @@ from embedded_stream import EmbeddedStream
 from golden_cases import CASES, case_name
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import attribute, ownership_ranges
+from oracle import Heartbeat, Settings, attribute, ownership_ranges
 from records import answers, attributed_row, batch, ownership, package_settings
-from strategies import any_history
+from strategies import any_history, crowded_histories
 
 from attribution.core.distinct import plain
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING
@@ -72,3 +72,67 @@ def test_order_batching_and_crashes_change_no_answer(history, data):
     assert found(stream) == [attribute(history.evidence, flow, history.settings) for flow in flows]
     expected = ownership_ranges(history.evidence.heartbeats, history.settings)
     assert sorted(map(repr, ownership(stream.table_of_ranges()))) == sorted(map(repr, expected))
+
+
+def ranges_of(stream):
+    return sorted(map(repr, ownership(stream.table_of_ranges())))
+
+
+@given(crowded_histories(), st.data())
+def test_ranges_are_those_of_all_heartbeats_however_much_is_forgotten(history, data):
+    settings = history.settings
+    longest = min(settings.hold, settings.retention)
+    pending = [h for h in history.evidence.heartbeats if h.end - h.start <= longest]
+    expected = ownership_ranges(pending, settings)
+    stream = stream_of(settings, replace(history.evidence, heartbeats=()), buckets=1)
+    while pending:
+        # Not in the order of their ends, but none comes below the watermark.
+        chosen = data.draw(st.sampled_from(pending), label="next")
+        pending.remove(chosen)
+        stream.send(HEARTBEAT, batch(HEARTBEAT, [chosen]))
+        if data.draw(st.booleans(), label="time goes on"):
+            stream.advance(min((h.end for h in pending), default=chosen.end))
+        if data.draw(st.booleans(), label="settle"):
+            stream.settle()
+        if data.draw(st.booleans(), label="crash"):
+            stream.crash()
+    stream.finish()
+    assert ranges_of(stream) == sorted(map(repr, expected))
+
+
+def lasting(service, start, end, workload="w"):
+    return Heartbeat("192.0.2.1", None, workload, service, start, end)
+
+
+SETTINGS = Settings(clock_tolerance=1, max_gap=50, hold=100, retention=500)
+FORGOTTEN = {
+    "the only one with a service": [lasting("web", 1_000, 1_010), lasting(None, 1_000, 1_090)],
+    "one that names another service": [lasting("web", 1_000, 1_010), lasting("api", 1_000, 1_090)],
+    "one with a hole": [lasting(None, 1_000, 1_010), lasting(None, 1_020, 1_020, "v"), lasting(None, 1_045, 1_090)],
+}
+
+
+@pytest.mark.parametrize("seen", FORGOTTEN.values(), ids=FORGOTTEN)
+def test_a_range_keeps_what_its_forgotten_heartbeats_said(seen):
+    seen = [*seen, *(lasting(None, begun, begun + 40) for begun in range(1_130, 2_000, 80))]
+    stream = EmbeddedStream(package_settings(SETTINGS), buckets=1)
+    for one in sorted(seen, key=lambda h: h.end):
+        stream.send(HEARTBEAT, batch(HEARTBEAT, [one]))
+        stream.advance(one.end)
+        stream.settle()
+    stream.finish()
+    assert ranges_of(stream) == sorted(map(repr, ownership_ranges(seen, SETTINGS)))
+
+
+def test_a_heartbeat_that_comes_after_others_fills_their_gap_in_a_range_whose_beginning_is_forgotten():
+    seen = [lasting(None, begun, begun + 38) for begun in range(1_000, 2_000, 40)]
+    stream = EmbeddedStream(package_settings(SETTINGS), buckets=1)
+    for earlier, later in zip(seen[::2], seen[1::2], strict=False):
+        # As of two partitions: the later one is settled before the earlier one is there.
+        for one in (later, earlier):
+            stream.send(HEARTBEAT, batch(HEARTBEAT, [one]))
+            stream.settle()
+        stream.advance(later.end)
+    stream.finish()
+    (found,) = ownership(stream.table_of_ranges())
+    assert (found.start, found.end, found.longest_gap) == (1_000, 1_958, 2)
