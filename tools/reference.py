@@ -204,7 +204,8 @@ What `attribution publish` and `attribution lake` answer Prometheus on `--metric
 
 In Flink's own metrics, below the scope of each operator, beside those that Flink has for every job
 (`currentInputWatermark`, `lastCheckpointSize`, `numRecordsIn`). A `metrics.reporter` in Flink's configuration shows
-them to Prometheus and others.
+them to Prometheus and others. `replay` counts `rows_in`, `dead_letters` and `attributed.…` too, under `metrics` in
+the lake's `lake.json` and in what it prints with `--format json`.
 """
     rows = [[f"`{name}`", found.kind, found.help, found.worry] for name, found in JOB_METRICS.items()]
     yield _table(["metric", "kind", "meaning", "worry when"], rows)

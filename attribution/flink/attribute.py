@@ -53,9 +53,11 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         self._log = runtime_context.get_list_state(ListStateDescriptor("log", BYTES))
         self._splitter = Splitter(self._settings, buckets=self._options.buckets)
         self._buckets: dict[int, _Kept] = {}
+        self._lag_ms = 0
         gauges: dict[str, Callable[[], int]] = {
             "flows_held": lambda: sum(kept.bucket.attributor.held for kept in self._buckets.values()),
             "heartbeats_known": lambda: sum(kept.bucket.attributor.heartbeats for kept in self._buckets.values()),
+            "watermark_lag_ms": lambda: self._lag_ms,
             "state_bytes": lambda: sum(kept.bucket.log_bytes for kept in self._buckets.values()),
         }
         self._metrics = StageMetrics(runtime_context.get_metrics_group(), self._sides, gauges)
@@ -81,7 +83,6 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         kept = self._kept(ctx.get_current_key(), now)
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
             kept.event_timer = None
-            kept.due_since = now if kept.due_since is None else kept.due_since
             over = kept.watermark(timers) >= NEVER_AFTER
         else:
             if kept.round_timer is not None and timestamp >= kept.round_timer:
@@ -111,8 +112,8 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
             self._log.add(pack_watermark(watermark))
         self._metrics.given_up.inc(sum(rows.num_rows for rows in given_up))
         self._metrics.late.inc(attributor.counters.pop("late_heartbeats", 0))
-        if due and kept.due_since is not None:
-            self._metrics.latency.update(now - kept.due_since)
+        if due:
+            self._metrics.latency.update(0 if kept.due_since is None else now - kept.due_since)
             kept.due_since = None
         if given_up or bucket.outgrown or self._ripe(kept, watermark, now):
             kept.last_settled, kept.settled_at = now, watermark
@@ -140,12 +141,15 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
 
     def _plan(self, kept: "_Kept", timers: Any, now: int) -> None:
         """Register the timers that the bucket needs next, unless they are registered."""
-        attributor = kept.bucket.attributor
+        attributor, watermark = kept.bucket.attributor, kept.watermark(timers)
+        if NEVER_BEFORE < watermark < NEVER_AFTER:
+            self._lag_ms = now - watermark // _MILLISECOND
         wanted = [now + self._options.settle_interval // _MILLISECOND]
         if attributor.held:
             wanted.append(now + self._options.give_up_after // _MILLISECOND)
             due = -(-attributor.next_due // _MILLISECOND)
-            if attributor.next_due <= kept.watermark(timers):
+            if attributor.next_due <= watermark:
+                kept.due_since = now if kept.due_since is None else kept.due_since
                 wanted.append(kept.next_round)
             elif kept.event_timer is None or due < kept.event_timer:
                 kept.event_timer = due

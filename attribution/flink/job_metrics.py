@@ -28,11 +28,17 @@ JOB_METRICS: dict[str, Metric] = {
         "Heartbeats that ended before the watermark when they came.",
         worry="A steady share: producers report later than `report_delay`, and flows go out unattributed.",
     ),
+    "watermark_lag_ms": Metric(
+        "gauge",
+        "How far the watermark is behind the clock, milliseconds; 0 before the first one. Of no use for a history.",
+        worry="It rises: a topic stands still, or the job is slower than its producers.",
+    ),
     "heartbeats_known": Metric("gauge", "Heartbeats in memory, after merging.", worry="It rises without end."),
     "state_bytes": Metric("gauge", "Bytes of all logs in keyed state."),
     "release_latency_ms": Metric(
         "distribution",
-        "From a flow's being due to its going out, the longest of each round, milliseconds.",
+        "From a flow's being due, or its coming too late for that, to its going out; the longest of each round, "
+        "milliseconds.",
         worry="Seconds: rounds take all their time; give the job more parallelism.",
     ),
 }

@@ -93,6 +93,14 @@ class Summary:
             )
         ]
 
+    def metrics(self) -> dict[str, int]:
+        """What the run counted, by the names that the streaming job's metrics have."""
+        answers = {
+            f"attributed.{side}.{METHOD_OF[reason]}.{reason}": count
+            for (side, reason), count in sorted(self.tally.by_reason.items())
+        }
+        return {"rows_in": sum(self.ledger.rows.values()), "dead_letters": self.rejected, **answers}
+
     def to_dict(self) -> dict[str, Any]:
         """The summary as JSON-ready values; what the manifest keeps."""
         return {
@@ -104,6 +112,7 @@ class Summary:
             "read": _listed(self.ledger.rows, "kind", "format"),
             "skipped": _listed(self.ledger.skipped, "format", "reason"),
             "rejected": _listed(self.ledger.rejected, "format", "reason"),
+            "metrics": self.metrics(),
             "slabs": self.slabs,
             "seconds": round(self.seconds, 3),
         }

@@ -82,6 +82,13 @@ def test_rejected_rows_are_kept_with_their_line_and_the_status_tells(folder):
         ("<stdin>", 32, "malformed"),
     }
     assert b"30 flows in" in done.stdout
+    # The names of the streaming job.
+    assert json.loads((folder / "lake" / "lake.json").read_text())["summary"]["metrics"] == {
+        "rows_in": 30,
+        "dead_letters": 2,
+        "attributed.local.capture.reported": 30,
+        "attributed.remote.none.unknown": 30,
+    }
 
 
 def test_too_many_rejected_rows_stop_the_run_and_leave_nothing(folder):

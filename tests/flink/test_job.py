@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+from collections import Counter
 
 import pyarrow as pa
 import pytest
@@ -12,6 +13,8 @@ from history import History, end_of, found, send
 from live_job import SCRIPT, LiveJob, wait_for_checkpoint
 from records import batch
 
+from attribution.cluster.processes import wait_until
+from attribution.core.reasons import METHOD_OF
 from attribution.errors import ClusterError
 from attribution.schema import ASSIGNMENT, DEAD_LETTER, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
 
@@ -110,6 +113,11 @@ def test_a_crash_after_the_last_message_delays_what_is_due_and_holds_back_nothin
     job.stop()
 
 
+def count(cluster, job, name):
+    """A metric of the job, added up over its operators."""
+    return sum(cluster.metrics(job.job_id, named=f".{name}").values())
+
+
 def test_rows_that_are_none_become_dead_letters_and_the_rest_goes_on(broker, cluster, tmp_path, goldens):
     job = LiveJob(broker, cluster, tmp_path, stream={"report_delay": "10s"})
     job.start(parallelism=1)
@@ -124,7 +132,19 @@ def test_rows_that_are_none_become_dead_letters_and_the_rest_goes_on(broker, clu
         (FLOW, 0, 0, None),
         (HEARTBEAT, 1, 0, 2),
     ]
-    assert found(job.attributed(len(goldens.expected))) == goldens.expected
+    attributed = job.attributed(len(goldens.expected))
+    assert found(attributed) == goldens.expected
+
+    rows = 1 + sum(table.num_rows for table in goldens.tables.values())
+    wait_until(lambda: count(cluster, job, "rows_in") == rows, f"{rows} rows_in", timeout_s=60)
+    assert count(cluster, job, "dead_letters") == 2
+    reasons = Counter(reason for table in attributed for reason in table.column("remote_reason").to_pylist())
+    remote = {reason: count(cluster, job, f"attributed.remote.{METHOD_OF[reason]}.{reason}") for reason in reasons}
+    assert remote == reasons
+    assert count(cluster, job, "flows_held") == 0
+    assert count(cluster, job, "state_bytes") > 0
+    assert count(cluster, job, "heartbeats_known") > 0
+    assert cluster.metrics(job.job_id, named="release_latency_ms_count")
     job.stop()
 
 

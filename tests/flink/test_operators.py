@@ -3,15 +3,18 @@
 from types import SimpleNamespace
 
 import pyarrow as pa
+import pytest
 from oracle import Flow, Heartbeat
 from pyflink.common.time import Instant
 from pyflink.datastream import TimeDomain
 from records import batch
 
 from attribution.config import MINUTE, SECOND, Settings
+from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.flink.attribute import RANGES, Attribute
 from attribution.flink.clock import Clock
 from attribution.flink.decode import DEAD_LETTERS, LOCAL_SIDE, TICK, TIMES, Decode
+from attribution.flink.job_metrics import JOB_METRICS
 from attribution.flink.options import StreamOptions
 from attribution.flink.payload import TIME, WAKE, pack_time, unpack_moment, unpack_rows
 from attribution.schema import FLOW, HEARTBEAT, LABEL, arrow_schema
@@ -22,10 +25,33 @@ LATER_MS = T0 // 1000 + 3_600_000
 
 
 class Metrics:
-    """A metric group that keeps nothing."""
+    """A metric group that can be asked: `values` has what each name shows, or was told."""
 
-    def __getattr__(self, _name):
-        return lambda *_: self
+    def __init__(self, values=None, scope=""):
+        self.values = {} if values is None else values
+        self._scope = scope
+
+    def add_group(self, name):
+        return Metrics(self.values, f"{self._scope}{name}.")
+
+    def counter(self, name):
+        told = self.values.setdefault(self._scope + name, [])
+        return SimpleNamespace(inc=lambda count=1: told.append(count))
+
+    def distribution(self, name):
+        told = self.values.setdefault(self._scope + name, [])
+        return SimpleNamespace(update=told.append)
+
+    def gauge(self, name, function):
+        self.values[self._scope + name] = function
+
+    def counted(self):
+        """The counters that are not 0, without distributions."""
+        sums = {name: sum(told) for name, told in self.values.items() if isinstance(told, list)}
+        return {name: count for name, count in sums.items() if count and not name.endswith("_ms")}
+
+    def shown(self, name):
+        return self.values[name]()
 
 
 class State(list):
@@ -53,6 +79,7 @@ class Runtime:
     def __init__(self, log=(), times=()):
         self.log = State(log)
         self.times = States(times)
+        self.metrics = Metrics()
         self.now = 1_000
         self.watermark = 0
         self.event_timers, self.round_timers = set(), set()
@@ -64,7 +91,7 @@ class Runtime:
         return self.times
 
     def get_metrics_group(self):
-        return Metrics()
+        return self.metrics
 
     def timer_service(self):
         return SimpleNamespace(
@@ -112,6 +139,68 @@ def flow(moment):
 
 FLOWS = [flow(0)]
 BEATS = [Heartbeat("10.0.0.2", None, "b", None, T0 - MINUTE, T0 + MINUTE)]
+
+
+def documented(name):
+    """The name under which the reference has a metric."""
+    return "attributed.SIDE.METHOD.REASON" if name.startswith("attributed.") else name
+
+
+def test_decode_counts_rows_and_dead_letters():
+    runtime = Runtime()
+    decode = opened(Decode({FLOW: FLOW}, Settings(), StreamOptions(buckets=1)), runtime)
+    list(decode.process_element(message(FLOW, [flow(0), flow(1)]), None))
+    good = b'{"address": "10.0.0.1", "workload": "w", "start": 1}'
+    list(decode.process_element((good + b"\n{}\nnothing", FLOW, 0, 1, Instant.of_epoch_milli(0)), None))
+    assert runtime.metrics.counted() == {"rows_in": 2, "dead_letters": 3}
+
+
+def test_a_stage_counts_answers_by_method_and_reason_and_shows_what_it_holds():
+    runtime = Runtime()
+    runtime.now, runtime.watermark = T0 // 1000, T0 // 1000 - 3_000
+    operator = attribute(runtime)
+    for content in entries((HEARTBEAT, BEATS), (FLOW, [flow(0), flow(5 * MINUTE)])):
+        list(operator.process_element((0, content), runtime))
+    names = ("flows_held", "heartbeats_known", "state_bytes", "watermark_lag_ms")
+    assert [runtime.metrics.shown(name) for name in names] == [2, 1, sum(map(len, runtime.log)), 3_000]
+    assert {documented(name) for name in runtime.metrics.values} == set(JOB_METRICS) - {"rows_in", "dead_letters"}
+
+    due_ms = min(runtime.event_timers)
+    runtime.watermark, runtime.now = due_ms, due_ms + 7_000
+    assert len(runtime.fire(operator, due_ms, TimeDomain.EVENT_TIME)) == 1
+    assert runtime.metrics.counted() == {"attributed.remote.heartbeat.covered": 1}
+    assert runtime.metrics.values["release_latency_ms"] == [0]
+    assert [runtime.metrics.shown(name) for name in ("flows_held", "watermark_lag_ms")] == [1, 7_000]
+
+    # Time goes on, but the bucket had a round just now; and one heartbeat comes late.
+    runtime.watermark += 10 * MINUTE // 1000
+    assert not runtime.fire(operator, runtime.watermark, TimeDomain.EVENT_TIME)
+    list(operator.process_element((0, entries((HEARTBEAT, BEATS))[0]), runtime))
+    runtime.now += 1_500
+    assert len(runtime.fire(operator, runtime.now, TimeDomain.PROCESSING_TIME)) == 1
+    assert runtime.metrics.values["release_latency_ms"] == [0, 1_500]
+    counted = {"attributed.remote.heartbeat.covered": 1, "attributed.remote.none.gap": 1, "late_heartbeats": 1}
+    assert runtime.metrics.counted() == counted
+
+
+def test_what_goes_out_because_time_stands_still_is_counted():
+    runtime = Runtime()
+    operator = attribute(runtime)
+    for content in entries((HEARTBEAT, BEATS), (FLOW, FLOWS)):
+        list(operator.process_element((0, content), runtime))
+    runtime.now += StreamOptions().give_up_after // 1000 + 1
+    assert len(runtime.fire(operator, runtime.now, TimeDomain.PROCESSING_TIME)) == 1
+    assert runtime.metrics.counted() == {"attributed.remote.heartbeat.covered": 1, "flows_given_up": 1}
+    assert runtime.metrics.shown("flows_held") == 0
+
+
+@pytest.mark.parametrize("side", ["local", "remote"])
+def test_every_reason_has_a_counter(side):
+    runtime = Runtime()
+    opened(Attribute(side, Settings(), StreamOptions(), arrow_schema(LABEL).empty_table()), runtime)
+    found = {name for name in runtime.metrics.values if name.startswith("attributed.")}
+    reasons = [reason for reason in REASONS if side == "local" or reason != "reported"]
+    assert found == {f"attributed.{side}.{METHOD_OF[reason]}.{reason}" for reason in reasons}
 
 
 def test_each_message_says_its_time_once_its_rows_are_out_and_a_tick_none():
