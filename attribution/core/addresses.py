@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core import ipv4
+from attribution.core import ipv4, ipv6
 from attribution.core.distinct import each_distinct, one_array
 
 UInt64 = npt.NDArray[np.uint64]
@@ -110,38 +110,19 @@ def pack(addresses: Any) -> tuple[UInt64, UInt64]:
         rows = addresses.indices.to_numpy(zero_copy_only=False)
         return high[rows], low[rows]
     texts = addresses.cast(pa.string())
-    plain = pc.match_substring_regex(texts, _IPV4).to_numpy(zero_copy_only=False).astype(np.bool_)
-    if plain.all():
-        return np.zeros(len(texts), np.uint64), _pack_ipv4(texts)
+    numbers = ipv4.parse(texts)
+    if numbers is not None:
+        return np.zeros(len(texts), np.uint64), _MAPPED_LOW | numbers
     high, low = np.zeros(len(texts), np.uint64), np.zeros(len(texts), np.uint64)
-    low[plain] = _pack_ipv4(texts.filter(pa.array(plain)))
-    rest = texts.filter(pa.array(~plain)).to_pylist()
-    halves = np.frombuffer(b"".join(map(_packed_or_raise, rest)), ">u8").reshape(-1, 2)
-    high[~plain], low[~plain] = halves[:, 0], halves[:, 1]
+    colons = pc.match_substring(texts, ":").to_numpy(zero_copy_only=False).astype(np.bool_)
+    numbers = ipv4.parse(texts.filter(pa.array(~colons)))
+    halves = ipv6.parse(texts.filter(pa.array(colons)))
+    if numbers is None or halves is None:
+        odd = np.frombuffer(b"".join(map(_packed_or_raise, texts.to_pylist())), ">u8").reshape(-1, 2)
+        return odd[:, 0].astype(np.uint64), odd[:, 1].astype(np.uint64)
+    low[~colons] = _MAPPED_LOW | numbers
+    high[colons], low[colons] = halves
     return high, low
-
-
-def _pack_ipv4(texts: Any) -> UInt64:
-    """Low halves of dotted addresses: the digits before each dot and before the end, on the bytes of all at once."""
-    if len(texts) == 0:
-        return np.zeros(0, np.uint64)
-    _, offsets, data = texts.buffers()
-    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    characters = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]]
-    bounds -= bounds[0]
-    after = np.empty((len(texts), 4), np.int64)
-    after[:, :3] = np.flatnonzero(characters == ord(".")).reshape(-1, 3)
-    after[:, 3] = bounds[1:]
-    digits = after.copy()
-    digits[:, 0] -= bounds[:-1]
-    digits[:, 1:] -= after[:, :3] + 1
-    values = characters - np.uint8(ord("0"))  # a place that is no digit of the octet is multiplied by False
-    octets = values[after - 1].astype(np.uint64)
-    octets += (digits > 1) * values[after - 2].astype(np.uint64) * np.uint64(10)
-    octets += (digits > 2) * values[after - 3].astype(np.uint64) * np.uint64(100)
-    shifts = np.array([24, 16, 8, 0], np.uint64)
-    packed: UInt64 = np.bitwise_or.reduce(octets << shifts, axis=1) | _MAPPED_LOW
-    return packed
 
 
 def _canonical_host(text: str) -> str | None:

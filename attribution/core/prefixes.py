@@ -87,6 +87,8 @@ class PrefixTable:
     def _owners_of_texts(self, addresses: Any) -> Int32:
         if self._empty:
             return np.full(len(addresses), _NONE)
+        if pa.types.is_string(addresses.type) and not addresses.null_count:
+            return self._owners(*pack(addresses))  # which costs less than to find the distinct ones
         codes, distinct = encode(addresses)
         return recode(codes, self._owners(*pack(distinct)))
 
