@@ -3,6 +3,7 @@
 Everything works on whole numpy arrays. `group` always means dense, non-negative integers.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,20 @@ def is_value(texts: Any, value: Any) -> Any:
         matches = pc.fill_null(pc.equal(texts.dictionary, value), False)
         return pc.fill_null(matches.take(texts.indices), False)
     return pc.fill_null(pc.equal(texts, value), False)
+
+
+def text_blocks(texts: Any, rows: int) -> Iterator[tuple[int, npt.NDArray[np.uint8], Int64]]:
+    """The bytes of a plain text column without nulls, some rows at a time.
+
+    Yields:
+        The first row, the bytes of all texts from it on, and where each begins among them, with one past the end.
+    """
+    _, offsets, data = texts.buffers()
+    bounds = np.frombuffer(offsets, np.int32, len(texts) + 1, texts.offset * 4) if len(texts) else np.zeros(1, np.int32)
+    characters = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
+    for begin in range(0, len(texts), rows):
+        some = bounds[begin : begin + rows + 1].astype(np.int64)
+        yield begin, characters[some[0] : some[-1]], some - some[0]
 
 
 def floats(column: Any, *, null: float) -> npt.NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from attribution.core.columns import Int32, Int64
+from attribution.core.columns import Int32, Int64, text_blocks
 
 UInt32 = npt.NDArray[np.uint32]
 UInt64 = npt.NDArray[np.uint64]
@@ -31,15 +31,9 @@ def parse(texts: Any) -> UInt32 | None:
     """
     if not pa.types.is_string(texts.type) or texts.null_count:
         return None
-    size = len(texts)
-    _, offsets, data = texts.buffers()
-    packed = np.zeros(size, np.uint32)
-    if size == 0:
-        return packed
-    bounds = np.frombuffer(offsets, np.int32, size + 1, texts.offset * 4)
-    characters = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
-    for begin in range(0, size, _CACHED_ROWS):
-        numbers = _parse_some(characters, bounds[begin : begin + _CACHED_ROWS + 1].astype(np.int64))
+    packed = np.zeros(len(texts), np.uint32)
+    for begin, characters, bounds in text_blocks(texts, _CACHED_ROWS):
+        numbers = _parse_some(characters, bounds)
         if numbers is None:
             return None
         packed[begin : begin + _CACHED_ROWS] = numbers
@@ -49,8 +43,6 @@ def parse(texts: Any) -> UInt32 | None:
 def _parse_some(characters: npt.NDArray[np.uint8], bounds: Int64) -> UInt32 | None:
     """The addresses between neighbouring bounds as numbers; None where any is none."""
     size = len(bounds) - 1
-    characters = characters[bounds[0] : bounds[-1]]
-    bounds -= bounds[0]
     digit = characters - np.uint8(_ZERO)
     dots = np.flatnonzero(characters == _DOT)
     if len(dots) != size * (_OCTETS - 1) or len(dots) + np.count_nonzero(digit <= 9) != len(digit):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from attribution.core.columns import Bool, Int64
+from attribution.core.columns import Bool, Int64, text_blocks
 
 UInt8 = npt.NDArray[np.uint8]
 UInt64 = npt.NDArray[np.uint64]
@@ -28,24 +28,17 @@ def parse(texts: Any) -> tuple[UInt64, UInt64] | None:
     """
     if not pa.types.is_string(texts.type) or texts.null_count:
         return None
-    size = len(texts)
-    halves = np.empty((size, 2), np.uint64)
-    if size:
-        _, offsets, data = texts.buffers()
-        bounds = np.frombuffer(offsets, np.int32, size + 1, texts.offset * 4)
-        characters = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
-        for begin in range(0, size, _CACHED_ROWS):
-            some = _parse_some(characters, bounds[begin : begin + _CACHED_ROWS + 1].astype(np.int64))
-            if some is None:
-                return None
-            halves[begin : begin + _CACHED_ROWS] = some
+    halves = np.empty((len(texts), 2), np.uint64)
+    for begin, characters, bounds in text_blocks(texts, _CACHED_ROWS):
+        some = _parse_some(characters, bounds)
+        if some is None:
+            return None
+        halves[begin : begin + _CACHED_ROWS] = some
     return halves[:, 0].copy(), halves[:, 1].copy()
 
 
 def _parse_some(characters: UInt8, bounds: Int64) -> UInt64 | None:
     """The addresses between neighbouring bounds, a row of two halves for each; None where any is none."""
-    characters = characters[bounds[0] : bounds[-1]]
-    bounds -= bounds[0]
     begins, stops = bounds[:-1], bounds[1:] - 1
     if (stops < begins).any():
         return None
