@@ -127,11 +127,10 @@ class Attributor:
             several: service of a range whose heartbeats name several, as of `Ownership.ranges`.
             begun_by: as if there were no heartbeats but those that begin at this moment (µs) or before.
         """
-        if begun_by is None:
-            return self.resolver().ownership.ranges(several=several)
-        known = self._heartbeats.all()
-        begun = known.take(np.flatnonzero(known.start <= begun_by))
-        return Ownership(begun, self.settings).ranges(several=several)
+        heartbeats = self._heartbeats.all()
+        if begun_by is not None:
+            heartbeats = heartbeats.take(np.flatnonzero(heartbeats.start <= begun_by))
+        return Ownership(heartbeats, self.settings).ranges(several=several)
 
     @property
     def watermark(self) -> int:
@@ -195,20 +194,27 @@ class Attributor:
 
     def _judge(self, released: list[Any]) -> list[Any]:
         if self._passing:
-            released = [part for batch in released for part in by_age(batch, self.settings)]
-        attributed = [self._judge_batch(batch) for batch in released]
+            # What is known about the addresses of many flows is digested once for all of them.
+            attributed = [
+                self._judge_batch(batch, resolver)
+                for group in by_age(released, self.settings)
+                for resolver in [self._resolver_about(group)]
+                for batch in group
+            ]
+        else:
+            attributed = [self._judge_batch(batch, self.resolver()) for batch in released]
         self.counters["flows_released"] += sum(batch.num_rows for batch in attributed)
         return attributed
 
-    def _judge_batch(self, flows: Any) -> Any:
-        start = microseconds(flows.column("start"))
-        if self._passing:
-            asked = asked_addresses(flows, self._sides)
-            heartbeats = self._heartbeats.about(asked, oldest=int(start.min()))
-            attributed = self._attributed(flows, self._without_heartbeats().knowing(heartbeats))
-        else:
-            attributed = self.attribute(flows)
-        forgotten = start < self._forgotten
+    def _resolver_about(self, batches: list[Any]) -> Resolver:
+        """The rules over the evidence that these flows ask for."""
+        oldest = min(int(microseconds(batch.column("start")).min()) for batch in batches)
+        asked = asked_addresses(batches, self._sides)
+        return self._without_heartbeats().knowing(self._heartbeats.about(asked, oldest=oldest))
+
+    def _judge_batch(self, flows: Any, resolver: Resolver) -> Any:
+        attributed = self._attributed(flows, resolver)
+        forgotten = microseconds(flows.column("start")) < self._forgotten
         if not forgotten.any():
             return attributed
         self.counters["flows_too_old"] += int(forgotten.sum())
@@ -275,10 +281,11 @@ class Attributor:
         return made
 
 
-def asked_addresses(flows: Any, sides: Sides) -> Any:
+def asked_addresses(batches: list[Any], sides: Sides) -> Any:
     """The distinct addresses, Arrow text, of the sides of flows that are attributed."""
     names = ["local_address", "remote_address"] if sides == "both" else [f"{sides}_address"]
-    return pa.concat_arrays([flows.column(name).cast(pa.string()) for name in names]).unique()
+    columns = [batch.column(name) for batch in batches for name in names]
+    return pa.concat_arrays([column.unique().cast(pa.string()) for column in columns]).unique()
 
 
 def too_old(attributed: Any, rows: Any, *, sides: Sides = "both") -> Any:

@@ -102,16 +102,30 @@ class HeldFlows:
         self._small = []
 
 
-def by_age(flows: Any, settings: Settings) -> list[Any]:
-    """A batch of flows taken apart: those that began about when the last of them did, and those that began long before.
+def by_age(batches: list[Any], settings: Settings) -> list[list[Any]]:
+    """Batches of flows in groups that began about when the last one of their group did, the youngest group first.
 
-    How far back evidence is looked at is decided by the flow that began first; few are much older than the others.
+    How far back evidence is looked at is decided by the flow of a group that began first, and few are much older than
+    the others. Every further group reaches twice as far back, so that there are few groups.
     """
-    start = microseconds(flows.column("start"))
-    old = start < start.max() - settings.hold - settings.max_gap
-    if not old.any():
-        return [flows]
-    return [flows.filter(pa.array(~old)), flows.filter(pa.array(old))]
+    groups: list[list[Any]] = []
+    span = settings.hold + settings.max_gap
+    rest = [(batch, microseconds(batch.column("start"))) for batch in batches]
+    while rest:
+        from_here = max(int(start.max()) for _, start in rest) - span
+        groups.append([])
+        older = []
+        for batch, start in rest:
+            old = start < from_here
+            if not old.any():
+                groups[-1].append(batch)
+            elif old.all():
+                older.append((batch, start))
+            else:
+                groups[-1].append(batch.filter(pa.array(~old)))
+                older.append((batch.filter(pa.array(old)), start[old]))
+        rest, span = older, 2 * span
+    return groups
 
 
 def _joined(parts: list[_Waiting]) -> list[_Waiting]:

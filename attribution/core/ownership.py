@@ -1,5 +1,6 @@
 """Who held an address, by heartbeats: from address text and socket to the key, and from the key to the answer."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,22 +19,37 @@ from attribution.schema import TIMESTAMP, arrow_schema
 
 
 class Ownership:
-    """An immutable view on a set of heartbeats that answers batches of questions."""
+    """An immutable view on a set of heartbeats that answers batches of questions.
+
+    What only `ask` needs is made when it is first asked, or by `prepared`.
+    """
 
     def __init__(self, heartbeats: Heartbeats, settings: Settings) -> None:
         """Digest heartbeats, in any order."""
         self.heartbeats = heartbeats.of_one_host()
         self.evidence: Evidence = digest(self.heartbeats, settings)
-        self.index = EvidenceIndex(self.evidence, settings)
-        self._max_gap = settings.max_gap
+        self._settings = settings
         ranges = self.evidence.ranges
         # With one entry more, which -1 finds: no range.
         self._workload = np.append(ranges.workload, np.int32(-1))
         self._service = np.append(ranges.service, np.int32(-1))
         self._uniform = np.append(ranges.uniform, True)
-        self._addresses = AddressBook(self.heartbeats.addresses)
         self._is_shared = np.zeros(self.evidence.keys.addresses + 1, np.bool_)
         self._is_shared[self.evidence.keys.shared] = True
+
+    @cached_property
+    def index(self) -> EvidenceIndex:
+        """What answers by key."""
+        return EvidenceIndex(self.evidence, self._settings)
+
+    @cached_property
+    def _addresses(self) -> AddressBook:
+        return AddressBook(self.heartbeats.addresses)
+
+    def prepared(self) -> "Ownership":
+        """Itself, ready to be asked by several threads at once, each of which would otherwise make the same."""
+        _ = self.index, self._addresses
+        return self
 
     def ask(self, address: Any, socket: Int32, question: Question) -> Answer:
         """What the evidence says of each (address, socket), by the key that `docs/design.md` chooses.
@@ -84,8 +100,8 @@ class Ownership:
         if len(rows):
             owner = answer.range[rows].astype(np.int64)
             within = answer.reason[rows] == CODES["within"]
-            x = np.where(within, ranges.start[owner], question.a[rows] - self._max_gap)
-            y = np.where(within, ranges.start[owner], question.b[rows]) + self._max_gap
+            x = np.where(within, ranges.start[owner], question.a[rows] - self._settings.max_gap)
+            y = np.where(within, ranges.start[owner], question.b[rows]) + self._settings.max_gap
             service[rows] = self.evidence.services.named(owner, x, y)
         return service
 

@@ -83,7 +83,7 @@ class Resolver:
         return other
 
     def _know(self, heartbeats: Heartbeats) -> None:
-        self.ownership = Ownership(heartbeats, self._settings)
+        self.ownership = Ownership(heartbeats, self._settings).prepared()
         known = self.ownership.heartbeats
         self._owners_from, self._named_from = len(known.workloads), len(known.services)
         self.workloads = pa.concat_arrays([known.workloads, self._fallback.owners])
