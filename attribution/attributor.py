@@ -71,7 +71,7 @@ class Attributor:
         late = int((microseconds(heartbeats.column("end")) < self._watermark).sum())
         self.counters["late_heartbeats"] += late
         if heartbeats.num_rows:
-            self._heartbeats.add(_table(heartbeats))
+            self._heartbeats.add(heartbeats)
             self._resolver = None
 
     def observe_assignments(self, assignments: Any) -> None:

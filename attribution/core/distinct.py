@@ -76,5 +76,9 @@ def one_array(chunked: Any) -> Any:
 
 def plain(batch: Any) -> Any:
     """The record batch with its text decoded: dictionaries of many batches cannot stand in one stream."""
-    columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    coded = [pa.types.is_dictionary(kind) for kind in batch.schema.types]
+    if not any(coded):
+        return batch
+    columns = [c.dictionary_decode() if code else c for c, code in zip(batch.columns, coded, strict=True)]
+    fields = [field.with_type(column.type) for field, column in zip(batch.schema, columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))

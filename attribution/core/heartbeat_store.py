@@ -40,7 +40,7 @@ class HeartbeatStore:
         return self.rows > 2 * self._merged + _MERGE_FROM
 
     def add(self, heartbeats: Any) -> None:
-        """Add rows of `schemas/heartbeat.avsc`, a table."""
+        """Add rows of `schemas/heartbeat.avsc`, a record batch or table."""
         self._new.append(heartbeats)
         self.rows += heartbeats.num_rows
 
@@ -81,8 +81,7 @@ class HeartbeatStore:
         """Make a run of what came since the last time."""
         if not self._new:
             return
-        schema = arrow_schema(HEARTBEAT)
-        new = Heartbeats.of(pa.concat_tables([table.select(schema.names).cast(schema) for table in self._new]))
+        new = Heartbeats.of(_one_table(self._new))
         texts: dict[str, Any] = {}
         for name, plural in TEXTS.items():
             place, self._names[name] = _places(getattr(new, plural), self._names[name])
@@ -100,6 +99,16 @@ class HeartbeatStore:
             runs = [Heartbeats.of(arrow_schema(HEARTBEAT).empty_table())]
         columns = {name: np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS}
         return Heartbeats(**columns, **{plural: self._names[name] for name, plural in TEXTS.items()})
+
+
+def _one_table(parts: list[Any]) -> Any:
+    """One table of record batches and tables; most are batches that have the record's own types, and many are small."""
+    schema = arrow_schema(HEARTBEAT)
+    fitting = [part for part in parts if isinstance(part, pa.RecordBatch) and part.schema.equals(schema)]
+    others = [part for part in parts if not (isinstance(part, pa.RecordBatch) and part.schema.equals(schema))]
+    tables = [part if isinstance(part, pa.Table) else pa.Table.from_batches([part]) for part in others]
+    cast = [table.select(schema.names).cast(schema) for table in tables]
+    return pa.concat_tables([pa.Table.from_batches(fitting, schema), *cast])
 
 
 def _places(texts: Any, known: Any) -> tuple[Int32, Any]:

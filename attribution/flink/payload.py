@@ -24,16 +24,24 @@ TIME = b"T"
 #: An entry without content, which no log holds: it makes a bucket see to its timers.
 WAKE = b""
 _MOMENT = struct.Struct(">q")
+#: As the Arrow format has it.
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+#: The schema that rows of each kind had last, and what `_head` gives for it.
+_heads: dict[str, tuple[Any, bytes]] = {}
 
 
 def pack_rows(kind: str, batch: Any) -> bytes:
     """An entry with the rows of a record batch; flows may have the columns of their local side already."""
     batch = plain(batch)
-    sink = pa.BufferOutputStream()
-    sink.write(_KINDS[kind])
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.getvalue().to_pybytes()
+    return b"".join((_KINDS[kind], _head(kind, batch.schema), batch.serialize(), _END_OF_STREAM))
+
+
+def _head(kind: str, schema: Any) -> bytes:
+    """What a stream of batches of this schema begins with; kept, because most entries are small and of one schema."""
+    known = _heads.get(kind)
+    if known is None or not known[0].equals(schema, check_metadata=True):
+        known = _heads[kind] = schema, schema.serialize().to_pybytes()
+    return known[1]
 
 
 def unpack_rows(entry: bytes) -> tuple[str, Any]:
