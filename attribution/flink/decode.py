@@ -53,14 +53,15 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
             yield TIMES, TICK
             return
         kind = self._kinds[topic]
-        decoded = wire.decode(kind, content)
+        reported_ms = reported.to_epoch_milli()
+        decoded = wire.decode(kind, content, reported=reported_ms * 1000)
         for rejected in decoded.rejects:
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
         self._count(decoded.batch.num_rows, decoded.rejected_rows, topic)
         for entry in self._splitter.split(kind, decoded.batch, decoded.flow_heartbeats):
             row = entry.bucket, entry.content
             yield row if entry.stage == "remote" else (LOCAL_SIDE, row)
-        yield TIMES, (topic, partition, reported.to_epoch_milli())
+        yield TIMES, (topic, partition, reported_ms)
 
     def _count(self, rows: int, rejected: int, topic: str) -> None:
         self._rows.inc(rows)

@@ -18,8 +18,9 @@ class StreamOptions:
             can use a higher parallelism; more buckets make smaller batches.
         report_delay: how long after its end a record may still be reported: the bound of the watermarks.
         idle_after: how long a partition may say nothing before the others go on without it.
-        give_up_after: how long a flow waits for a watermark that stands still; then it goes out with the evidence
-            there is.
+        give_up_after: how long a flow waits, at least and for each side that is attributed, for a watermark that stands
+            still; then it goes out with the evidence there is, in its bucket's next round, which comes within
+            `settle_interval` or as soon as there is time for it.
         round_interval: shortest time between two releases of one bucket; it grows by itself under load. It makes
             batches dense and results late.
         settle_interval: how often ranges that are over are written and state is compacted, if there is something new.

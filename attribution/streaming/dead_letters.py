@@ -16,6 +16,9 @@ OF_MESSAGES: dict[str, str] = {
     "wrong_kind": "The row is a record, but not of the kind that belongs into this topic.",
     "too_large": "The message holds more than is taken at once: bytes, rows, or text once it is decompressed.",
     "text_too_long": "A text has more than 16 KiB; no name or address is as long.",
+    "ahead_of_report": (
+        "Rows are of more than an hour after the time of their message: a clock is wrong. One letter counts them all."
+    ),
     "more_rejects": "Further rows of the message were rejected; `found` says how many for which reason.",
     "failed": "The message could not be read for a reason that nobody foresaw; please report it with the message.",
 }

@@ -19,10 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columns import microseconds
+from attribution.config import HOUR
+from attribution.core.columns import NEVER_AFTER, microseconds
 from attribution.core.distinct import DICTIONARY
 from attribution.errors import SourceError, WireError
-from attribution.schema import arrow_schema, record
+from attribution.schema import TIMESTAMP, arrow_schema, record
 from attribution.sources.model import Block, FlowHeartbeats, Ledger
 from attribution.sources.native import read_json
 from attribution.sources.native_kinds import FIELDS, blocks
@@ -45,6 +46,8 @@ _LARGEST_JSON_ROWS = 1 << 16
 REJECTS_LISTED = 1000
 #: Bytes of a text; a row of texts as long still fits into a message.
 LONGEST_TEXT = 16 << 10
+#: How far after the time of its record a row may be (µs): as far as brokers let records be ahead of them by default.
+FARTHEST_AHEAD = HOUR
 
 #: Key of the Arrow schema's metadata that says what the flows of the batch are as heartbeats.
 FLOW_HEARTBEATS = b"flow_heartbeats"
@@ -169,21 +172,28 @@ def _without_unused(column: Any) -> Any:
 
 
 def _latest(kind: str, batch: Any) -> int:
-    name = "end" if "end" in record(kind).names else "time"
-    return int(microseconds(batch.column(name)).max()) // 1000
+    return int(microseconds(batch.column(_reported_by(kind))).max()) // 1000
 
 
-def decode(kind: str, value: bytes | None) -> Decoded:
+def _reported_by(kind: str) -> str:
+    """The column with the moment before which a row cannot have been reported."""
+    return "end" if "end" in record(kind).names else "time"
+
+
+def decode(kind: str, value: bytes | None, *, reported: int = NEVER_AFTER) -> Decoded:
     """The records in a Kafka value, whatever it holds; never raises.
 
     Args:
         kind: the kind of record that its topic is for, one of `attribution.schema.INPUT_RECORDS`. Rows of other kinds
             are rejected.
         value: the value of the message; None for a tombstone.
+        reported: the time of its record, µs. Rows that are far ahead of it are rejected: no retention would end for
+            them.
     """
     rejects = _Rejects()
     try:
         batch, flow_heartbeats = _read(kind, value or b"", rejects)
+        batch = _without_future(kind, batch, reported, rejects)
     except UnsoundError as error:
         return _unread(kind, error.reason, error.found)
     except Exception as error:  # noqa: BLE001 - whatever a stranger sends, the stream goes on, and the letter says what
@@ -209,9 +219,9 @@ class _Rejects:
         self._first: list[Rejected] = []
         self._more: Counter[str] = Counter()
 
-    def add(self, row: int | None, reason: str, found: str) -> None:
-        """Reject one row."""
-        self.total += 1
+    def add(self, row: int | None, reason: str, found: str, *, rows: int = 1) -> None:
+        """Reject one row, or so many for the same reason."""
+        self.total += rows
         if len(self._first) < REJECTS_LISTED:
             self._first.append(Rejected(row, reason, found))
         else:
@@ -291,6 +301,20 @@ def _without_long_texts(block: Block, rejects: _Rejects) -> Block:
     kept = pa.array(~long)
     columns = {name: column.filter(kept) for name, column in block.columns.items()}
     return Block(block.kind, columns, block.source, block.lines[~long])
+
+
+def _without_future(kind: str, batch: Any, reported: int, rejects: _Rejects) -> Any:
+    """The batch without rows that are of long after their report."""
+    if batch.num_rows == 0:
+        return batch
+    moment = microseconds(batch.column(_reported_by(kind)))
+    ahead = moment > reported + FARTHEST_AHEAD
+    if ahead.any():
+        last = pa.scalar(int(moment.max()), TIMESTAMP)
+        found = f"{ahead.sum()} rows, up to {last}; the record is of {pa.scalar(reported, TIMESTAMP)}"
+        rejects.add(None, "ahead_of_report", found, rows=int(ahead.sum()))
+        batch = batch.filter(pa.array(~ahead))
+    return batch
 
 
 def _joined(kind: str, batches: list[Any]) -> Any:

@@ -92,6 +92,20 @@ def test_a_window_is_only_attributed_where_one_workload_held_the_address_in_all_
 
 
 @given(worlds(), st.data())
+def test_a_clock_that_is_wrong_by_any_amount_outweighs_no_owner_that_was_seen(world, data):
+    heartbeats, flow, peer, tenures = world
+    seen_then = Heartbeat("192.0.2.7", None, peer, None, flow.start - TOL, flow.start + TOL)
+    liar = st.tuples(st.sampled_from([*(w for w, _, _ in tenures), "liar"]), st.integers(0, 3_000))
+    shifted = tuple(
+        Heartbeat("192.0.2.7", None, workload, None, moment, moment + data.draw(st.sampled_from([0, GAP, 1_000])))
+        for workload, moment in data.draw(st.lists(liar, max_size=8))
+    )
+    answer = attribute(Evidence((*heartbeats, seen_then, *shifted)), flow, SETTINGS).remote
+    event(answer.reason)
+    assert answer.workload in {peer, None}
+
+
+@given(worlds(), st.data())
 def test_a_port_of_a_shared_address_is_never_attributed_to_the_holder_of_another_or_of_all(world, data):
     heartbeats, flow, peer, _ = world
     of_port = tuple(replace(h, port=443, protocol=TCP) for h in heartbeats)

@@ -9,7 +9,7 @@ from embedded_stream import EmbeddedStream
 from golden_cases import CASES, case_name
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import Heartbeat, Settings, attribute, ownership_ranges
+from oracle import HOUR, Flow, Heartbeat, Settings, attribute, ownership_ranges
 from records import answers, attributed_row, batch, ownership, package_settings
 from strategies import any_history, crowded_histories
 
@@ -136,3 +136,20 @@ def test_a_heartbeat_that_comes_after_others_fills_their_gap_in_a_range_whose_be
     stream.finish()
     (found,) = ownership(stream.table_of_ranges())
     assert (found.start, found.end, found.longest_gap) == (1_000, 1_958, 2)
+
+
+def test_a_heartbeat_of_a_wrong_clock_moves_no_time_and_names_nobody_who_was_not_there_alone():
+    flow = Flow(1_500, 1_500, "198.51.100.1", 4000, "192.0.2.1", 443, local_workload="client", observer="0")
+    moments = (0, -300, -50, 50, 300, HOUR, 400 * 24 * HOUR)
+    told = {}
+    for wrong in moments:
+        stream = EmbeddedStream(package_settings(SETTINGS), buckets=1)
+        stream.send(HEARTBEAT, batch(HEARTBEAT, [lasting(None, 1_480, 1_520, "owner")]))
+        stream.send(HEARTBEAT, batch(HEARTBEAT, [lasting(None, 1_490 + wrong, 1_510 + wrong, "liar")]))
+        stream.send(FLOW, batch(FLOW, [flow]), span="none")
+        stream.advance(flow.end + SETTINGS.hold - 1)
+        assert not stream.attributed
+        stream.advance(flow.end + SETTINGS.hold)
+        (answer,) = found(stream)
+        told[wrong] = answer.remote.workload or answer.remote.reason
+    assert told == dict.fromkeys(moments, "owner") | {0: "conflict"}

@@ -409,3 +409,15 @@ def test_a_dead_letter_is_json_of_its_schema():
         "reason": "not_arrow",
         "found": "",
     }
+
+
+@pytest.mark.parametrize("kind", ["flow", "heartbeat", "assignment", "name_binding"])
+def test_rows_of_long_after_their_report_are_rejected_and_counted_in_one_letter(kind):
+    batch = wire.decode(kind, json.dumps([ROWS[kind]] * 3).encode()).batch
+    (message,) = wire.encode(kind, batch)
+    latest = message.timestamp_ms * 1000
+    assert wire.decode(kind, message.value, reported=latest - wire.FARTHEST_AHEAD).batch.num_rows == 3
+    decoded = wire.decode(kind, message.value, reported=latest - wire.FARTHEST_AHEAD - 1000)
+    assert (decoded.batch.num_rows, decoded.rejected_rows) == (0, 3)
+    (letter,) = decoded.rejects
+    assert (letter.row, letter.reason, letter.found[:6]) == (None, "ahead_of_report", "3 rows")
