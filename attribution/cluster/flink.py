@@ -4,14 +4,13 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psutil
 
 from attribution.cluster import flink_settings
 from attribution.cluster.flink_rest import FlinkRest
-from attribution.cluster.processes import Server, end_processes, free_ports, port_is_free
+from attribution.cluster.processes import Server, Stopped, end_processes, free_ports, port_is_free
 from attribution.errors import ClusterError
 
 _SUBMITTED = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
@@ -19,7 +18,7 @@ _SUBMIT_TIMEOUT_S = 300
 _WORKER = "pyflink.fn_execution.beam"
 
 
-class FlinkCluster(FlinkRest):
+class FlinkCluster(FlinkRest, Stopped):
     """One cluster whose settings, logs, checkpoints and savepoints are in one folder.
 
     Use it as a context manager, or call `stop`. Everything that it started is ended by process id.
@@ -159,14 +158,6 @@ class FlinkCluster(FlinkRest):
         for server in self.servers:
             server.stop()
         end_processes(pid for pid in self._seen_workers if _is_alive_worker(pid))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     # Jobs
 

@@ -9,11 +9,10 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from attribution.cluster.jars import jars
-from attribution.cluster.processes import JAVA, Server, free_ports, port_is_free, wait_until
+from attribution.cluster.processes import JAVA, Server, Stopped, free_ports, port_is_free, wait_until
 from attribution.errors import ClusterError
 
 _STARTED = "Kafka Server started"
@@ -30,7 +29,7 @@ logger.settings.level = WARN
 """
 
 
-class Broker:
+class Broker(Stopped):
     """One broker that is its own controller, with its data and its log (`kafka.log`) in one folder.
 
     Use it as a context manager, or call `stop`. Topics are not made by themselves: an unknown topic is an error here as
@@ -124,14 +123,6 @@ class Broker:
     def kill(self) -> None:
         """End the broker with SIGKILL."""
         self.server.kill()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _ports_of(settings: Path) -> list[int]:

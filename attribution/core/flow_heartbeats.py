@@ -43,7 +43,7 @@ def flow_heartbeats(
     known = pc.and_(flows.column("local_workload").is_valid(), is_value(flows.column("basis"), _CONNECTION))
     seen = flows if pc.all(known, min_count=0).as_py() else flows.filter(known)
     sockets = np.full(seen.num_rows, ANY_SOCKET, np.int32)
-    if shared is not None:
+    if shared:
         by_port = shared.contains(seen.column("local_address"))
         own = asked_sockets(seen.column("protocol"), seen.column("local_port"))
         provable = ~by_port | (own != ANY_SOCKET)

@@ -62,6 +62,10 @@ class PrefixTable:
         canonical = pa.array([str(ip_network(prefix)) for prefix in prefixes], pa.string())
         return cls(pa.table({"prefix": canonical, "service": canonical}))
 
+    def __bool__(self) -> bool:
+        """Whether there is any prefix."""
+        return not self._empty
+
     def match(self, addresses: Any) -> Int32:
         """Row of the label with the longest prefix that contains each address.
 

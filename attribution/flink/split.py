@@ -46,7 +46,7 @@ class Splitter:
 
     def __init__(self, settings: Settings, *, buckets: int) -> None:
         self._buckets = buckets
-        self._shared = PrefixTable.of_prefixes(settings.shared_prefixes) if settings.shared_prefixes else None
+        self._shared = PrefixTable.of_prefixes(settings.shared_prefixes)
 
     def split(self, kind: str, batch: Any, span: FlowHeartbeats = "interval") -> Iterator[Entry]:
         """The entries of a canonical record batch; `span` says what kind of heartbeat its flows are."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from attribution.core.distinct import plain
+
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 #: Rows gathered per bucket before they are appended to its file.
 _GATHER = 65_536
@@ -67,7 +69,7 @@ class Buckets:
         """Put a record batch into the bucket of that name."""
         self.rows[name] = self.rows.get(name, 0) + batch.num_rows
         gathered = self._gathered.setdefault(name, [])
-        gathered.append(_plain(batch))
+        gathered.append(plain(batch))
         self._waiting += batch.num_rows
         if sum(part.num_rows for part in gathered) >= _GATHER:
             self._append(name)
@@ -103,12 +105,3 @@ class Buckets:
         self._paths.clear()
         self.rows.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _plain(batch: Any) -> Any:
-    """The batch with plain text in the place of dictionary-encoded text, so that all batches have one schema."""
-    if not any(pa.types.is_dictionary(field.type) for field in batch.schema):
-        return batch
-    fields = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in batch.schema]
-    columns = [column.cast(field.type) for column, field in zip(batch.columns, fields, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))

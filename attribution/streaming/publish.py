@@ -165,7 +165,7 @@ def publish(
 
 def _read(sources: Sources, ledger: Ledger) -> Iterator[Part]:
     """Everything that the sources hold, as `attribution.replay` takes it."""
-    shared = PrefixTable.of_prefixes(sources.shared_prefixes) if sources.shared_prefixes else None
+    shared = PrefixTable.of_prefixes(sources.shared_prefixes)
     for paths, kinds in (
         (sources.flows, (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING)),
         (sources.heartbeats, (HEARTBEAT, FLOW)),

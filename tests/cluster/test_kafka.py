@@ -3,10 +3,9 @@
 import socket
 
 import pytest
-import trustme
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from secured import scram_over_tls
 
 from attribution.cluster.kafka import Broker
 from attribution.errors import ClusterError
@@ -53,21 +52,7 @@ def test_a_folder_whose_ports_are_taken_is_used_at_others(tmp_path):
 
 
 def test_clients_need_the_certificate_and_the_password_where_the_listener_asks_for_them(tmp_path):
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    server = authority.issue_cert("127.0.0.1")
-    key = load_pem_private_key(server.private_key_pem.bytes(), None)
-    key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # the only form that Kafka reads
-    chain_pem = b"".join(part.bytes() for part in server.cert_chain_pems)
-    (tmp_path / "server.pem").write_bytes(key_pem + chain_pem)
-    properties = {
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": str(tmp_path / "server.pem"),
-        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-        "listener.name.clients.scram-sha-512.sasl.jaas.config": (
-            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-        ),
-    }
+    properties = scram_over_tls(tmp_path)
     client = {
         "security.protocol": "SASL_SSL",
         "ssl.ca.location": str(tmp_path / "ca.pem"),

@@ -192,6 +192,8 @@ def test_whatever_is_killed_under_load_the_lake_is_that_of_a_replay(broker, clus
             wait_for_checkpoint(cluster, job)
             writer.kill()
         with attribution(*write_lake) as writer:
+            # A writer that finds no broker when it starts ends.
+            wait_for_rows(lake, "attributed_flows", rows_in(lake, "attributed_flows") + 1)
             broker.kill()
             broker.start_again()
             wait_for_checkpoint(cluster, job)

@@ -139,8 +139,11 @@ def test_rows_that_are_none_become_dead_letters_and_the_rest_goes_on(broker, clu
     wait_until(lambda: count(cluster, job, "rows_in") == rows, f"{rows} rows_in", timeout_s=60)
     assert count(cluster, job, "dead_letters") == 2
     reasons = Counter(reason for table in attributed for reason in table.column("remote_reason").to_pylist())
-    remote = {reason: count(cluster, job, f"attributed.remote.{METHOD_OF[reason]}.{reason}") for reason in reasons}
-    assert remote == reasons
+
+    def counted():
+        return {reason: count(cluster, job, f"attributed.remote.{METHOD_OF[reason]}.{reason}") for reason in reasons}
+
+    wait_until(lambda: counted() == reasons, str(reasons), timeout_s=60, found=lambda: str(counted()))
     assert count(cluster, job, "flows_held") == 0
     assert count(cluster, job, "state_bytes") > 0
     assert count(cluster, job, "heartbeats_known") > 0

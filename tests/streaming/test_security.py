@@ -8,7 +8,7 @@ import sys
 import pytest
 import trustme
 from confluent_kafka import Producer
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from secured import scram_over_tls
 from streamed import T0, attributed, numbers_in
 
 from attribution.cluster.kafka import Broker as RealBroker
@@ -22,20 +22,7 @@ USER, PASSWORD = "attribution", 'geheim "\\; 1'
 def secured(tmp_path_factory):
     """A broker that wants both, and the settings of a client as a file; the password in another one."""
     folder = tmp_path_factory.mktemp("secured")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    server = authority.issue_cert("127.0.0.1")
-    key = load_pem_private_key(server.private_key_pem.bytes(), None)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "server.pem").write_bytes(pem + b"".join(part.bytes() for part in server.cert_chain_pems))
-    properties = {
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": str(folder / "server.pem"),
-        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-        "listener.name.clients.scram-sha-512.sasl.jaas.config": (
-            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-        ),
-    }
+    properties = scram_over_tls(folder)
     (folder / "password").write_text(PASSWORD + "\n")
     users = {USER: PASSWORD}
     with RealBroker.start(folder / "kafka", protocol="SASL_SSL", scram_users=users, properties=properties) as broker:
