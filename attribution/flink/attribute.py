@@ -110,10 +110,10 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
             yield from self._released(rows)
         if due:
             self._log.add(pack_watermark(watermark))
-        self._metrics.given_up.inc(sum(rows.num_rows for rows in given_up))
-        self._metrics.late.inc(attributor.counters.pop("late_heartbeats", 0))
+        self._metrics.add("flows_given_up", sum(rows.num_rows for rows in given_up))
+        self._metrics.add("late_heartbeats", attributor.counters.pop("late_heartbeats", 0))
         if due:
-            self._metrics.latency.update(0 if kept.due_since is None else now - kept.due_since)
+            self._metrics.released(0 if kept.due_since is None else now - kept.due_since)
             kept.due_since = None
         if given_up or bucket.outgrown or self._ripe(kept, watermark, now):
             kept.last_settled, kept.settled_at = now, watermark

@@ -1,6 +1,8 @@
 """What the job's operators count in Flink's metrics: the closed list of names, and what makes them."""
 
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyarrow.compute as pc
@@ -47,6 +49,9 @@ JOB_METRICS: dict[str, Metric] = {
 class StageMetrics:
     """The metrics of one attributing operator.
 
+    What is counted is handed on when the gauges are asked, which PyFlink does at the end of each bundle: what an
+    operator counts while it handles a timer, PyFlink (2.2) loses.
+
     Args:
         group: Flink's metric group of the operator.
         side: the side that it attributes.
@@ -54,21 +59,37 @@ class StageMetrics:
     """
 
     def __init__(self, group: Any, side: str, gauges: dict[str, Callable[[], int]]) -> None:
-        self.given_up = group.counter("flows_given_up")
-        self.late = group.counter("late_heartbeats")
-        self.latency = group.distribution("release_latency_ms")
-        for name, value in gauges.items():
-            group.gauge(name, value)
         self._side = side
+        self._latency = group.distribution("release_latency_ms")
+        self._counters = {name: group.counter(name) for name in ("flows_given_up", "late_heartbeats")}
         attributed = group.add_group("attributed").add_group(side)
-        self._by_reason = {
-            reason: attributed.add_group(METHOD_OF[reason]).counter(reason)
-            for reason in REASONS
-            if side == "local" or reason != "reported"
-        }
+        for reason in REASONS:
+            if side == "local" or reason != "reported":
+                self._counters[reason] = attributed.add_group(METHOD_OF[reason]).counter(reason)
+        self._counted: Counter[str] = Counter()
+        self._latencies: list[int] = []
+        for name, value in gauges.items():
+            group.gauge(name, partial(self._show, value))
 
     def count(self, flows: Any) -> None:
         """Count the answers in a batch of flows, one side of which was attributed here."""
         reasons = flows.column(f"{self._side}_reason")
         for found in pc.value_counts(reasons).to_pylist():
-            self._by_reason[found["values"]].inc(found["counts"])
+            self._counted[found["values"]] += found["counts"]
+
+    def add(self, name: str, count: int) -> None:
+        """Add to one of the counters that are none of answers."""
+        self._counted[name] += count
+
+    def released(self, latency_ms: int) -> None:
+        """Note how long flows were due when they went out."""
+        self._latencies.append(latency_ms)
+
+    def _show(self, value: Callable[[], int]) -> int:
+        for name, count in self._counted.items():
+            self._counters[name].inc(count)
+        for latency_ms in self._latencies:
+            self._latency.update(latency_ms)
+        self._counted.clear()
+        self._latencies.clear()
+        return value()
