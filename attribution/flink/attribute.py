@@ -113,7 +113,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         self._metrics.add("flows_given_up", sum(rows.num_rows for rows in given_up))
         self._metrics.add("late_heartbeats", attributor.counters.pop("late_heartbeats", 0))
         if due:
-            self._metrics.released(0 if kept.due_since is None else now - kept.due_since)
+            self._metrics.latency_ms = 0 if kept.due_since is None else now - kept.due_since
             kept.due_since = None
         if given_up or bucket.outgrown or self._ripe(kept, watermark, now):
             kept.last_settled, kept.settled_at = now, watermark

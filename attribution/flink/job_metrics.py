@@ -38,8 +38,8 @@ JOB_METRICS: dict[str, Metric] = {
     "heartbeats_known": Metric("gauge", "Heartbeats in memory, after merging.", worry="It rises without end."),
     "state_bytes": Metric("gauge", "Bytes of all logs in keyed state."),
     "release_latency_ms": Metric(
-        "distribution",
-        "From a flow's being due, or its coming too late for that, to its going out; the longest of each round, "
+        "gauge",
+        "From a flow's being due, or its coming too late for that, to its going out; the longest of the last round, "
         "milliseconds.",
         worry="Seconds: rounds take all their time; give the job more parallelism.",
     ),
@@ -60,14 +60,15 @@ class StageMetrics:
 
     def __init__(self, group: Any, side: str, gauges: dict[str, Callable[[], int]]) -> None:
         self._side = side
-        self._latency = group.distribution("release_latency_ms")
         self._counters = {name: group.counter(name) for name in ("flows_given_up", "late_heartbeats")}
         attributed = group.add_group("attributed").add_group(side)
         for reason in REASONS:
             if side == "local" or reason != "reported":
                 self._counters[reason] = attributed.add_group(METHOD_OF[reason]).counter(reason)
         self._counted: Counter[str] = Counter()
-        self._latencies: list[int] = []
+        #: How long (ms) the flows of the last round had been due, the longest of them.
+        self.latency_ms = 0
+        group.gauge("release_latency_ms", lambda: self.latency_ms)
         for name, value in gauges.items():
             group.gauge(name, partial(self._show, value))
 
@@ -81,15 +82,8 @@ class StageMetrics:
         """Add to one of the counters that are none of answers."""
         self._counted[name] += count
 
-    def released(self, latency_ms: int) -> None:
-        """Note how long flows were due when they went out."""
-        self._latencies.append(latency_ms)
-
     def _show(self, value: Callable[[], int]) -> int:
         for name, count in self._counted.items():
             self._counters[name].inc(count)
-        for latency_ms in self._latencies:
-            self._latency.update(latency_ms)
         self._counted.clear()
-        self._latencies.clear()
         return value()

@@ -19,7 +19,7 @@ class Metric:
         worry: when to worry.
     """
 
-    kind: Literal["counter", "gauge", "distribution"]
+    kind: Literal["counter", "gauge"]
     help: str
     labels: tuple[str, ...] = ()
     worry: str = ""

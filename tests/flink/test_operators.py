@@ -25,7 +25,7 @@ LATER_MS = T0 // 1000 + 3_600_000
 
 
 class Metrics:
-    """A metric group that can be asked: `values` has what each name shows, or was told."""
+    """A metric group that can be asked: `values` has what each counter was told, and the gauges' functions."""
 
     def __init__(self, values=None, scope=""):
         self.values = {} if values is None else values
@@ -38,20 +38,16 @@ class Metrics:
         told = self.values.setdefault(self._scope + name, [])
         return SimpleNamespace(inc=lambda count=1: told.append(count))
 
-    def distribution(self, name):
-        told = self.values.setdefault(self._scope + name, [])
-        return SimpleNamespace(update=told.append)
-
     def gauge(self, name, function):
         self.values[self._scope + name] = function
 
     def counted(self):
-        """The counters that are not 0, without distributions, at the end of a bundle."""
+        """The counters that are not 0, at the end of a bundle."""
         for shown in self.values.values():
             if callable(shown):
                 shown()
         sums = {name: sum(told) for name, told in self.values.items() if isinstance(told, list)}
-        return {name: count for name, count in sums.items() if count and not name.endswith("_ms")}
+        return {name: count for name, count in sums.items() if count}
 
     def shown(self, name):
         return self.values[name]()
@@ -172,7 +168,7 @@ def test_a_stage_counts_answers_by_method_and_reason_and_shows_what_it_holds():
     runtime.watermark, runtime.now = due_ms, due_ms + 7_000
     assert len(runtime.fire(operator, due_ms, TimeDomain.EVENT_TIME)) == 1
     assert runtime.metrics.counted() == {"attributed.remote.heartbeat.covered": 1}
-    assert runtime.metrics.values["release_latency_ms"] == [0]
+    assert runtime.metrics.shown("release_latency_ms") == 0
     assert [runtime.metrics.shown(name) for name in ("flows_held", "watermark_lag_ms")] == [1, 7_000]
 
     # Time goes on, but the bucket had a round just now; and one heartbeat comes late.
@@ -183,7 +179,7 @@ def test_a_stage_counts_answers_by_method_and_reason_and_shows_what_it_holds():
     assert len(runtime.fire(operator, runtime.now, TimeDomain.PROCESSING_TIME)) == 1
     counted = {"attributed.remote.heartbeat.covered": 1, "attributed.remote.none.gap": 1, "late_heartbeats": 1}
     assert runtime.metrics.counted() == counted
-    assert runtime.metrics.values["release_latency_ms"] == [0, 1_500]
+    assert runtime.metrics.shown("release_latency_ms") == 1_500
 
 
 def test_what_goes_out_because_time_stands_still_is_counted():
