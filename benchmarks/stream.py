@@ -6,8 +6,10 @@ All read a backlog of the same flows and heartbeats from Kafka and write to Kafk
 one. Ours reads Arrow batches and applies all its rules, with and without the heartbeats that flows are. `per_flow` is
 a PyFlink `KeyedCoProcessFunction` over one flow an element, `sql_join` Flink SQL's event-time temporal join, which
 runs in the JVM and needs no Python; both read JSON, one row a message, and answer with the owner seen last. Engines
-take turns on clusters of their own. Only ratios mean something on a shared machine: those of processor time, of the
-TaskManager and its Python processes, and those of wall time where the machine is quiet.
+take turns on clusters of their own. `per_flow` gets a tenth of the flows, and as much less time and heartbeats,
+because it is slow. Only ratios mean something on a shared machine: those of
+processor time a flow, of the TaskManager, its Python processes and the broker, and those of wall time where the
+machine is quiet. An engine that takes longer than `--limit` is given up and said to have.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import psutil
@@ -45,10 +47,12 @@ class Engine:
     Attributes:
         script: the job.
         flow_heartbeats: what kind of heartbeats its flows are; None for JSON input.
+        share: of the input it gets one part in so many.
     """
 
     script: Path
     flow_heartbeats: str | None = None
+    share: int = 1
 
     def arguments(self, servers: str, prefix: str, config: Path) -> list[str]:
         """Of the script."""
@@ -62,14 +66,25 @@ OURS = ROOT / "jobs" / "attribute_flows.py"
 ENGINES = {
     "ours": Engine(OURS, "none"),
     "ours_with_flow_heartbeats": Engine(OURS, "interval"),
-    "per_flow": Engine(JOBS / "per_flow.py"),
+    "per_flow": Engine(JOBS / "per_flow.py", share=10),
     "sql_join": Engine(JOBS / "sql_join.py"),
 }
 
 
-def run(name: str, fleet: Fleet, topics: Topics, servers: str, folder: Path) -> tuple[float, float]:
-    """Wall and processor seconds from the moment that all tasks run to the last row of output."""
-    engine, prefix = ENGINES[name], f"{folder.name}."
+@dataclass(frozen=True)
+class Took:
+    """What an engine took a flow, in microseconds: of the clock, of its processes, and of the broker."""
+
+    wall: float
+    processor: float
+    broker: float
+
+
+def run(name: str, fleet: Fleet, broker: Broker, folder: Path, *, limit_s: float) -> Took | None:
+    """From the moment that all tasks run to the last row of output; None if that did not come within the limit."""
+    engine, prefix, servers, topics = ENGINES[name], f"{folder.name}.", broker.bootstrap, Topics(broker.bootstrap)
+    fleet = Fleet(fleet.flows // engine.share, fleet.addresses, max(1, fleet.seconds // engine.share))
+    rows = fleet.flows // fleet.seconds * fleet.seconds
     folder.mkdir()
     topics.create(prefix)
     topics.fill(prefix, fleet, flow_heartbeats=engine.flow_heartbeats)
@@ -89,16 +104,23 @@ def run(name: str, fleet: Fleet, topics: Topics, servers: str, folder: Path) -> 
     ) as cluster:
         job = cluster.submit(engine.script, engine.arguments(servers, prefix, folder / "job.toml"))
         cluster.wait_for_state(job, "RUNNING", timeout_s=PATIENCE_S)
-        before, began = _processor_seconds(cluster), time.monotonic()
-        topics.wait_for_rows(output, fleet.flows // fleet.seconds * fleet.seconds, count)
-        return time.monotonic() - began, _processor_seconds(cluster) - before
+        managers = [server.pid for server in cluster.task_managers]
+        before, broker_before, began = _spent(managers), _spent([broker.server.pid]), time.monotonic()
+        found = topics.wait_for_rows(output, rows, count, limit_s=limit_s)
+        wall, processor = time.monotonic() - began, _spent(managers) - before
+        took = Took(*(1e6 * s / rows for s in (wall, processor, _spent([broker.server.pid]) - broker_before)))
+    if found < rows:
+        print(f"{name}: did not finish in {limit_s:g} s: {found:,} of {rows:,} rows", flush=True)
+        return None
+    print(f"{name}: {rows:,} flows in {wall:.1f} s, {processor:.1f} s of processor time", flush=True)
+    return took
 
 
-def _processor_seconds(cluster: FlinkCluster) -> float:
-    """Of the TaskManager and the Python processes of its operators."""
+def _spent(processes: list[int]) -> float:
+    """Processor seconds of processes and their children."""
     total = 0.0
-    for server in cluster.task_managers:
-        process = psutil.Process(server.pid)
+    for pid in processes:
+        process = psutil.Process(pid)
         for one in (process, *process.children(recursive=True)):
             spent = one.cpu_times()
             total += spent.user + spent.system
@@ -112,28 +134,39 @@ def main() -> None:
     parser.add_argument("--addresses", type=int, default=20_000)
     parser.add_argument("--seconds", type=int, default=600, help="event time that the flows are spread over")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=300, help="seconds after which an engine is given up")
     parser.add_argument("--engines", nargs="*", default=list(ENGINES), choices=list(ENGINES))
     given = parser.parse_args()
     fleet = Fleet(given.flows, given.addresses, given.seconds)
-    wall: dict[str, list[float]] = {name: [] for name in given.engines}
-    processor: dict[str, list[float]] = {name: [] for name in given.engines}
+    results: dict[str, list[Took]] = {name: [] for name in given.engines}
     with tempfile.TemporaryDirectory(prefix="stream-benchmark-") as temporary:
         folder = Path(temporary)
         with Broker.start(folder / "kafka") as broker:
-            topics = Topics(broker.bootstrap)
             for number in range(given.rounds):
                 for name in given.engines:
-                    took = run(name, fleet, topics, broker.bootstrap, folder / f"{name}-{number}")
-                    wall[name].append(took[0])
-                    processor[name].append(took[1])
-                    print(f"{name}: {took[0]:.1f} s, {took[1]:.1f} s of processor time", flush=True)
-    first = given.engines[0]
-    print(f"\nTimes as fast as {first}, by wall and by processor time:")
-    print(f"{'engine':28}{'flows/s':>10}{'flows/CPU s':>13}{'wall':>9}{'CPU':>9}")
-    for name in given.engines:
-        seconds, spent = statistics.median(wall[name]), statistics.median(processor[name])
-        ratio, spent_ratio = statistics.median(wall[first]) / seconds, statistics.median(processor[first]) / spent
-        print(f"{name:28}{given.flows / seconds:10,.0f}{given.flows / spent:13,.0f}{ratio:9.2f}{spent_ratio:9.2f}")
+                    took = run(name, fleet, broker, folder / f"{name}-{number}", limit_s=given.limit)
+                    if took is not None:
+                        results[name].append(took)
+    report(results)
+
+
+def report(results: dict[str, list[Took]]) -> None:
+    """Print the medians, and how many times as fast as each engine the first one is."""
+    medians = {
+        name: Took(*(statistics.median(getattr(one, field.name) for one in found) for field in fields(Took)))
+        for name, found in results.items()
+        if found
+    }
+    first = medians.get(next(iter(results)))
+    print("\nMicroseconds a flow, and how many times as long as the first:")
+    print(f"{'engine':28}{'wall':>9}{'CPU':>9}{'broker':>9}{'wall':>9}{'CPU':>9}")
+    for name in results:
+        if name not in medians:
+            print(f"{name:28}{'did not finish':>14}")
+            continue
+        took = medians[name]
+        times = f"{took.wall / first.wall:9.2f}{took.processor / first.processor:9.2f}" if first else ""
+        print(f"{name:28}{took.wall:9.2f}{took.processor:9.2f}{took.broker:9.2f}{times}")
 
 
 if __name__ == "__main__":
