@@ -29,9 +29,9 @@ _FOLDERS = {ASSIGNMENT: "assignments", NAME_BINDING: "name_bindings", LABEL: "la
 #: Batches that wait for each worker while it is at work.
 _AHEAD = 1
 #: Share of the rows that may be in memory which a slab has; others are read while it is digested.
-_SLAB = 0.75
-#: Bytes of flows that wait while the evidence is digested.
-_AHEAD_BYTES = 256 << 20
+_SLAB = 0.65
+#: Bytes of flows that wait while all evidence is digested, or a slab of it: then evidence has what memory there may be.
+_AHEAD_BYTES, _AHEAD_BYTES_OF_SLAB = 256 << 20, 64 << 20
 #: Ownership ranges that are made and written at a time.
 _RANGES = 1 << 19
 
@@ -79,7 +79,7 @@ class Judge:
             return resolver
 
         resolver = pool.submit(digest)
-        crew = _Crew(pool, self._limits.workers)
+        crew = _Crew(pool, self._limits.workers, ahead_bytes=_AHEAD_BYTES)
         crew.give(partial(self._collect_ranges, resolver, RangeCollector(self._settings), NEVER_AFTER))
         for flows in self._collection.flows():
             crew.attribute(flows, resolver, partial(self._attribute, report=report))
@@ -92,7 +92,7 @@ class Judge:
         flows = FlowOrder(self._collection.flows(), self._collection.starts(), self._folder / ".slabs")
         held = HeldFlows(self._settings.hold)
         collector = RangeCollector(self._settings)
-        crew = _Crew(pool, self._limits.workers)
+        crew = _Crew(pool, self._limits.workers, ahead_bytes=_AHEAD_BYTES_OF_SLAB)
         forgotten = NEVER_BEFORE
         while (slab := slabs.take()) is not None:
             self._write_names(slab, slabs.count)
@@ -145,8 +145,8 @@ class Judge:
 class _Crew:
     """Work that is given to threads, no more of it at a time than what they need to go on."""
 
-    def __init__(self, pool: ThreadPoolExecutor, workers: int) -> None:
-        self._pool, self._workers = pool, workers
+    def __init__(self, pool: ThreadPoolExecutor, workers: int, *, ahead_bytes: int) -> None:
+        self._pool, self._workers, self._ahead_bytes = pool, workers, ahead_bytes
         self._under_way: deque[Future[None]] = deque()
         self._ahead = 0
 
@@ -158,7 +158,7 @@ class _Crew:
         """Have a batch attributed; while the evidence is digested, some may wait."""
         self.give(lambda: work(flows, resolver.result()))
         self._ahead = 0 if resolver.done() else self._ahead + flows.nbytes
-        if resolver.done() or self._ahead > _AHEAD_BYTES:
+        if resolver.done() or self._ahead > self._ahead_bytes:
             while len(self._under_way) > _AHEAD * self._workers:
                 self._under_way.popleft().result()
 
