@@ -49,7 +49,7 @@ class Fleet:
             workload = np.where(hand, owner[1], owner[0])
             moment = pa.array(np.full(len(beating), now)).cast(TIMESTAMP)
             beats = {"address": text[beating], "workload": workload[beating], "service": service[beating]}
-            yield HEARTBEAT, _batch(HEARTBEAT, beats | {"start": moment, "end": moment}, len(beating))
+            yield HEARTBEAT, record_batch(HEARTBEAT, beats | {"start": moment, "end": moment}, len(beating))
             start = np.sort(now + random.integers(0, SECOND, rows))
             local, remote = random.integers(0, self.addresses, (2, rows))
             flows = {
@@ -66,10 +66,11 @@ class Fleet:
                 "local_service": service[local],
                 "basis": np.full(rows, "connection"),
             }
-            yield FLOW, _batch(FLOW, flows, rows)
+            yield FLOW, record_batch(FLOW, flows, rows)
 
 
-def _batch(kind: str, columns: dict[str, Any], rows: int) -> Any:
+def record_batch(kind: str, columns: dict[str, Any], rows: int) -> Any:
+    """A canonical record batch of some columns; the others are null."""
     schema = arrow_schema(kind)
     made = [
         pa.array(columns[field.name]).cast(field.type) if field.name in columns else pa.nulls(rows, field.type)
