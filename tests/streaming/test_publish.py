@@ -32,7 +32,13 @@ T0 = 1_767_225_600 * SECOND
 
 def flow(number, **more):
     start = T0 + number * SECOND
-    return {"start": start, "end": start + 5, "local_address": "10.0.0.1", "remote_address": "10.0.0.2", "protocol": 6} | more
+    return {
+        "start": start,
+        "end": start + 5,
+        "local_address": "10.0.0.1",
+        "remote_address": "10.0.0.2",
+        "protocol": 6,
+    } | more
 
 
 def write(path, rows):
