@@ -16,7 +16,7 @@ from attribution.core.columns import microseconds
 from attribution.core.compaction import current_names
 from attribution.core.distinct import plain
 from attribution.core.heartbeat_store import HeartbeatStore
-from attribution.core.held import HeldFlows, by_age
+from attribution.core.held import HeldFlows, by_age, unfolded
 from attribution.core.ownership import Ownership
 from attribution.core.resolve import Resolver, captured
 from attribution.errors import ConfigError
@@ -156,11 +156,12 @@ class Attributor:
         """Keep flows until `advance` finds them due, or `give_up` that they have waited too long.
 
         Args:
-            flows: record batch of `schemas/flow.avsc`.
+            flows: record batch of `schemas/flow.avsc`, or `attribution.core.held.Folded` flows.
             arrived: a moment of the caller's own clock, for `give_up`.
         """
-        self.counters["flows_held"] += flows.num_rows
+        before = self._held.rows
         self._held.add(flows, arrived=arrived)
+        self.counters["flows_held"] += self._held.rows - before
 
     def advance(self, watermark: int, *, oldest: int | None = None) -> list[Any]:
         """Take evidence up to `watermark` (µs) as complete; return the flows that are due, attributed.
@@ -231,12 +232,28 @@ class Attributor:
         if current.num_rows < names.num_rows:
             self._rules = None
 
-    def snapshot(self) -> bytes:
-        """All state as bytes: a sequence of Arrow IPC streams, each with a header; read by `restore`."""
+    @property
+    def known_heartbeats(self) -> Any:
+        """The heartbeats that are kept: a table of `schemas/heartbeat.avsc`."""
+        return self._heartbeats.all().table()
+
+    @property
+    def held_flows(self) -> list[Any]:
+        """The flows that are held, as they are held: record batches, and what was folded."""
+        return self._held.flows
+
+    def snapshot(self, *, rows: bool = True) -> bytes:
+        """All state as bytes: a sequence of Arrow IPC streams, each with a header; read by `restore`.
+
+        Args:
+            rows: whether with the heartbeats and the held flows, which are most of it. Whoever keeps these apart gives
+                them back by `observe` and `hold` after `restore`.
+        """
         sink = pa.BufferOutputStream()
-        parts = [(HEARTBEAT, self._heartbeats.all().table())]
-        parts += [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
-        parts += [(_HELD, pa.Table.from_batches([plain(batch)])) for batch in self._held.batches]
+        parts = [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
+        if rows:
+            parts.append((HEARTBEAT, self.known_heartbeats))
+            parts += [(_HELD, pa.Table.from_batches([plain(batch)])) for batch in unfolded(self.held_flows)]
         for kind, table in parts:
             meta = {
                 "kind": kind,

@@ -17,8 +17,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import psutil
@@ -48,11 +48,13 @@ class Engine:
         script: the job.
         flow_heartbeats: what kind of heartbeats its flows are; None for JSON input.
         share: of the input it gets one part in so many.
+        settings: of its cluster.
     """
 
     script: Path
     flow_heartbeats: str | None = None
     share: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def arguments(self, servers: str, prefix: str, config: Path) -> list[str]:
         """Of the script."""
@@ -66,7 +68,8 @@ OURS = ROOT / "jobs" / "attribute_flows.py"
 ENGINES = {
     "ours": Engine(OURS, "none"),
     "ours_with_flow_heartbeats": Engine(OURS, "interval"),
-    "per_flow": Engine(JOBS / "per_flow.py", share=10),
+    # With the default of 1,000 keys in the state's cache, every flow would cost calls into the JVM.
+    "per_flow": Engine(JOBS / "per_flow.py", share=10, settings={"python.state.cache-size": "100000"}),
     "sql_join": Engine(JOBS / "sql_join.py"),
 }
 
@@ -96,8 +99,7 @@ def run(name: str, fleet: Fleet, broker: Broker, folder: Path, *, limit_s: float
     settings = {
         "execution.checkpointing.interval": "2 s",
         "taskmanager.memory.process.size": "3g",
-        # For `per_flow`: with the default of 1,000 keys, every flow would cost calls into the JVM.
-        "python.state.cache-size": "100000",
+        **engine.settings,
     }
     with FlinkCluster.start(
         folder / "flink", slots=1, settings=settings, environment={"PYTHONPATH": str(ROOT)}
@@ -153,7 +155,7 @@ def main() -> None:
 def report(results: dict[str, list[Took]]) -> None:
     """Print the medians, and how many times as fast as each engine the first one is."""
     medians = {
-        name: Took(*(statistics.median(getattr(one, field.name) for one in found) for field in fields(Took)))
+        name: Took(*(statistics.median(getattr(one, part.name) for one in found) for part in fields(Took)))
         for name, found in results.items()
         if found
     }

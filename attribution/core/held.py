@@ -1,7 +1,7 @@
 """Flows that wait for the evidence about them to be complete."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,19 +15,40 @@ _DENSE = 1 << 13
 _SMALL = 32
 
 
+class Folded(Protocol):
+    """Flows in a form that takes less memory than a record batch."""
+
+    def times(self) -> tuple[Int64, Int64]:
+        """Start and end of each, µs."""
+        ...
+
+    def unfold(self) -> Any:
+        """The record batch."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Waiting:
-    """Rows that wait, when each is due, and when the first and the last of them."""
+    """Rows that wait, when each is due, when the first and the last of them, and when the first of them began."""
 
-    batch: Any
+    flows: Any
     due: Int64
     first: int
     last: int
+    begun: int
     arrived: int
 
     @classmethod
-    def of(cls, batch: Any, due: Int64, arrived: int) -> "_Waiting":
-        return cls(batch, due, int(due.min()), int(due.max()), arrived)
+    def of(cls, flows: Any, due: Int64, begun: int, arrived: int) -> "_Waiting":
+        return cls(flows, due, int(due.min()), int(due.max()), begun, arrived)
+
+    @property
+    def batch(self) -> Any:
+        return self.flows if isinstance(self.flows, pa.RecordBatch) else self.flows.unfold()
+
+    def part(self, batch: Any, rows: Any) -> "_Waiting":
+        """Some rows of the batch that was unfolded."""
+        return _Waiting.of(batch.filter(pa.array(rows)), self.due[rows], self.begun, self.arrived)
 
 
 class HeldFlows:
@@ -47,24 +68,33 @@ class HeldFlows:
         self.rows = 0
 
     @property
-    def batches(self) -> list[Any]:
-        """What is held, in dense batches."""
+    def flows(self) -> list[Any]:
+        """What is held, as it is held: dense record batches, and what was folded."""
         self._join_small()
-        return [one.batch for one in self._waiting]
+        return [one.flows for one in self._waiting]
 
     @property
     def earliest_start(self) -> int:
-        """Start (µs) of the flow that began first; after all time where none is held."""
-        return min((int(microseconds(batch.column("start")).min()) for batch in self.batches), default=NEVER_AFTER)
+        """A moment (µs) before which no held flow began; after all time where none is held."""
+        return min((one.begun for one in (*self._waiting, *self._small)), default=NEVER_AFTER)
 
     def add(self, flows: Any, *, arrived: int = 0) -> None:
-        """Hold the rows of a record batch; `arrived` is a moment of the caller's own clock, for `stale`."""
-        if flows.num_rows == 0:
+        """Hold flows.
+
+        Args:
+            flows: a record batch, or `Folded` flows, which are unfolded when the first of them is due.
+            arrived: a moment of the caller's own clock, for `stale`.
+        """
+        dense = not isinstance(flows, pa.RecordBatch)
+        start, end = (
+            flows.times() if dense else (microseconds(flows.column("start")), microseconds(flows.column("end")))
+        )
+        if len(end) == 0:
             return
-        one = _Waiting.of(flows, microseconds(flows.column("end")) + self._hold, arrived)
-        (self._waiting if flows.num_rows >= _DENSE or _encoded(flows) else self._small).append(one)
+        one = _Waiting.of(flows, end + self._hold, int(start.min()), arrived)
+        (self._waiting if dense or len(end) >= _DENSE or _encoded(flows) else self._small).append(one)
         self.next_due = min(self.next_due, one.first)
-        self.rows += flows.num_rows
+        self.rows += len(end)
         if len(self._small) >= _SMALL:
             self._join_small()
 
@@ -80,9 +110,9 @@ class HeldFlows:
             elif one.first > watermark:
                 kept.append(one)
             else:
-                due = one.due <= watermark
-                released.append(_Waiting.of(one.batch.filter(pa.array(due)), one.due[due], one.arrived))
-                kept.append(_Waiting.of(one.batch.filter(pa.array(~due)), one.due[~due], one.arrived))
+                due, batch = one.due <= watermark, one.batch
+                released.append(one.part(batch, due))
+                kept.append(one.part(batch, ~due))
         return self._keep(kept, released)
 
     def stale(self, before: int) -> list[Any]:
@@ -94,12 +124,17 @@ class HeldFlows:
     def _keep(self, kept: list[_Waiting], released: list[_Waiting]) -> list[Any]:
         self._waiting = kept
         self.next_due = min((one.first for one in kept), default=NEVER_AFTER)
-        self.rows -= sum(one.batch.num_rows for one in released)
+        self.rows -= sum(len(one.due) for one in released)
         return [one.batch for one in _joined(released)]
 
     def _join_small(self) -> None:
         self._waiting += _joined(self._small)
         self._small = []
+
+
+def unfolded(held: list[Any]) -> list[Any]:
+    """Record batches of what `HeldFlows.flows` gives."""
+    return [flows if isinstance(flows, pa.RecordBatch) else flows.unfold() for flows in held]
 
 
 def by_age(batches: list[Any], settings: Settings) -> list[list[Any]]:
@@ -132,21 +167,21 @@ def _joined(parts: list[_Waiting]) -> list[_Waiting]:
     """The same rows in fewer batches, where batches are small and of one schema."""
     runs: list[list[_Waiting]] = []
     size = 0
-    for one in parts:
-        apart = not runs or one.batch.schema != runs[-1][-1].batch.schema or _encoded(one.batch)
-        if apart or size + one.batch.num_rows > _DENSE:
+    for one in (replace(part, flows=part.batch) for part in parts):
+        apart = not runs or one.flows.schema != runs[-1][-1].flows.schema or _encoded(one.flows)
+        if apart or size + len(one.due) > _DENSE:
             runs.append([])
             size = 0
         runs[-1].append(one)
-        size += one.batch.num_rows
+        size += len(one.due)
     return [run[0] if len(run) == 1 else _join(run) for run in runs]
 
 
 def _join(run: list[_Waiting]) -> _Waiting:
-    columns = [pa.concat_arrays(column) for column in zip(*(one.batch.columns for one in run), strict=True)]
+    columns = [pa.concat_arrays(column) for column in zip(*(one.flows.columns for one in run), strict=True)]
     due = np.concatenate([one.due for one in run])
-    batch = pa.RecordBatch.from_arrays(columns, schema=run[0].batch.schema)
-    return _Waiting.of(batch, due, min(one.arrived for one in run))
+    batch = pa.RecordBatch.from_arrays(columns, schema=run[0].flows.schema)
+    return _Waiting.of(batch, due, min(one.begun for one in run), min(one.arrived for one in run))
 
 
 def _encoded(batch: Any) -> bool:

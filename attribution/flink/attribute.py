@@ -117,8 +117,10 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
             kept.due_since = None
         if given_up or bucket.outgrown or self._ripe(kept, watermark, now):
             kept.last_settled, kept.settled_at = now, watermark
-            entry, ranges = bucket.settle()
-            self._log.update([entry])
+            (first, *others), ranges = bucket.settle()
+            self._log.update([first])
+            for entry in others:
+                self._log.add(entry)
             if ranges is not None:
                 for batch in ranges.combine_chunks().to_batches():
                     for message in wire.encode(OWNERSHIP_RANGE, batch):

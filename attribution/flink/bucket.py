@@ -1,8 +1,10 @@
 """One bucket's memory: an attributor, the ranges that go on, and the log of entries from which both can be made again.
 
 State is a log: a snapshot, and everything that came after it. Appending an entry is all that an element costs; when the
-log has outgrown its snapshot, a new snapshot takes its place. Whoever keeps the log (Flink's keyed state) appends what
-`take` and `advance` were given, and replaces it by what `settle` returns.
+log has outgrown its snapshot, a new snapshot takes its place: an entry with what is known besides rows, then the rows,
+in entries like those that came, because no message between Flink and its Python may be as large as a bucket. Whoever
+keeps the log (Flink's keyed state) appends what `take` and `advance` were given, and replaces it by what `settle`
+returns.
 """
 
 from collections.abc import Iterable
@@ -22,6 +24,8 @@ _OBSERVE = {
 }
 #: Bytes of the log beyond its snapshot below which a new snapshot is not worth its cost.
 _SETTLE_FROM = 1 << 20
+#: Bytes of an entry from which on its flows wait as they came; smaller ones are joined.
+_FOLD_FROM = 1 << 14
 
 
 class Bucket:
@@ -65,6 +69,9 @@ class Bucket:
     def take(self, entry: bytes, now: int) -> None:
         """Observe the evidence, or hold the flows, of an entry of `payload.pack_rows` that came at `now` (ms)."""
         self._logged_bytes += len(entry)
+        if len(entry) >= _FOLD_FROM and payload.kind_of(entry) == FLOW:
+            self.attributor.hold(payload.PackedFlows(entry), arrived=now)
+            return
         kind, batch = payload.unpack_rows(entry)
         if kind == FLOW:
             self.attributor.hold(batch, arrived=now)
@@ -85,8 +92,8 @@ class Bucket:
         """Whether the log has become so long that a snapshot in its place pays."""
         return self._logged_bytes > max(_SETTLE_FROM, self._snapshot_bytes)
 
-    def settle(self) -> tuple[bytes, Any]:
-        """Compact the evidence; return the entry that takes the place of the log, and the ranges that are over.
+    def settle(self) -> tuple[list[bytes], Any]:
+        """Compact the evidence; return the entries that take the place of the log, and the ranges that are over.
 
         The ranges are a table of `schemas/ownership_range.avsc`, each given out once; those of the local side's
         evidence are none, because the same evidence serves the remote side. A range is over `hold` and `max_gap` after
@@ -103,6 +110,13 @@ class Bucket:
                 known_to=NEVER_AFTER if last else attributor.watermark - settings.hold,
             )
         attributor.compact(oldest)
-        entry = payload.pack_snapshot(attributor.snapshot(), *self._collector.state)
-        self._snapshot_bytes, self._logged_bytes = len(entry), 0
-        return entry, ranges
+        entries = [payload.pack_snapshot(attributor.snapshot(rows=False), *self._collector.state)]
+        for batch in attributor.known_heartbeats.combine_chunks().to_batches():
+            entries += payload.pack_pieces(HEARTBEAT, batch)
+        for flows in attributor.held_flows:
+            if isinstance(flows, payload.PackedFlows):
+                entries.append(flows.entry)
+            else:
+                entries += payload.pack_pieces(FLOW, flows)
+        self._snapshot_bytes, self._logged_bytes = sum(len(entry) for entry in entries), 0
+        return entries, ranges

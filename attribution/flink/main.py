@@ -4,8 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.util.exceptions import TableException
+from pyflink.util.java_utils import get_j_env_configuration
 
 from attribution.config import Settings, read_tables
 from attribution.errors import AttributionError, ConfigError
@@ -16,17 +18,39 @@ from attribution.streaming.broker import Broker
 from attribution.streaming.kafka_settings import KafkaSettings
 from attribution.streaming.topic_setup import check_topics
 
+#: Of Flink's own settings, what this job does best with; the cluster's configuration, or `-D`, may say otherwise.
+_PREFERRED = {
+    # Each operator's Python hands its output on, and releases its timers, at the end of a bundle.
+    "python.fn-execution.bundle.time": "100",
+    # A bundle is kept in memory, and an element can have some 4 MB.
+    "python.fn-execution.bundle.size": "100",
+    # Else all that a bundle adds to a state is sent as one message, and one of 100 MB ends in a job that hangs.
+    "python.state.cache-size": "0",
+}
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Build the job from its arguments and submit it; exit with status 2 and one message where that cannot be."""
     given = _parser().parse_args(arguments)
     try:
         environment = StreamExecutionEnvironment.get_execution_environment()
+        environment.configure(_preferred(environment))
         _build(environment, _job(given))
     except AttributionError as error:
         sys.stderr.write(f"attribute_flows: {error}\n")
         sys.exit(2)
     environment.execute(given.name)
+
+
+def _preferred(environment: StreamExecutionEnvironment) -> Configuration:
+    """What is preferred where the environment's configuration does not say."""
+    known = get_j_env_configuration(environment._j_stream_execution_environment)  # noqa: SLF001 (the only way to it)
+    said = Configuration(j_configuration=known).to_dict()
+    preferred = Configuration()
+    for name, value in _PREFERRED.items():
+        if name not in said:
+            preferred.set_string(name, value)
+    return preferred
 
 
 def _build(environment: StreamExecutionEnvironment, job: Job) -> None:

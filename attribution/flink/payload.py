@@ -5,10 +5,12 @@ Entries come from the job alone; what comes from a topic is `attribution.streami
 """
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
+from attribution.core.columns import Int64, microseconds
 from attribution.core.distinct import plain
 from attribution.errors import ConfigError
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
@@ -26,6 +28,12 @@ WAKE = b""
 _MOMENT = struct.Struct(">q")
 #: As the Arrow format has it.
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+#: Rows of a batch from which on it pays to compress it.
+_MANY = 256
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+_READ = pa.ipc.IpcReadOptions(use_threads=False)
+#: Bytes of an entry of rows, about: Flink copies each several times on its way, and has little memory for that.
+_ENTRY_BYTES = 4 << 20
 #: The schema that rows of each kind had last, and what `_head` gives for it.
 _heads: dict[str, tuple[Any, bytes]] = {}
 
@@ -33,7 +41,26 @@ _heads: dict[str, tuple[Any, bytes]] = {}
 def pack_rows(kind: str, batch: Any) -> bytes:
     """An entry with the rows of a record batch; flows may have the columns of their local side already."""
     batch = plain(batch)
+    if batch.num_rows >= _MANY:
+        return _compressed(_KINDS[kind], batch)
     return b"".join((_KINDS[kind], _head(kind, batch.schema), batch.serialize(), _END_OF_STREAM))
+
+
+def pack_pieces(kind: str, batch: Any) -> Iterator[bytes]:
+    """As `pack_rows`, in as many entries as it takes to keep each of bounded size; the rows keep their order."""
+    pieces = max(1, -(-batch.nbytes // _ENTRY_BYTES))
+    size = max(1, -(-batch.num_rows // pieces))
+    for at in range(0, batch.num_rows, size):
+        yield pack_rows(kind, batch.slice(at, size))
+
+
+def _compressed(tag: bytes, batch: Any) -> bytes:
+    sink = pa.BufferOutputStream()
+    sink.write(tag)
+    with pa.ipc.new_stream(sink, batch.schema, options=_COMPRESSED) as writer:
+        writer.write_batch(batch)
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
 
 
 def _head(kind: str, schema: Any) -> bytes:
@@ -46,8 +73,33 @@ def _head(kind: str, schema: Any) -> bytes:
 
 def unpack_rows(entry: bytes) -> tuple[str, Any]:
     """Kind and record batch of an entry that `pack_rows` made."""
-    reader = pa.ipc.open_stream(pa.py_buffer(entry).slice(1))
+    reader = pa.ipc.open_stream(pa.py_buffer(entry).slice(1), options=_READ)
     return _TAGS[entry[:1]], reader.read_next_batch()
+
+
+def kind_of(entry: bytes) -> str | None:
+    """The kind of an entry's rows; None where it holds none."""
+    return _TAGS.get(entry[:1])
+
+
+class PackedFlows:
+    """The flows of an entry of `pack_rows`, as `attribution.core.held.Folded`: only the times are read at first."""
+
+    def __init__(self, entry: bytes) -> None:
+        self.entry = entry
+
+    def times(self) -> tuple[Int64, Int64]:
+        """Start and end of each, µs."""
+        content = pa.py_buffer(self.entry).slice(1)
+        schema = pa.ipc.open_stream(content).schema
+        fields = [schema.get_field_index(name) for name in ("start", "end")]
+        options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
+        batch = pa.ipc.open_stream(content, options=options).read_next_batch()
+        return microseconds(batch.column("start")), microseconds(batch.column("end"))
+
+    def unfold(self) -> Any:
+        """The record batch."""
+        return unpack_rows(self.entry)[1]
 
 
 def pack_watermark(moment: int) -> bytes:

@@ -10,15 +10,12 @@ from attribution.config import Settings
 from attribution.core.flow_heartbeats import flow_heartbeats
 from attribution.core.prefixes import PrefixTable
 from attribution.flink.buckets import by_bucket
-from attribution.flink.payload import pack_rows
+from attribution.flink.payload import pack_pieces
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.model import FlowHeartbeats
 
 #: Which of the two attributing operators an entry is for.
 Stage = Literal["local", "remote"]
-
-#: Bytes of an entry, about: Flink copies each several times on its way, and has little memory for that.
-_ENTRY_BYTES = 4 << 20
 
 #: The address by which each kind of evidence is asked for.
 _ADDRESS = {HEARTBEAT: "address", ASSIGNMENT: "address", NAME_BINDING: "server_address"}
@@ -60,28 +57,16 @@ class Splitter:
             return
         yield from self.halves(batch.filter(known))
         for bucket, rows in by_bucket(batch.filter(pc.invert(known)), "local_address", self._buckets):
-            yield from (Entry("local", bucket, content) for content in _packed(FLOW, rows))
+            yield from (Entry("local", bucket, content) for content in pack_pieces(FLOW, rows))
 
     def halves(self, flows: Any) -> Iterator[Entry]:
         """The entries of flows whose local side is attributed, or was captured."""
         for bucket, rows in by_bucket(flows, "remote_address", self._buckets):
-            yield from (Entry("remote", bucket, content) for content in _packed(FLOW, rows))
+            yield from (Entry("remote", bucket, content) for content in pack_pieces(FLOW, rows))
 
     def _evidence(self, kind: str, batch: Any) -> Iterator[Entry]:
         for bucket, rows in by_bucket(batch, _ADDRESS[kind], self._buckets):
-            for content in _packed(kind, rows):
+            for content in pack_pieces(kind, rows):
                 yield Entry("remote", bucket, content)
                 if kind != NAME_BINDING:
                     yield Entry("local", bucket, content)
-
-
-def _packed(kind: str, batch: Any) -> Iterator[bytes]:
-    """The rows of a record batch in entries of bounded size, in their order."""
-    content = pack_rows(kind, batch)
-    pieces = -(-len(content) // _ENTRY_BYTES)
-    if pieces == 1:
-        yield content
-        return
-    size = -(-batch.num_rows // pieces)
-    for at in range(0, batch.num_rows, size):
-        yield pack_rows(kind, batch.slice(at, size))

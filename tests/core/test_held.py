@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -53,7 +54,7 @@ def test_small_batches_that_were_joined_have_waited_as_long_as_the_first_of_them
 def test_nothing_is_held_of_an_empty_batch():
     held = HeldFlows(HOLD)
     held.add(flows())
-    assert (held.next_due, held.rows, held.batches, held.earliest_start) == (NEVER_AFTER, 0, [], NEVER_AFTER)
+    assert (held.next_due, held.rows, held.flows, held.earliest_start) == (NEVER_AFTER, 0, [], NEVER_AFTER)
 
 
 def test_many_small_batches_come_out_as_one():
@@ -75,11 +76,35 @@ def test_batches_with_dictionaries_are_left_apart(encode):
     assert len(held.due(HOLD + 2)) == (2 if encode else 1)
 
 
-@given(st.lists(st.lists(st.integers(0, 50), max_size=5), max_size=80), st.lists(st.integers(90, 160), max_size=6))
+class Folded:
+    """Flows by their ends alone."""
+
+    def __init__(self, *ends):
+        self.ends = ends
+
+    def times(self):
+        return np.zeros(len(self.ends), np.int64), np.array(self.ends, np.int64)
+
+    def unfold(self):
+        return flows(*self.ends)
+
+
+def test_folded_flows_stay_folded_until_the_first_of_them_is_due():
+    held, folded = HeldFlows(HOLD), Folded(20, 10)
+    held.add(folded)
+    assert (held.next_due, held.rows, held.due(109), held.flows) == (110, 2, [], [folded])
+    assert ends_of(held.due(110)) == [10]
+    assert ends_of(held.flows) == [20]
+
+
+BATCHES = st.lists(st.tuples(st.sampled_from([flows, Folded]), st.lists(st.integers(0, 50), max_size=5)), max_size=80)
+
+
+@given(BATCHES, st.lists(st.integers(90, 160), max_size=6))
 def test_every_flow_comes_out_once_and_none_early_or_late(batches, watermarks):
     held, out = HeldFlows(HOLD), Counter()
-    for ends in batches:
-        held.add(flows(*ends))
+    for made, ends in batches:
+        held.add(made(*ends))
     reached = 0
     for watermark in watermarks:
         released = ends_of(held.due(watermark))
@@ -87,5 +112,5 @@ def test_every_flow_comes_out_once_and_none_early_or_late(batches, watermarks):
         reached = max(reached, watermark)
         out.update(released)
     out.update(ends_of(held.due(NEVER_AFTER)))
-    assert out == Counter(end for ends in batches for end in ends)
+    assert out == Counter(end for _, ends in batches for end in ends)
     assert held.rows == 0

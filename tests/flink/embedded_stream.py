@@ -53,8 +53,7 @@ class EmbeddedStream:
 
     def settle(self):
         for key in self.logs:
-            entry, ranges = self._bucket(key).settle()
-            self.logs[key] = [entry]
+            self.logs[key], ranges = self._bucket(key).settle()
             if ranges is not None:
                 self.ranges.append(ranges)
 

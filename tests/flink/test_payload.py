@@ -1,5 +1,6 @@
 """Entries of the log."""
 
+import pyarrow as pa
 import pytest
 from oracle import Flow, Heartbeat
 from records import batch
@@ -21,7 +22,35 @@ def test_rows_come_back_as_they_were(encode):
 
 def test_a_slice_takes_only_its_own_bytes_along():
     rows = batch(FLOW, [Flow(0, n, "10.0.0.1", 1, "10.0.0.2", 2) for n in range(10_000)])
-    assert len(payload.pack_rows(FLOW, rows.slice(5000, 10))) < len(payload.pack_rows(FLOW, rows)) / 50
+    few = payload.pack_rows(FLOW, batch(FLOW, [Flow(0, 1, "10.0.0.1", 1, "10.0.0.2", 2)] * 10))
+    assert len(payload.pack_rows(FLOW, rows.slice(5000, 10))) < 1.1 * len(few)
+
+
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_packed_flows_tell_their_times_and_unfold_to_what_they_were(size):
+    rows = batch(FLOW, [Flow(n, 2 * n, "10.0.0.1", 1, "10.0.0.2", 2) for n in range(size)])
+    packed = payload.PackedFlows(payload.pack_rows(FLOW, rows))
+    start, end = packed.times()
+    assert (start.tolist(), end.tolist()) == ([*range(size)], [*range(0, 2 * size, 2)])
+    assert packed.unfold().equals(rows)
+
+
+def test_many_rows_take_less_than_half_of_their_size():
+    rows = batch(FLOW, [Flow(n, 2 * n, f"10.0.0.{n % 200}", n, "10.0.0.2", 2) for n in range(10_000)])
+    assert len(payload.pack_rows(FLOW, rows)) < rows.nbytes / 2
+
+
+def test_many_rows_are_packed_in_several_entries_in_their_order():
+    rows = batch(FLOW, [Flow(0, n, "10.0.0.1", 1, "10.0.0.2", 2) for n in range(100_000)])
+    entries = list(payload.pack_pieces(FLOW, rows))
+    assert len(entries) > 1
+    parts = [payload.unpack_rows(entry)[1] for entry in entries]
+    assert max(part.nbytes for part in parts) <= 5 << 20
+    assert pa.Table.from_batches(parts).equals(pa.Table.from_batches([rows]))
+
+
+def test_of_no_rows_there_is_no_entry():
+    assert list(payload.pack_pieces(FLOW, batch(FLOW, []))) == []
 
 
 @pytest.mark.parametrize("moment", [0, -5, 1 << 61, -(1 << 61)])
