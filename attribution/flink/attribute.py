@@ -16,6 +16,7 @@ from attribution.flink.job_metrics import StageMetrics
 from attribution.flink.options import StreamOptions
 from attribution.flink.payload import TIME, WAKE, pack_watermark, unpack_moment
 from attribution.flink.split import Splitter
+from attribution.flink.worker import spare_imports
 from attribution.schema import ATTRIBUTED_FLOW, OWNERSHIP_RANGE
 from attribution.streaming import wire
 
@@ -50,6 +51,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Reach the state; make what cannot be sent."""
+        spare_imports()
         self._log = runtime_context.get_list_state(ListStateDescriptor("log", BYTES))
         self._splitter = Splitter(self._settings, buckets=self._options.buckets)
         self._buckets: dict[int, _Kept] = {}

@@ -10,6 +10,7 @@ from attribution.config import Settings
 from attribution.errors import RejectLimitError
 from attribution.flink.options import StreamOptions
 from attribution.flink.split import Splitter
+from attribution.flink.worker import spare_imports
 from attribution.streaming import wire
 from attribution.streaming.dead_letters import dead_letter
 
@@ -41,6 +42,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Make what cannot be sent."""
+        spare_imports()
         self._splitter = Splitter(self._settings, buckets=self._options.buckets)
         group = runtime_context.get_metrics_group()
         self._rows = group.counter("rows_in")
