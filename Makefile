@@ -70,6 +70,7 @@ bench: install  ## Measure speed against other engines on the same input.
 	$(BIN)/python benchmarks/replay.py --growth
 	$(BIN)/python benchmarks/text.py
 	$(BIN)/python benchmarks/prefixes.py
+	$(BIN)/python benchmarks/workload_memory.py
 
 oldest: pyproject.toml  ## Pass the tests of the core on the oldest supported libraries.
 	$(PYTHON) -m venv $(OLDEST)

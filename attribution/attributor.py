@@ -5,6 +5,7 @@ knows no clock and no I/O: time is the watermark that it is given.
 """
 
 from collections import Counter
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -12,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import microseconds
+from attribution.core.columns import NEVER_AFTER, microseconds
 from attribution.core.compaction import current_names
 from attribution.core.distinct import plain
 from attribution.core.heartbeat_store import HeartbeatStore
 from attribution.core.held import HeldFlows, by_age, unfolded
 from attribution.core.ownership import Ownership
-from attribution.core.resolve import Resolver, captured
+from attribution.core.resolve import Resolver, captured, of_fallback
 from attribution.errors import ConfigError
 from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
 
@@ -51,17 +52,20 @@ class Attributor:
 
     Attributes:
         settings: the settings of the rules.
+        postponed: the flows, record batches, that the last `advance` found due and left for `assignment_hold`.
         counters: `late_heartbeats` (came below the watermark), `flows_held`, `flows_released`, `flows_too_old`.
     """
 
     def __init__(self, settings: Settings, *, sides: Sides = "both", passing: bool = False) -> None:
         self.settings = settings
         self.counters: Counter[str] = Counter()
+        self.postponed: list[Any] = []
         self._sides, self._passing = sides, passing
         self._heartbeats = HeartbeatStore(settings)
         self._evidence: dict[str, list[Any]] = {kind: [] for kind in _EVIDENCE}
         self._held = HeldFlows(settings.hold)
         self._watermark = _START_OF_TIME
+        self._last_arrived = 0
         self._resolver: Resolver | None = None
         self._rules: Resolver | None = None
         self._forgotten = _START_OF_TIME
@@ -160,6 +164,7 @@ class Attributor:
             arrived: a moment of the caller's own clock, for `give_up`.
         """
         before = self._held.rows
+        self._last_arrived = max(self._last_arrived, arrived)
         self._held.add(flows, arrived=arrived)
         self.counters["flows_held"] += self._held.rows - before
 
@@ -167,7 +172,7 @@ class Attributor:
         """Take evidence up to `watermark` (µs) as complete; return the flows that are due, attributed.
 
         A flow is due when the watermark has reached its end plus `hold`: what begins up to `max_gap` after it, and all
-        that was seen while it lasted, is known by then.
+        that was seen while it lasted, is known by then. One that no heartbeat answers waits for `assignment_hold`.
 
         Args:
             watermark: µs; it never goes back.
@@ -176,7 +181,7 @@ class Attributor:
         """
         self._watermark = max(self._watermark, watermark)
         oldest = self._watermark - self.settings.retention if oldest is None else oldest
-        attributed = self._judge(self._held.due(self._watermark))
+        attributed = self._judge(self._held.due(self._watermark), until=self._watermark)
         if self._heartbeats.grown:
             self.compact(oldest)
         return attributed
@@ -193,19 +198,27 @@ class Attributor:
         self._watermark = max(self._watermark, watermark)
         self._held.due(self._watermark)
 
-    def _judge(self, released: list[Any]) -> list[Any]:
+    def postpone(self, flows: Any, *, arrived: int) -> None:
+        """Hold flows that `advance` had postponed: as `hold`, but for `assignment_hold`."""
+        self._held.add(flows, arrived=arrived, hold=self.settings.assignment_hold)
+
+    def _judge(self, released: list[Any], *, until: int = NEVER_AFTER) -> list[Any]:
+        """Attribute flows; put off those that wait for assignment events which may be reported after `until`."""
+        self.postponed = []
         if self._passing:
             # What is known about the addresses of many flows is digested once for all of them.
             attributed = [
-                self._judge_batch(batch, resolver)
+                self._judge_batch(batch, resolver, until)
                 for group in by_age(released, self.settings)
                 for resolver in [self._resolver_about(group)]
                 for batch in group
             ]
         else:
-            attributed = [self._judge_batch(batch, self.resolver()) for batch in released]
+            attributed = [self._judge_batch(batch, self.resolver(), until) for batch in released]
+        for flows in self.postponed:
+            self.postpone(flows, arrived=self._last_arrived)
         self.counters["flows_released"] += sum(batch.num_rows for batch in attributed)
-        return attributed
+        return [batch for batch in attributed if batch.num_rows]
 
     def _resolver_about(self, batches: list[Any]) -> Resolver:
         """The rules over the evidence that these flows ask for."""
@@ -213,13 +226,22 @@ class Attributor:
         asked = asked_addresses(batches, self._sides)
         return self._without_heartbeats().knowing(self._heartbeats.about(asked, oldest=oldest))
 
-    def _judge_batch(self, flows: Any, resolver: Resolver) -> Any:
+    def _judge_batch(self, flows: Any, resolver: Resolver, until: int) -> Any:
         attributed = self._attributed(flows, resolver)
         forgotten = microseconds(flows.column("start")) < self._forgotten
-        if not forgotten.any():
+        if forgotten.any():
+            self.counters["flows_too_old"] += int(forgotten.sum())
+            attributed = too_old(attributed, forgotten, sides=self._sides)
+        wait = self.settings.assignment_hold
+        early = microseconds(flows.column("end")) > until - wait
+        if wait <= self.settings.hold or not early.any():
             return attributed
-        self.counters["flows_too_old"] += int(forgotten.sum())
-        return too_old(attributed, forgotten, sides=self._sides)
+        sides = ("local", "remote") if self._sides == "both" else (self._sides,)
+        waits = pc.and_(pa.array(early), reduce(pc.or_, [of_fallback(attributed, side) for side in sides]))
+        if not pc.any(waits).as_py():
+            return attributed
+        self.postponed.append(flows.filter(waits))
+        return attributed.filter(pc.invert(waits))
 
     def compact(self, oldest: int) -> None:
         """Merge heartbeats, and forget evidence that no flow which starts at `oldest` (µs) or later can ask for."""

@@ -52,6 +52,10 @@ class Settings:
         max_gap: longest time between two heartbeats of a workload in which it is still trusted to hold the address.
         hold: how long after its end a flow waits for evidence that is still under way.
         retention: how long evidence counts; it bounds the state.
+        workload_memory: how long after its last heartbeat an address still counts as a workload's, so that no event and
+            no label may name it; no longer than `retention`.
+        assignment_hold: how long after its end a flow waits, in a stream, for assignment events where no heartbeat
+            answers; no shorter than `hold`.
         name_stretch: how long after its TTL a DNS answer may still be used by the client.
         workload_prefixes: addresses that are workloads even without a heartbeat; events and labels never name them.
         shared_prefixes: addresses that several workloads hold by port (nodes with host-network pods, translated
@@ -62,6 +66,8 @@ class Settings:
     max_gap: int = 3 * MINUTE
     hold: int = 4 * MINUTE
     retention: int = 24 * HOUR
+    workload_memory: int = 24 * HOUR
+    assignment_hold: int = 4 * MINUTE
     name_stretch: int = MINUTE
     workload_prefixes: tuple[str, ...] = ()
     shared_prefixes: tuple[str, ...] = ()

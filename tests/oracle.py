@@ -27,6 +27,8 @@ class Settings:
     max_gap: int = 3 * MINUTE
     hold: int = 4 * MINUTE
     retention: int = 24 * HOUR
+    workload_memory: int = 24 * HOUR
+    assignment_hold: int = 4 * MINUTE  # decides when a stream answers, not what
     name_stretch: int = MINUTE
     workload_prefixes: tuple[str, ...] = ()
     shared_prefixes: tuple[str, ...] = ()  # decides what heartbeats flows are, not what heartbeats say
@@ -300,6 +302,17 @@ def side(evidence: Evidence, flow: Flow, address: str, port: int | None, setting
     if flow.end - flow.start > settings.retention:
         return unattributed("too_old")
     counting = [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
+    answer = side_by_heartbeats(counting, flow, port, settings)
+    if answer is None:
+        return fallback(evidence, flow, address, port, settings)
+    remembered = any(h.end >= flow.start - settings.workload_memory for h in counting)
+    if answer.reason in ("gap", "shared") and not remembered:
+        other = fallback(evidence, flow, address, port, settings)
+        return answer if other.reason in ("silent", "unknown") else other
+    return answer
+
+
+def side_by_heartbeats(counting: list[Heartbeat], flow: Flow, port: int | None, settings: Settings) -> Side | None:
     socket = socket_of(flow.protocol, port)
     of_socket = tuple(h for h in counting if socket is not None and socket_of(h.protocol, h.port) == socket)
     if of_socket:
@@ -308,7 +321,7 @@ def side(evidence: Evidence, flow: Flow, address: str, port: int | None, setting
         return unattributed("shared")
     if counting:
         return answer_of_key(Key(tuple(counting)), flow, settings)
-    return fallback(evidence, flow, address, port, settings)
+    return None
 
 
 # Endpoints that are no workload ---------------------------------------------------------------------------------------

@@ -30,12 +30,14 @@ class History:
 @st.composite
 def rule_settings(draw):
     tol = draw(st.sampled_from([10, 10, 10, 0, 1]))
+    retention_more = draw(st.sampled_from([1, 40, 400]))
     max_gap = tol + draw(st.sampled_from([50, 50, 50, 0, 1]))
     return Settings(
         clock_tolerance=tol,
         max_gap=max_gap,
         hold=max_gap + tol + draw(st.sampled_from([0, 1, 30])),
-        retention=max_gap + 2 * tol + draw(st.sampled_from([1, 40, 400])),
+        retention=max_gap + 2 * tol + retention_more,
+        workload_memory=draw(st.sampled_from([1 << 50, max_gap, max_gap + retention_more // 2])),
         name_stretch=draw(st.sampled_from([0, 15])),
         workload_prefixes=draw(st.sampled_from([(), (), (), ("192.0.2.2/32",), ("198.51.0.0/16", "2001:db8::/64")])),
     )

@@ -16,6 +16,8 @@ _DURATIONS = {
     "max_gap": "Longest silence between two heartbeats that a workload is trusted to survive.",
     "hold": "How long after its end a flow waits for evidence.",
     "retention": "How long evidence counts.",
+    "workload_memory": "How long after its last heartbeat an address is a workload's, so that no event may name it.",
+    "assignment_hold": "How long after its end a flow waits, in a stream, for assignment events.",
     "name_stretch": "How long after its TTL a DNS answer may still be in use.",
 }
 _PREFIXES = {

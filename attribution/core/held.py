@@ -78,12 +78,13 @@ class HeldFlows:
         """A moment (µs) before which no held flow began; after all time where none is held."""
         return min((one.begun for one in (*self._waiting, *self._small)), default=NEVER_AFTER)
 
-    def add(self, flows: Any, *, arrived: int = 0) -> None:
+    def add(self, flows: Any, *, arrived: int = 0, hold: int | None = None) -> None:
         """Hold flows.
 
         Args:
             flows: a record batch, or `Folded` flows, which are unfolded when the first of them is due.
             arrived: a moment of the caller's own clock, for `stale`.
+            hold: how long after their end these wait, µs, in the place of the usual time.
         """
         dense = not isinstance(flows, pa.RecordBatch)
         start, end = (
@@ -91,7 +92,7 @@ class HeldFlows:
         )
         if len(end) == 0:
             return
-        one = _Waiting.of(flows, end + self._hold, int(start.min()), arrived)
+        one = _Waiting.of(flows, end + (self._hold if hold is None else hold), int(start.min()), arrived)
         (self._waiting if dense or len(end) >= _DENSE or _encoded(flows) else self._small).append(one)
         self.next_due = min(self.next_due, one.first)
         self.rows += len(end)

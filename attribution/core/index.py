@@ -83,13 +83,20 @@ class EvidenceIndex:
             self._settle(rest, group[rest], at[rest], question.take(rest), Answer(owner, reason, distance))
         return Answer(owner, reason, distance)
 
-    def counts(self, group: Int32, question: Question) -> Bool:
-        """Whether each question's key has evidence that counts: not before retention, not after the hold."""
-        known = self._segments.pieces[self._segments.find(group, question.a)]
-        return self._past(group, known, question) | self._coming(group, known, question)
+    def counts(self, group: Int32, question: Question, *, within: int | None = None) -> Bool:
+        """Whether each question's key has evidence that counts: not before retention, not after the hold.
 
-    def _past(self, group: Int32, known: Int64, question: Question) -> Bool:
-        return self._ahead.last_end(group, known) >= question.start - self._settings.retention
+        Args:
+            group: the keys.
+            question: the questions.
+            within: in the place of retention, µs.
+        """
+        known = self._segments.pieces[self._segments.find(group, question.a)]
+        return self._past(group, known, question, within) | self._coming(group, known, question)
+
+    def _past(self, group: Int32, known: Int64, question: Question, within: int | None = None) -> Bool:
+        within = self._settings.retention if within is None else within
+        return self._ahead.last_end(group, known) >= question.start - within
 
     def _coming(self, group: Int32, known: Int64, question: Question) -> Bool:
         return self._ahead.next_start(group, known) <= question.end + self._settings.hold

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.address_book import AddressBook
-from attribution.core.columns import Int32, Int64, order_by
+from attribution.core.columns import Bool, Int32, Int64, order_by
 from attribution.core.evidence import Evidence, digest
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.index import Answer, EvidenceIndex, Question
@@ -83,6 +83,19 @@ class Ownership:
         chosen = group.copy()
         chosen[rows[seen]] = own[seen]
         return chosen, rows[~seen]
+
+    def remembered(self, address: Any, question: Question) -> Bool:
+        """Whether each address is a workload's: seen, on any socket, `workload_memory` before the flow or later.
+
+        Args:
+            address: text column.
+            question: the asked intervals.
+        """
+        group, keys = self._addresses.find(address), self.evidence.keys
+        shared = np.where(self._is_shared[group], keys.addresses + np.searchsorted(keys.shared, group), -1)
+        memory = self._settings.workload_memory
+        seen = [self.index.counts(key, question, within=memory) for key in (group, shared.astype(np.int32))]
+        return seen[0] | seen[1]
 
     def workload_of(self, answer: Answer) -> Int32:
         """Workload of each answer as a number into `heartbeats.workloads`; -1 where there is none."""

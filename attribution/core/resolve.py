@@ -26,6 +26,10 @@ _CONNECTION = pa.scalar("connection")
 _METHOD_NAMES = pa.array(METHODS)
 _REASON_NAMES = pa.array(REASONS)
 _METHOD = np.array([list(METHODS).index(METHOD_OF[reason]) for reason in REASONS], np.int8)
+#: What is left open where evidence is old, and what the fallback says when it knows something.
+_OPEN = [CODES["gap"], CODES["shared"]]
+_FALLBACK = pa.array(["assigned", "assignment_change", "prefix", "unknown"])
+_SAID = [CODES["assigned"], CODES["assignment_change"], CODES["prefix"]]
 
 
 @dataclass
@@ -43,6 +47,13 @@ class Side:
     service: Int32
     reason: npt.NDArray[np.uint8]
     distance: Int64
+
+
+def of_fallback(attributed: Any, side: str) -> Any:
+    """Which flows of an attributed batch the fallback answered on a side, or might have: an Arrow mask."""
+    reason = attributed.column(f"{side}_reason")
+    reason = reason.dictionary_decode() if pa.types.is_dictionary(reason.type) else reason
+    return pc.is_in(reason, value_set=_FALLBACK)
 
 
 class Resolver:
@@ -133,15 +144,27 @@ class Resolver:
         )
         rows = np.flatnonzero(side.reason == CODES["unknown"])
         if len(rows):
-            found = self._fallback.ask(address.take(pa.array(rows)), sockets[rows], question.take(rows))
-            side.workload[rows] = np.where(found.owner < 0, -1, found.owner + self._owners_from)
-            side.service[rows] = np.where(found.service < 0, -1, found.service + self._named_from)
-            side.reason[rows] = found.reason
+            self._fall_back(side, rows, address, sockets, question)
+        if self._settings.workload_memory < self._settings.retention:
+            unanswered = np.flatnonzero(np.isin(side.reason, _OPEN))
+            seen = self.ownership.remembered(address.take(pa.array(unanswered)), question.take(unanswered))
+            self._fall_back(side, unanswered[~seen], address, sockets, question, only=_SAID)
         old = question.end - question.start > self._settings.retention
         if old.any():
             side.workload[old], side.service[old], side.distance[old] = -1, -1, -1
             side.reason[old] = CODES["too_old"]
         return side
+
+    def _fall_back(
+        self, side: Side, rows: Int64, address: Any, sockets: Int32, question: Question, *, only: Any = None
+    ) -> None:
+        """Write what the fallback says of these rows; `only` where its reason is one of these codes."""
+        found = self._fallback.ask(address.take(pa.array(rows)), sockets[rows], question.take(rows))
+        said = np.ones(len(rows), np.bool_) if only is None else np.isin(found.reason, only)
+        rows, owner, service = rows[said], found.owner[said], found.service[said]
+        side.workload[rows] = np.where(owner < 0, -1, owner + self._owners_from)
+        side.service[rows] = np.where(service < 0, -1, service + self._named_from)
+        side.reason[rows] = found.reason[said]
 
     def _local(self, flows: Any, question: Question) -> Any:
         """The flows with the local side's columns: what was captured stands, the rest is asked."""

@@ -14,7 +14,7 @@ from attribution.flink.bucket import Bucket
 from attribution.flink.decode import BYTES
 from attribution.flink.job_metrics import StageMetrics
 from attribution.flink.options import StreamOptions
-from attribution.flink.payload import TIME, WAKE, pack_watermark, unpack_moment
+from attribution.flink.payload import TIME, WAKE, unpack_moment
 from attribution.flink.split import Splitter
 from attribution.flink.worker import spare_imports
 from attribution.schema import ATTRIBUTED_FLOW, OWNERSHIP_RANGE
@@ -106,12 +106,12 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
     def _round(self, kept: "_Kept", watermark: int, now: int) -> Iterator[Any]:
         """Let out what is due, and what has waited too long; settle where that pays."""
         bucket, attributor = kept.bucket, kept.bucket.attributor
-        due = bucket.advance(watermark)
+        due, entries = bucket.advance(watermark)
         given_up = attributor.give_up(now - self._options.give_up_after // _MILLISECOND)
         for rows in (*due, *given_up):
             yield from self._released(rows)
-        if due:
-            self._log.add(pack_watermark(watermark))
+        for entry in entries:
+            self._log.add(entry)
         self._metrics.add("flows_given_up", sum(rows.num_rows for rows in given_up))
         self._metrics.add("late_heartbeats", attributor.counters.pop("late_heartbeats", 0))
         if due:

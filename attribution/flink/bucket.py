@@ -63,6 +63,8 @@ class Bucket:
             self._snapshot_bytes, self._logged_bytes = len(entry), 0
         elif tag == payload.WATERMARK:
             self.attributor.skip(payload.unpack_moment(entry))
+        elif tag == payload.POSTPONED:
+            self.attributor.postpone(payload.unpack_rows(entry[1:])[1], arrived=now)
         else:
             self.take(entry, now)
 
@@ -78,9 +80,21 @@ class Bucket:
         else:
             _OBSERVE[kind](self.attributor, batch)
 
-    def advance(self, watermark: int) -> list[Any]:
-        """As `Attributor.advance`, but forget nothing: that is for `settle`, which first notes what ranges were."""
-        return self.attributor.advance(watermark, oldest=NEVER_BEFORE)
+    def advance(self, watermark: int) -> tuple[list[Any], list[bytes]]:
+        """As `Attributor.advance`, with the entries that the log needs for it.
+
+        Nothing is forgotten: that is for `settle`, which first notes what ranges were.
+        """
+        due = self.attributor.advance(watermark, oldest=NEVER_BEFORE)
+        postponed = self.attributor.postponed
+        if not due and not postponed:
+            return [], []
+        # What was due is dropped when the log is read again, and so are flows that were put off: but for these.
+        entries = [payload.pack_watermark(watermark)]
+        for flows in postponed:
+            entries += [payload.POSTPONED + entry for entry in payload.pack_pieces(FLOW, flows)]
+        self._logged_bytes += sum(len(entry) for entry in entries)
+        return due, entries
 
     @property
     def log_bytes(self) -> int:

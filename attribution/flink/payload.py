@@ -21,6 +21,8 @@ VERSION = 1
 _KINDS = {HEARTBEAT: b"h", ASSIGNMENT: b"a", NAME_BINDING: b"n", FLOW: b"f"}
 _TAGS = {tag: kind for kind, tag in _KINDS.items()}
 WATERMARK, SNAPSHOT = b"W", b"S"
+#: Before an entry of flows that were due and wait on for assignment events.
+POSTPONED = b"P"
 #: Tag of an entry that no log holds: how far time has come.
 TIME = b"T"
 #: An entry without content, which no log holds: it makes a bucket see to its timers.

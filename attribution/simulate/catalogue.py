@@ -188,7 +188,7 @@ def _pools(
 ) -> tuple[Ints, tuple[PoolPlan, ...]]:
     """Pool of each service, and the pools.
 
-    Workloads share one of IPv4 and one of IPv6, load balancers one. Every other service that owns ports has a fixed
+    Workloads share one of IPv4 and one of IPv6, load balancers one but for those among the workloads. Every other service that owns ports has a fixed
     port on each node, the rest get any port of a node; the same port of the other protocol may be another service's.
     Endpoints outside have a pool for each service.
     """
@@ -198,6 +198,8 @@ def _pools(
         [ipv6, kind == Kind.WORKLOAD, kind == Kind.PORT_OWNER, kind == Kind.LOAD_BALANCER], [1, 0, 2, 3], -1
     ).astype(np.int64)
     pool[fixed] = -1
+    balancers = np.flatnonzero(pool == 3)
+    pool[balancers[: round(len(balancers) * scenario.balancers_among_workloads)]] = 0
     fresh = [math.ceil(replicas[pool == i].sum() * (1 + scenario.spare_addresses)) for i in range(4)]
     sockets = max(2, math.ceil(fresh[2] / scenario.hosts))
     plans = [

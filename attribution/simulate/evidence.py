@@ -129,7 +129,7 @@ def make_events(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> E
 
 
 def make_assignments(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Events:
-    """Complete events of the endpoints that have no heartbeats: load balancers. `received` is the time itself."""
+    """Events of the endpoints that have no heartbeats: load balancers. `received` is the time itself."""
     tenures = fleet.tenures
     rows = np.flatnonzero((fleet.kind == Kind.LOAD_BALANCER) & (tenures.start < scenario.last))
     ended = rows[tenures.end[rows] < scenario.last]
@@ -138,6 +138,8 @@ def make_assignments(fleet: Fleet, scenario: Scenario, rng: np.random.Generator)
     skew = int(rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True))
     time = np.where(release == 1, tenures.end[tenure], tenures.start[tenure]) + skew
     order = np.lexsort((1 - release, time))
+    if scenario.assignment_loss:
+        order = order[rng.random(len(order)) >= scenario.assignment_loss]
     return Events(tenure[order], release[order], time[order], time[order])
 
 

@@ -87,6 +87,8 @@ class Scenario:
         report_delay: longest time between a flow's end and its delivery.
         load_balancers: load balancers; they have assignment events and no heartbeats.
         load_balancer_lifetime: mean time until a load balancer is replaced.
+        balancers_among_workloads: share of load balancers that take addresses which workloads had, and give them back.
+        assignment_loss: share of the load balancers' assignment events that attribution never gets.
         external_services: labelled prefixes outside the fleet.
         unlabelled: addresses outside the fleet that nothing names.
         external_share: share of connections to or from endpoints that are no workload.
@@ -149,6 +151,8 @@ class Scenario:
     report_delay: int = _duration(30 * SECOND)
     load_balancers: int = 2
     load_balancer_lifetime: int = _duration(6 * HOUR)
+    balancers_among_workloads: float = _share(0.0)
+    assignment_loss: float = _share(0.0)
     external_services: int = 3
     unlabelled: int = 10
     external_share: float = _share(0.1)

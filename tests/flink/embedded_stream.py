@@ -4,7 +4,6 @@ import pyarrow as pa
 
 from attribution.core.columns import NEVER_AFTER
 from attribution.flink.bucket import Bucket
-from attribution.flink.payload import pack_watermark
 from attribution.flink.split import Splitter
 from attribution.schema import LABEL, OWNERSHIP_RANGE, arrow_schema
 
@@ -40,10 +39,10 @@ class EmbeddedStream:
         for stage in ("local", "remote"):
             for key in sorted(set(self.logs)):
                 if key[0] == stage:
-                    self._release(key, self._bucket(key).advance(watermark), watermark)
+                    self._release(key, *self._bucket(key).advance(watermark))
 
-    def _release(self, key, batches, watermark):
-        self.logs[key].append(pack_watermark(watermark))
+    def _release(self, key, batches, entries):
+        self.logs[key] += entries
         for rows in batches:
             if key[0] == "remote":
                 self.attributed.append(rows)

@@ -9,7 +9,7 @@ from embedded_stream import EmbeddedStream
 from golden_cases import CASES, case_name
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import HOUR, Flow, Heartbeat, Settings, attribute, ownership_ranges
+from oracle import HOUR, Assignment, Flow, Heartbeat, Settings, attribute, ownership_ranges
 from records import answers, attributed_row, batch, ownership, package_settings
 from strategies import any_history, crowded_histories
 
@@ -153,3 +153,36 @@ def test_a_heartbeat_of_a_wrong_clock_moves_no_time_and_names_nobody_who_was_not
         (answer,) = found(stream)
         told[wrong] = answer.remote.workload or answer.remote.reason
     assert told == dict.fromkeys(moments, "owner") | {0: "conflict"}
+
+
+@pytest.mark.parametrize("crash", [False, True])
+@pytest.mark.parametrize("settle", [False, True])
+@pytest.mark.parametrize("local", ["client", None])
+def test_a_flow_that_no_heartbeat_answers_waits_for_its_assignment_event(crash, settle, local):
+    settings = replace(SETTINGS, assignment_hold=SETTINGS.hold + 200)
+    stream = EmbeddedStream(package_settings(settings), buckets=1)
+    flows = [
+        Flow(1_500, 1_500, "198.51.100.1", 4000, "192.0.2.9", 443, local_workload=local, observer="0"),
+        Flow(1_500, 1_500, "198.51.100.1", 4000, "192.0.2.1", 443, local_workload="client", observer="1"),
+        Flow(1_600, 1_600, "198.51.100.1", 4000, "192.0.2.9", 443, local_workload=local, observer="2"),
+    ]
+    held = [Heartbeat(None, None, "client", None, 1_400, 1_700), lasting(None, 1_480, 1_520, "owner")]
+    stream.send(HEARTBEAT, batch(HEARTBEAT, [replace(held[0], address="198.51.100.1"), held[1]]))
+    stream.send(FLOW, batch(FLOW, flows), span="none")
+    stream.advance(1_500 + SETTINGS.hold)
+    assert [answer.remote.workload for answer in found(stream)] == ["owner"]
+    if settle:
+        stream.settle()
+    if crash:
+        stream.crash()
+    stream.advance(1_500 + SETTINGS.hold + 100)
+    event = Assignment("192.0.2.9", None, "balancer", None, "assign", 1_000, protocol=6)
+    stream.send(ASSIGNMENT, batch(ASSIGNMENT, [event]))
+    if crash:
+        stream.crash()
+    stream.advance(1_500 + settings.assignment_hold - 1)
+    assert len(found(stream)) == 1
+    stream.advance(1_500 + settings.assignment_hold)
+    assert [answer.remote.workload for answer in found(stream)] == ["balancer", "owner"]
+    stream.finish()
+    assert [answer.remote.workload for answer in found(stream)] == ["balancer", "owner", "balancer"]
