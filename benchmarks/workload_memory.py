@@ -47,8 +47,9 @@ def main():
     totals = {memory: Counter() for memory in MEMORIES}
     for seed in range(arguments.seeds):
         simulation = simulate(chosen, seed=seed)
-        for memory, counts in totals.items():
-            counts += shares(simulation, Settings(clock_tolerance=chosen.clock_tolerance, workload_memory=memory))
+        for memory in MEMORIES:
+            settings = Settings(clock_tolerance=chosen.clock_tolerance, workload_memory=memory)
+            totals[memory] += shares(simulation, settings)
     print(f"{arguments.seeds} seeds, {arguments.loss:.0%} of assignment events lost")
     print(f"{'memory':>8} {'workloads misnamed':>19} {'unnamed':>9} {'balancers misnamed':>19} {'unnamed':>9}")
     for memory, counts in totals.items():

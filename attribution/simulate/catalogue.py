@@ -188,8 +188,9 @@ def _pools(
 ) -> tuple[Ints, tuple[PoolPlan, ...]]:
     """Pool of each service, and the pools.
 
-    Workloads share one of IPv4 and one of IPv6, load balancers one but for those among the workloads. Every other service that owns ports has a fixed
-    port on each node, the rest get any port of a node; the same port of the other protocol may be another service's.
+    Workloads share one of IPv4 and one of IPv6, load balancers one but for those among the workloads. Every other
+    service that owns ports has a fixed port on each node, the rest get any port of a node; the same port of the other
+    protocol may be another service's.
     Endpoints outside have a pool for each service.
     """
     ipv6 = (kind == Kind.WORKLOAD) & (rng.random(len(kind)) < scenario.ipv6_share)
