@@ -21,11 +21,15 @@ LABEL = "label"
 ATTRIBUTED_FLOW = "attributed_flow"
 OWNERSHIP_RANGE = "ownership_range"
 DEAD_LETTER = "dead_letter"
+QUESTION = "question"
+ANSWER = "answer"
 
 #: Records that sources yield, in the order in which documentation lists them.
 INPUT_RECORDS = (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL)
 #: Records that a run writes; dead letters only where it reads from topics.
 OUTPUT_RECORDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE, DEAD_LETTER)
+#: Records that streaming jobs of two regions send each other.
+REGION_RECORDS = (QUESTION, ANSWER)
 
 #: Every time in the system: microseconds, UTC.
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -78,7 +82,7 @@ class Record:
 
 @cache
 def record(name: str) -> Record:
-    """The record type `name`, one of `INPUT_RECORDS` and `OUTPUT_RECORDS`."""
+    """The record type `name`, one of `INPUT_RECORDS`, `OUTPUT_RECORDS` and `REGION_RECORDS`."""
     avro = json.loads(_folder().joinpath(f"{name}.avsc").read_text(encoding="utf-8"))
     fields = tuple(_field(f) for f in avro["fields"])
     return Record(name=avro["name"], doc=avro["doc"], fields=fields)

@@ -8,6 +8,7 @@ import click
 from attribution.cli.kafka import kafka_options
 from attribution.cli.output import Column, Output, output_options
 from attribution.config import parse_duration
+from attribution.sources.region_file import check_region
 from attribution.streaming.broker import Broker
 from attribution.streaming.topic_setup import FOREVER, check_topics, create_topics
 
@@ -37,8 +38,14 @@ def _retention(text: str) -> int:
     return FOREVER if text == "forever" else parse_duration(text)
 
 
+_PEERS = click.option(
+    "--peer", "peers", multiple=True, metavar="REGION", help="Another region, which has two topics; repeatable."
+)
+
+
 @command.command()
 @kafka_options
+@_PEERS
 @click.option("--partitions", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Of each topic.")
 @click.option("--replicas", type=click.IntRange(1, 100), help="Of each partition.  [default: the broker's]")
 @click.option(
@@ -48,7 +55,9 @@ def _retention(text: str) -> int:
     metavar="DURATION",
     help="How long messages are kept, counted from their event time: a history needs all of its age.",
 )
-def create(*, broker: Broker, prefix: str, partitions: int, replicas: int | None, retention: str) -> None:
+def create(
+    *, broker: Broker, prefix: str, peers: tuple[str, ...], partitions: int, replicas: int | None, retention: str
+) -> None:
     r"""Make the topics that are not there, as the job needs them, and check all of them.
 
     Messages carry the event time as the time of their record, so a broker deletes a history at once where retention is
@@ -58,19 +67,24 @@ def create(*, broker: Broker, prefix: str, partitions: int, replicas: int | None
     Examples:
       attribution topics create --bootstrap-servers localhost:9092
       attribution topics create --kafka-config kafka.toml --topic-prefix prod. --partitions 32 --retention 7d
+      attribution topics create --bootstrap-servers localhost:9092 --peer eu --peer us
 
     \b
     Exit status: 0 the topics will do, 3 a topic that was there will not, 1 the broker cannot be reached or refuses.
     """
     wanted = _retention(retention)
-    made = create_topics(broker, prefix=prefix, partitions=partitions, replicas=replicas or -1, retention=wanted)
+    _check_peers(peers)
+    made = create_topics(
+        broker, prefix=prefix, peers=peers, partitions=partitions, replicas=replicas or -1, retention=wanted
+    )
     for name in made:
         click.echo(f"created {name}")
-    _show(broker, prefix, wanted, Output(format="table", path=None))
+    _show(broker, prefix, peers, wanted, Output(format="table", path=None))
 
 
 @command.command()
 @kafka_options
+@_PEERS
 @click.option(
     "--retention",
     default="forever",
@@ -79,7 +93,7 @@ def create(*, broker: Broker, prefix: str, partitions: int, replicas: int | None
     help="How long messages must be kept at least, counted from their event time.",
 )
 @output_options()
-def check(*, broker: Broker, prefix: str, retention: str, output: Output) -> None:
+def check(*, broker: Broker, prefix: str, peers: tuple[str, ...], retention: str, output: Output) -> None:
     r"""Show what is wrong with the topics: missing ones, and settings that lose data or stop the job.
 
     \b
@@ -89,11 +103,18 @@ def check(*, broker: Broker, prefix: str, retention: str, output: Output) -> Non
     \b
     Exit status: 0 the topics will do, 3 they will not, 1 the broker cannot be reached or refuses.
     """
-    _show(broker, prefix, _retention(retention), output)
+    _check_peers(peers)
+    _show(broker, prefix, peers, _retention(retention), output)
 
 
-def _show(broker: Broker, prefix: str, retention: int, output: Output) -> None:
-    problems = check_topics(broker, prefix=prefix, retention=retention)
+def _check_peers(peers: tuple[str, ...]) -> None:
+    for peer in peers:
+        if not check_region(peer):
+            raise click.UsageError(f"no region can be called {peer!r}: letters, digits, dot, _ and -, 40 of them")
+
+
+def _show(broker: Broker, prefix: str, peers: tuple[str, ...], retention: int, output: Output) -> None:
+    problems = check_topics(broker, prefix=prefix, peers=peers, retention=retention)
     if problems or output.format != "table":
         output.table(_COLUMNS, [asdict(problem) for problem in problems])
     else:

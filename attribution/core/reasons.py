@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     "prefix": "The address is no workload's and lies in a labelled prefix.",
     "unknown": "Nothing at all is known about the address.",
     "too_old": "The flow is so long, or came so late, that evidence about its start may be forgotten (`retention`).",
+    "region_silent": "The address is another region's, which did not answer within `peer_patience` or cannot be asked.",
 }
 
 #: Number of each reason in columns of codes: its place in `REASONS`.
@@ -51,4 +52,5 @@ METHOD_OF: dict[str, str] = {
     "prefix": "label",
     "unknown": "none",
     "too_old": "none",
+    "region_silent": "none",
 }

@@ -121,7 +121,8 @@ class Resolver:
         columns = dict(zip(halves.schema.names, halves.columns, strict=True))
         columns |= self._columns("remote", self._side(halves, "remote", question))
         columns["remote_hostname"] = self._hostname(halves, question)
-        names = arrow_schema(ATTRIBUTED_FLOW).names
+        # What a caller keeps beside the fields of a flow stays with it.
+        names = [*dict.fromkeys([*arrow_schema(ATTRIBUTED_FLOW).names, *columns])]
         return pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
 
     def question(self, flows: Any) -> Question:

@@ -4,20 +4,24 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyarrow.compute as pc
 from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext, TimeDomain
 from pyflink.datastream.state import ListStateDescriptor
 
 from attribution.attributor import Sides
 from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE
+from attribution.flink.ask import TO_BORDER, to_peer
+from attribution.flink.border import Border
 from attribution.flink.bucket import Bucket
 from attribution.flink.decode import BYTES
 from attribution.flink.job_metrics import StageMetrics
+from attribution.flink.open_questions import ASKED_BY, answers_of
 from attribution.flink.options import StreamOptions
 from attribution.flink.payload import TIME, WAKE, unpack_moment
 from attribution.flink.split import Splitter
 from attribution.flink.worker import spare_imports
-from attribution.schema import ATTRIBUTED_FLOW, OWNERSHIP_RANGE
+from attribution.schema import ANSWER, ATTRIBUTED_FLOW, OWNERSHIP_RANGE
 from attribution.streaming import wire
 
 RANGES = OutputTag("ownership-ranges", BYTES)
@@ -43,11 +47,16 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         settings: the settings of the rules.
         options: how the job runs.
         labels: table of `schemas/label.avsc`.
+        border: the regions, where there are several; flows to others then go to the side output `TO_BORDER`, and what
+            others asked about to those of `to_peer`.
     """
 
-    def __init__(self, sides: Sides, settings: Settings, options: StreamOptions, labels: Any) -> None:
+    def __init__(
+        self, sides: Sides, settings: Settings, options: StreamOptions, labels: Any, *, border: Border | None = None
+    ) -> None:
         self._sides: Sides = sides
         self._settings, self._options, self._labels = settings, options, labels
+        self._border = border
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Reach the state; make what cannot be sent."""
@@ -55,14 +64,16 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         self._log = runtime_context.get_list_state(ListStateDescriptor("log", BYTES))
         self._splitter = Splitter(self._settings, buckets=self._options.buckets)
         self._buckets: dict[int, _Kept] = {}
-        self._lag_ms = 0
+        self._lag_ms = self._latency_ms = 0
         gauges: dict[str, Callable[[], int]] = {
             "flows_held": lambda: sum(kept.bucket.attributor.held for kept in self._buckets.values()),
             "heartbeats_known": lambda: sum(kept.bucket.attributor.heartbeats for kept in self._buckets.values()),
             "watermark_lag_ms": lambda: self._lag_ms,
             "state_bytes": lambda: sum(kept.bucket.log_bytes for kept in self._buckets.values()),
+            "release_latency_ms": lambda: self._latency_ms,
         }
-        self._metrics = StageMetrics(runtime_context.get_metrics_group(), self._sides, gauges)
+        counters = ["flows_given_up", "late_heartbeats", *(["questions_answered"] if self._border else [])]
+        self._metrics = StageMetrics(runtime_context.get_metrics_group(), self._sides, gauges, counters=counters)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """One entry for a bucket."""
@@ -115,7 +126,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         self._metrics.add("flows_given_up", sum(rows.num_rows for rows in given_up))
         self._metrics.add("late_heartbeats", attributor.counters.pop("late_heartbeats", 0))
         if due:
-            self._metrics.latency_ms = 0 if kept.due_since is None else now - kept.due_since
+            self._latency_ms = 0 if kept.due_since is None else now - kept.due_since
             kept.due_since = None
         if given_up or bucket.outgrown or self._ripe(kept, watermark, now):
             kept.last_settled, kept.settled_at = now, watermark
@@ -135,6 +146,13 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         return old and watermark > kept.settled_at
 
     def _released(self, rows: Any) -> Iterator[Any]:
+        if self._border is not None and self._sides == "remote":
+            if ASKED_BY in rows.schema.names:
+                yield from self._answers(rows)
+                return
+            rows, crossing = self._border.crossing(rows)
+            for bucket, content in crossing:
+                yield TO_BORDER, (bucket, content)
         self._metrics.count(rows)
         if self._sides == "local":
             for entry in self._splitter.halves(rows):
@@ -142,6 +160,14 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         else:
             for message in wire.encode(ATTRIBUTED_FLOW, rows):
                 yield message.value
+
+    def _answers(self, rows: Any) -> Iterator[Any]:
+        """What other regions asked about, back to them."""
+        self._metrics.add("questions_answered", rows.num_rows)
+        for peer in rows.column(ASKED_BY).unique().to_pylist():
+            answers = answers_of(rows.filter(pc.equal(rows.column(ASKED_BY), peer)))
+            for message in wire.encode(ANSWER, answers):
+                yield to_peer(peer), message.value
 
     def _plan(self, kept: "_Kept", timers: Any, now: int) -> None:
         """Register the timers that the bucket needs next, unless they are registered."""

@@ -8,6 +8,7 @@ from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
 
 from attribution.config import Settings
 from attribution.errors import RejectLimitError
+from attribution.flink.border import Border
 from attribution.flink.options import StreamOptions
 from attribution.flink.split import Splitter
 from attribution.flink.worker import spare_imports
@@ -33,18 +34,29 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     A row without topic is a tick. The main output is for the stage that attributes remote sides, `LOCAL_SIDE` for that
     of local ones, `TIMES` for the clock.
+
+    Args:
+        kinds: the record that each topic is for.
+        settings: the settings of the rules.
+        options: how the job runs.
+        border: the regions, where there are several; evidence about addresses of others is rejected.
     """
 
-    def __init__(self, kinds: dict[str, str], settings: Settings, options: StreamOptions) -> None:
-        self._kinds = kinds
+    def __init__(
+        self, kinds: dict[str, str], settings: Settings, options: StreamOptions, *, border: Border | None = None
+    ) -> None:
+        self._kinds, self._border = kinds, border
         self._settings, self._options = settings, options
         self._seen = self._rejected = 0
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Make what cannot be sent."""
         spare_imports()
-        self._splitter = Splitter(self._settings, buckets=self._options.buckets)
+        border = self._border
+        self._splitter = Splitter(self._settings, buckets=self._options.buckets, border=border)
         group = runtime_context.get_metrics_group()
+        if border is not None:
+            group.gauge("regions_failed", lambda: int(border.failed))
         self._rows = group.counter("rows_in")
         self._dead = group.counter("dead_letters")
 
@@ -57,10 +69,14 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         kind = self._kinds[topic]
         reported_ms = reported.to_epoch_milli()
         decoded = wire.decode(kind, content, reported=reported_ms * 1000)
-        for rejected in decoded.rejects:
+        batch, rejects = decoded.batch, decoded.rejects
+        if self._border is not None:
+            batch, foreign = self._border.own(kind, batch)
+            rejects = rejects + foreign
+        for rejected in rejects:
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
-        self._count(decoded.batch.num_rows, decoded.rejected_rows, topic)
-        for entry in self._splitter.split(kind, decoded.batch, decoded.flow_heartbeats):
+        self._count(batch.num_rows, decoded.rejected_rows + decoded.batch.num_rows - batch.num_rows, topic)
+        for entry in self._splitter.split(kind, batch, decoded.flow_heartbeats):
             row = entry.bucket, entry.content
             yield row if entry.stage == "remote" else (LOCAL_SIDE, row)
         yield TIMES, (topic, partition, reported_ms)

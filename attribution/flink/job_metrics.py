@@ -1,7 +1,7 @@
 """What the job's operators count in Flink's metrics: the closed list of names, and what makes them."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,34 @@ JOB_METRICS: dict[str, Metric] = {
         worry="Seconds: rounds take all their time; give the job more parallelism.",
     ),
 }
+#: What a job counts beside that where it is one of several regions.
+REGION_METRICS: dict[str, Metric] = {
+    "flows_forwarded": Metric("counter", "Flows whose remote side another region was asked about."),
+    "flows_pending": Metric(
+        "gauge",
+        "Flows that wait for another region's answer.",
+        worry="It rises: a region, or a forwarder to it or from it, stands still. After `peer_patience` they go out as "
+        "`region_silent`.",
+    ),
+    "pending_bytes": Metric("gauge", "Bytes of keyed state about flows that wait for another region's answer."),
+    "answers_unasked": Metric(
+        "counter",
+        "Answers to no flow that waits: they came too late, or twice, or were never asked for.",
+        worry="It rises with `region_silent`: `peer_patience` is too short.",
+    ),
+    "questions_in": Metric("counter", "Flows of other regions that this one was asked about, and may be."),
+    "answers_in": Metric("counter", "Answers of other regions, each about an address of its own."),
+    "questions_answered": Metric(
+        "counter",
+        "Flows of other regions that were answered; they are counted there, not here under `attributed`.",
+        worry="It stays behind `questions_in` for longer than flows wait here: the watermark stands still.",
+    ),
+    "regions_failed": Metric(
+        "gauge",
+        "1 while the regions file cannot be used and the regions stay as they were before.",
+        worry="1: the TaskManager's log says why.",
+    ),
+}
 
 
 class StageMetrics:
@@ -56,19 +84,17 @@ class StageMetrics:
         group: Flink's metric group of the operator.
         side: the side that it attributes.
         gauges: name -> what to show.
+        counters: names of counters beside those of answers.
     """
 
-    def __init__(self, group: Any, side: str, gauges: dict[str, Callable[[], int]]) -> None:
+    def __init__(self, group: Any, side: str, gauges: dict[str, Callable[[], int]], *, counters: Iterable[str]) -> None:
         self._side = side
-        self._counters = {name: group.counter(name) for name in ("flows_given_up", "late_heartbeats")}
+        self._counters = {name: group.counter(name) for name in counters}
         attributed = group.add_group("attributed").add_group(side)
         for reason in REASONS:
             if side == "local" or reason != "reported":
                 self._counters[reason] = attributed.add_group(METHOD_OF[reason]).counter(reason)
         self._counted: Counter[str] = Counter()
-        #: How long (ms) the flows of the last round had been due, the longest of them.
-        self.latency_ms = 0
-        group.gauge("release_latency_ms", lambda: self.latency_ms)
         for name, value in gauges.items():
             group.gauge(name, partial(self._show, value))
 

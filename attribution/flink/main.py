@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyflink.common import Configuration
@@ -11,6 +12,7 @@ from pyflink.util.java_utils import get_j_env_configuration
 
 from attribution.config import Settings, read_tables
 from attribution.errors import AttributionError, ConfigError
+from attribution.flink.border import Border
 from attribution.flink.options import StreamOptions
 from attribution.flink.topology import Job, build
 from attribution.sources import read_labels
@@ -79,20 +81,25 @@ def _parser() -> argparse.ArgumentParser:
 def _job(given: argparse.Namespace) -> Job:
     tables = read_tables(given.config) if given.config else {}
     kafka = KafkaSettings.load(given.kafka_config, bootstrap_servers=given.bootstrap_servers)
-    _check_topics(Broker(kafka, client_id=given.name), given.topic_prefix)
+    options = StreamOptions.from_dict(tables.get("stream", {}), where=f"{given.config}, [stream]")
+    regions = Path(options.regions).resolve()
+    border = Border(options.region, regions, buckets=options.buckets) if options.region else None
+    _check_topics(Broker(kafka, client_id=given.name), given.topic_prefix, border.peers if border else ())
     return Job(
         name=given.name,
         kafka=kafka.java(shaded=True),
         prefix=given.topic_prefix,
         settings=Settings.from_dict(tables.get("attribution", {}), where=f"{given.config}, [attribution]"),
-        options=StreamOptions.from_dict(tables.get("stream", {}), where=f"{given.config}, [stream]"),
+        options=options,
         labels=read_labels(given.labels),
+        # A job with a region but without others is one without regions.
+        border=border if border and border.peers else None,
     )
 
 
-def _check_topics(broker: Broker, prefix: str) -> None:
+def _check_topics(broker: Broker, prefix: str, peers: Sequence[str]) -> None:
     """Without its topics the job would start, fail and start again, for ever."""
-    missing = [found.topic for found in check_topics(broker, prefix=prefix) if found.setting == "topic"]
+    missing = [found.topic for found in check_topics(broker, prefix=prefix, peers=peers) if found.setting == "topic"]
     if missing:
         raise ConfigError(
             f"there is no topic {', '.join(missing)}: `attribution topics create` makes it, or --topic-prefix is wrong"

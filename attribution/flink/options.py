@@ -25,6 +25,9 @@ class StreamOptions:
             batches dense and results late.
         settle_interval: how often ranges that are over are written and state is compacted, if there is something new.
         rejected_share: share of rejected rows above which the job stops.
+        region: the region of this job; none where there is one only.
+        regions: the file that says which prefixes belong to which region; read again when it changes.
+        peer_patience: how long a flow to another region waits for that one's answer; then it goes out without.
     """
 
     buckets: int = 16
@@ -34,12 +37,17 @@ class StreamOptions:
     round_interval: int = SECOND // 2
     settle_interval: int = MINUTE
     rejected_share: float = 0.1
+    region: str = ""
+    regions: str = ""
+    peer_patience: int = 20 * MINUTE
 
     def __post_init__(self) -> None:
         if not 1 <= self.buckets <= 1 << 15:
             raise ConfigError(f"buckets must be 1 to 32768 (Flink's largest parallelism), found {self.buckets!r}")
         if not 0 <= self.rejected_share <= 1:
             raise ConfigError(f"rejected_share must be 0 to 1, found {self.rejected_share!r}")
+        if bool(self.region) != bool(self.regions):
+            raise ConfigError(f"region and regions go together, found {self.region!r} and {self.regions!r}")
         for name in DURATIONS:
             value = getattr(self, name)
             if value < _MILLISECOND or value % _MILLISECOND:
@@ -66,4 +74,4 @@ class StreamOptions:
 
 
 #: Options that are durations.
-DURATIONS = ("report_delay", "idle_after", "give_up_after", "round_interval", "settle_interval")
+DURATIONS = ("report_delay", "idle_after", "give_up_after", "round_interval", "settle_interval", "peer_patience")

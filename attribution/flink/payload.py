@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from attribution.core.columns import Int64, microseconds
@@ -25,6 +27,8 @@ WATERMARK, SNAPSHOT = b"W", b"S"
 POSTPONED = b"P"
 #: Tag of an entry that no log holds: how far time has come.
 TIME = b"T"
+#: Tags of what is about other regions: flows to ask about, answers, flows asked about, those of them that are done.
+CROSSING, ANSWERS, OPEN, DONE = b"c", b"r", b"o", b"d"
 #: An entry without content, which no log holds: it makes a bucket see to its timers.
 WAKE = b""
 _MOMENT = struct.Struct(">q")
@@ -102,6 +106,36 @@ class PackedFlows:
     def unfold(self) -> Any:
         """The record batch."""
         return unpack_rows(self.entry)[1]
+
+
+def pack_of_peer(tag: bytes, batch: Any, peer: str, *, question: int = 0) -> bytes:
+    """An entry with rows, of plain text, that concern one other region.
+
+    Args:
+        tag: `CROSSING`, `ANSWERS` or `OPEN`.
+        batch: record batch.
+        peer: the region.
+        question: the number under which it was asked, for `OPEN`.
+    """
+    return _compressed(tag, batch.replace_schema_metadata({"peer": peer, "question": str(question)}))
+
+
+def unpack_of_peer(entry: bytes) -> tuple[Any, str, int]:
+    """Record batch, region and question of an entry that `pack_of_peer` made."""
+    batch = pa.ipc.open_stream(pa.py_buffer(entry).slice(1)).read_next_batch()
+    meta = batch.schema.metadata
+    return batch.replace_schema_metadata(None), meta[b"peer"].decode(), int(meta[b"question"])
+
+
+def pack_done(question: int, rows: npt.NDArray[np.int32]) -> bytes:
+    """An entry that says: these rows of a question are no longer open."""
+    return DONE + _MOMENT.pack(question) + rows.astype("<i4").tobytes()
+
+
+def unpack_done(entry: bytes) -> tuple[int, npt.NDArray[np.int32]]:
+    """Question and rows of an entry that `pack_done` made."""
+    head = 1 + _MOMENT.size
+    return _MOMENT.unpack(entry[1:head])[0], np.frombuffer(entry, "<i4", offset=head).astype(np.int32)
 
 
 def pack_watermark(moment: int) -> bytes:

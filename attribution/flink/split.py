@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.flow_heartbeats import flow_heartbeats
 from attribution.core.prefixes import PrefixTable
+from attribution.flink.border import Border
 from attribution.flink.buckets import by_bucket
 from attribution.flink.payload import pack_pieces
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
@@ -39,10 +40,11 @@ class Splitter:
     Args:
         settings: the settings of the rules.
         buckets: how many there are; part of the state's layout.
+        border: the regions, where there are several: a flow is no heartbeat of another region's address.
     """
 
-    def __init__(self, settings: Settings, *, buckets: int) -> None:
-        self._buckets = buckets
+    def __init__(self, settings: Settings, *, buckets: int, border: Border | None = None) -> None:
+        self._buckets, self._border = buckets, border
         self._shared = PrefixTable.of_prefixes(settings.shared_prefixes)
 
     def split(self, kind: str, batch: Any, span: FlowHeartbeats = "interval") -> Iterator[Entry]:
@@ -51,7 +53,10 @@ class Splitter:
             yield from self._evidence(kind, batch)
             return
         known = batch.column("local_workload").is_valid()
-        yield from self._evidence(HEARTBEAT, flow_heartbeats(batch, span, shared=self._shared))
+        heartbeats = flow_heartbeats(batch, span, shared=self._shared)
+        if self._border is not None:
+            heartbeats, _ = self._border.own(HEARTBEAT, heartbeats)
+        yield from self._evidence(HEARTBEAT, heartbeats)
         if pc.all(known, min_count=0).as_py():
             yield from self.halves(batch)
             return

@@ -7,6 +7,12 @@
     ticks ─────────┘                ├─► clock ─► both sides
                                     └─► dead-letters
 
+Where the job is one of several regions, there are two operators and two topics for each other region more:
+
+    from-REGION ─► receive ─┬─► remote side ─► to-REGION
+                            └─► ask ─┬─► attributed-flows
+                  remote side ──►─┘  └─► to-REGION
+
 Every operator that has state has a fixed `uid`, so that a savepoint of one version is taken up by the next.
 """
 
@@ -21,12 +27,15 @@ from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, 
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescriptor
 
 from attribution.config import Settings
+from attribution.flink.ask import TO_BORDER, Ask, to_peer
 from attribution.flink.attribute import RANGES, Attribute
+from attribution.flink.border import Border
 from attribution.flink.clock import Clock
 from attribution.flink.decode import BYTES, DEAD_LETTERS, ENTRY, LOCAL_SIDE, TIMES, Decode
 from attribution.flink.options import StreamOptions
+from attribution.flink.receive import TO_ASK, Receive
 from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE
-from attribution.streaming.topics import INPUT_TOPICS, topic_of
+from attribution.streaming.topics import INPUT_TOPICS, from_region, to_region, topic_of
 
 #: A key goes to one of so many key groups; no operator can have a higher parallelism. Part of the state's layout.
 MAX_PARALLELISM = 128
@@ -48,6 +57,7 @@ class Job:
         settings: the settings of the rules.
         options: how the job runs.
         labels: table of `schemas/label.avsc`.
+        border: the regions, where there are several.
     """
 
     name: str
@@ -56,6 +66,7 @@ class Job:
     settings: Settings
     options: StreamOptions
     labels: Any
+    border: Border | None = None
 
 
 def build(environment: StreamExecutionEnvironment, job: Job) -> None:
@@ -68,26 +79,59 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
     kinds = {topic_of(kind, prefix=job.prefix): kind for kind in INPUT_TOPICS}
     sources = [_source(tables, job, topic, kind) for topic, kind in kinds.items()]
     messages = sources[0].union(*sources[1:], _ticks(tables))
-    decoded = messages.process(Decode(kinds, job.settings, job.options), output_type=ENTRY)
+    decoded = messages.process(Decode(kinds, job.settings, job.options, border=job.border), output_type=ENTRY)
     decoded.name("decode").uid("decode")
     times = decoded.get_side_output(TIMES).key_by(lambda _: 0, key_type=Types.INT())
     clock = times.process(Clock(job.options), output_type=ENTRY).name("clock").uid("clock")
     rules = job.settings, job.options, job.labels
     entries = decoded.get_side_output(LOCAL_SIDE).union(clock.get_side_output(LOCAL_SIDE))
     local = _attribute(entries, Attribute("local", *rules), ENTRY, "local")
-    remote = _attribute(decoded.union(clock, local), Attribute("remote", *rules), BYTES, "remote")
-    _sink(remote, job, ATTRIBUTED_FLOW)
-    _sink(remote.get_side_output(RANGES), job, OWNERSHIP_RANGE)
-    _sink(decoded.get_side_output(DEAD_LETTERS), job, DEAD_LETTER)
+    for_remote, dead = decoded.union(clock, local), decoded.get_side_output(DEAD_LETTERS)
+    if job.border is None:
+        remote = flows = _attribute(for_remote, Attribute("remote", *rules), BYTES, "remote")
+    else:
+        received = _receive(tables, job, job.border)
+        for_remote, dead = for_remote.union(received), dead.union(received.get_side_output(DEAD_LETTERS))
+        remote = _attribute(for_remote, Attribute("remote", *rules, border=job.border), BYTES, "remote")
+        crossing = remote.get_side_output(TO_BORDER).union(received.get_side_output(TO_ASK), clock)
+        asked = crossing.key_by(_bucket, key_type=Types.INT()).process(Ask(job.options, job.border.peers), BYTES)
+        asked.name("ask").uid("ask")
+        flows = remote.union(asked)
+        for peer in job.border.peers:
+            said = remote.get_side_output(to_peer(peer)).union(asked.get_side_output(to_peer(peer)))
+            _sink(said, job, topic=to_region(peer, prefix=job.prefix), name=f"to-{peer}")
+    for stream, kind in (
+        (flows, ATTRIBUTED_FLOW),
+        (remote.get_side_output(RANGES), OWNERSHIP_RANGE),
+        (dead, DEAD_LETTER),
+    ):
+        _sink(stream, job, topic=topic_of(kind, prefix=job.prefix), name=kind)
+
+
+def _bucket(entry: Any) -> int:
+    return int(entry[0])
+
+
+def _receive(tables: StreamTableEnvironment, job: Job, border: Border) -> DataStream:
+    """What the other regions say, as entries."""
+    topics = {from_region(peer, prefix=job.prefix): peer for peer in border.peers}
+    # Each is idle by itself: while one is busy from the first moment on, before it was idle once, time stands still.
+    first, *others = [
+        _timeless(_source(tables, job, topic, f"from-{peer}", timed=False), f"from-{peer}")
+        for topic, peer in topics.items()
+    ]
+    received = first.union(*others) if others else first
+    received = received.process(Receive(topics, border, buckets=job.options.buckets), output_type=ENTRY)
+    return received.name("receive").uid("receive")
 
 
 def _attribute(entries: DataStream, function: Attribute, output: Any, side: str) -> DataStream:
-    keyed = entries.key_by(lambda entry: entry[0], key_type=Types.INT())
+    keyed = entries.key_by(_bucket, key_type=Types.INT())
     return keyed.process(function, output_type=output).name(f"attribute {side} side").uid(f"attribute-{side}")
 
 
-def _source(tables: StreamTableEnvironment, job: Job, topic: str, kind: str) -> DataStream:
-    """A topic as rows of (value, topic, partition, offset, time), with watermarks made in every partition.
+def _source(tables: StreamTableEnvironment, job: Job, topic: str, name: str, *, timed: bool = True) -> DataStream:
+    """A topic as rows of (value, topic, partition, offset, time); with watermarks of every partition where it is timed.
 
     The connector of the Table API, because only that hands the offset on to Python, for the dead letters.
     """
@@ -98,25 +142,27 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str, kind: str) -> 
         .column_by_metadata("partition", DataTypes.INT(), is_virtual=True)
         .column_by_metadata("offset", DataTypes.BIGINT(), is_virtual=True)
         .column_by_metadata("reported", DataTypes.TIMESTAMP_LTZ(3), metadata_key="timestamp", is_virtual=True)
-        .watermark("reported", f"reported - {_interval(job.options.report_delay)}")
-        .build()
     )
-    descriptor = TableDescriptor.for_connector("kafka").schema(schema).format("raw")
     options = {
         "topic": topic,
         "properties.group.id": job.name,
         "scan.startup.mode": "earliest-offset",
-        "scan.watermark.idle-timeout": f"{job.options.idle_after // 1000} ms",
-        # What is read ahead waits in state: no topic may run far ahead of another.
-        "scan.watermark.alignment.group": job.name,
-        "scan.watermark.alignment.max-drift": f"{(job.settings.hold + job.options.report_delay) // 1000} ms",
-        **{f"properties.{name}": value for name, value in job.kafka.items()},
+        **{f"properties.{key}": value for key, value in job.kafka.items()},
     }
-    for name, value in options.items():
-        descriptor = descriptor.option(name, value)
-    tables.create_temporary_table(kind, descriptor.build())
-    stream = tables.to_data_stream(tables.from_path(kind))
-    _fix_uids(stream, f"source-{kind}")
+    if timed:
+        schema = schema.watermark("reported", f"reported - {_interval(job.options.report_delay)}")
+        options |= {
+            "scan.watermark.idle-timeout": f"{job.options.idle_after // 1000} ms",
+            # What is read ahead waits in state: no topic may run far ahead of another.
+            "scan.watermark.alignment.group": job.name,
+            "scan.watermark.alignment.max-drift": f"{(job.settings.hold + job.options.report_delay) // 1000} ms",
+        }
+    descriptor = TableDescriptor.for_connector("kafka").schema(schema.build()).format("raw")
+    for key, value in options.items():
+        descriptor = descriptor.option(key, value)
+    tables.create_temporary_table(f"`{name}`", descriptor.build())
+    stream = tables.to_data_stream(tables.from_path(f"`{name}`"))
+    _fix_uids(stream, f"source-{name}")
     return stream
 
 
@@ -133,9 +179,13 @@ def _ticks(tables: StreamTableEnvironment) -> DataStream:
     columns = ", ".join(f"CAST(NULL AS {kind}) AS `{name}`" for name, kind in row)
     stream = tables.to_data_stream(tables.sql_query(f"SELECT {columns} FROM ticks"))
     _fix_uids(stream, "ticks")
-    # Idle from the first on: it holds no other stream back.
+    return _timeless(stream, "ticks")
+
+
+def _timeless(stream: DataStream, name: str) -> DataStream:
+    """The stream, idle from the first on: it holds no other stream back, whatever comes later."""
     idle = WatermarkStrategy.no_watermarks().with_idleness(Duration.of_millis(1))
-    return stream.assign_timestamps_and_watermarks(idle).uid("ticks-idle")
+    return stream.assign_timestamps_and_watermarks(idle).uid(f"{name}-idle")
 
 
 def _interval(microseconds: int) -> str:
@@ -147,8 +197,7 @@ def _interval(microseconds: int) -> str:
     return f"INTERVAL '{days} {hours:02d}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}' DAY TO SECOND(3)"
 
 
-def _sink(stream: DataStream, job: Job, kind: str) -> None:
-    topic = topic_of(kind, prefix=job.prefix)
+def _sink(stream: DataStream, job: Job, *, topic: str, name: str) -> None:
     serializer = (
         KafkaRecordSerializationSchema.builder()
         .set_topic(topic)
@@ -160,12 +209,12 @@ def _sink(stream: DataStream, job: Job, kind: str) -> None:
         .set_bootstrap_servers(job.kafka["bootstrap.servers"])
         .set_record_serializer(serializer)
         .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
-        .set_transactional_id_prefix(f"{job.name}-{kind}")
+        .set_transactional_id_prefix(f"{job.name}-{name}")
         .set_property("transaction.timeout.ms", str(_TRANSACTION_TIMEOUT_MS))
     )
-    for name, value in job.kafka.items():
-        sink = sink.set_property(name, value)
-    stream.sink_to(sink.build()).name(topic).uid(f"sink-{kind}")
+    for key, value in job.kafka.items():
+        sink = sink.set_property(key, value)
+    stream.sink_to(sink.build()).name(topic).uid(f"sink-{name}")
 
 
 def _fix_uids(stream: DataStream, prefix: str) -> None:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from attribution.core.addresses import canonical as canonical_addresses
 from attribution.core.addresses import canonical_hosts, canonical_prefixes
 from attribution.core.distinct import each_distinct, one_array
+from attribution.core.reasons import REASONS
 from attribution.core.sockets import WITH_CONNECTIONS, WITH_PORTS
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, Field, record
 from attribution.sources import casting
@@ -33,6 +34,8 @@ _Fault = tuple[str, Bool, str]
 
 _HOSTNAME = r"\A[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\z"
 _SHOWN = 160
+#: Reasons that no other region can give.
+_AT_HOME = ("reported", "region_silent")
 #: Fields that are shown for a reason, or for a fault in a field, where it takes more than that field to see it.
 _SHOWN_FOR = {"end": ("start", "end"), "port_without_protocol": ("port", "protocol")}
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
@@ -90,6 +93,7 @@ def _hostname(text: str) -> str | None:
 _ADDRESS = partial(casting.mapped, function=canonical_addresses, reason="not_an_address")
 _PORT = partial(casting.integers, low=0, high=65535, reason="impossible_port", to=pa.int32())
 _COUNT = partial(casting.integers, low=0, high=LARGEST_COUNT, reason="impossible_count", to=pa.int64())
+_NUMBER = partial(casting.integers, low=0, high=(1 << 63) - 1, reason="impossible_count", to=pa.int64())
 _NAME = partial(
     casting.mapped, function=partial(each_distinct, function=_hostname, plain=_HOSTNAME), reason="missing_field"
 )
@@ -120,6 +124,10 @@ _CHECKS: dict[str, Callable[[Any], Cast]] = {
     "direction": _words("ingress", "egress"),
     "basis": _words("connection", "window"),
     "action": _words("assign", "release"),
+    "question": _NUMBER,
+    "row": partial(casting.integers, low=0, high=(1 << 31) - 1, reason="impossible_count", to=pa.int32()),
+    "remote_reason": _words(*(reason for reason in REASONS if reason not in _AT_HOME)),
+    "remote_distance": _COUNT,
 }
 
 

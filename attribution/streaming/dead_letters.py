@@ -19,6 +19,10 @@ OF_MESSAGES: dict[str, str] = {
     "ahead_of_report": (
         "Rows are of more than an hour after the time of their message: a clock is wrong. One letter counts them all."
     ),
+    "foreign_prefix": (
+        "Evidence about addresses of another region; or a question or an answer of a region about addresses that are "
+        "not its to ask or to answer about. One letter counts all rows of the message."
+    ),
     "more_rejects": "Further rows of the message were rejected; `found` says how many for which reason.",
     "failed": "The message could not be read for a reason that nobody foresaw; please report it with the message.",
 }

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from attribution.streaming.broker import Broker, TopicState
-from attribution.streaming.topics import TOPICS, topic_of
+from attribution.streaming.topics import TOPICS, from_region, to_region, topic_of
 from attribution.streaming.wire import LIMIT_BYTES
 
 FOREVER = -1
@@ -38,13 +38,20 @@ class Problem:
 
 
 def create_topics(
-    broker: Broker, *, prefix: str = "", partitions: int = 8, replicas: int = -1, retention: int = FOREVER
+    broker: Broker,
+    *,
+    prefix: str = "",
+    peers: Iterable[str] = (),
+    partitions: int = 8,
+    replicas: int = -1,
+    retention: int = FOREVER,
 ) -> list[str]:
     """Make the topics that are not there; the names of those that were made.
 
     Args:
         broker: where.
         prefix: of all names.
+        peers: other regions, with whom there are two topics each.
         partitions: of each topic.
         replicas: -1 for as many as the broker makes by default.
         retention: how long messages are kept, by their record time, in microseconds; `FOREVER` for a history.
@@ -61,20 +68,26 @@ def create_topics(
         "message.timestamp.before.max.ms": str(_BEFORE_MAX_MS),
         "message.timestamp.after.max.ms": str(_AFTER_MAX_MS),
     }
-    names = [topic_of(kind, prefix=prefix) for kind in TOPICS]
+    names = [topic_of(kind, prefix=prefix) for kind in TOPICS] + _of_regions(peers, prefix)
     made = [n for n in names if broker.create_topic(n, partitions=partitions, replicas=replicas, config=config)]
     broker.wait_for_topics(names)
     return made
 
 
 def check_topics(
-    broker: Broker, *, prefix: str = "", retention: int = FOREVER, kinds: Iterable[str] = tuple(TOPICS)
+    broker: Broker,
+    *,
+    prefix: str = "",
+    peers: Iterable[str] = (),
+    retention: int = FOREVER,
+    kinds: Iterable[str] = tuple(TOPICS),
 ) -> list[Problem]:
     """What is wrong with the topics; nothing where they will do.
 
     Args:
         broker: where.
         prefix: of all names.
+        peers: other regions, with whom there are two topics each.
         retention: how long messages must be kept at least, in microseconds.
         kinds: the records whose topics are looked at.
 
@@ -82,7 +95,7 @@ def check_topics(
         BrokerError: the broker cannot be reached, or refuses.
         ConfigError: the prefix does not fit.
     """
-    names = [topic_of(kind, prefix=prefix) for kind in kinds]
+    names = [topic_of(kind, prefix=prefix) for kind in kinds] + _of_regions(peers, prefix)
     states = broker.topics(names)
     missing = [
         Problem(name, "topic", "missing", "there", "nothing can be sent or read; `attribution topics create` makes it")
@@ -90,6 +103,10 @@ def check_topics(
         if name not in states
     ]
     return missing + [problem for name, state in states.items() for problem in _problems(name, state, retention)]
+
+
+def _of_regions(peers: Iterable[str], prefix: str) -> list[str]:
+    return [name(peer, prefix=prefix) for peer in peers for name in (to_region, from_region)]
 
 
 def _problems(name: str, state: TopicState, retention: int) -> Iterable[Problem]:

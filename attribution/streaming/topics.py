@@ -23,7 +23,7 @@ OUTPUT_TOPICS = {
 }
 TOPICS = INPUT_TOPICS | OUTPUT_TOPICS
 
-#: What Kafka takes as a name; 249 characters at most, of which our longest name needs 16.
+#: What Kafka takes as a name; 249 characters at most, of which our longest name needs 45.
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,200}")
 
 
@@ -42,3 +42,13 @@ def topic_of(kind: str, *, prefix: str = "") -> str:
             f"the topic prefix {prefix!r} does not fit: letters, digits, dot, _ and - are allowed, 200 of them"
         )
     return prefix + TOPICS[kind]
+
+
+def to_region(peer: str, *, prefix: str = "") -> str:
+    """Name of the topic with what the job says to the region `peer`."""
+    return f"{prefix}to-{peer}"
+
+
+def from_region(peer: str, *, prefix: str = "") -> str:
+    """Name of the topic with what the region `peer` says to the job."""
+    return f"{prefix}from-{peer}"

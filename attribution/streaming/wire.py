@@ -23,7 +23,7 @@ from attribution.config import HOUR
 from attribution.core.columns import NEVER_AFTER, microseconds
 from attribution.core.distinct import DICTIONARY
 from attribution.errors import SourceError, WireError
-from attribution.schema import TIMESTAMP, arrow_schema, record
+from attribution.schema import QUESTION, REGION_RECORDS, TIMESTAMP, arrow_schema, record
 from attribution.sources.model import Block, FlowHeartbeats, Ledger
 from attribution.sources.native import read_json
 from attribution.sources.native_kinds import FIELDS, blocks
@@ -33,7 +33,7 @@ from attribution.streaming.arrow_values import read_arrow_value
 from attribution.streaming.dead_letters import Rejected
 from attribution.streaming.value_input import ValueInput
 
-__all__ = ["Decoded", "Message", "Rejected", "decode", "empty", "encode"]
+__all__ = ["Decoded", "Message", "Rejected", "decode", "decode_of_region", "empty", "encode"]
 
 #: Largest value that is written, below the broker's default limit of a message (1,048,588 bytes with its headers).
 LIMIT_BYTES = 900_000
@@ -51,6 +51,8 @@ FARTHEST_AHEAD = HOUR
 
 #: Key of the Arrow schema's metadata that says what the flows of the batch are as heartbeats.
 FLOW_HEARTBEATS = b"flow_heartbeats"
+#: Key of the Arrow schema's metadata that says which record the batch holds, where a topic has several.
+RECORD = b"record"
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 #: Bytes that a flow usually takes; the first guess at how many fit.
@@ -58,6 +60,7 @@ _USUAL_ROW = 48
 _MOST_ROWS = 1 << 16
 _SAMPLE = 1024
 _NATIVE = "native"
+_REGION_FIELDS = tuple(dict.fromkeys(name for kind in REGION_RECORDS for name in record(kind).names))
 _TEXTS = {pa.string(), pa.large_string(), pa.binary(), pa.large_binary()}
 
 
@@ -67,7 +70,8 @@ class Message:
 
     Attributes:
         value: the bytes.
-        timestamp_ms: the record's time: the latest `end` or `time` in it, milliseconds since 1970.
+        timestamp_ms: the record's time: the latest `end` or `time` in it, milliseconds since 1970; 0 where its rows
+            have no time.
         rows: number of rows in it.
     """
 
@@ -99,7 +103,7 @@ def encode(
     """A canonical record batch as messages of at most `limit` bytes, in its order; none for no rows.
 
     Args:
-        kind: record name, of input or output.
+        kind: record name, of input or output, or of what regions send each other.
         batch: record batch with the names and nullability of the record; text may be dictionary-encoded.
         limit: largest value, in bytes.
         flow_heartbeats: what flows of this batch are as heartbeats; written into every message if given.
@@ -108,6 +112,8 @@ def encode(
         WireError: a single row is larger than `limit`.
     """
     metadata = None if flow_heartbeats is None else {FLOW_HEARTBEATS: flow_heartbeats.encode()}
+    if kind in REGION_RECORDS:
+        metadata = {RECORD: kind.encode()}
     repeating = _repeating(batch)
     at, rows = 0, max(1, limit // _USUAL_ROW)
     while at < batch.num_rows:
@@ -172,12 +178,13 @@ def _without_unused(column: Any) -> Any:
 
 
 def _latest(kind: str, batch: Any) -> int:
-    return int(microseconds(batch.column(_reported_by(kind))).max()) // 1000
+    name = _reported_by(kind)
+    return 0 if name is None else int(microseconds(batch.column(name)).max()) // 1000
 
 
-def _reported_by(kind: str) -> str:
-    """The column with the moment before which a row cannot have been reported."""
-    return "end" if "end" in record(kind).names else "time"
+def _reported_by(kind: str) -> str | None:
+    """The column with the moment before which a row cannot have been reported; None where there is none."""
+    return next((name for name in ("end", "time") if name in record(kind).names), None)
 
 
 def decode(kind: str, value: bytes | None, *, reported: int = NEVER_AFTER) -> Decoded:
@@ -199,6 +206,32 @@ def decode(kind: str, value: bytes | None, *, reported: int = NEVER_AFTER) -> De
     except Exception as error:  # noqa: BLE001 - whatever a stranger sends, the stream goes on, and the letter says what
         return _unread(kind, "failed", f"{type(error).__name__}: {error}")
     return Decoded(batch, rejects.listed(), flow_heartbeats, rejects.total)
+
+
+def decode_of_region(value: bytes | None, *, reported: int = NEVER_AFTER) -> tuple[str, Decoded]:
+    """The questions, or the answers, in a Kafka value of another region's job, whatever it holds; never raises.
+
+    Args:
+        value: the value of the message; None for a tombstone.
+        reported: the time of its record, µs, as of `decode`.
+
+    Returns:
+        One of `attribution.schema.REGION_RECORDS`, and the records.
+    """
+    kind, rejects = QUESTION, _Rejects()
+    try:
+        found = read_arrow_value(value or b"", _REGION_FIELDS)
+        kind = found.metadata.get(RECORD, b"").decode("utf-8", "replace")
+        if kind not in REGION_RECORDS:
+            return QUESTION, _unread(QUESTION, "unknown_kind", f"record={kind!r} in the schema's metadata")
+        lines = np.arange(1, found.rows + 1, dtype=np.int64)
+        block = _without_long_texts(Block(kind, found.columns, ValueInput.name, lines), rejects)
+        batch = _without_future(kind, canonical(block, rejects.ledger, _NATIVE), reported, rejects)
+    except UnsoundError as error:
+        return kind, _unread(kind, error.reason, error.found)
+    except Exception as error:  # noqa: BLE001 - as in `decode`
+        return kind, _unread(kind, "failed", f"{type(error).__name__}: {error}")
+    return kind, Decoded(batch, rejects.listed(), "none", rejects.total)
 
 
 def _unread(kind: str, reason: str, found: str) -> Decoded:
@@ -305,9 +338,10 @@ def _without_long_texts(block: Block, rejects: _Rejects) -> Block:
 
 def _without_future(kind: str, batch: Any, reported: int, rejects: _Rejects) -> Any:
     """The batch without rows that are of long after their report."""
-    if batch.num_rows == 0:
+    name = _reported_by(kind)
+    if batch.num_rows == 0 or name is None:
         return batch
-    moment = microseconds(batch.column(_reported_by(kind)))
+    moment = microseconds(batch.column(name))
     ahead = moment > reported + FARTHEST_AHEAD
     if ahead.any():
         last = pa.scalar(int(moment.max()), TIMESTAMP)

@@ -25,6 +25,14 @@ def test_topics_are_made_once_and_will_do(broker):
     assert (state.partitions, state.replicas, state.config["retention.ms"]) == (2, 1, "-1")
 
 
+def test_with_each_other_region_there_are_two_topics(broker):
+    create_topics(broker, prefix="among.", partitions=1)
+    missing = {problem.topic for problem in check_topics(broker, prefix="among.", peers=["east", "west"])}
+    assert missing == {"among.to-east", "among.from-east", "among.to-west", "among.from-west"}
+    assert set(create_topics(broker, prefix="among.", peers=["east", "west"], partitions=1)) == missing
+    assert check_topics(broker, prefix="among.", peers=["east", "west"]) == []
+
+
 def test_what_loses_data_or_stops_the_job_is_found(broker, real_broker):
     settings = {
         "flows": {"retention.ms": str(DAY // 1000)},
@@ -58,9 +66,10 @@ def test_the_command_creates_checks_and_says_so_by_its_exit_status(real_broker):
     result = run("topics", "check", *place, "--format", "json")
     assert result.exit_code == 3
     assert {row["found"] for row in json.loads(result.stdout)} == {"missing"}
-    result = run("topics", "create", *place, "--partitions", 1, "--retention", "7d")
+    assert run("topics", "create", *place, "--peer", "a b").exit_code == 2
+    result = run("topics", "create", *place, "--partitions", 1, "--retention", "7d", "--peer", "east")
     assert result.exit_code == 0
-    assert result.stdout.count("created cli.") == len(TOPICS)
+    assert result.stdout.count("created cli.") == len(TOPICS) + 2
     assert run("topics", "check", *place, "--retention", "7d").stdout == "All topics are there and will do.\n"
     result = run("topics", "check", *place)
     assert result.exit_code == 3
