@@ -196,7 +196,7 @@ def metrics() -> Iterable[str]:
     """The closed list of metrics."""
     yield """# Metrics
 
-What `attribution publish` and `attribution lake` answer Prometheus on `--metrics-port`.
+What `attribution publish`, `attribution lake` and `attribution forward` answer Prometheus on `--metrics-port`.
 """
     rows = [
         [f"`{name}`", found.kind, ", ".join(f"`{label}`" for label in found.labels), found.help, found.worry]

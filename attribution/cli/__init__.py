@@ -20,6 +20,7 @@ VERBS = {
     "topics": "Create and check the Kafka topics of the streaming job.",
     "publish": "Send logs to the Kafka topics of the streaming job.",
     "lake": "Write what the streaming job attributes to a Parquet lake.",
+    "forward": "Send what the streaming job says to another region on to that one.",
 }
 
 

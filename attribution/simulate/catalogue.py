@@ -20,6 +20,12 @@ _NODE_ADDRESSES = (172 << 24) + (16 << 16) + 1
 _BALANCER_ADDRESSES = (100 << 24) + (64 << 16) + 1
 _LABELLED_ADDRESSES = (198 << 24) + (18 << 16)
 _UNLABELLED_ADDRESSES = (203 << 24) + (113 << 8) + 1
+#: As many regions have addresses of their own.
+LARGEST_REGIONS = 16
+#: Where the addresses of each region begin, less those of the first one, and how long the prefixes are.
+_REGIONAL = (
+    (_POD_ADDRESSES - 256, 20, 12), (_NODE_ADDRESSES - 1, 12, 20), (_BALANCER_ADDRESSES - 1, 16, 16), (IPV6, 32, 96),
+)  # fmt: skip
 # Each port is given out twice, as one of TCP and as one of UDP: keys 2n and 2n + 1 are the sockets of port n.
 _ANY_OWNED_SOCKET = 2 * 30_000
 _FIXED_OWNED_SOCKET = 2 * 20_000
@@ -43,6 +49,7 @@ class PoolPlan:
         fresh: keys that nobody has had when the history begins.
         grows: whether there are more when all are taken.
         sockets: keys on one address.
+        region: number of the region that its addresses are in.
         first_socket: twice the port of the first key of an address, one more where it is UDP's; the next key is the
             next socket. -1 where keys are whole addresses.
     """
@@ -51,6 +58,7 @@ class PoolPlan:
     first_address: int
     fresh: int
     grows: bool
+    region: int = 0
     sockets: int = 1
     first_socket: int = -1
 
@@ -66,6 +74,7 @@ class Catalogue:
         replicas: slots of each service.
         first_slot: its first slot; a service's slots are consecutive.
         slot_service: service of each slot.
+        region: number of its region; -1 outside the fleet.
         port: the port that each service listens on; not used where each replica owns a port.
         lifetime: mean life of its workloads, microseconds; 0 for endpoints that never change.
         pool: number of the pool of its addresses.
@@ -82,6 +91,7 @@ class Catalogue:
     replicas: Ints
     first_slot: Ints
     slot_service: Ints
+    region: Ints
     port: Ints
     lifetime: Ints
     pool: Ints
@@ -113,6 +123,11 @@ def make_catalogue(scenario: Scenario, rng: np.random.Generator) -> Catalogue:
             "scenario: unlabelled must be at most 254, external_services at most 512, load_balancers at most 10000; "
             f"found {scenario.unlabelled}, {scenario.external_services} and {scenario.load_balancers}"
         )
+    if scenario.regions > min(LARGEST_REGIONS, scenario.hosts):
+        raise ConfigError(
+            f"scenario: regions must be at most {LARGEST_REGIONS} and as many as the hosts, found {scenario.regions} "
+            f"and {scenario.hosts}"
+        )
     count = scenario.services
     popularity: Floats = (1.0 / np.arange(1, count + 1) ** scenario.popularity).astype(np.float64)
     popularity[1:] = rng.permutation(popularity[1:])
@@ -135,8 +150,10 @@ def make_catalogue(scenario: Scenario, rng: np.random.Generator) -> Catalogue:
         [0, scenario.load_balancer_lifetime, scenario.job_lifetime],
         scenario.lifetime,
     ).astype(np.int64)
-    pool, pools = _pools(kinds, all_replicas, scenario, rng)
+    region = np.where(kinds <= Kind.LOAD_BALANCER, np.arange(len(kinds)) % scenario.regions, -1)
+    pool, pools = _pools(kinds, all_replicas, region, scenario, rng)
     client, server, weight = _edges(kinds, popularity, scenario, rng)
+    weight = _with_crossing(weight, region[client], region[server], scenario)
     first_label = count + balancers
     return Catalogue(
         names=_names(scenario),
@@ -145,6 +162,7 @@ def make_catalogue(scenario: Scenario, rng: np.random.Generator) -> Catalogue:
         replicas=all_replicas,
         first_slot=np.cumsum(all_replicas) - all_replicas,
         slot_service=np.repeat(np.arange(len(kinds)), all_replicas),
+        region=region,
         port=rng.choice(np.array(_PORTS), size=len(kinds)),
         lifetime=lifetime,
         pool=pool,
@@ -183,15 +201,19 @@ def _fleet_kinds(scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Bo
     return kind, is_job
 
 
+def region_prefixes(region: int) -> list[tuple[int, int]]:
+    """First address and length of each prefix of a region, by its number."""
+    return [(first + (region << bits), length) for first, bits, length in _REGIONAL]
+
+
 def _pools(
-    kind: Ints, replicas: Ints, scenario: Scenario, rng: np.random.Generator
+    kind: Ints, replicas: Ints, region: Ints, scenario: Scenario, rng: np.random.Generator
 ) -> tuple[Ints, tuple[PoolPlan, ...]]:
     """Pool of each service, and the pools.
 
-    Workloads share one of IPv4 and one of IPv6, load balancers one but for those among the workloads. Every other
-    service that owns ports has a fixed port on each node, the rest get any port of a node; the same port of the other
-    protocol may be another service's.
-    Endpoints outside have a pool for each service.
+    Workloads of a region share one of IPv4 and one of IPv6, load balancers one but for those among the workloads. Every
+    other service that owns ports has a fixed port on each node, the rest get any port of a node; the same port of the
+    other protocol may be another service's. Endpoints outside have a pool for each service.
     """
     ipv6 = (kind == Kind.WORKLOAD) & (rng.random(len(kind)) < scenario.ipv6_share)
     fixed = np.flatnonzero(kind == Kind.PORT_OWNER)[::2]
@@ -199,31 +221,55 @@ def _pools(
         [ipv6, kind == Kind.WORKLOAD, kind == Kind.PORT_OWNER, kind == Kind.LOAD_BALANCER], [1, 0, 2, 3], -1
     ).astype(np.int64)
     pool[fixed] = -1
-    balancers = np.flatnonzero(pool == 3)
-    pool[balancers[: round(len(balancers) * scenario.balancers_among_workloads)]] = 0
-    fresh = [math.ceil(replicas[pool == i].sum() * (1 + scenario.spare_addresses)) for i in range(4)]
-    sockets = max(2, math.ceil(fresh[2] / scenario.hosts))
-    plans = [
-        PoolPlan(0, _POD_ADDRESSES, fresh[0], grows=True),
-        PoolPlan(1, IPV6 + 1, fresh[1], grows=True),
-        PoolPlan(
-            2, _NODE_ADDRESSES, sockets * scenario.hosts, grows=False, sockets=sockets, first_socket=_ANY_OWNED_SOCKET
-        ),
-        PoolPlan(3, _BALANCER_ADDRESSES, fresh[3], grows=True),
-    ]
+    among = np.flatnonzero(pool == 3)
+    pool[among[: round(len(among) * scenario.balancers_among_workloads)]] = 0
+    pool = np.where(pool >= 0, pool + 4 * region, -1)
+    plans: list[PoolPlan] = []
+    for number in range(scenario.regions):
+        fresh = [math.ceil(replicas[pool == 4 * number + i].sum() * (1 + scenario.spare_addresses)) for i in range(4)]
+        hosts = hosts_of(scenario, number)
+        sockets = max(2, math.ceil(fresh[2] / hosts))
+        pods, nodes, balancers, ipv6_addresses = (number << bits for _, bits, _ in _REGIONAL)
+        plans += [
+            PoolPlan(4 * number, _POD_ADDRESSES + pods, fresh[0], grows=True, region=number),
+            PoolPlan(4 * number + 1, IPV6 + 1 + ipv6_addresses, fresh[1], grows=True, region=number),
+            PoolPlan(
+                4 * number + 2, _NODE_ADDRESSES + nodes, sockets * hosts, grows=False, region=number, sockets=sockets,
+                first_socket=_ANY_OWNED_SOCKET,
+            ),
+            PoolPlan(4 * number + 3, _BALANCER_ADDRESSES + balancers, fresh[3], grows=True, region=number),
+        ]  # fmt: skip
     prefixes = 0
     for service in np.flatnonzero(pool < 0).tolist():
         number, count = len(plans), int(replicas[service])
         pool[service] = number
         if kind[service] == Kind.PORT_OWNER:
             socket = _FIXED_OWNED_SOCKET + number
-            plans.append(PoolPlan(number, _NODE_ADDRESSES, scenario.hosts, grows=False, first_socket=socket))
+            home = int(region[service])
+            nodes = _NODE_ADDRESSES + (home << _REGIONAL[1][1])
+            hosts = hosts_of(scenario, home)
+            plans.append(PoolPlan(number, nodes, hosts, grows=False, region=home, first_socket=socket))
         elif kind[service] == Kind.LABELLED:
             plans.append(PoolPlan(number, _LABELLED_ADDRESSES + 256 * prefixes + 1, count, grows=False))
             prefixes += 1
         else:
             plans.append(PoolPlan(number, _UNLABELLED_ADDRESSES, count, grows=False))
     return pool, tuple(plans)
+
+
+def hosts_of(scenario: Scenario, region: int) -> int:
+    """How many hosts a region has: they belong to the regions in turn."""
+    return len(range(region, scenario.hosts, scenario.regions))
+
+
+def _with_crossing(weight: Floats, client: Ints, server: Ints, scenario: Scenario) -> Floats:
+    """The weights of edges between these regions such that those between two have their share."""
+    crossing = (client >= 0) & (server >= 0) & (client != server)
+    if not crossing.any() or crossing.all():
+        return weight
+    share = weight[crossing].sum()
+    factor = np.where(crossing, scenario.crossing_share / share, (1 - scenario.crossing_share) / (1 - share))
+    return np.asarray(weight * factor)
 
 
 def _edges(kind: Ints, popularity: Floats, scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Ints, Floats]:

@@ -96,7 +96,12 @@ def make_fleet(scenario: Scenario, rng: np.random.Generator) -> Fleet:
         catalogue, slot, start, end, workload, mover, scenario=scenario, rng=rng
     )
     host_of_workload = rng.integers(0, scenario.hosts, size=int(workload.max(initial=0)) + 1)
-    host = np.where(kind == Kind.PORT_OWNER, key_host[key], host_of_workload[workload])
+    # The host in the same place of the workload's own region.
+    home = catalogue.region[catalogue.slot_service[slot]]
+    host = host_of_workload[workload]
+    host = np.where(home >= 0, host - host % scenario.regions + home, host)
+    host = np.where(host >= scenario.hosts, host - scenario.regions, host)
+    host = np.where(kind == Kind.PORT_OWNER, key_host[key], host)
     placed = (key >= 0) & (start < end)
     order = np.flatnonzero(placed)[np.lexsort((start[placed], slot[placed]))]
     tenures = Tenures(slot, workload, generation, key, host, start, end).rows(order)
@@ -183,5 +188,6 @@ def _place(
         port, udp = np.divmod(pool.first_socket + numbers % pool.sockets, 2)
         socket = socket_numbers(np.where(udp, UDP, TCP), port).astype(np.int64)
         sockets.append(socket if single else np.full(len(numbers), ANY_SOCKET))
-        hosts.append(numbers // pool.sockets if single else np.full(len(numbers), -1))
+        nodes = numbers // pool.sockets * scenario.regions + pool.region
+        hosts.append(nodes if single else np.full(len(numbers), -1))
     return key, start, np.concatenate(addresses), np.concatenate(sockets), np.concatenate(hosts)

@@ -13,7 +13,7 @@ BEGIN = 1_772_409_600_000_000
 #: Parameters that something is divided by, or that would leave nothing to simulate.
 _NEVER_ZERO = (
     "services", "replicas", "hosts", "duration", "lifetime", "job_lifetime", "redeploy_every", "load_balancer_lifetime",
-    "heartbeat_period", "connection_median", "window", "long_window",
+    "heartbeat_period", "connection_median", "window", "long_window", "regions",
 )  # fmt: skip
 
 
@@ -98,6 +98,9 @@ class Scenario:
         event_lag: median time that the streams of events are behind on top of it. Each address belongs to one of 16
             streams; a stream's lag is constant, so that it delivers in order but for `event_delay`.
         event_loss: share of events lost.
+        regions: regions, at most 16; the services, the load balancers and the hosts belong to them in turn, and each
+            region has addresses of its own. `regions.csv` says which.
+        crossing_share: share of connections between two regions, those near a boundary aside; with one region none.
     """
 
     begin: int = BEGIN
@@ -161,6 +164,8 @@ class Scenario:
     event_delay_sigma: float = 1.5
     event_lag: int = _duration(0)
     event_loss: float = _share(0.005)
+    regions: int = 1
+    crossing_share: float = _share(0.01)
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -74,6 +74,10 @@ class Simulation:
         """Labelled prefixes (`schemas/label.avsc`)."""
         return tables.label_table(self.fleet)
 
+    def region_rows(self) -> list[tuple[str, str]]:
+        """Prefix and region, for each prefix of each region."""
+        return tables.region_rows(self.fleet.catalogue)
+
 
 def simulate(scenario: Scenario, *, seed: int) -> Simulation:
     """The simulation of a scenario: the same for the same scenario, seed and version of numpy.

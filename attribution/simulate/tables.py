@@ -10,7 +10,7 @@ import pyarrow as pa
 from attribution.config import SECOND
 from attribution.core.sockets import columns_of
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, TIMESTAMP, arrow_schema
-from attribution.simulate.catalogue import DNS_TTL, IPV6, IPV6_PREFIX
+from attribution.simulate.catalogue import DNS_TTL, IPV6, IPV6_PREFIX, Catalogue, region_prefixes
 from attribution.simulate.evidence import Events, Heartbeats, Names
 from attribution.simulate.fleet import Fleet
 from attribution.simulate.kinds import KIND_TEXTS, Bools, Ints, Kind
@@ -92,6 +92,13 @@ class Texts:
         """Service of each tenure; null where nothing names it."""
         return self._services.take(pa.array(self.fleet.catalogue.slot_service[self.fleet.tenures.slot[tenure]]))
 
+    def region(self, tenure: Ints) -> Any:
+        """Name of each tenure's region; null outside the fleet, and where there is one region only."""
+        catalogue = self.fleet.catalogue
+        names = region_names(catalogue)
+        number = catalogue.region[catalogue.slot_service[self.fleet.tenures.slot[tenure]]]
+        return pa.array(names, pa.string()).take(pa.array(number, mask=(number < 0) | (len(names) == 1)))
+
     def host(self, host: Ints) -> Any:
         """Name of each observer."""
         return self._hosts.take(pa.array(host))
@@ -144,7 +151,7 @@ def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
         "local_workload": _masked(known, texts.workload(flows.local)),
         "local_service": _masked(known, texts.service(flows.local)),
         "hostname": pa.nulls(rows, pa.string()),
-        "region": pa.nulls(rows, pa.string()),
+        "region": texts.region(flows.local),
         "basis": pa.array(["connection", "window"]).take(pa.array(flows.window)),
     }
     return pa.RecordBatch.from_pydict(columns, schema=arrow_schema(FLOW))
@@ -213,6 +220,20 @@ def name_table(texts: Texts, names: Names, flows: Flows) -> Any:
         "ttl": _constant(DNS_TTL / SECOND, pa.float64(), len(names)),
     }
     return pa.Table.from_pydict(columns, schema=arrow_schema(NAME_BINDING))
+
+
+def region_names(catalogue: Catalogue) -> list[str]:
+    """What the regions of a fleet are called."""
+    return [f"region-{number + 1}" for number in range(int(catalogue.region.max(initial=0)) + 1)]
+
+
+def region_rows(catalogue: Catalogue) -> list[tuple[str, str]]:
+    """Each prefix of a region, and the region."""
+    return [
+        (f"{address_text(first)}/{length}", name)
+        for number, name in enumerate(region_names(catalogue))
+        for first, length in region_prefixes(number)
+    ]
 
 
 def label_table(fleet: Fleet) -> Any:

@@ -27,6 +27,7 @@ FLOW_FILES: dict[FlowFormat, str] = {"parquet": "flows.parquet", "jsonl": "flows
 SCENARIO_FILE = "scenario.json"
 TRUTH_FILE = "truth.parquet"
 EVENTS_FILE = "workload_events.parquet"
+REGIONS_FILE = "regions.csv"
 
 #: Fields of the VPC flow log (version 5, custom format) in the order of its header.
 _VPC_FIELDS = (
@@ -88,6 +89,10 @@ def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) 
         (EVENTS_FILE, simulation.event_table()),
     ):
         rows[name] = _parquet(folder / name, table.schema, table.to_batches())
+    if simulation.scenario.regions > 1:
+        lines = ["prefix,region", *(f"{prefix},{region}" for prefix, region in simulation.region_rows())]
+        (folder / REGIONS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        rows[REGIONS_FILE] = len(lines) - 1
     document = {
         "written_by": __version__,
         "seed": simulation.seed,

@@ -1,4 +1,4 @@
-"""What `publish` and `lake` count: the closed list of names, and the Prometheus endpoint that shows them."""
+"""What `publish`, `lake` and `forward` count: the closed list of names, and the Prometheus endpoint that shows them."""
 
 import threading
 from collections.abc import Iterator
@@ -97,6 +97,21 @@ METRICS: dict[str, Metric] = {
         "Messages that the topic had deleted before they were read.",
         ("topic",),
         "Any: the topic keeps messages for too short a time.",
+    ),
+    "attribution_forwarded_messages_total": Metric(
+        "counter", "Messages that the peer's broker has acknowledged; after a crash some are two.", ("peer",)
+    ),
+    "attribution_forward_waiting_messages": Metric(
+        "gauge",
+        "Messages that were read and not acknowledged yet.",
+        ("peer",),
+        "It stays high: the peer's broker cannot be reached, or is slow.",
+    ),
+    "attribution_forward_lag_messages": Metric(
+        "gauge",
+        "Messages between the last one read and the end of the topic.",
+        ("peer",),
+        "It keeps rising: as above, or no forwarder runs.",
     ),
 }
 

@@ -1,0 +1,66 @@
+"""`attribution forward`: what the job of one region says to another, to that one's broker."""
+
+import signal
+from pathlib import Path
+from threading import Event
+
+import click
+
+from attribution.cli.kafka import kafka_options, metrics_option
+from attribution.sources.region_file import check_region
+from attribution.streaming.broker import Broker
+from attribution.streaming.forward import Forwarder, Way
+from attribution.streaming.kafka_settings import KafkaSettings
+from attribution.streaming.metrics import Metrics
+
+
+@click.command(name="forward")
+@kafka_options
+@click.option("--region", required=True, help="The region at home.")
+@click.option("--peer", required=True, metavar="REGION", help="The region that it goes to.")
+@click.option("--peer-bootstrap-servers", metavar="HOST:PORT", help="The peer's brokers; several with commas.")
+@click.option(
+    "--peer-kafka-config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="As --kafka-config, for the peer's brokers; no variables win over it.",
+)
+@click.option("--peer-topic-prefix", default="", metavar="TEXT", help="What the names of the peer's topics begin with.")
+@metrics_option
+def command(
+    *,
+    broker: Broker,
+    prefix: str,
+    region: str,
+    peer: str,
+    peer_bootstrap_servers: str | None,
+    peer_kafka_config: Path | None,
+    peer_topic_prefix: str,
+    metrics: Metrics,
+) -> None:
+    r"""Forward what this region's job says to another region, until it is stopped.
+
+    Questions about flows to that region, and answers to its own questions, go from the topic to-PEER at home to the
+    topic from-REGION at the peer. Each region needs one for every other region; several of one way share the work.
+
+    Nothing is lost: while the peer, or the way to it, is down, messages wait in the topic at home.
+
+    \b
+    Examples:
+      attribution forward --bootstrap-servers east:9092 --region east --peer west --peer-bootstrap-servers west:9092
+      attribution forward --kafka-config east.toml --region east --peer west --peer-kafka-config west.toml
+
+    \b
+    Exit status: 0 it was stopped, 1 a broker refuses a message for ever, 2 the command was wrong.
+    """
+    for name in (region, peer):
+        if not check_region(name):
+            raise click.UsageError(f"no region can be called {name!r}: letters, digits, dot, _ and -, 40 of them")
+    settings = KafkaSettings.load(peer_kafka_config, environment={}, bootstrap_servers=peer_bootstrap_servers)
+    away = Broker(settings, client_id=f"attribution-forward-{region}")
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    way = Way(region=region, peer=peer, prefix=prefix, peer_prefix=peer_topic_prefix)
+    forwarder = Forwarder(broker, away, way=way, metrics=metrics, say=lambda text: click.echo(text, err=True))
+    forwarder.run(stopped.is_set)
+    click.echo(f"{metrics.total('attribution_forwarded_messages_total'):,.0f} messages forwarded to {peer}")
