@@ -134,6 +134,7 @@ class Forwarder:
                     self._turn()
                 self._producer.flush(_LAST_S)
                 self._commit(asynchronous=False)
+                self._look()
         finally:
             self._consumer.close()
             self._producer.purge()

@@ -1,7 +1,10 @@
 """The job on a real cluster, with topics of its own: send, finish, and read what came out."""
 
+import contextlib
 import itertools
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from attribution.cluster.processes import wait_until
 from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE
 from attribution.streaming import wire
-from attribution.streaming.topics import INPUT_TOPICS, TOPICS, topic_of
+from attribution.streaming.topics import INPUT_TOPICS, TOPICS, from_region, to_region, topic_of
 
 SCRIPT = Path(__file__).parents[2] / "jobs" / "attribute_flows.py"
 PATIENCE_S = 180
@@ -22,7 +25,7 @@ _PREFIXES = itertools.count()
 class LiveJob:
     """A job and its topics, whose names no other job has."""
 
-    def __init__(self, broker, cluster, folder, *, stream=None, attribution=None, labels=None, partitions=2):
+    def __init__(self, broker, cluster, folder, *, stream=None, attribution=None, labels=None, partitions=2, peers=()):
         self.cluster, self.partitions = cluster, partitions
         self.prefix = f"{folder.name}-{next(_PREFIXES)}."
         self.config = folder / "job.toml"
@@ -36,7 +39,9 @@ class LiveJob:
         self._client = {"bootstrap.servers": broker.bootstrap, "log_level": 0}
         admin = AdminClient(self._client)
         config = {"retention.ms": "-1"}
-        topics = [NewTopic(topic_of(kind, prefix=self.prefix), partitions, 1, config=config) for kind in TOPICS]
+        names = [topic_of(kind, prefix=self.prefix) for kind in TOPICS]
+        names += [name(peer, prefix=self.prefix) for peer in peers for name in (to_region, from_region)]
+        topics = [NewTopic(name, partitions, 1, config=config) for name in names]
         for made in admin.create_topics(topics).values():
             made.result()
         # One request at a time, as `publish` does it: with more, the first messages to a new topic can be lost.
@@ -118,6 +123,18 @@ class LiveJob:
         return self.received(OWNERSHIP_RANGE, rows)
 
 
+@contextlib.contextmanager
+def attribution(*arguments):
+    """A command of ours, running; ended with the block at the latest."""
+    call = [sys.executable, "-m", "attribution", *map(str, arguments)]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def wait_for_checkpoint(cluster, job):
     """Wait for a checkpoint that begins after this: the job works."""
 
@@ -127,6 +144,11 @@ def wait_for_checkpoint(cluster, job):
 
     wanted = newest() + 2
     wait_until(lambda: newest() >= wanted, "the job to go on", timeout_s=PATIENCE_S)
+
+
+def count(cluster, job, name):
+    """A metric of the job, added up over its operators."""
+    return sum(cluster.metrics(job.job_id, named=f".{name}").values())
 
 
 def _toml(table, values):

@@ -4,7 +4,7 @@ from fake_runtime import Runtime, opened
 from pyflink.common.time import Instant
 from pyflink.datastream import TimeDomain
 
-from attribution.core.columns import NEVER_AFTER
+from attribution.config import MINUTE
 from attribution.flink.ask import TO_BORDER, Ask, to_peer
 from attribution.flink.attribute import RANGES, Attribute
 from attribution.flink.border import Border
@@ -54,11 +54,12 @@ class RegionJob:
         row = value, topic, 0, 0, Instant.of_epoch_milli(reported_ms)
         self._route(self.operators[name].process_element(row, None))
 
-    def advance(self, watermark=NEVER_AFTER):
+    def advance(self, watermark):
         for name in ("local", "remote"):
             runtime = self.runtimes[name]
             runtime.watermark = watermark // 1000
-            runtime.now += 1000
+            # Longer than any pause between rounds.
+            runtime.now += MINUTE // 1000
             self._route(runtime.fire(self.operators[name], runtime.now, TimeDomain.EVENT_TIME))
 
     def wait(self, milliseconds):

@@ -1,12 +1,9 @@
 """Faults of everything around the job, on a real cluster: each flow comes out once, and none is named wrong."""
 
-import contextlib
 import json
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
@@ -14,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from history import found, send
-from live_job import PATIENCE_S, LiveJob, wait_for_checkpoint
+from live_job import PATIENCE_S, LiveJob, attribution, wait_for_checkpoint
 
 from attribution.cluster.processes import wait_until
 from attribution.core.distinct import plain
@@ -134,18 +131,6 @@ def test_stalled_heartbeats_and_a_clock_that_jumps_delay_flows_and_name_nothing_
     job.say_time(fleet.latest_ms + 2 * HOUR_MS)
     came(5)
     job.stop()
-
-
-@contextlib.contextmanager
-def attribution(*arguments):
-    """A command of ours, running; ended with the block at the latest."""
-    call = [sys.executable, "-m", "attribution", *map(str, arguments)]
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def ended(process):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from golden_cases import CASES
 from history import History, end_of, found, send
-from live_job import SCRIPT, LiveJob, wait_for_checkpoint
+from live_job import SCRIPT, LiveJob, count, wait_for_checkpoint
 from records import batch
 
 from attribution.cluster.processes import wait_until
@@ -111,11 +111,6 @@ def test_a_crash_after_the_last_message_delays_what_is_due_and_holds_back_nothin
     assert found(job.attributed(len(fleet.expected))) == fleet.expected
     assert sum(table.num_rows for table in job.ranges(1))
     job.stop()
-
-
-def count(cluster, job, name):
-    """A metric of the job, added up over its operators."""
-    return sum(cluster.metrics(job.job_id, named=f".{name}").values())
 
 
 def test_rows_that_are_none_become_dead_letters_and_the_rest_goes_on(broker, cluster, tmp_path, goldens):

@@ -1,9 +1,12 @@
 """Jobs of several regions, without Flink: a flow between two is asked about, answered, and counted once."""
 
+import itertools
 import json
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from history import History, found
 from oracle import Assignment, Flow, Heartbeat, NameBinding
 from records import batch
 from region_jobs import RegionJob, forward
@@ -11,6 +14,9 @@ from region_jobs import RegionJob, forward
 from attribution.config import MINUTE, SECOND, Settings
 from attribution.flink.job_metrics import REGION_METRICS
 from attribution.schema import ANSWER, ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, QUESTION, arrow_schema
+from attribution.simulate.scenarios import scenario
+from attribution.simulate.simulation import simulate
+from attribution.sources.region_file import read_regions
 from attribution.streaming import wire
 
 T0 = 1_767_225_600 * SECOND
@@ -259,6 +265,39 @@ def test_the_regions_are_read_again_when_the_file_changes_and_stay_when_it_is_br
 def test_every_metric_of_regions_is_there(east):
     named = {name for runtime in east.runtimes.values() for name in runtime.metrics.values}
     assert set(REGION_METRICS) <= named
+
+
+def test_three_regions_give_the_answers_that_one_has_with_all_evidence(tmp_path):
+    parameters = ("connections=2000", "regions=3", "crossing_share=0.4", "capture_share=0.5", "window_share=0.3")
+    simulation = simulate(scenario("hostile", parameters), seed=3)
+    history = History.of(simulation, span="none")
+    path = tmp_path / "regions.csv"
+    path.write_text("\n".join(["prefix,region", *map(",".join, simulation.region_rows())]))
+    table = read_regions(path)
+    jobs = [RegionJob(name, path, Settings(), labels=history.labels) for name in table.names]
+    home = {ASSIGNMENT: "address", HEARTBEAT: "address", NAME_BINDING: "client_address", FLOW: "local_address"}
+    for kind, rows in history.tables.items():
+        for job in jobs:
+            mine = rows.filter(pa.array(table.within(rows.column(home[kind]), job.border.region))).combine_chunks()
+            for part in mine.to_batches(max_chunksize=500):
+                job.send(kind, part)
+    over = history.latest_ms * 1000 + 10 * MINUTE
+    for step in range(3):
+        for job in jobs:
+            job.advance(over + step * MINUTE)
+            job.crash()
+        for home, peer in itertools.permutations(jobs, 2):
+            forward(home, peer)
+    assert [letters(job) for job in jobs] == [[], [], []]
+    tables = [pa.ipc.open_stream(value).read_all() for job in jobs for value in job.written["flows"]]
+    assert found(tables) == history.expected
+    ends = [table.numbers(history.tables[FLOW].column(f"{side}_address")) for side in ("local", "remote")]
+    assert ((ends[0] != ends[1]) & (ends[1] >= 0)).sum() > len(history.expected) / 3
+    assert not any(job.runtimes["ask"].metrics.shown("flows_pending") for job in jobs)
+    for job in jobs:
+        numbers = {row["observer"] for row in flows_of(job)}
+        mine = history.tables[FLOW].filter(pc.equal(history.tables[FLOW].column("region"), job.border.region))
+        assert numbers == set(mine.column("observer").to_pylist())
 
 
 def test_a_log_that_is_mostly_done_is_written_anew(east, west, monkeypatch):
