@@ -70,6 +70,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
             "heartbeats_known": lambda: sum(kept.bucket.attributor.heartbeats for kept in self._buckets.values()),
             "watermark_lag_ms": lambda: self._lag_ms,
             "state_bytes": lambda: sum(kept.bucket.log_bytes for kept in self._buckets.values()),
+            "largest_bucket_bytes": lambda: max((kept.bucket.log_bytes for kept in self._buckets.values()), default=0),
             "release_latency_ms": lambda: self._latency_ms,
         }
         counters = ["flows_given_up", "late_heartbeats", *(["questions_answered"] if self._border else [])]

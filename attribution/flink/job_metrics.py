@@ -37,6 +37,12 @@ JOB_METRICS: dict[str, Metric] = {
     ),
     "heartbeats_known": Metric("gauge", "Heartbeats in memory, after merging.", worry="It rises without end."),
     "state_bytes": Metric("gauge", "Bytes of all logs in keyed state."),
+    "largest_bucket_bytes": Metric(
+        "gauge",
+        "Bytes of the longest log of one bucket.",
+        worry="100 MB and more: Flink hands a log to Python in one message after a restart, and one of 180 MB did not "
+        "come through. Use more `buckets`, with a new state.",
+    ),
     "release_latency_ms": Metric(
         "gauge",
         "From a flow's being due, or its coming too late for that, to its going out; the longest of the last round, "

@@ -71,8 +71,9 @@ def test_a_stage_counts_answers_by_method_and_reason_and_shows_what_it_holds():
     operator = attribute(runtime)
     for content in entries((HEARTBEAT, BEATS), (FLOW, [flow(0), flow(5 * MINUTE)])):
         list(operator.process_element((0, content), runtime))
-    names = ("flows_held", "heartbeats_known", "state_bytes", "watermark_lag_ms")
-    assert [runtime.metrics.shown(name) for name in names] == [2, 1, sum(map(len, runtime.log)), 3_000]
+    names = ("flows_held", "heartbeats_known", "state_bytes", "largest_bucket_bytes", "watermark_lag_ms")
+    size = sum(map(len, runtime.log))
+    assert [runtime.metrics.shown(name) for name in names] == [2, 1, size, size, 3_000]
     assert {documented(name) for name in runtime.metrics.values} == set(JOB_METRICS) - {"rows_in", "dead_letters"}
 
     due_ms = min(runtime.event_timers)
