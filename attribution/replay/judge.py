@@ -29,7 +29,7 @@ _FOLDERS = {ASSIGNMENT: "assignments", NAME_BINDING: "name_bindings", LABEL: "la
 #: Batches that wait for each worker while it is at work.
 _AHEAD = 1
 #: Share of the rows that may be in memory which a slab has; others are read while it is digested.
-_SLAB = 0.65
+_SLAB = 0.6
 #: Bytes of flows that wait while all evidence is digested, or a slab of it: then evidence has what memory there may be.
 _AHEAD_BYTES, _AHEAD_BYTES_OF_SLAB = 256 << 20, 64 << 20
 #: Ownership ranges that are made and written at a time.
