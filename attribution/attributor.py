@@ -21,11 +21,12 @@ from attribution.core.held import HeldFlows, by_age, unfolded
 from attribution.core.ownership import Ownership
 from attribution.core.resolve import Resolver, captured, of_fallback
 from attribution.errors import ConfigError
-from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema, completed
 
-#: Version of `Attributor.snapshot`. Evidence of a port in version 1 does not say of which protocol, so that nothing
-#: sound can be made of it; a reader of a later version must read 2 and all that follow.
-SNAPSHOT_VERSION = 2
+#: Version of `Attributor.snapshot`, and the first one that can be read. Evidence of a port in version 1 does not say of
+#: which protocol, so that nothing sound can be made of it; a reader of a later version must read 2 and all that follow.
+#: 3: ranges of ports, which a reader of 2 would take for their first port.
+SNAPSHOT_VERSION, _OLDEST_VERSION = 3, 2
 
 #: Which sides of a flow are attributed.
 Sides = Literal["both", "local", "remote"]
@@ -302,14 +303,14 @@ class Attributor:
         while source.tell() < len(snapshot):
             table = pa.ipc.open_stream(source).read_all()
             meta = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
-            if int(meta["version"]) != SNAPSHOT_VERSION:
+            if not _OLDEST_VERSION <= int(meta["version"]) <= SNAPSHOT_VERSION:
                 raise ConfigError(
-                    f"cannot restore a snapshot of version {meta['version']}: this version reads {SNAPSHOT_VERSION}; "
-                    "start without it and read the evidence again"
+                    f"cannot restore a snapshot of version {meta['version']}: this version reads {_OLDEST_VERSION} to "
+                    f"{SNAPSHOT_VERSION}; start without it and read the evidence again"
                 )
             made._watermark = int(meta["watermark"])
             made._forgotten = int(meta["forgotten"])
-            table = table.replace_schema_metadata(None)
+            table = completed(FLOW if meta["kind"] == _HELD else meta["kind"], table.replace_schema_metadata(None))
             if meta["kind"] == _HELD:
                 for batch in table.to_batches():
                     made._held.add(batch, arrived=arrived)

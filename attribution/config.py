@@ -14,10 +14,12 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
 _UNITS = {"us": 1, "ms": 1000, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
-#: Settings that are lists of prefixes; all others are durations.
-_PREFIXES = ("workload_prefixes", "shared_prefixes")
+#: Settings that are lists of prefixes, and one that is a range of ports; all others are durations.
+_PREFIXES = ("workload_prefixes", "shared_prefixes", "translated_prefixes")
+_PORTS = "ephemeral_ports"
 #: Tables of a settings file: of the rules, of the streaming job, of Kafka's clients. One file may hold all of them.
 TABLES = ("attribution", "stream", "kafka")
+_PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)\s*")
 
 
@@ -58,8 +60,12 @@ class Settings:
             answers; no shorter than `hold`.
         name_stretch: how long after its TTL a DNS answer may still be used by the client.
         workload_prefixes: addresses that are workloads even without a heartbeat; events and labels never name them.
-        shared_prefixes: addresses that several workloads hold by port (nodes with host-network pods, translated
-            addresses): there a flow is a heartbeat of its own port and protocol only.
+        shared_prefixes: addresses that several workloads hold by port (nodes with host-network pods): there a flow is
+            a heartbeat of its own port and protocol only.
+        translated_prefixes: addresses behind which a translator has many workloads: shared, workload space, never
+            answering as a whole, and every single port of them is one that connections are given.
+        ephemeral_ports: ports that are given out per connection, and so to another workload within moments, as
+            `first-last`; empty where there are none. Evidence of such a port is never joined over a gap.
     """
 
     clock_tolerance: int = SECOND
@@ -71,11 +77,13 @@ class Settings:
     name_stretch: int = MINUTE
     workload_prefixes: tuple[str, ...] = ()
     shared_prefixes: tuple[str, ...] = ()
+    translated_prefixes: tuple[str, ...] = ()
+    ephemeral_ports: str = "32768-65535"
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name not in _PREFIXES and (not isinstance(value, int) or value < 0):
+            if field.name not in (*_PREFIXES, _PORTS) and (not isinstance(value, int) or value < 0):
                 raise ConfigError(f"{field.name} must be a duration of zero or more, found {value!r}")
         if self.retention <= self.max_gap + 2 * self.clock_tolerance:
             raise ConfigError(
@@ -99,6 +107,17 @@ class Settings:
                     ipaddress.ip_network(prefix)
                 except ValueError as error:
                     raise ConfigError(f"{name}: {prefix!r} is no prefix: {error}") from None
+        _ports(self.ephemeral_ports)
+
+    @property
+    def ports_of_connections(self) -> range:
+        """The ports of `ephemeral_ports`."""
+        return _ports(self.ephemeral_ports)
+
+    @property
+    def prefixes_held_by_port(self) -> tuple[str, ...]:
+        """The prefixes of addresses that several workloads hold at once: shared and translated ones."""
+        return self.shared_prefixes + self.translated_prefixes
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON-ready values, durations in microseconds."""
@@ -117,7 +136,9 @@ class Settings:
             raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(known))}")
         made: dict[str, Any] = {}
         for name, value in values.items():
-            if name not in _PREFIXES:
+            if name == _PORTS:
+                made[name] = value
+            elif name not in _PREFIXES:
                 made[name] = parse_duration(value)
             elif isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
                 made[name] = tuple(value)
@@ -133,6 +154,20 @@ class Settings:
             ConfigError: the file cannot be read, is no TOML, or holds unknown or unfit settings.
         """
         return cls.from_dict(read_tables(path).get("attribution", {}), where=f"{path}, [attribution]")
+
+
+def _ports(text: Any) -> range:
+    """The ports of `first-last`; none where the text is empty.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if text == "":
+        return range(0)
+    match = _PORT_RANGE.fullmatch(text) if isinstance(text, str) else None
+    if match is None or not int(match[1]) <= int(match[2]) <= 65535:
+        raise ConfigError(f"{_PORTS} must be two ports like 32768-65535, or empty where there are none; found {text!r}")
+    return range(int(match[1]), int(match[2]) + 1)
 
 
 def read_tables(path: Path) -> dict[str, Any]:

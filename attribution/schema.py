@@ -93,6 +93,32 @@ def arrow_schema(name: str) -> Any:
     return record(name).arrow
 
 
+def completed(name: str, rows: Any) -> Any:
+    """A batch or table of records that a version before this one wrote, with nulls for the fields it did not know.
+
+    They stand where the record has them; columns that are none of its fields come last.
+
+    Raises:
+        KeyError: a field that may not be null is missing.
+    """
+    fields, known = record(name).fields, rows.schema.names
+    if set(record(name).names) <= set(known):
+        return rows
+    columns, schema = [], []
+    for field in fields:
+        if field.name in known or not field.nullable:
+            columns.append(rows.column(field.name))
+            schema.append(rows.schema.field(field.name))
+        else:
+            columns.append(pa.nulls(rows.num_rows, field.type))
+            schema.append(pa.field(field.name, field.type))
+    for field in rows.schema:
+        if field.name not in record(name).names:
+            columns.append(rows.column(field.name))
+            schema.append(field)
+    return type(rows).from_arrays(columns, schema=pa.schema(schema))
+
+
 def _folder() -> Any:
     """Where the Avro files are: in the installed package, or beside it in a checkout."""
     packaged = resources.files("attribution").joinpath("_schemas")

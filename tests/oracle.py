@@ -32,6 +32,8 @@ class Settings:
     name_stretch: int = MINUTE
     workload_prefixes: tuple[str, ...] = ()
     shared_prefixes: tuple[str, ...] = ()  # decides what heartbeats flows are, not what heartbeats say
+    translated_prefixes: tuple[str, ...] = ()
+    ephemeral_ports: str = "32768-65535"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Heartbeat:
     end: int
     observer: str | None = None
     protocol: int | None = TCP  # of the port; without one it means nothing
+    last_port: int | None = None  # None: the one port
 
 
 @dataclass(frozen=True)
@@ -217,9 +220,10 @@ def ranges(own: Iterable[Heartbeat], settings: Settings) -> list[Run]:
 
 @dataclass(frozen=True)
 class Key:
-    """The counting evidence of one key."""
+    """The counting evidence of one key; whether its socket is given out per connection."""
 
     heartbeats: tuple[Heartbeat, ...]
+    ephemeral: bool = False
 
     def workloads(self) -> set[str]:
         return {h.workload for h in self.heartbeats}
@@ -230,27 +234,54 @@ class Key:
     def of_others(self, workload: str) -> list[Heartbeat]:
         return [h for h in self.heartbeats if h.workload != workload]
 
+    def pieces(self, workload: str, settings: Settings) -> list[Run]:
+        if self.ephemeral:
+            return self.ranges(workload, settings)
+        return pieces(self.own(workload), self.of_others(workload), settings)
+
+    def ranges(self, workload: str, settings: Settings) -> list[Run]:
+        if self.ephemeral:
+            return joined(self.own(workload), lambda _start, _end: False)
+        return ranges(self.own(workload), settings)
+
+    def touching(self, a: int, b: int, settings: Settings) -> set[str]:
+        return {w for w in self.workloads() if any(r.touches(a, b) for r in self.ranges(w, settings))}
+
 
 def answer_of_key(key: Key, flow: Flow, settings: Settings) -> Side:
     """The first row of the table that holds; the key has counting evidence."""
     a, b = asked(flow, settings)
-    touching = {w for w in key.workloads() if any(r.touches(a, b) for r in ranges(key.own(w), settings))}
+    touching = key.touching(a, b, settings)
     if len(touching) >= 2:
         return unattributed("conflict")
     for workload in touching:
-        own, others = key.own(workload), key.of_others(workload)
-        own_ranges = ranges(own, settings)
+        others = key.of_others(workload)
+        own_ranges = key.ranges(workload, settings)
+        if key.ephemeral:
+            return answer_of_ephemeral(key, workload, own_ranges, flow, settings)
         if not any(touches(*hole, a, b) for r in own_ranges for hole in r.holes(others)):
             for r in own_ranges:
                 if r.covers(a, b):
-                    by_a_piece = any(p.covers(a, b) for p in pieces(own, others, settings))
+                    by_a_piece = any(p.covers(a, b) for p in key.pieces(workload, settings))
                     reason = "covered" if by_a_piece else "bridged"
                     return named(key, workload, a, b, reason, flow, settings)
-    if flow.basis == "connection":
+    if flow.basis == "connection" and not key.ephemeral:
         workload_within = within(key, flow, settings)
         if workload_within is not None:
             first = min(h.start for h in key.own(workload_within))
             return named(key, workload_within, first, first, "within", flow, settings)
+    return unattributed("gap")
+
+
+def answer_of_ephemeral(key: Key, workload: str, own: list[Run], flow: Flow, settings: Settings) -> Side:
+    """One workload touches: it is named where it was seen all the time, or surely inside the connection."""
+    a, b = asked(flow, settings)
+    for run in own:
+        inside = flow.basis == "connection" and run.start <= flow.end - settings.clock_tolerance
+        if run.covers(a, b) or (inside and run.covers(b, b)):
+            service = service_of(h for h in run.heartbeats if touches(h.start, h.end, a, b))
+            reason = "covered" if run.covers(a, b) else "within"
+            return Side(workload, service, "heartbeat", reason, distance(key, workload, flow, settings))
     return unattributed("gap")
 
 
@@ -263,10 +294,9 @@ def within(key: Key, flow: Flow, settings: Settings) -> str | None:
     if len(seen) != 1:
         return None
     (workload,) = seen
-    own = key.own(workload)
     if any(h.start <= begun for h in key.heartbeats):
         return None
-    if not any(p.start <= over and p.end >= sure for p in pieces(own, key.of_others(workload), settings)):
+    if not any(p.start <= over and p.end >= sure for p in key.pieces(workload, settings)):
         return None
     return workload
 
@@ -286,8 +316,7 @@ def service_of(heartbeats: Iterable[Heartbeat]) -> str | None:
 def distance(key: Key, workload: str, flow: Flow, settings: Settings) -> int:
     """Time between the flow's start and the nearest piece of the workload on the key; 0 where a piece covers it."""
     s = flow.start
-    all_pieces = pieces(key.own(workload), key.of_others(workload), settings)
-    return min(max(p.start - s, s - p.end, 0) for p in all_pieces)
+    return min(max(p.start - s, s - p.end, 0) for p in key.pieces(workload, settings))
 
 
 # Which key ------------------------------------------------------------------------------------------------------------
@@ -296,6 +325,24 @@ def distance(key: Key, workload: str, flow: Flow, settings: Settings) -> int:
 def socket_of(protocol: int | None, port: int | None) -> tuple[int, int] | None:
     """A port is one of its protocol: TCP 53 and UDP 53 are two. None: the whole address, or not known which."""
     return (protocol, port) if protocol in PROTOCOLS_WITH_PORTS and port is not None else None
+
+
+def is_ephemeral(address: str, port: int, settings: Settings) -> bool:
+    """Whether a port is given out per connection, and so to another workload within moments."""
+    first, _, last = settings.ephemeral_ports.partition("-")
+    return is_translated(address, settings) or (bool(last) and int(first) <= port <= int(last))
+
+
+def is_translated(address: str, settings: Settings) -> bool:
+    return any(contains(prefix, address) for prefix in settings.translated_prefixes)
+
+
+def in_range(heartbeat: Heartbeat, socket: tuple[int, int]) -> bool:
+    """Whether it is about a range of ports that contains the socket's."""
+    protocol, port = socket
+    if heartbeat.last_port is None or heartbeat.port is None:
+        return False
+    return heartbeat.protocol == protocol and heartbeat.port <= port <= heartbeat.last_port
 
 
 def side(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
@@ -314,21 +361,41 @@ def side(evidence: Evidence, flow: Flow, address: str, port: int | None, setting
 
 def side_by_heartbeats(counting: list[Heartbeat], flow: Flow, port: int | None, settings: Settings) -> Side | None:
     socket = socket_of(flow.protocol, port)
-    of_socket = tuple(h for h in counting if socket is not None and socket_of(h.protocol, h.port) == socket)
-    if of_socket:
-        return answer_of_key(Key(of_socket), flow, settings)
-    if any(h.port is not None for h in counting):
+    if socket is not None:
+        exact = tuple(h for h in counting if h.last_port is None and socket_of(h.protocol, h.port) == socket)
+        ranged = tuple(h for h in counting if in_range(h, socket))
+        if exact or ranged:
+            ephemeral = is_ephemeral(address, socket[1], settings)
+            return answer_of_socket(Key(exact, ephemeral), Key(ranged), flow, settings)
+    if any(h.port is not None for h in counting) or (counting and is_translated(address, settings)):
         return unattributed("shared")
     if counting:
         return answer_of_key(Key(tuple(counting)), flow, settings)
     return None
 
 
+def answer_of_socket(exact: Key, ranged: Key, flow: Flow, settings: Settings) -> Side:
+    """What is known of the port itself, and of the ranges of ports that contain it."""
+    if not ranged.heartbeats:
+        return answer_of_key(exact, flow, settings)
+    if not exact.heartbeats:
+        return answer_of_key(ranged, flow, settings)
+    a, b = asked(flow, settings)
+    for key, other in ((exact, ranged), (ranged, exact)):
+        answer = answer_of_key(key, flow, settings)
+        around = settings.max_gap if answer.reason == "bridged" else 0
+        alone = other.touching(a - around, b + around, settings) <= {answer.workload}
+        if answer.workload is not None and alone and (answer.reason != "within" or key.ephemeral):
+            return answer
+    touching = exact.touching(a, b, settings) | ranged.touching(a, b, settings)
+    return unattributed("conflict" if len(touching) >= 2 else "gap")
+
+
 # Endpoints that are no workload ---------------------------------------------------------------------------------------
 
 
 def fallback(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
-    if any(contains(prefix, address) for prefix in settings.workload_prefixes):
+    if any(contains(prefix, address) for prefix in settings.workload_prefixes + settings.translated_prefixes):
         return unattributed("silent")
     a, b = asked(flow, settings)
     assigned = assignment_answer(evidence.assignments, address, socket_of(flow.protocol, port), a, b)
@@ -426,20 +493,27 @@ class OwnershipRange:
     end: int
     longest_gap: int
     holes: tuple[tuple[int, int], ...]
+    last_port: int | None = None
 
 
 def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set[OwnershipRange]:
     """All ranges of all keys, when all heartbeats count."""
-    everything = set(heartbeats)
+    keys: dict[tuple[str, int | None, int | None, int | None], list[Heartbeat]] = {}
+    for h in set(heartbeats):
+        protocol, port = socket_of(h.protocol, h.port) or (None, None)
+        keys.setdefault((h.address, protocol, port, h.last_port), []).append(h)
     found = set()
-    for address, socket, workload in {(h.address, socket_of(h.protocol, h.port), h.workload) for h in everything}:
-        of_key = [h for h in everything if (h.address, socket_of(h.protocol, h.port)) == (address, socket)]
-        own = [h for h in of_key if h.workload == workload]
-        others = [h for h in of_key if h.workload != workload]
-        protocol, port = socket or (None, None)
-        for r in ranges(own, settings):
-            longest = max((end - start for start, end in r.gaps), default=0)
-            holes = tuple(r.holes(others))
-            service = service_of(r.heartbeats)
-            found.add(OwnershipRange(address, port, protocol, workload, service, r.start, r.end, longest, holes))
+    for (address, protocol, port, last_port), of_key in keys.items():
+        single = port is not None and last_port is None
+        key = Key(tuple(of_key), single and is_ephemeral(address, port, settings))
+        for workload in key.workloads():
+            for r in key.ranges(workload, settings):
+                longest = max((end - start for start, end in r.gaps), default=0)
+                holes = tuple(r.holes(key.of_others(workload)))
+                service = service_of(r.heartbeats)
+                found.add(
+                    OwnershipRange(
+                        address, port, protocol, workload, service, r.start, r.end, longest, holes, last_port
+                    )
+                )
     return found

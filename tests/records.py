@@ -7,7 +7,7 @@ import pyarrow as pa
 from oracle import Assignment, Attributed, Flow, Heartbeat, Label, NameBinding, OwnershipRange, Settings, Side
 
 from attribution import config, schema
-from attribution.core.sockets import Socket
+from attribution.core.sockets import Socket, held_by
 
 KINDS = {
     schema.FLOW: Flow,
@@ -38,11 +38,16 @@ def socket_of(record, port):
     return Socket.of(record.protocol, port)
 
 
+def held(heartbeat):
+    """What a heartbeat is about, as a timeline takes it."""
+    return held_by(heartbeat.protocol, heartbeat.port, heartbeat.last_port)
+
+
 def stored_range(address, one):
     """A range of a timeline as one of the oracle's."""
     fields_ = vars(one).copy()
-    protocol, port = fields_.pop("socket") or (None, None)
-    return OwnershipRange(address, port, protocol, **fields_)
+    protocol, port, last_port, *_ = *(fields_.pop("socket") or (None, None)), None
+    return OwnershipRange(address, port, protocol, **fields_, last_port=last_port)
 
 
 def package_settings(settings: Settings):

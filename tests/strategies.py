@@ -39,6 +39,8 @@ def rule_settings(draw):
         retention=max_gap + 2 * tol + retention_more,
         workload_memory=draw(st.sampled_from([1 << 50, max_gap, max_gap + retention_more // 2])),
         name_stretch=draw(st.sampled_from([0, 15])),
+        translated_prefixes=draw(st.sampled_from([(), (), (), ("192.0.2.1/32",), ("192.0.2.0/30",)])),
+        ephemeral_ports=draw(st.sampled_from(["32768-65535", "32768-65535", "443-443", ""])),
         workload_prefixes=draw(st.sampled_from([(), (), (), ("192.0.2.2/32",), ("198.51.0.0/16", "2001:db8::/64")])),
     )
 
@@ -63,13 +65,22 @@ def durations(settings):
     return st.sampled_from([0, 0, 0, 1, tol, 2 * tol, 2 * tol + 1, gap, gap + 1, 2 * gap, settings.retention, 1_000])
 
 
+def last_ports(port):
+    """Mostly none: a range of ports begins at the port, and ends beside, at and behind those that flows have."""
+    if port is None:
+        return st.none()
+    return st.sampled_from([None, None, *(last for last in (port, 442, 443, 65_534, 65_535) if last >= port)])
+
+
 @st.composite
 def heartbeats(draw, settings, times):
     start = draw(times)
+    port = draw(st.sampled_from(PORTS))
     return Heartbeat(
         # Two addresses get most of the evidence, the others leave room for the fallback.
         address=draw(st.sampled_from(ADDRESSES[:2] * 4 + ADDRESSES)),
-        port=draw(st.sampled_from(PORTS)),
+        port=port,
+        last_port=draw(last_ports(port)),
         workload=draw(st.sampled_from(WORKLOADS)),
         service=draw(st.sampled_from(SERVICES)),
         start=start,
@@ -154,9 +165,17 @@ def crowded_histories(draw):
     ports = draw(st.sampled_from([(None,), (None,), (443,), (443,), (None, 443), (80, 443)]))
     protocols = draw(st.sampled_from([(TCP,), (TCP,), (TCP, UDP)]))
     seen = draw(st.lists(heartbeats(settings, times), min_size=1, max_size=draw(st.sampled_from([2, 4, 14]))))
+    moved = [(h, draw(st.sampled_from(ports))) for h in seen]
+    with_ranges = draw(st.booleans())
     seen = [
-        replace(h, port=draw(st.sampled_from(ports)), protocol=draw(st.sampled_from(protocols)), **one_address)
-        for h in seen
+        replace(
+            h,
+            port=port,
+            protocol=draw(st.sampled_from(protocols)),
+            last_port=draw(last_ports(port)) if with_ranges else None,
+            **one_address,
+        )
+        for h, port in moved
     ]
     asked = draw(st.lists(flows(settings, times), min_size=1, max_size=6))
     asked = [
@@ -172,7 +191,25 @@ def crowded_histories(draw):
     return History(settings, Evidence(tuple(seen)), tuple(replace(f, observer=str(i)) for i, f in enumerate(asked)))
 
 
-any_history = st.one_of(histories(), crowded_histories())
+@st.composite
+def port_histories(draw):
+    """Many heartbeats of one port of one address, and of ranges of ports that hold it or lie beside it."""
+    settings = draw(rule_settings())
+    times = draw(clocks(settings, close=draw(st.booleans())))
+    spans = draw(st.sampled_from([((443, None), (0, 443)), ((443, None), (443, 443)), ((0, 443), (443, 65_535))]))
+    seen = draw(st.lists(heartbeats(settings, times), min_size=2, max_size=8))
+    held = [draw(st.sampled_from((*spans, *spans, *spans, (444, 445), (None, None)))) for _ in seen]
+    seen = [
+        replace(h, address=ADDRESSES[0], port=port, last_port=last, protocol=TCP)
+        for h, (port, last) in zip(seen, held, strict=True)
+    ]
+    asked = draw(st.lists(flows(settings, times), min_size=2, max_size=6))
+    to_port = {"remote_address": ADDRESSES[0], "remote_port": 443, "protocol": TCP, "local_workload": "client"}
+    asked = [replace(f, observer=str(i), **to_port) for i, f in enumerate(asked)]
+    return History(settings, Evidence(tuple(seen)), tuple(asked))
+
+
+any_history = st.one_of(histories(), crowded_histories(), port_histories())
 
 
 def probes(history, most=120):

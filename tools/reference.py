@@ -139,9 +139,10 @@ A lake's `lake.json` holds the settings that it was made with, durations in micr
 """
     rows, keys = [], []
     for field in fields(Settings):
-        default = format_duration(field.default) if isinstance(field.default, int) else ""
+        default = format_duration(field.default) if isinstance(field.default, int) else "".join(field.default)
         name = field.name.replace("_prefixes", "-prefix").replace("_", "-")
-        option = f"`--{name} DURATION`" if default else f"`--{name} CIDR`, repeatable"
+        kind = "DURATION" if isinstance(field.default, int) else "FIRST-LAST"
+        option = f"`--{name} {kind}`" if default else f"`--{name} CIDR`, repeatable"
         rows.append([f"`{field.name}`", default or "none", option, _sentence(documented[field.name])])
         keys.append(f'{field.name} = "{default}"' if default else f'{field.name} = ["10.0.0.0/8"]')
     yield _table(["setting", "default", "option", "meaning"], rows)

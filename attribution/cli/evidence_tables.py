@@ -6,6 +6,7 @@ from typing import Any
 from attribution.cli.output import Column, Section
 from attribution.query.evidence import AssignmentEvent
 from attribution.query.filters import port_name
+from attribution.query.path import PathStep
 from attribution.query.reading import Witness
 
 ASSIGNMENTS = (
@@ -30,6 +31,7 @@ _WITNESSES = (
     Column(name="longest_gap", kind="span", rank=4),
     Column(name="finding"),
 )
+_PATH = (Column(name="asked"), Column(name="result"), Column(name="meaning"))
 #: Others to show: who is further away says little about the answer.
 _OTHERS = 10
 
@@ -39,13 +41,21 @@ def assignment_rows(events: Sequence[AssignmentEvent]) -> list[dict[str, Any]]:
     return [vars(event) | {"port": port_name(event.port, event.protocol)} for event in events]
 
 
+def path_sections(path: Sequence[PathStep]) -> list[Section]:
+    """What was asked in turn, where it was more than the log."""
+    rows = [vars(step) for step in path]
+    return [Section(columns=_PATH, rows=rows, title="Path")] if len(rows) > 1 else []
+
+
 def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
     """Who decided, and who else held the address and why it was not they."""
     sections = []
     for role, title in (("decided", "Evidence"), ("other", "Others who held the address")):
         found = [witness for witness in witnesses if witness.role == role]
         shown = found if role == "decided" else found[:_OTHERS]
-        rows = [vars(one) | {"seen": _seen(one), "port": port_name(one.port, one.protocol)} for one in shown]
+        rows = [
+            vars(one) | {"seen": _seen(one), "port": port_name(one.port, one.protocol, one.last_port)} for one in shown
+        ]
         columns = [
             column for column in _WITNESSES if column.name != "port" or any(one.port is not None for one in shown)
         ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows, witness_sections
+from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows, path_sections, witness_sections
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import lake_argument, selection_options
 from attribution.core.reasons import REASONS
@@ -14,6 +14,7 @@ from attribution.query.explain_edge import EdgeExplanation, explain_edge
 from attribution.query.filters import Filters, port_name, protocol_name
 from attribution.query.flow_selector import flow_key, parse_flow, selector
 from attribution.query.measures import format_bytes, format_count, format_span
+from attribution.query.path import held_name
 from attribution.query.reading import Witness
 from attribution.query.warehouse import Warehouse
 
@@ -148,6 +149,9 @@ def _flow_head(found: FlowExplanation) -> str:
         f"Flow {flow_key(flow)}",
         f"{flow['start']:%Y-%m-%d %H:%M:%S.%f} to {flow['end']:%H:%M:%S.%f} UTC: " + ", ".join(filter(None, facts)),
     ]
+    if flow["wire_address"]:
+        port = port_name(flow["wire_port"], flow["protocol"])
+        lines.append(f"on the wire its local end is {flow['wire_address']}" + (f" port {port}" if port else ""))
     if any(logged):
         lines.append("logged " + " ".join(filter(None, logged)))
     if flow["remote_hostname"]:
@@ -168,7 +172,7 @@ def _side(side: SideExplanation) -> list[Section | str]:
     if side.verdict is not None:
         low, high = side.verdict.asked_from, side.verdict.asked_to
         lines.append(f"time asked about: {low:%H:%M:%S.%f} to {high:%H:%M:%S.%f}; {_key(side)}")
-    sections: list[Section | str] = ["\n".join(lines), *witness_sections(side.witnesses)]
+    sections: list[Section | str] = ["\n".join(lines), *path_sections(side.path), *witness_sections(side.witnesses)]
     if side.reason in _ANSWERED_WITHOUT_EVIDENCE:
         events, labels = side.evidence.assignments, side.evidence.labels
         tables = (
@@ -196,9 +200,7 @@ def _key(side: SideExplanation) -> str:
     if verdict is None or not (verdict.ownership.evidence or verdict.ownership.alternatives):
         return "no heartbeat of the address counts"
     key = verdict.ownership.socket
-    if key is not None:
-        return f"asked of the heartbeats of port {port_name(key.port, key.protocol)}"
-    return "asked of the heartbeats of the whole address"
+    return f"asked of the heartbeats of {held_name(key)}"
 
 
 def _write_edge(found: EdgeExplanation, output: Output) -> None:

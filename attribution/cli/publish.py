@@ -113,7 +113,7 @@ def command(
         name_bindings=name_bindings,
         format=input_format,
         flows_are_heartbeats=flow_heartbeats,
-        shared_prefixes=settings.shared_prefixes,
+        shared_prefixes=settings.prefixes_held_by_port,
     )
     with ExitStack() as left:
         kept = left.enter_context(RejectsFile(rejects)) if rejects else None

@@ -22,8 +22,11 @@ _DURATIONS = {
 }
 _PREFIXES = {
     "shared_prefixes": "Addresses that workloads share: there a flow is a heartbeat of its own port and protocol.",
+    "translated_prefixes": "Addresses behind which a translator has many workloads; every port of them is ephemeral.",
     "workload_prefixes": "Addresses that are workloads even without a heartbeat.",
 }
+
+_PORTS = "ephemeral_ports"
 
 
 def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,6 +35,8 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapped(*args: Any, config: Path | None, **kwargs: Any) -> Any:
         given = {name: value for name in (*_DURATIONS, *_PREFIXES) if (value := kwargs.pop(name))}
+        if (ports := kwargs.pop(_PORTS)) is not None:
+            given[_PORTS] = ports
         base = Settings.from_toml(config) if config else _DEFAULT
         settings = Settings.from_dict(base.to_dict() | given, where="options")
         return function(*args, settings=settings, **kwargs)
@@ -44,6 +49,9 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, text in _PREFIXES.items():
         option = "--" + name.replace("_prefixes", "-prefix")
         decorated = click.option(option, name, multiple=True, metavar="CIDR", help=f"{text} Repeatable.")(decorated)
+    text = "Ports that are given out per connection; '' for none."
+    shown = f"{text}  [default: {_DEFAULT.ephemeral_ports}]"
+    decorated = click.option("--ephemeral-ports", _PORTS, metavar="FIRST-LAST", help=shown)(decorated)
     return click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows, witness_sections
+from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows, path_sections, witness_sections
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import lake_argument
 from attribution.core.reasons import REASONS
 from attribution.query.filters import port_name
 from attribution.query.measures import format_count, format_span
+from attribution.query.path import path_of
 from attribution.query.whois import Whois, range_row, whois
 
 _RANGES = (
@@ -76,8 +77,8 @@ def command(
 def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]:
     parts: list[Section | str] = [_headline(found)]
     if found.verdict is not None:
-        parts += [_answer(found), *witness_sections(found.witnesses)]
-    shown = [row | {"hole_count": len(row["holes"]), "port": port_name(row["port"], row["protocol"])} for row in ranges]
+        parts += [_answer(found), *path_sections(path_of(found.verdict)), *witness_sections(found.witnesses)]
+    shown = [row | {"hole_count": len(row["holes"]), "port": _ports(row)} for row in ranges]
     columns = [column for column in _RANGES if column.name != "port" or any(row["port"] is not None for row in ranges)]
     sections = (
         Section(columns=columns, rows=shown, title="Ownership ranges"),
@@ -95,6 +96,10 @@ def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]
         ),
     )
     return [*parts, *(section for section in sections if section.rows)]
+
+
+def _ports(row: dict[str, Any]) -> str | None:
+    return port_name(row["port"], row["protocol"], row["last_port"])
 
 
 def _headline(found: Whois) -> str:

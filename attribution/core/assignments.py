@@ -19,6 +19,7 @@ from attribution.core.columns import (
     Bool,
     Int32,
     Int64,
+    Ints,
     encode,
     microseconds,
     next_start,
@@ -56,7 +57,7 @@ class _Keys:
     group: Int64
 
     @classmethod
-    def of(cls, address: Int32, socket: Int32) -> "_Keys":
+    def of(cls, address: Int32, socket: Ints) -> "_Keys":
         keys, group = np.unique(_key(address, socket), return_inverse=True)
         return cls(keys, group.astype(np.int64, copy=False))
 
@@ -161,7 +162,7 @@ class AssignmentIndex:
         return np.where(begun, own, whole)
 
 
-def _key(address: Int32, socket: Int32) -> Int64:
+def _key(address: Int32, socket: Ints) -> Int64:
     return address.astype(np.int64) * (SOCKETS + 1) + socket
 
 

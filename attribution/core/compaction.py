@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columns import NEVER_BEFORE, Int32, Int64, order_by, running_max, starts_of_runs
+from attribution.core.columns import NEVER_BEFORE, Int32, Int64, Ints, order_by, running_max, starts_of_runs
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.names import told
 
@@ -32,7 +32,7 @@ def compact(heartbeats: Heartbeats, settings: Settings, *, oldest: int) -> Heart
     found = heartbeats.take(rows)
     if len(found) == 0:
         return found
-    labels: list[Int32] = [found.address, found.socket, found.workload, found.service]
+    labels: list[Ints] = [found.address, found.socket, found.workload, found.service]
     found = found.take(order_by(*labels, found.start))
     first = starts_of_runs(found.address, found.socket, found.workload, found.service)
     reach = running_max(found.end, np.cumsum(first) - 1)
@@ -49,7 +49,7 @@ def shrinks(heartbeats: Heartbeats, settings: Settings, *, share: float) -> bool
     return left <= share * len(some)
 
 
-def still_asked(address: Int32, socket: Int32, end: Int64, settings: Settings, *, oldest: int) -> Int64:
+def still_asked(address: Int32, socket: Int64, end: Int64, settings: Settings, *, oldest: int) -> Int64:
     """The heartbeats, by place, that flows which start at `oldest` (µs) or later can ask for.
 
     Those that ended long ago are left out, but for the last of each key within retention.

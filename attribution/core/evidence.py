@@ -1,7 +1,8 @@
 """From a set of heartbeats to pieces, ranges and holes, in columns.
 
 The definitions are those of `docs/design.md`. A heartbeat of one socket is evidence twice: for its own key
-(address, socket), and for the address being shared by port, whoever it names.
+(address, socket), and for the address being shared by port, whoever it names. One of a range of ports is evidence for
+each block of them that it holds (`attribution.core.blocks`).
 """
 
 from dataclasses import dataclass
@@ -9,14 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.config import Settings
+from attribution.core.blocks import Blocks
 from attribution.core.columns import (
     Bool,
     Int32,
     Int64,
+    Ints,
     order_by,
     running_max,
     starts_of_runs,
 )
+from attribution.core.ephemeral import ephemeral, translated
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.services import Services
 from attribution.core.sockets import ANY_SOCKET, SOCKETS
@@ -24,17 +28,22 @@ from attribution.core.sockets import ANY_SOCKET, SOCKETS
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys with evidence, as groups: whole addresses, then shared addresses, then single sockets.
+    """The keys with evidence, as groups: whole addresses, shared addresses, single sockets, blocks and ranges of ports.
 
     Attributes:
         addresses: number of addresses; group i is the whole address i.
-        shared: the addresses with evidence of single sockets, sorted; their groups say when any of it was seen.
+        shared: the addresses with evidence of ports, and all translated ones, sorted; their groups say when any of it
+            was seen.
         socket_keys: sorted `address * SOCKETS + socket` of the single sockets.
+        ephemeral: which of these are given out per connection.
+        blocks: the blocks that ranges of ports are cut into, and the ranges that are not a block by themselves.
     """
 
     addresses: int
     shared: Int64
     socket_keys: Int64
+    ephemeral: Bool
+    blocks: Blocks
 
     @property
     def first_socket(self) -> int:
@@ -42,9 +51,21 @@ class Keys:
         return self.addresses + len(self.shared)
 
     @property
+    def first_block(self) -> int:
+        """Group of the first block."""
+        return self.first_socket + len(self.socket_keys)
+
+    @property
     def groups(self) -> int:
         """Number of groups."""
-        return self.first_socket + len(self.socket_keys)
+        return self.first_block + len(self.blocks)
+
+    def is_ephemeral(self, group: Ints) -> Bool:
+        """Whether each group is a socket that is given out per connection."""
+        found = np.zeros(len(group), np.bool_)
+        single = np.flatnonzero((group >= self.first_socket) & (group < self.first_block))
+        found[single] = self.ephemeral[group[single] - self.first_socket]
+        return found
 
 
 @dataclass(frozen=True)
@@ -96,7 +117,7 @@ class Evidence:
 
 def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     """Pieces, ranges and holes of a set of heartbeats, whatever their order and however often each is repeated."""
-    keys, row, group, workload = _keys(heartbeats)
+    keys, row, group, workload = _keys(heartbeats, settings)
     start, end = heartbeats.start[row], heartbeats.end[row]
     participant = group * np.int64(len(heartbeats.workloads) + 1) + workload
     order = order_by(participant, start)
@@ -108,6 +129,8 @@ def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     gap = np.zeros(len(start), np.int64)
     gap[1:] = np.where(first[1:], 0, np.maximum(start[1:] - last_seen[:-1], 0))
     new_range = first | (gap > settings.max_gap)
+    if keys.ephemeral.any():
+        new_range |= (gap > 0) & keys.is_ephemeral(group)
     gap[new_range] = 0
     service = heartbeats.service[row]
     ranges, of_range = _ranges(group, workload, start, last_seen, gap, new_range, service)
@@ -130,24 +153,37 @@ def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
     return Evidence(keys, ranges, pieces, holes, services)
 
 
-def _keys(heartbeats: Heartbeats) -> tuple[Keys, Int64, Int64, Int32]:
+def _keys(heartbeats: Heartbeats, settings: Settings) -> tuple[Keys, Int64, Int64, Int32]:
     """The keys, and for each piece of evidence: its heartbeat's row, its key's group, the workload it speaks for."""
     addresses = len(heartbeats.addresses)
-    address = heartbeats.address.astype(np.int64)
-    single = np.flatnonzero(heartbeats.socket != ANY_SOCKET)
-    if len(single) == 0:
+    address, socket = heartbeats.address.astype(np.int64), heartbeats.socket
+    by_port = socket != ANY_SOCKET
+    behind = translated(heartbeats.addresses, settings)
+    on_shared = by_port | behind[address] if behind.any() else by_port
+    if not on_shared.any():
         nothing = np.zeros(0, np.int64)
-        return Keys(addresses, nothing, nothing), np.arange(len(address)), address, heartbeats.workload
-    whole = np.flatnonzero(heartbeats.socket == ANY_SOCKET)
-    shared, of_shared = np.unique(address[single], return_inverse=True)
-    socket_keys, of_socket = np.unique(address[single] * SOCKETS + heartbeats.socket[single], return_inverse=True)
-    keys = Keys(addresses, shared, socket_keys)
+        keys = Keys(addresses, nothing, nothing, np.zeros(0, np.bool_), Blocks.of(nothing, nothing))
+        return keys, np.arange(len(address)), address, heartbeats.workload
+    sharing = np.flatnonzero(on_shared)
+    shared, of_shared = np.unique(address[sharing], return_inverse=True)
+    single = np.flatnonzero(by_port & (socket < SOCKETS))
+    socket_keys, of_socket = np.unique(address[single] * SOCKETS + socket[single], return_inverse=True)
+    per_connection = ephemeral(socket_keys % SOCKETS, behind[socket_keys // SOCKETS], settings)
+    ranged = np.flatnonzero(socket >= SOCKETS)
+    blocks = Blocks.of(address[ranged], socket[ranged])
+    of_range, of_block = blocks.expand(address[ranged], socket[ranged])
+    keys = Keys(addresses, shared, socket_keys, per_connection, blocks)
+    whole = np.flatnonzero(~by_port)
+    ranged = ranged[of_range]
+    workload = heartbeats.workload
     return (
         keys,
-        np.concatenate([whole, single, single]),
-        np.concatenate([address[whole], addresses + of_shared, keys.first_socket + of_socket]),
+        np.concatenate([whole, sharing, single, ranged]),
+        np.concatenate(
+            [address[whole], addresses + of_shared, keys.first_socket + of_socket, keys.first_block + of_block]
+        ),
         # That an address is shared does not depend on who shares it: all speak for one.
-        np.concatenate([heartbeats.workload[whole], np.zeros(len(single), np.int32), heartbeats.workload[single]]),
+        np.concatenate([workload[whole], np.zeros(len(sharing), np.int32), workload[single], workload[ranged]]),
     )
 
 

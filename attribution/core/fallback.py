@@ -40,7 +40,7 @@ class Fallback:
 
     def __init__(self, assignments: Any, labels: Any, settings: Settings) -> None:
         """Digest canonical tables of `schemas/assignment.avsc` and `schemas/label.avsc`."""
-        self._workloads = PrefixTable.of_prefixes(settings.workload_prefixes)
+        self._workloads = PrefixTable.of_prefixes(settings.workload_prefixes + settings.translated_prefixes)
         self._assignments = AssignmentIndex(assignments)
         self._labels = PrefixTable(labels)
         named, names = encode(labels.column("service"))

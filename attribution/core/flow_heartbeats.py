@@ -1,4 +1,7 @@
-"""Flows as heartbeats: a connection whose local workload was known at capture shows that workload at its address."""
+"""Flows as heartbeats: a connection whose local workload was known at capture shows that workload at its address.
+
+Where the wire shows another address or port, it shows the workload at that socket, too.
+"""
 
 from typing import Any, Literal
 
@@ -6,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columns import is_value
+from attribution.core.columns import Int32, is_value
+from attribution.core.distinct import plain
 from attribution.core.prefixes import PrefixTable
 from attribution.core.sockets import ANY_SOCKET, asked_sockets, columns_of
 from attribution.schema import HEARTBEAT, record
 
 #: The fields of a flow that its heartbeat is made of; a batch needs no others.
 FIELDS = (
-    "start", "end", "local_address", "local_port", "protocol", "local_workload", "local_service", "observer", "basis",
+    "start", "end", "local_address", "local_port", "protocol", "wire_address", "wire_port", "local_workload",
+    "local_service", "observer", "basis",
 )  # fmt: skip
 
 _CONNECTION = pa.scalar("connection", pa.string())
@@ -34,7 +39,8 @@ def flow_heartbeats(
             its own protocol, and no more; one without either proves nothing.
 
     Returns:
-        A record batch of heartbeats in the order of their flows, text encoded as it was.
+        A record batch of heartbeats in the order of their flows, text encoded as it was. Those of sockets that the
+        wire shows come behind them, and then text is plain.
     """
     if isinstance(flows, pa.Table):
         flows = _as_batch(flows)
@@ -42,14 +48,39 @@ def flow_heartbeats(
         flows = flows.slice(0, 0)
     known = pc.and_(flows.column("local_workload").is_valid(), is_value(flows.column("basis"), _CONNECTION))
     seen = flows if pc.all(known, min_count=0).as_py() else flows.filter(known)
+    on_wire = _on_wire(seen, span)
+    if on_wire is not None:
+        # Who shares an address, and says so by giving its socket there, holds no more of it.
+        own_address = pc.equal(_plain(seen.column("wire_address")), _plain(seen.column("local_address")))
+        seen = seen.filter(pc.invert(pc.fill_null(own_address, False)))
     sockets = np.full(seen.num_rows, ANY_SOCKET, np.int32)
     if shared:
         by_port = shared.contains(seen.column("local_address"))
         own = asked_sockets(seen.column("protocol"), seen.column("local_port"))
         provable = ~by_port | (own != ANY_SOCKET)
         seen, sockets = seen.filter(pa.array(provable)), np.where(by_port, own, ANY_SOCKET)[provable]
+    local = _heartbeats(seen, seen.column("local_address"), sockets, span)
+    if on_wire is None:
+        return local
+    (both,) = pa.Table.from_batches([plain(local), plain(on_wire)]).combine_chunks().to_batches() or [plain(local)]
+    return both
+
+
+def _on_wire(seen: Any, span: str) -> Any:
+    """The heartbeats of the sockets that the wire shows; None where it shows none but what the workloads see."""
+    address = seen.column("wire_address")
+    if address.null_count == len(address):
+        return None
+    sockets = asked_sockets(seen.column("protocol"), seen.column("wire_port"))
+    shown = address.is_valid().to_numpy(zero_copy_only=False) & (sockets != ANY_SOCKET)
+    seen = seen.filter(pa.array(shown))
+    return _heartbeats(seen, seen.column("wire_address"), sockets[shown], span)
+
+
+def _heartbeats(seen: Any, address: Any, sockets: Int32, span: str) -> Any:
+    """The heartbeats of flows at these addresses and sockets."""
     columns = {
-        "address": seen.column("local_address"),
+        "address": address,
         **columns_of(sockets),
         "workload": seen.column("local_workload"),
         "service": seen.column("local_service"),
@@ -60,6 +91,10 @@ def flow_heartbeats(
     fields = record(HEARTBEAT).fields
     schema = pa.schema([pa.field(f.name, columns[f.name].type, nullable=f.nullable) for f in fields])
     return pa.record_batch([columns[f.name] for f in fields], schema=schema)
+
+
+def _plain(texts: Any) -> Any:
+    return texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
 
 
 def _as_batch(table: Any) -> Any:

@@ -29,10 +29,10 @@ _OF_NO_ONE_HOST = PrefixTable.of_prefixes(
 
 @dataclass(frozen=True)
 class Heartbeats:
-    """Heartbeats as numbers: ids into the text arrays beside them, times in microseconds."""
+    """Heartbeats as numbers: ids into the text arrays beside them, sockets of `held_sockets`, microseconds."""
 
     address: Int32
-    socket: Int32
+    socket: Int64
     workload: Int32
     service: Int32
     start: Int64

@@ -23,6 +23,10 @@ _BRIDGED, _CONFLICT, _COVERED = CODES["bridged"], CODES["conflict"], CODES["cove
 _GAP, _UNKNOWN, _WITHIN = CODES["gap"], CODES["unknown"], CODES["within"]
 
 
+#: What `EvidenceIndex.only_touching` gives where several workloads touch.
+SEVERAL = -2
+
+
 @dataclass(frozen=True)
 class Question:
     """A batch of questions. All arrays have one length.
@@ -64,6 +68,7 @@ class EvidenceIndex:
         self._segments: Segments = cut(evidence)
         self._ahead: Ahead = look_ahead(evidence)
         self._nearness = Nearness(evidence)
+        self._any_ephemeral = bool(evidence.keys.ephemeral.any())
 
     def ask(self, group: Int32, question: Question) -> Answer:
         """The answer of each question's key; group -1 (a key without evidence) is `unknown`."""
@@ -107,10 +112,23 @@ class EvidenceIndex:
         conflict = self._segments.conflict_at[at] <= question.b
         reason = np.where(conflict, np.uint8(_CONFLICT), np.uint8(_GAP))
         answer.reason[rows] = reason
+        ephemeral = self.evidence.keys.is_ephemeral(group) if self._any_ephemeral else np.zeros(len(group), np.bool_)
+        inside = np.flatnonzero(ephemeral & ~conflict & question.connection)
+        if len(inside):
+            self._inside(rows[inside], group[inside], question.take(inside), answer)
         # Where somebody was seen before, it is a gap whatever comes; most rows end here.
         fresh = np.flatnonzero(~conflict & ~self._past(group, known, question))
         if len(fresh):
             self._newcomers(rows[fresh], group[fresh], known[fresh], question.take(fresh), answer)
+
+    def _inside(self, rows: Int64, group: Int32, question: Question, answer: Answer) -> None:
+        """Write the answers of the connections on ephemeral sockets during which one was surely seen."""
+        owner = self._segments.owner[self._segments.find(group, question.b)]
+        over = question.end - self._settings.clock_tolerance
+        sure = np.flatnonzero((owner >= 0) & (self.evidence.ranges.start[owner] <= over))
+        answer.reason[rows[sure]] = _WITHIN
+        answer.range[rows[sure]] = owner[sure]
+        answer.distance[rows[sure]] = self._nearness.distance(owner[sure], question.start[sure])
 
     def _newcomers(self, rows: Int64, group: Int32, known: Int64, question: Question, answer: Answer) -> None:
         """Write the answers of the rows whose key nobody was seen on before: within, gap or unknown."""
@@ -118,7 +136,7 @@ class EvidenceIndex:
         answer.reason[rows[~coming]] = _UNKNOWN
         until = question.end - self._settings.clock_tolerance
         newcomer, alone = self._ahead.only_newcomer(group, known, until)
-        within = np.flatnonzero(alone & question.connection)
+        within = np.flatnonzero(alone & question.connection & ~self.evidence.keys.is_ephemeral(group))
         within = within[self._seen_after(group[within], until[within], question.b[within])]
         if len(within):
             owner = self.evidence.pieces.range[newcomer[within]].astype(np.int32)
@@ -132,5 +150,5 @@ class EvidenceIndex:
         return self._ahead.end_of_last(begun) >= time
 
     def only_touching(self, group: Int32, a: Int64, b: Int64) -> Int32:
-        """The one workload whose ranges touch each [a, b]; -1 where none or several do."""
+        """The one workload whose ranges touch each [a, b]; -1 where none does, `SEVERAL` where several do."""
         return self._segments.only_touching(group, a, b)

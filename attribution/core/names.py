@@ -36,7 +36,7 @@ class NameIndex:
         size = len(start)
         spans = Heartbeats(
             address=pair.astype(np.int32),
-            socket=np.full(size, ANY_SOCKET, np.int32),
+            socket=np.full(size, ANY_SOCKET, np.int64),
             workload=hostname,
             service=np.full(size, -1, np.int32),
             start=start,
@@ -46,7 +46,8 @@ class NameIndex:
             services=pa.array([], pa.string()),
         )
         # Answers valid side by side stay side by side: nothing is bridged between two of them.
-        self._index = EvidenceIndex(digest(spans, replace(settings, max_gap=0, clock_tolerance=0)), settings)
+        side_by_side = replace(settings, max_gap=0, clock_tolerance=0, translated_prefixes=())
+        self._index = EvidenceIndex(digest(spans, side_by_side), settings)
 
     def _pair(self, client: Int32, server: Int32) -> Int64:
         return client * np.int64(len(self._servers)) + server
@@ -61,4 +62,4 @@ class NameIndex:
         position = np.minimum(np.searchsorted(self._pairs, pair), len(self._pairs) - 1)
         known = (self._pairs[position] == pair) & (asked_client >= 0) & (asked_server >= 0)
         group = np.where(known, position, -1).astype(np.int32)
-        return self._index.only_touching(group, a, b)
+        return np.maximum(self._index.only_touching(group, a, b), np.int32(-1))

@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.columns import Int64, encode, microseconds, order_by, running_max, starts_of_runs
+from attribution.core.ephemeral import ephemeral, translated
 from attribution.core.sockets import held_sockets
-from attribution.schema import TIMESTAMP, arrow_schema
+from attribution.schema import OWNERSHIP_RANGE, TIMESTAMP, arrow_schema, completed
 
 #: In the place of a service, which is never empty: the range's heartbeats name several. It is given out as null.
 SEVERAL = ""
@@ -39,7 +40,8 @@ class RangeCollector:
     def of_state(cls, settings: Settings, state: tuple[Any, int | None]) -> "RangeCollector":
         """A collector that goes on where another one was."""
         made = cls(settings)
-        made._open, made._closed_before = state
+        table, made._closed_before = state
+        made._open = completed(OWNERSHIP_RANGE, table)
         return made
 
     def collect(self, ranges: Any, *, known_to: int, begun: Any = None) -> Any:
@@ -123,7 +125,8 @@ def join(ranges: Any, settings: Settings) -> Any:
     first = key.copy()
     gap = np.zeros(len(start), np.int64)
     gap[1:] = np.where(key[1:], 0, np.maximum(start[1:] - reach[:-1], 0))
-    first |= gap > settings.max_gap
+    behind = translated(ranges.column("address").combine_chunks(), settings)
+    first |= (gap > settings.max_gap) | ((gap > 0) & ephemeral(socket[order], behind, settings))
     gap[first] = 0
     begin = np.flatnonzero(first)
     finish = np.append(begin[1:], len(start)) - 1

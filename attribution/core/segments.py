@@ -58,10 +58,10 @@ class Segments:
         return last_at_or_before(self.time, low, length, time)
 
     def only_touching(self, group: Int32, a: Int64, b: Int64) -> Int32:
-        """The one workload whose ranges touch each [a, b]; -1 where none or several do."""
+        """The one workload whose ranges touch each [a, b]; -1 where none does, -2 where several do."""
         at = self.find(group, a)
-        alone = (self.touch_at[at] <= b) & (self.conflict_at[at] > b) & (self.toucher[at] >= 0)
-        return np.where(alone, self.toucher[at], np.int32(_NOBODY))
+        touched = np.where(self.touch_at[at] <= b, self.toucher[at], np.int32(_NOBODY))
+        return np.where(self.conflict_at[at] <= b, np.int32(_DISPUTED), touched)
 
 
 def last_at_or_before(times: Int64, low: Int64, length: Int64, asked: Int64) -> Int64:

@@ -5,11 +5,22 @@ an answer can be explained.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attribution.config import Settings
-from attribution.core.sockets import Socket
+from attribution.core.sockets import PortRange, Socket
 from attribution.core.tracks import Extent, Span, Track
+
+#: What a piece of evidence is about: a socket, a range of ports, or the whole address.
+Held = Socket | PortRange | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One key that was asked, and what it says by itself; `unknown` where nothing counts for it."""
+
+    socket: Held
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -17,14 +28,14 @@ class Claim:
     """One range as evidence: who was seen, from when to when.
 
     Attributes:
-        socket: the one that it is about; None for the whole address.
+        socket: the socket, or range of ports, that it is about; None for the whole address.
         workload: who.
         service: the one service that the heartbeats of the range name; None where they name none or several.
         start: first moment seen, µs.
         end: last moment seen, µs.
     """
 
-    socket: Socket | None
+    socket: Held
     workload: str
     service: str | None
     start: int
@@ -41,22 +52,24 @@ class Answer:
         reason: `covered`, `bridged`, `within`, `conflict`, `gap`, `shared`, `unknown` or `too_old`.
         distance: µs between the flow's start and the nearest piece of the workload; None where nobody is named, and
             where only stored ranges are known and the moment lies in one whose pieces are not.
-        socket: the one whose evidence was asked; None where it was that of the whole address.
+        socket: what the evidence that was asked is about; None where it was that of the whole address.
         evidence: the ranges that decided, in order of time: those that touch the asked interval, in `within` the one
             that was seen, in `shared` those of single sockets, by socket.
         alternatives: who else has counting evidence on the key, each with the range nearest to the asked interval,
             nearest first.
         holes: the holes that touch the asked interval, where these are why nobody is named.
+        steps: the keys that were asked, in order.
     """
 
     workload: str | None
     service: str | None
     reason: str
     distance: int | None
-    socket: Socket | None
+    socket: Held
     evidence: tuple[Claim, ...] = ()
     alternatives: tuple[Claim, ...] = ()
     holes: tuple[Span, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,14 +115,54 @@ def counting(tracks: Iterable[Track], question: Question) -> list[Track]:
     return [track for track in tracks if track.seen(oldest, latest)]
 
 
-def decide(tracks: list[Track], question: Question, *, socket: Socket | None) -> Answer:
-    """The answer of one key to one question.
+@dataclass(frozen=True)
+class Key:
+    """What is known of one key, as far as it counts for a question.
 
-    Args:
-        tracks: the tracks of the key that count.
-        question: what is asked.
-        socket: that of the key, for the answer.
+    Attributes:
+        tracks: the tracks that count.
+        socket: what the key is, for the answer.
+        ephemeral: whether it is a socket that is given out per connection.
     """
+
+    tracks: list[Track]
+    socket: Held
+    ephemeral: bool = False
+
+    def touched_by(self, low: int, high: int) -> set[str]:
+        """Whose ranges touch [low, high]."""
+        return {track.workload for track in self.tracks if track.ranges(low, high)}
+
+
+def decide_socket(exact: Key, ranged: Key, question: Question) -> Answer:
+    """The answer for a socket of which there is evidence by itself, of ranges of ports that hold it, or both."""
+    if not (exact.tracks and ranged.tracks):
+        answer = decide(exact if exact.tracks else ranged, question)
+        nothing = () if exact.tracks else (Step(exact.socket, "unknown"),)
+        return replace(answer, steps=nothing + answer.steps)
+    a, b = question.a, question.b
+    answers = [decide(key, question) for key in (exact, ranged)]
+    steps = tuple(step for answer in answers for step in answer.steps)
+    evidence = tuple(claim for answer in answers for claim in answer.evidence)
+    alternatives = tuple(claim for answer in answers for claim in answer.alternatives)
+    for key, other, answer in zip((exact, ranged), (ranged, exact), answers, strict=True):
+        around = question.settings.max_gap if answer.reason == "bridged" else 0
+        alone = other.touched_by(a - around, b + around) <= {answer.workload}
+        if answer.workload is not None and alone and (answer.reason != "within" or key.ephemeral):
+            return replace(answer, evidence=evidence, alternatives=alternatives, steps=steps)
+    reason = "conflict" if len(exact.touched_by(a, b) | ranged.touched_by(a, b)) > 1 else "gap"
+    holes = tuple(hole for answer in answers for hole in answer.holes)
+    return Answer(None, None, reason, None, exact.socket, evidence, alternatives, holes, steps)
+
+
+def decide(key: Key, question: Question) -> Answer:
+    """The answer of one key to one question."""
+    answer = _decide(key, question)
+    return replace(answer, steps=(Step(key.socket, answer.reason),))
+
+
+def _decide(key: Key, question: Question) -> Answer:
+    tracks, socket = key.tracks, key.socket
     if not tracks:
         return Answer(None, None, "unknown", None, socket)
     a, b = question.a, question.b
@@ -117,6 +170,8 @@ def decide(tracks: list[Track], question: Question, *, socket: Socket | None) ->
     evidence = claims(socket, touching, question)
     if len(touching) > 1:
         return _unattributed("conflict", tracks, evidence, question, socket=socket)
+    if key.ephemeral:
+        return _of_ephemeral(touching, tracks, evidence, question, socket=socket)
     holes: tuple[Span, ...] = ()
     for own in touching:
         holes = tuple(gap for gap in own.gaps(a, b) if _is_hole(gap, own, tracks))
@@ -131,18 +186,36 @@ def decide(tracks: list[Track], question: Question, *, socket: Socket | None) ->
     return _unattributed("gap", tracks, evidence, question, socket=socket, holes=holes)
 
 
-def claims(socket: Socket | None, tracks: Iterable[Track], question: Question) -> list[Claim]:
+def claims(socket: Held, tracks: Iterable[Track], question: Question) -> list[Claim]:
     """The ranges that touch the asked interval, in order of time."""
     a, b = question.a, question.b
     found = [_claim(socket, track, *one) for track in tracks if track.reaches(a, b) for one in track.ranges(a, b)]
     return sorted(found, key=lambda c: (c.start, c.end, c.workload))
 
 
-def nearest_claims(socket: Socket | None, tracks: Iterable[Track], question: Question) -> list[Claim]:
+def nearest_claims(socket: Held, tracks: Iterable[Track], question: Question) -> list[Claim]:
     """Of every track the range nearest to the asked interval, nearest first."""
     a, b = question.a, question.b
     found = [_claim(socket, track, *track.nearest(a, b)) for track in tracks]
     return sorted(found, key=lambda c: (max(c.start - b, a - c.end, 0), c.workload))
+
+
+def _of_ephemeral(
+    touching: list[Track], tracks: list[Track], evidence: list[Claim], question: Question, *, socket: Held
+) -> Answer:
+    """One at the most touches: it is named where it was seen all the time, or surely inside the connection."""
+    a, b = question.a, question.b
+    over = question.end - question.settings.clock_tolerance
+    for own in touching:
+        start, extent = own.ranges(a, b)[-1]
+        covered = start <= a and extent.end >= b
+        if covered or (question.connection and start <= over and extent.end >= b):
+            reason = "covered" if covered else "within"
+            service = own.service(max(a, start), b)
+            alternatives = _alternatives(tracks, evidence, question, socket=socket)
+            distance = _distance(own, question, joined=0)
+            return Answer(own.workload, service, reason, distance, socket, tuple(evidence), alternatives)
+    return _unattributed("gap", tracks, evidence, question, socket=socket)
 
 
 def _held(own: Track, question: Question) -> str | None:
@@ -191,7 +264,7 @@ def _piece_reaches(own: Track, tracks: list[Track], question: Question, *, over:
 
 
 def _named(
-    own: Track, reason: str, tracks: list[Track], evidence: list[Claim], question: Question, *, socket: Socket | None
+    own: Track, reason: str, tracks: list[Track], evidence: list[Claim], question: Question, *, socket: Held
 ) -> Answer:
     first = _first(own, question)
     low, high = (first, first) if reason == "within" else (question.a, question.b)
@@ -200,7 +273,7 @@ def _named(
         own.workload,
         own.service(low - gap, high + gap),
         reason,
-        _distance(own, question),
+        _distance(own, question, joined=question.settings.clock_tolerance),
         socket,
         tuple(evidence),
         _alternatives(tracks, evidence, question, socket=socket),
@@ -213,33 +286,31 @@ def _unattributed(
     evidence: list[Claim],
     question: Question,
     *,
-    socket: Socket | None,
+    socket: Held,
     holes: tuple[Span, ...] = (),
 ) -> Answer:
     alternatives = _alternatives(tracks, evidence, question, socket=socket)
     return Answer(None, None, reason, None, socket, tuple(evidence), alternatives, holes)
 
 
-def _alternatives(
-    tracks: list[Track], evidence: list[Claim], question: Question, *, socket: Socket | None
-) -> tuple[Claim, ...]:
+def _alternatives(tracks: list[Track], evidence: list[Claim], question: Question, *, socket: Held) -> tuple[Claim, ...]:
     shown = {claim.workload for claim in evidence}
     return tuple(nearest_claims(socket, (track for track in tracks if track.workload not in shown), question))
 
 
-def _distance(own: Track, question: Question) -> int | None:
+def _distance(own: Track, question: Question, *, joined: int) -> int | None:
     """Time between the flow's start and the nearest piece of who is named; None where a stored range does not tell.
 
     Nobody is named across a hole, so a gap around the start is no hole; and what no longer counts is further away than
-    what counts.
+    what counts. Gaps of up to `joined` (µs) are none between pieces.
     """
-    s, tolerance = question.start, question.settings.clock_tolerance
+    s = question.start
     before = own.spans.last(starting_by=s)
     after = own.spans.first(ending_from=s)
     if before is not None and before[1] >= s:
         unseen = max(extent.unseen for _, extent in own.ranges(s, s))
-        return 0 if unseen <= tolerance else None
-    if before is not None and after is not None and after[0] - before[1] <= tolerance:
+        return 0 if unseen <= joined else None
+    if before is not None and after is not None and after[0] - before[1] <= joined:
         return 0
     back = [s - before[1]] if before is not None else []
     forth = [after[0] - s] if after is not None else []
@@ -259,5 +330,5 @@ def _first(track: Track, question: Question) -> int:
     return first[0]
 
 
-def _claim(socket: Socket | None, track: Track, start: int, extent: Extent) -> Claim:
+def _claim(socket: Held, track: Track, start: int, extent: Extent) -> Claim:
     return Claim(socket, track.workload, track.service(start, extent.end), start, extent.end)

@@ -113,6 +113,22 @@ class Track:
         self._services: dict[str | None, Spans] = {}
         self._extents: Any = SortedDict()
 
+    @classmethod
+    def united(cls, tracks: "list[Track]") -> "Track":
+        """A track of everything that some tracks of one workload know."""
+        made = cls(tracks[0].workload, max_gap=tracks[0]._max_gap)  # noqa: SLF001 (its own class)
+        for track in tracks:
+            made._take(track)
+        return made
+
+    def _take(self, other: "Track") -> None:
+        for service, spans in other._services.items():  # noqa: SLF001 (its own class)
+            for start, end in spans:
+                self.add(service, start, end)
+        for start, extent in other.ranges():
+            self._extend(start, extent.end, extent.unseen)
+        self.stored_holes |= other.stored_holes
+
     def add(self, service: str | None, start: int, end: int, *, unseen: int = 0) -> None:
         """Put one heartbeat in, or an interval of which only the longest gap is known."""
         self.earliest, self.latest = min(self.earliest, start), max(self.latest, end)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from attribution.core.columns import Int64, microseconds
 from attribution.core.distinct import plain
 from attribution.errors import ConfigError
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, completed
 
 #: Version of everything below; a state of a later version is refused.
 VERSION = 1
@@ -78,9 +78,9 @@ def _head(kind: str, schema: Any) -> bytes:
 
 
 def unpack_rows(entry: bytes) -> tuple[str, Any]:
-    """Kind and record batch of an entry that `pack_rows` made."""
-    reader = pa.ipc.open_stream(pa.py_buffer(entry).slice(1), options=_READ)
-    return _TAGS[entry[:1]], reader.read_next_batch()
+    """Kind and record batch of an entry that `pack_rows` made, in this version or an earlier one."""
+    kind, reader = _TAGS[entry[:1]], pa.ipc.open_stream(pa.py_buffer(entry).slice(1), options=_READ)
+    return kind, completed(kind, reader.read_next_batch())
 
 
 def kind_of(entry: bytes) -> str | None:

@@ -45,7 +45,7 @@ class Splitter:
 
     def __init__(self, settings: Settings, *, buckets: int, border: Border | None = None) -> None:
         self._buckets, self._border = buckets, border
-        self._shared = PrefixTable.of_prefixes(settings.shared_prefixes)
+        self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
 
     def split(self, kind: str, batch: Any, span: FlowHeartbeats = "interval") -> Iterator[Entry]:
         """The entries of a canonical record batch; `span` says what kind of heartbeat its flows are."""

@@ -20,9 +20,9 @@ from attribution.core.addresses import canonical_address
 from attribution.core.fallback import Fallback
 from attribution.core.index import Question
 from attribution.core.reasons import METHOD_OF, REASONS
-from attribution.core.sockets import Socket, asked_sockets
+from attribution.core.sockets import Socket, asked_sockets, held_by
 from attribution.core.timeline import OwnershipRange, Timeline
-from attribution.core.timeline_rules import Answer
+from attribution.core.timeline_rules import Answer, Held
 from attribution.errors import QueryError
 from attribution.query.warehouse import Warehouse
 from attribution.query.window import from_microseconds, to_microseconds
@@ -38,6 +38,7 @@ class HeldRange:
     """A range of `schemas/ownership_range.avsc`, without its address; `longest_gap` in microseconds."""
 
     port: int | None
+    last_port: int | None = None
     protocol: int | None
     workload: str
     service: str | None
@@ -45,6 +46,11 @@ class HeldRange:
     end: datetime
     longest_gap: int
     holes: tuple[Hole, ...]
+
+    @property
+    def held(self) -> Held:
+        """What it is about."""
+        return held_by(self.protocol, self.port, self.last_port)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +166,9 @@ def judge(
     first, last = to_microseconds(start), to_microseconds(end)
     tolerance = settings.clock_tolerance
     low, high = first - tolerance, (first if basis == "connection" else last) + tolerance
-    timeline = Timeline.from_ranges((_stored(one) for one in evidence.ranges), settings)
+    address = ipaddress.ip_address(evidence.address)
+    translated = any(address in ipaddress.ip_network(prefix) for prefix in settings.translated_prefixes)
+    timeline = Timeline.from_ranges((_stored(one) for one in evidence.ranges), settings, translated=translated)
     answer = timeline.ask(socket, first, last, basis=basis)
     workload, service, reason = answer.workload, answer.service, answer.reason
     if reason == "unknown":
@@ -199,8 +207,7 @@ def _range(row: Mapping[str, Any]) -> HeldRange:
 def _stored(one: HeldRange) -> OwnershipRange:
     holes = tuple((to_microseconds(start), to_microseconds(end)) for start, end in one.holes)
     start, end = to_microseconds(one.start), to_microseconds(one.end)
-    socket = Socket.of(one.protocol, one.port)
-    return OwnershipRange(socket, one.workload, one.service, start, end, one.longest_gap, holes)
+    return OwnershipRange(one.held, one.workload, one.service, start, end, one.longest_gap, holes)
 
 
 def _prefixes_around(address: str) -> list[str]:

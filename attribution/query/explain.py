@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from attribution.core.reasons import REASONS
-from attribution.core.sockets import Socket
+from attribution.core.sockets import PortRange, Socket
 from attribution.errors import QueryError
 from attribution.query.evidence import AddressEvidence, Verdict, evidence_of, hole_row, judge
 from attribution.query.filters import protocol_name
 from attribution.query.flow_selector import FlowSelector, flow_key
+from attribution.query.path import PathStep, path_of
 from attribution.query.reading import Witness, witnesses
 from attribution.query.warehouse import Warehouse, opened
 from attribution.query.window import from_microseconds
@@ -60,6 +61,11 @@ class SideExplanation:
             return ()
         return witnesses(self.evidence, self.verdict, workload=self.workload, reason=self.reason)
 
+    @property
+    def path(self) -> tuple[PathStep, ...]:
+        """What was asked in turn, by the lake's ranges, and why the rest was not."""
+        return path_of(self.verdict)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; durations in microseconds."""
         verdict = self.verdict
@@ -78,7 +84,9 @@ class SideExplanation:
             "asked_from": verdict.asked_from if verdict else None,
             "asked_to": verdict.asked_to if verdict else None,
             "key_port": key.port if key else None,
+            "key_last_port": key.last_port if isinstance(key, PortRange) else None,
             "key_protocol": key.protocol if key else None,
+            "path": [vars(step) for step in self.path],
             "witnesses": [vars(witness) for witness in self.witnesses],
             "holes": [hole_row(hole) for hole in verdict.holes] if verdict else [],
             "assignments": [vars(event) for event in self.evidence.assignments],

@@ -95,11 +95,15 @@ def protocol_name(number: int | None) -> str | None:
     return None if number is None else _PROTOCOL_NAMES.get(number, str(number))
 
 
-def port_name(port: int | None, protocol: int | None) -> str | None:
-    """A port as a person reads it, `443/tcp`; without a slash where its protocol is not known, None without a port."""
-    if port is None or protocol is None:
-        return None if port is None else str(port)
-    return f"{port}/{protocol_name(protocol)}"
+def port_name(port: int | None, protocol: int | None, last_port: int | None = None) -> str | None:
+    """A port as a person reads it, `443/tcp`, or a range of them; None without a port.
+
+    It stands without a slash where its protocol is not known.
+    """
+    if port is None:
+        return None
+    ports = str(port) if last_port is None else f"{port}-{last_port}"
+    return ports if protocol is None else f"{ports}/{protocol_name(protocol)}"
 
 
 def _check_known(what: str, values: Iterable[str], known: Iterable[str]) -> None:

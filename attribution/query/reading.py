@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from attribution.core.reasons import REASONS
-from attribution.core.sockets import Socket
-from attribution.core.timeline_rules import Claim
+from attribution.core.sockets import PortRange, Socket
+from attribution.core.timeline_rules import Claim, Held
 from attribution.query.evidence import AddressEvidence, HeldRange, Verdict
 from attribution.query.measures import format_span
 from attribution.query.window import from_microseconds, to_microseconds
@@ -18,7 +18,8 @@ class Witness:
 
     Attributes:
         role: `decided` where the answer rests on it, `other` where it does not.
-        port: the one port that it is about; None for the whole address.
+        port: the port that it is about, or the first of a range; None for the whole address.
+        last_port: the last one of a range.
         protocol: IANA number of the port's transport protocol.
         longest_gap: longest silence within it, in microseconds.
         away: microseconds between it and the time asked about; 0 where it touches it.
@@ -29,6 +30,7 @@ class Witness:
     workload: str
     service: str | None
     port: int | None
+    last_port: int | None
     protocol: int | None
     start: datetime
     end: datetime
@@ -57,6 +59,7 @@ def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | No
             workload=claim.workload,
             service=claim.service,
             port=claim.socket.port if claim.socket else None,
+            last_port=claim.socket.last_port if isinstance(claim.socket, PortRange) else None,
             protocol=claim.socket.protocol if claim.socket else None,
             start=from_microseconds(claim.start),
             end=from_microseconds(claim.end),
@@ -87,10 +90,18 @@ def _ranges(evidence: AddressEvidence, claim: Claim) -> list[HeldRange]:
     return [
         one
         for one in evidence.ranges
-        if (Socket.of(one.protocol, one.port), one.workload) == (claim.socket, claim.workload)
+        if one.workload == claim.workload
+        and _is_about(one.held, claim.socket)
         and to_microseconds(one.start) <= claim.end
         and to_microseconds(one.end) >= claim.start
     ]
+
+
+def _is_about(stored: Held, claimed: Held) -> bool:
+    """Whether a stored range is evidence for a key; that of ports is for every range of ports within it."""
+    if isinstance(stored, PortRange) and isinstance(claimed, PortRange):
+        return stored.holds(Socket(claimed.protocol, claimed.port)) and stored.last_port >= claimed.last_port
+    return stored == claimed
 
 
 class _Reading:

@@ -18,7 +18,7 @@ from attribution.config import Settings
 from attribution.errors import ConfigError, LakeError
 from attribution.io.lake import MANIFEST, read_manifest
 from attribution.query.window import Window, from_microseconds, parse_window
-from attribution.schema import ASSIGNMENT, ATTRIBUTED_FLOW, LABEL, NAME_BINDING, OWNERSHIP_RANGE, arrow_schema
+from attribution.schema import ASSIGNMENT, ATTRIBUTED_FLOW, LABEL, NAME_BINDING, OWNERSHIP_RANGE, arrow_schema, record
 
 #: Folder of a lake, which is also the name of its view -> record, and how its Parquet files lie below it.
 _FOLDERS = {
@@ -46,7 +46,9 @@ class Warehouse:
         manifest = read_manifest(self.folder)
         try:
             #: The settings with which the lake's flows were attributed.
-            self.settings = Settings.from_dict(manifest.get("settings", {}), where=str(self.folder / MANIFEST))
+            # Where the lake does not say which ports are ephemeral, its version knew of none.
+            given = {"ephemeral_ports": ""} | manifest.get("settings", {})
+            self.settings = Settings.from_dict(given, where=str(self.folder / MANIFEST))
         except ConfigError as error:
             raise LakeError(f"cannot open the lake {self.folder}: {error}; replay the logs with this version") from None
         # Spilled data belongs in the system's folder for such things, not in whatever folder the person stands in;
@@ -55,8 +57,9 @@ class Warehouse:
             config={"temp_directory": tempfile.gettempdir(), "autoinstall_known_extensions": False}
         )
         try:
-            for name, (record, levels) in _FOLDERS.items():
-                self._create_view(name, record, levels)
+            grown = "stream" in manifest
+            for name, (kind, levels) in _FOLDERS.items():
+                self._create_view(name, kind, levels, grown=grown)
             self._connection.execute(_text("macros"))
         except duckdb.Error as error:
             self.close()
@@ -134,17 +137,22 @@ class Warehouse:
             "if a file is damaged or missing, replay the logs into a new folder"
         )
 
-    def _create_view(self, name: str, record: str, levels: tuple[str, ...]) -> None:
+    def _create_view(self, name: str, kind: str, levels: tuple[str, ...], *, grown: bool) -> None:
+        """A view of a folder; where several versions may have added files to it, these differ in their columns."""
         folder = self.folder / name
         pattern = "/".join([f"{level}=*" for level in levels] + ["*.parquet"])
         if any(folder.glob(pattern)):
             escaped = _GLOB_CHARACTER.sub(r"[\1]", str(folder)).replace("'", "''")
             # A view takes no parameters, and a relation with parameters is a copy in memory in some versions. Dates and
             # hours stay the text that they are: DuckDB leaves files out by comparing it.
-            options = "hive_partitioning = true, hive_types_autocast = false"
-            self._connection.execute(f"CREATE TEMP VIEW {name} AS FROM read_parquet('{escaped}/{pattern}', {options})")
+            options = "hive_partitioning = true, hive_types_autocast = false" + ", union_by_name = true" * grown
+            files = f"read_parquet('{escaped}/{pattern}', {options})"
+            found = {row[0] for row in self._connection.execute(f"DESCRIBE FROM {files}").fetchall()}
+            lacking = [f.name for f in record(kind).fields if f.nullable and f.name not in found]
+            columns = ", ".join(["*", *(f'NULL AS "{field}"' for field in lacking)])
+            self._connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM {files}")
             return
-        schema = arrow_schema(record)
+        schema = arrow_schema(kind)
         for level in levels:
             schema = schema.append(pa.field(level, pa.string()))
         self._connection.from_arrow(schema.empty_table()).create_view(name)

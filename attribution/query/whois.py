@@ -9,6 +9,7 @@ from attribution.core.sockets import Socket
 from attribution.errors import QueryError
 from attribution.query.evidence import AddressEvidence, Verdict, evidence_of, hole_row, judge, parse_address
 from attribution.query.filters import protocol_number
+from attribution.query.path import path_of
 from attribution.query.reading import Witness, verdict_row, witnesses
 from attribution.query.warehouse import Warehouse, opened
 from attribution.query.window import Window, from_microseconds, parse_time
@@ -79,6 +80,7 @@ class Whois:
         asked: dict[str, Any] = {}
         if self.verdict is not None:
             asked = {"at": self.at, "port": self.port, "protocol": self.protocol, **verdict_row(self.verdict)}
+            asked["path"] = [vars(step) for step in path_of(self.verdict)]
             asked["witnesses"] = [vars(witness) for witness in self.witnesses]
         return {
             "address": self.address,
@@ -152,6 +154,7 @@ def range_row(found: Whois, number: int) -> dict[str, Any]:
     return {
         "address": found.address,
         "port": one.port,
+        "last_port": one.last_port,
         "protocol": one.protocol,
         "workload": one.workload,
         "service": one.service,

@@ -41,7 +41,7 @@ class Collection:
         self.ledger = Ledger(sink=self._rejects.write, max_rejected_share=limits.rejected_share)
         self.store = EvidenceStore(folder / ".evidence", settings, limit=limits.evidence_rows)
         self._spool = Spool(folder / ".flows", memory_bytes=limits.flow_bytes)
-        self._shared = PrefixTable.of_prefixes(settings.shared_prefixes)
+        self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
         self._left: list[Path] = []
         # Rows of flows in the order in which they are given, and the earliest start (µs) among them.
         self._starts: list[tuple[int, int]] = []

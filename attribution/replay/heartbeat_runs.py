@@ -13,7 +13,7 @@ from attribution.core.columns import Int32, order_by, starts_of_runs
 from attribution.core.heartbeats import COLUMNS, TEXTS, Heartbeats
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
-_NUMBERS = {"socket": pa.int32(), "start": pa.int64(), "end": pa.int64()}
+_NUMBERS = {"socket": pa.int64(), "start": pa.int64(), "end": pa.int64()}
 _SCHEMA = pa.schema([pa.field(name, _TEXT if name in TEXTS else _NUMBERS[name]) for name in COLUMNS])
 
 

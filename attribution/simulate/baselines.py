@@ -209,7 +209,7 @@ def baselines(*, report_delay: int = 30 * SECOND, hold_back: int = 10 * MINUTE) 
     return Baseline("latest event", report_delay, by_time=False), Baseline("held-back events", hold_back, by_time=True)
 
 
-def _number(address: Ints, socket: Int32) -> Ints:
+def _number(address: Ints, socket: Ints | Int32) -> Ints:
     """One number for each (address, socket); the whole address, socket -1, is a multiple of `_ADDRESS`."""
     return address * _ADDRESS + socket + 1
 

@@ -147,6 +147,8 @@ def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
         "bytes_received": pa.array(flows.bytes_received),
         "packets_sent": pa.array(packets[0]),
         "packets_received": pa.array(packets[1]),
+        "wire_address": pa.nulls(rows, pa.string()),
+        "wire_port": pa.nulls(rows, pa.int32()),
         "tcp_flags": pa.nulls(rows, pa.int32()),
         "local_workload": _masked(known, texts.workload(flows.local)),
         "local_service": _masked(known, texts.service(flows.local)),

@@ -37,7 +37,12 @@ _SHOWN = 160
 #: Reasons that no other region can give.
 _AT_HOME = ("reported", "region_silent")
 #: Fields that are shown for a reason, or for a fault in a field, where it takes more than that field to see it.
-_SHOWN_FOR = {"end": ("start", "end"), "port_without_protocol": ("port", "protocol")}
+_SHOWN_FOR = {
+    "end": ("start", "end"),
+    "port_without_protocol": ("port", "protocol"),
+    "not_a_port_range": ("port", "last_port"),
+    "port_without_address": ("wire_address", "wire_port"),
+}
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
 _WITH_CONNECTIONS = pa.array(WITH_CONNECTIONS, pa.int32())
 
@@ -62,6 +67,7 @@ def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequenc
     faults = [(reason, mask, name) for name, cast in casts.items() for reason, mask in cast.faults]
     faults += _missing(fields, casts, faults)
     faults += _without_protocol(block.kind, casts)
+    faults += _unranged(casts)
     faults += _crossed(casts)
     arrays = {name: cast.values for name, cast in casts.items()}
     if faults:
@@ -105,12 +111,15 @@ _CHECKS: dict[str, Callable[[Any], Cast]] = {
     "time": casting.times,
     "local_address": _ADDRESS,
     "remote_address": _ADDRESS,
+    "wire_address": _ADDRESS,
+    "wire_port": _PORT,
     "client_address": _ADDRESS,
     "server_address": _ADDRESS,
     # An assignment may name its address as a prefix of full length; for a heartbeat that does no harm.
     "address": partial(casting.mapped, function=canonical_hosts, reason="not_an_address"),
     "prefix": partial(casting.mapped, function=canonical_prefixes, reason="not_a_prefix"),
     "port": _PORT,
+    "last_port": _PORT,
     "local_port": _PORT,
     "remote_port": _PORT,
     "protocol": casting.protocols,
@@ -182,6 +191,24 @@ def _without_protocol(kind: str, casts: dict[str, Cast]) -> list[_Fault]:
     casts["protocol"] = Cast(pc.if_else(single, protocol.values, pa.scalar(None, pa.int32())), protocol.faults)
     lost = pc.and_(single, pc.invert(pc.is_in(protocol.values, value_set=_WITH_PORTS)))
     return [("port_without_protocol", lost.to_numpy(zero_copy_only=False), "protocol")] if pc.any(lost).as_py() else []
+
+
+def _unranged(casts: dict[str, Cast]) -> list[_Fault]:
+    """A last port that is below the first, or the last of none; a port on the wire of no address."""
+    found = []
+    for name, beside, reason in (
+        ("last_port", "port", "not_a_port_range"),
+        ("wire_port", "wire_address", "port_without_address"),
+    ):
+        if name not in casts or casts[name].values.null_count == len(casts[name].values):
+            continue
+        values, others = casts[name].values, casts[beside].values
+        wrong = pc.and_(values.is_valid(), others.is_null())
+        if name == "last_port":
+            wrong = pc.or_(wrong, pc.fill_null(pc.less(values, others), False))
+        if pc.any(wrong).as_py():
+            found.append((reason, wrong.to_numpy(zero_copy_only=False), name))
+    return found
 
 
 def _crossed(casts: dict[str, Cast]) -> list[_Fault]:

@@ -45,7 +45,8 @@ def open_lake(lake: Path, *, cluster: str, prefix: str, settings: Settings) -> s
                 f"these have {value!r}; choose a new folder"
             )
     for name, value in settings.to_dict().items():
-        if manifest["settings"].get(name) != value:
+        # A setting that the lake does not name was unknown to the version that made it.
+        if manifest["settings"].get(name, value) != value:
             raise LakeError(
                 f"cannot add to the lake {lake}: it was written with {name} {manifest['settings'].get(name)!r}, now it "
                 f"is {value!r}; give the settings of the job (--config), or choose a new folder"

@@ -36,6 +36,8 @@ def _rows(kind: str, value: bytes) -> Any:
     columns = []
     for wanted in fields:
         column = found.columns.get(wanted.name)
+        if column is None and wanted.nullable:  # an earlier version did not know the field
+            column = pa.nulls(found.rows, wanted.type)
         if column is None:
             raise UnsoundError("missing_field", f"there is no column {wanted.name}")
         if column.type != wanted.type and not (wanted.type == pa.string() and column.type == DICTIONARY):

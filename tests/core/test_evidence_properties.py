@@ -7,7 +7,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import Evidence, attribute, ownership_ranges, unattributed
 from records import answers, batch, ownership, package_settings
-from strategies import any_history, crowded_histories, probes
+from strategies import any_history, crowded_histories, port_histories, probes
 
 from attribution.attributor import Attributor
 from attribution.core import heartbeat_store
@@ -56,7 +56,7 @@ def test_the_fast_path_gives_the_answers_of_the_oracle(history):
     assert answers(knowing(history).attribute(batch(FLOW, history.flows))) == expected
 
 
-@given(crowded_histories())
+@given(st.one_of(crowded_histories(), port_histories()))
 def test_the_fast_path_agrees_with_the_oracle_beside_every_boundary(history):
     asked = probes(history)
     expected = [attribute(history.evidence, flow, history.settings) for flow in asked]
@@ -85,7 +85,7 @@ def test_order_duplicates_and_batching_change_no_answer(history, data):
     assert answers(attributor.attribute(batch(FLOW, history.flows))) == by_the_oracle(history)
 
 
-@given(crowded_histories())
+@given(st.one_of(crowded_histories(), port_histories()))
 def test_ownership_ranges_are_those_of_the_oracle(history):
     found = ownership(knowing(history).ownership_ranges())
     assert len(found) == len(set(found))

@@ -13,7 +13,7 @@ ROWS = [
     {"local_address": "10.0.0.3", "local_workload": "c", "basis": "window"},
     {"local_address": "10.0.0.4", "local_workload": "d"},
 ]
-WHOLE = {"port": None, "protocol": None}
+WHOLE = {"port": None, "last_port": None, "protocol": None}
 SEEN_AT_1 = WHOLE | {"address": "10.0.0.1", "workload": "a", "service": "web", "observer": "n1"}
 SEEN_AT_4 = WHOLE | {"address": "10.0.0.4", "workload": "d", "service": None, "observer": None}
 
@@ -94,3 +94,40 @@ def test_on_a_shared_address_a_flow_shows_who_held_its_own_port_of_its_own_proto
         ("192.0.2.1", 40_001, 17, "w2"),
         ("10.0.0.2", None, None, "w6"),
     ]
+
+
+# Translated and shared addresses
+
+NAT = "203.0.113.9"
+INSIDE = {"local_address": "10.0.0.1", "local_workload": "a", "wire_address": NAT, "wire_port": 50001}
+ON_WIRE = {"address": NAT, "port": 50001, "last_port": None, "protocol": 6, "workload": "a"}
+
+
+def where(batch):
+    return [(row["address"], row["port"], row["workload"], row["start"], row["end"]) for row in rows(batch)]
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_translated_connection_is_a_heartbeat_of_its_address_and_of_its_socket_on_the_wire(encoded):
+    found = rows(flow_heartbeats(flows([INSIDE, ROWS[3]], encoded=encoded)))
+    assert [row["address"] for row in found] == ["10.0.0.1", "10.0.0.4", NAT]
+    assert {name: found[2][name] for name in ON_WIRE} == ON_WIRE
+    assert (found[2]["start"], found[2]["end"]) == (0, 60)
+
+
+def test_an_end_that_can_be_a_timeout_counts_at_the_start_on_the_wire_too():
+    assert where(flow_heartbeats(flows([INSIDE]), "start"))[1] == (NAT, 50001, "a", 0, 0)
+
+
+@pytest.mark.parametrize("missing", ["wire_port", "protocol"])
+def test_an_address_on_the_wire_is_never_claimed_without_a_socket(missing):
+    assert where(flow_heartbeats(flows([INSIDE | {missing: None}]))) == [("10.0.0.1", None, "a", 0, 60)]
+
+
+def test_who_shares_an_address_and_says_its_socket_holds_no_more_of_it():
+    shared = {"local_address": NAT, "local_workload": "a", "wire_address": NAT, "wire_port": 8443}
+    assert where(flow_heartbeats(flows([shared]))) == [(NAT, 8443, "a", 0, 60)]
+
+
+def test_windows_and_flows_of_unknown_workloads_prove_nothing_on_the_wire():
+    assert where(flow_heartbeats(flows([INSIDE | {"basis": "window"}, INSIDE | {"local_workload": None}]))) == []

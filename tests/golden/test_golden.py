@@ -39,5 +39,5 @@ def test_every_case_names_its_public_bug_or_pattern(case):
     assert re.search(r"^Public (bugs?|pattern): [\w.-]+/[\w.-]+#\d+", case.about, re.MULTILINE)
 
 
-def test_the_fourteen_cases_are_there():
-    assert len(CASES) == 14
+def test_the_eighteen_cases_are_there():
+    assert len(CASES) == 18

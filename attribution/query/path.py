@@ -1,0 +1,56 @@
+"""The path to an answer: what was asked in turn, what each step said, and why the others were not asked."""
+
+from dataclasses import dataclass
+
+from attribution.core.reasons import REASONS
+from attribution.core.sockets import PortRange
+from attribution.core.timeline_rules import Held
+from attribution.query.evidence import Verdict
+from attribution.query.filters import port_name
+
+_NOT_ASKED = "not asked"
+
+
+@dataclass(frozen=True)
+class PathStep:
+    """One step.
+
+    Attributes:
+        asked: what: the log, heartbeats of a port, of a range of ports or of the whole address, or events and labels.
+        result: a reason of `attribution.core.reasons`, or `not asked`.
+        meaning: the same in a sentence.
+    """
+
+    asked: str
+    result: str
+    meaning: str
+
+
+def path_of(verdict: Verdict | None) -> tuple[PathStep, ...]:
+    """The steps to a verdict; None where the log itself named the workload."""
+    if verdict is None:
+        return (PathStep("log", "reported", REASONS["reported"]),)
+    answer = verdict.ownership
+    steps = [PathStep(f"heartbeats of {held_name(step.socket)}", *_said(step.reason)) for step in answer.steps]
+    if answer.steps and answer.steps[-1].socket is not None:
+        meaning = "Evidence of the port itself counts, and decides whatever it says."
+        steps.append(PathStep(f"heartbeats of {held_name(None)}", _NOT_ASKED, meaning))
+    if answer.reason == "unknown":
+        steps.append(PathStep("events and labels", verdict.reason, REASONS[verdict.reason]))
+    else:
+        meaning = "Heartbeats of the address count, so it is a workload's: events and labels never name it."
+        steps.append(PathStep("events and labels", _NOT_ASKED, meaning))
+    return tuple(steps)
+
+
+def held_name(held: Held) -> str:
+    """What evidence is about, as a person reads it."""
+    if held is None:
+        return "the whole address"
+    if isinstance(held, PortRange):
+        return f"ports {port_name(held.port, held.protocol, held.last_port)}"
+    return f"port {port_name(held.port, held.protocol)}"
+
+
+def _said(reason: str) -> tuple[str, str]:
+    return reason, "Nothing counts for it." if reason == "unknown" else REASONS[reason]

@@ -1,0 +1,154 @@
+"""What earlier versions wrote is still read: files, values of topics, state and lakes without the newer columns."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from oracle import Evidence as OracleEvidence
+from oracle import Flow, Heartbeat, attribute
+from oracle import Settings as OracleSettings
+from records import answers, batch
+from strategies import BASE
+from tiny_lake import write_tiny_lake
+
+from attribution import attributor as attributor_module
+from attribution.attributor import Attributor
+from attribution.config import SECOND, Settings
+from attribution.core.range_collector import RangeCollector
+from attribution.flink import payload
+from attribution.query.explain import explain_flow
+from attribution.query.flow_selector import parse_flow
+from attribution.query.warehouse import Warehouse
+from attribution.query.whois import whois
+from attribution.schema import ATTRIBUTED_FLOW, FLOW, HEARTBEAT, OWNERSHIP_RANGE, arrow_schema, completed
+from attribution.sources import Ledger, read
+from attribution.streaming import wire
+from attribution.streaming.written import read_written
+
+NEWER = {"wire_address", "wire_port", "last_port"}
+SEEN = [Heartbeat("10.0.0.9", 443, "w", "web", moment, moment) for moment in (BASE, BASE + 60 * SECOND)]
+ASKED = Flow(BASE + 30 * SECOND, BASE + 31 * SECOND, "10.0.0.1", 4000, "10.0.0.9", 443, local_workload="c")
+EXPECTED = [attribute(OracleEvidence(tuple(SEEN)), ASKED, OracleSettings())]
+
+
+def older(rows):
+    """The rows without the columns that came later."""
+    return rows.select([name for name in rows.schema.names if name not in NEWER])
+
+
+def test_a_field_that_may_not_be_null_must_be_there():
+    assert completed(FLOW, older(batch(FLOW, [ASKED]))).schema.names == arrow_schema(FLOW).names
+    with pytest.raises(KeyError):
+        completed(FLOW, batch(FLOW, [ASKED]).select(["start", "end"]))
+
+
+@pytest.mark.parametrize(("kind", "records"), [(FLOW, [ASKED]), (HEARTBEAT, SEEN)])
+def test_native_files_and_values_are_read(tmp_path, kind, records):
+    rows = older(batch(kind, records))
+    path = tmp_path / "old.parquet"
+    pq.write_table(pa.Table.from_batches([rows]), path)
+    (found,) = read([path], ledger=Ledger(), kinds=(kind,))
+    assert found.batch.cast(arrow_schema(kind)).equals(batch(kind, records))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    decoded = wire.decode(kind, sink.getvalue().to_pybytes(), reported=BASE + 90 * SECOND)
+    assert (decoded.batch.num_rows, decoded.rejected_rows) == (len(records), 0)
+
+
+def test_state_is_read(monkeypatch):
+    before = Attributor(Settings())
+    before.observe(batch(HEARTBEAT, SEEN))
+    before.hold(older(batch(FLOW, [ASKED])))
+    with monkeypatch.context() as then:
+        then.setattr(attributor_module, "SNAPSHOT_VERSION", 2)
+        parts = [as_older(table) for table in tables(before.snapshot())]
+    attributor = Attributor.restore(b"".join(parts), Settings())
+    (due,) = attributor.advance(1 << 60)
+    assert answers(due) == EXPECTED
+
+
+def tables(snapshot):
+    source = pa.BufferReader(snapshot)
+    while source.tell() < len(snapshot):
+        yield pa.ipc.open_stream(source).read_all()
+
+
+def as_older(table):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, older(table).schema) as writer:
+        writer.write_table(older(table))
+    return sink.getvalue().to_pybytes()
+
+
+def test_entries_of_the_jobs_log_and_open_ranges_are_read():
+    kind, rows = payload.unpack_rows(payload.pack_rows(FLOW, older(batch(FLOW, [ASKED]))))
+    assert (kind, rows.schema.names) == (FLOW, arrow_schema(FLOW).names)
+    ranges = Attributor(Settings())
+    ranges.observe(batch(HEARTBEAT, SEEN))
+    open_ranges = older(pa.Table.from_batches([ranges.ownership_ranges()]))
+    collector = RangeCollector.of_state(Settings(), (open_ranges, 0))
+    found = collector.collect(none(), known_to=1 << 60)
+    assert found.select(["workload", "port", "last_port"]).to_pylist() == [
+        {"workload": "w", "port": 443, "last_port": None}
+    ]
+
+
+def none():
+    return pa.RecordBatch.from_pylist([], schema=arrow_schema(OWNERSHIP_RANGE))
+
+
+def test_values_that_the_job_wrote_are_read():
+    attributor = Attributor(Settings())
+    attributor.observe(batch(HEARTBEAT, SEEN))
+    rows = older(attributor.attribute(batch(FLOW, [ASKED])))
+    sink = pa.BufferOutputStream()
+    plain = pa.RecordBatch.from_arrays(
+        [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in rows.columns], names=rows.schema.names
+    )
+    with pa.ipc.new_stream(sink, plain.schema) as writer:
+        writer.write_batch(plain)
+    found = read_written(ATTRIBUTED_FLOW, sink.getvalue().to_pybytes())
+    assert found.schema.names == arrow_schema(ATTRIBUTED_FLOW).names
+    assert answers(found) == EXPECTED
+
+
+def strip(lake, *, some):
+    """Make a lake one of an earlier version; `some`: only every other file, as where a stream's writer was replaced."""
+    files = sorted(
+        path for name in ("attributed_flows", "ownership_ranges") for path in (lake / name).rglob("*.parquet")
+    )
+    for path in files[:: 2 if some else 1]:
+        table = pq.ParquetFile(path).read()
+        pq.write_table(older(table), path)
+    manifest = json.loads((lake / "lake.json").read_text())
+    for name in ("ephemeral_ports", "translated_prefixes"):
+        manifest["settings"].pop(name)
+    (lake / "lake.json").write_text(json.dumps(manifest | ({"stream": {}} if some else {})))
+
+
+@pytest.mark.parametrize("some", [False, True])
+def test_questions_about_a_lake_are_answered(tmp_path, some):
+    lake = write_tiny_lake(tmp_path / "lake")
+    with Warehouse(lake) as warehouse:
+        rows = warehouse.ask("find_flows", **EVERYTHING)
+    strip(lake, some=some)
+    with Warehouse(lake) as warehouse:
+        assert warehouse.settings.ephemeral_ports == ""
+        again = warehouse.ask("find_flows", **EVERYTHING)
+        assert [by_name(row) for row in again] == [by_name(row) for row in rows]
+        address = rows[0]["remote_address"]
+        assert whois(warehouse, address).to_dict()["ranges"] is not None
+        row = rows[0]
+        key = f"{row['local_address']}:{row['local_port']},{row['remote_address']}:{row['remote_port']}"
+        assert explain_flow(warehouse, parse_flow(key, last=None)).flow["wire_address"] is None
+
+
+def by_name(row):
+    return sorted(row.items())
+
+
+EVERYTHING = dict.fromkeys(
+    ("local_address", "local_port", "remote_address", "remote_port", "from_hour", "to_hour", "from_time", "to_time")
+) | {"limit": 1000}
