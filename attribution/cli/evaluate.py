@@ -35,6 +35,7 @@ _KINDS = (
     Column(name="correct", kind="count"),
     Column(name="misattributed", kind="count"),
     Column(name="unattributed", kind="count"),
+    Column(name="attributed_share", title="attributed", kind="share"),
 )
 _REASONS = (
     Column(name="side"),

@@ -11,7 +11,7 @@ from attribution.simulate.kinds import KIND_TEXTS, Ints, Kind
 OURS = "time ranges"
 
 #: Kinds of remote endpoint that are workloads of the fleet.
-FLEET_KINDS = (Kind.WORKLOAD, Kind.PORT_OWNER)
+FLEET_KINDS = (Kind.WORKLOAD, Kind.PORT_OWNER, Kind.TRANSLATED)
 
 
 def _grown(counts: Ints, rows: int) -> Ints:
@@ -142,6 +142,7 @@ class Evaluation:
             sides += [("remote", kind, counts.remote[i]) for i, kind in enumerate(KIND_TEXTS)]
             rows += [
                 {"system": name, "side": side, "kind": kind, "flows": int(n.sum()), **_named(n)}
+                | {"attributed_share": _share(int(n[:2].sum()), int(n.sum()))}
                 for side, kind, n in sides
                 if n.sum()
             ]

@@ -18,6 +18,8 @@ class Kind(IntEnum):
     LOAD_BALANCER = 2
     LABELLED = 3
     UNLABELLED = 4
+    #: Of a remote side, never of a tenure: a workload of the fleet, seen as a translator's address and port.
+    TRANSLATED = 5
 
 
 #: Text of each kind, by its number.

@@ -13,7 +13,7 @@ BEGIN = 1_772_409_600_000_000
 #: Parameters that something is divided by, or that would leave nothing to simulate.
 _NEVER_ZERO = (
     "services", "replicas", "hosts", "duration", "lifetime", "job_lifetime", "redeploy_every", "load_balancer_lifetime",
-    "heartbeat_period", "connection_median", "window", "long_window", "regions",
+    "heartbeat_period", "connection_median", "window", "long_window", "regions", "nat_gateways",
 )  # fmt: skip
 
 
@@ -80,6 +80,9 @@ class Scenario:
         capture_share: share of hosts whose log knows the local workload of an address that one workload holds.
         shared_capture_share: share of those that also tell apart the workloads that share the host's own address. Their
             flows are heartbeats of an address that is not all theirs: see `docs/simulation.md`.
+        nat_share: share of services whose connections leave through a translator; the far side sees its address.
+        nat_gateways: translators, each with one address.
+        nat_reuse_pause: mean time after a connection until its translated port is given to the next one.
         window_share: share of hosts that log aggregation windows instead of connections.
         window: length of a window.
         long_window_share: share of those hosts that log long windows.
@@ -147,6 +150,9 @@ class Scenario:
     ingress_share: float = _share(0.5)
     capture_share: float = _share(0.75)
     shared_capture_share: float = _share(0.0)
+    nat_share: float = _share(0.0)
+    nat_gateways: int = 2
+    nat_reuse_pause: int = _duration(2 * SECOND)
     window_share: float = _share(0.25)
     window: int = _duration(MINUTE)
     long_window_share: float = _share(0.3)
@@ -218,6 +224,7 @@ PRESETS: dict[str, Scenario] = {
         heartbeat_delay=5 * MINUTE, heartbeat_duplicates=0.1, stranger_share=0.2, max_skew=500_000,
         boundary_share=0.2, capture_share=0.5, window_share=0.3, connection_sigma=2.0,
         report_delay=5 * MINUTE, load_balancer_lifetime=10 * MINUTE, event_delay=20 * SECOND, event_loss=0.02,
+        nat_share=0.3,
     ),
     "lossless": Scenario(
         duration=2 * HOUR, lifetime=6 * HOUR, redeploy_every=4 * HOUR, job_share=0.0, port_owner_calls=0.0,

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from attribution.core.columns import microseconds
 from attribution.simulate import tables
 from attribution.simulate.evidence import (
     Events,
@@ -19,6 +21,7 @@ from attribution.simulate.evidence import (
 from attribution.simulate.fleet import Fleet, make_fleet
 from attribution.simulate.scenarios import Scenario
 from attribution.simulate.traffic import Flows, Observers, make_connections, make_flows, make_observers
+from attribution.simulate.translation import Sessions, make_sessions, translate
 
 #: Rows of one batch of flows.
 BATCH_ROWS = 500_000
@@ -40,6 +43,7 @@ class Simulation:
     events: Events
     assignments: Events
     names: Names
+    sessions: Sessions
 
     def flow_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[Any]:
         """The flows as canonical record batches (`schemas/flow.avsc`), in the order of delivery."""
@@ -63,8 +67,16 @@ class Simulation:
         return tables.assignment_table(tables.Texts(self.fleet), self.assignments)
 
     def event_table(self) -> Any:
-        """The events of everything, workloads included, with `received`: what an event-based system would get."""
-        return tables.event_table(tables.Texts(self.fleet), self.events)
+        """The events of everything, workloads and translators' sessions included: what an event-based system would get.
+
+        They have the time at which they were `received`, and are in the order of it.
+        """
+        texts = tables.Texts(self.fleet)
+        events = tables.event_table(texts, self.events)
+        if not len(self.sessions.time):
+            return events
+        both = pa.concat_tables([events, tables.session_table(texts, self.sessions)])
+        return both.take(pa.array(np.argsort(microseconds(both.column("received")), kind="stable")))
 
     def name_table(self) -> Any:
         """DNS answers (`schemas/name_binding.avsc`)."""
@@ -84,11 +96,11 @@ def simulate(scenario: Scenario, *, seed: int) -> Simulation:
 
     Each part draws from a generator of its own, so that a parameter of the evidence does not change the traffic.
     """
-    streams = np.random.SeedSequence(seed).spawn(7)
+    streams = np.random.SeedSequence(seed).spawn(8)
     rng = [np.random.default_rng(stream) for stream in streams]
     fleet = make_fleet(scenario, rng[0])
     observers = make_observers(scenario, rng[1])
-    connections = make_connections(fleet, scenario, rng[2])
+    connections = translate(fleet, make_connections(fleet, scenario, rng[2]), scenario, rng[7])
     flows = make_flows(fleet, connections, observers, scenario, rng[3])
     return Simulation(
         scenario=scenario,
@@ -100,4 +112,5 @@ def simulate(scenario: Scenario, *, seed: int) -> Simulation:
         events=make_events(fleet, scenario, rng[5]),
         assignments=make_assignments(fleet, scenario, rng[5]),
         names=make_names(fleet, flows, scenario, rng[6]),
+        sessions=make_sessions(connections, scenario, rng[7]),
     )

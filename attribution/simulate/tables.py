@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from attribution.config import SECOND
-from attribution.core.sockets import columns_of
+from attribution.core.sockets import TCP, columns_of
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, TIMESTAMP, arrow_schema
 from attribution.simulate.catalogue import DNS_TTL, IPV6, IPV6_PREFIX, Catalogue, region_prefixes
 from attribution.simulate.evidence import Events, Heartbeats, Names
 from attribution.simulate.fleet import Fleet
 from attribution.simulate.kinds import KIND_TEXTS, Bools, Ints, Kind
-from attribution.simulate.traffic import Flows, Observers
+from attribution.simulate.traffic import Flows, Observers, remote_kinds
+from attribution.simulate.translation import Sessions
 
 #: What joins a flow to its truth.
 IDENTITY = (
@@ -120,6 +122,13 @@ def _masked(mask: Bools, texts: Any) -> Any:
     return texts.take(pa.array(np.arange(len(mask)), pa.int64(), mask=~mask))
 
 
+def _wire(numbers: Ints) -> Any:
+    """Texts of the addresses of translators; null for -1."""
+    distinct, place = np.unique(numbers, return_inverse=True)
+    texts = pa.array([address_text(n) if n >= 0 else None for n in distinct.tolist()], pa.string())
+    return texts.take(pa.array(place))
+
+
 def _identity(texts: Texts, flows: Flows) -> dict[str, Any]:
     """The columns by which a flow is found again in the truth."""
     return {
@@ -127,7 +136,7 @@ def _identity(texts: Texts, flows: Flows) -> dict[str, Any]:
         "end": _times(flows.end),
         "local_address": texts.address(flows.local),
         "local_port": pa.array(flows.local_port, pa.int32()),
-        "remote_address": texts.address(flows.remote),
+        "remote_address": pc.coalesce(_wire(flows.remote_wire), texts.address(flows.remote)),
         "remote_port": pa.array(flows.remote_port, pa.int32()),
         "protocol": pa.array(flows.protocol, pa.int32()),
         "observer": texts.host(flows.host),
@@ -147,8 +156,8 @@ def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
         "bytes_received": pa.array(flows.bytes_received),
         "packets_sent": pa.array(packets[0]),
         "packets_received": pa.array(packets[1]),
-        "wire_address": pa.nulls(rows, pa.string()),
-        "wire_port": pa.nulls(rows, pa.int32()),
+        "wire_address": _wire(np.where(known, flows.wire_address, -1)),
+        "wire_port": pa.array(flows.wire_port, pa.int32(), mask=~known | (flows.wire_port < 0)),
         "tcp_flags": pa.nulls(rows, pa.int32()),
         "local_workload": _masked(known, texts.workload(flows.local)),
         "local_service": _masked(known, texts.service(flows.local)),
@@ -167,7 +176,7 @@ def truth_batch(texts: Texts, flows: Flows) -> Any:
         "local_service": texts.service(flows.local),
         "remote_workload": texts.workload(flows.remote),
         "remote_service": texts.service(flows.remote),
-        "remote_kind": pa.array(KIND_TEXTS).take(pa.array(texts.fleet.kind[flows.remote])),
+        "remote_kind": pa.array(KIND_TEXTS).take(pa.array(remote_kinds(texts.fleet, flows))),
     }
     return pa.RecordBatch.from_pydict(columns, schema=TRUTH)
 
@@ -204,6 +213,22 @@ def event_table(texts: Texts, events: Events) -> Any:
         "action": pa.array(["assign", "release"]).take(pa.array(events.release)),
         "time": _times(events.time),
         "received": _times(events.received),
+    }
+    return pa.Table.from_pydict(columns, schema=EVENTS)
+
+
+def session_table(texts: Texts, sessions: Sessions) -> Any:
+    """The events of translators' sessions, as `event_table`."""
+    columns = {
+        "address": _wire(sessions.address),
+        "port": pa.array(sessions.port, pa.int32()),
+        "protocol": _constant(TCP, pa.int32(), len(sessions.port)),
+        "owner": texts.workload(sessions.client),
+        "service": texts.service(sessions.client),
+        "kind": _constant("nat_session", pa.string(), len(sessions.port)),
+        "action": pa.array(["assign", "release"]).take(pa.array(sessions.release)),
+        "time": _times(sessions.time),
+        "received": _times(sessions.received),
     }
     return pa.Table.from_pydict(columns, schema=EVENTS)
 

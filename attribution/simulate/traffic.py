@@ -1,6 +1,6 @@
 """Traffic: who connects to whom, and what the observers on either side write down about it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -16,13 +16,18 @@ _EPHEMERAL = (32_768, 61_000)
 
 @dataclass(frozen=True)
 class Connections:
-    """What really happened: one row a connection, by the true clock; both tenures last from start to end."""
+    """What really happened: one row a connection, by the true clock; both tenures last from start to end.
+
+    `wire_address` and `wire_port` are the client's socket as a translator shows it; -1 where there is none.
+    """
 
     start: Ints
     end: Ints
     client: Ints
     server: Ints
     client_port: Ints
+    wire_address: Ints
+    wire_port: Ints
 
     def __len__(self) -> int:
         return len(self.start)
@@ -45,6 +50,9 @@ class Flows:
         window: 1 where start and end bound an aggregation window.
         bytes_sent: bytes from local to remote.
         bytes_received: bytes from remote to local.
+        wire_address: number of the local address as a translator shows it; -1 where there is none.
+        wire_port: the local port as it shows it; -1 where there is none.
+        remote_wire: number of the translator's address in the place of the remote side's; -1 where there is none.
     """
 
     start: Ints
@@ -59,6 +67,9 @@ class Flows:
     window: Ints
     bytes_sent: Ints
     bytes_received: Ints
+    wire_address: Ints
+    wire_port: Ints
+    remote_wire: Ints
 
     def __len__(self) -> int:
         return len(self.start)
@@ -113,7 +124,8 @@ def make_connections(fleet: Fleet, scenario: Scenario, rng: np.random.Generator)
     client, server, time, port, length = client[real], server[real], time[real], port[real], length[real]
     last = np.minimum(np.minimum(tenures.end[client], tenures.end[server]) - 1, scenario.last)
     end = np.minimum(time + np.minimum(length, _LONGEST).astype(np.int64), last)
-    return Connections(time, end, client, server, port)
+    none = np.full(len(time), -1, dtype=np.int64)
+    return Connections(time, end, client, server, port, none, none)
 
 
 def _draw(weights: Floats, count: int, rng: np.random.Generator) -> Ints:
@@ -180,19 +192,24 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
     back = ingress == 1
     local = np.where(back, seen.server[pick], seen.client[pick])
     host = tenures.host[local]
+    wire_address, wire_port = seen.wire_address[pick], seen.wire_port[pick]
+    client_port = np.where(back & (wire_port >= 0), wire_port, seen.client_port[pick])
     return Flows(
         start=seen.start[pick] + fleet.skew[host],
         end=seen.end[pick] + fleet.skew[host],
         local=local,
         remote=np.where(back, seen.client[pick], seen.server[pick]),
-        local_port=np.where(back, server_port[pick], seen.client_port[pick]),
-        remote_port=np.where(back, seen.client_port[pick], server_port[pick]),
+        local_port=np.where(back, server_port[pick], client_port),
+        remote_port=np.where(back, client_port, server_port[pick]),
         protocol=np.where(owned >= 0, own_protocol, TCP)[pick],
         ingress=ingress,
         host=host,
         window=np.zeros(len(pick), dtype=np.int64),
         bytes_sent=np.where(back, answer[pick], request[pick]),
         bytes_received=np.where(back, request[pick], answer[pick]),
+        wire_address=np.where(back, -1, wire_address),
+        wire_port=np.where(back, -1, wire_port),
+        remote_wire=np.where(back, wire_address, -1),
     )
 
 
@@ -212,16 +229,10 @@ def _windows(sides: Flows, length: Ints, rng: np.random.Generator) -> Flows:
     start = np.where(windowed, (first[row] + nth) * step, many.start)
     part = rng.random(len(row)) if len(row) else np.zeros(0)
     share = np.where(count[row] > 1, part, 1.0)
-    return Flows(
+    return replace(
+        many,
         start=start,
         end=np.where(windowed, start + step, many.end),
-        local=many.local,
-        remote=many.remote,
-        local_port=many.local_port,
-        remote_port=many.remote_port,
-        protocol=many.protocol,
-        ingress=many.ingress,
-        host=many.host,
         window=windowed.astype(np.int64),
         bytes_sent=(many.bytes_sent * share).astype(np.int64) + 1,
         bytes_received=(many.bytes_received * share).astype(np.int64) + 1,
@@ -239,7 +250,7 @@ def _unique(fleet: Fleet, flows: Flows) -> Flows:
         flows.start,
         flows.end,
         address[flows.local],
-        address[flows.remote],
+        np.where(flows.remote_wire >= 0, flows.remote_wire, address[flows.remote]),
         flows.local_port,
         flows.remote_port,
         flows.protocol,
@@ -278,7 +289,7 @@ def _mix(columns: tuple[Ints, ...]) -> Ints:
 
 def remote_kinds(fleet: Fleet, flows: Flows) -> Ints:
     """The `Kind` of each flow's remote side."""
-    return np.asarray(fleet.kind[flows.remote], dtype=np.int64)
+    return np.where(flows.remote_wire >= 0, Kind.TRANSLATED, fleet.kind[flows.remote]).astype(np.int64)
 
 
 def named_endpoints(fleet: Fleet, flows: Flows) -> Ints:

@@ -113,3 +113,31 @@ def table(kind, values):
     schema = arrow_schema(kind)
     size = len(next(iter(values.values())))
     return pa.table([pa.array(values.get(field.name, [None] * size), field.type) for field in schema], schema=schema)
+
+
+# Translated addresses
+
+TRANSLATED = ("nat_share=0.6", "capture_share=0.8")
+TRANSLATORS = ("192.0.2.0/24",)
+
+
+def remote_sides(result, system, kind):
+    (row,) = [r for r in result.kinds() if (r["system"], r["side"], r["kind"]) == (system, "remote", kind)]
+    return row
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("named", [True, False])
+def test_ports_that_are_reused_within_seconds_are_never_misattributed(seed, named):
+    settings = Settings(translated_prefixes=TRANSLATORS if named else ())
+    shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
+    result = evaluated(scenario("hostile", ("connections=8000", *TRANSLATED)), seed, settings, shared=shared)
+    assert result.misattributed == 0
+    assert remote_sides(result, OURS, "translated")["attributed_share"] > 0.2
+    # The translator's own events, late as all events, name the one who had the port before, or after.
+    assert remote_sides(result, "latest event", "translated")["misattributed"] > 500
+
+
+def test_ports_joined_over_gaps_would_show():
+    result = evaluated(scenario("hostile", ("connections=8000", *TRANSLATED)), 0, Settings(ephemeral_ports=""))
+    assert remote_sides(result, OURS, "translated")["misattributed"] > 0

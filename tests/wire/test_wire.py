@@ -120,7 +120,7 @@ def test_a_row_that_fits_no_message_is_an_error_that_shows_it():
 
 def test_the_longest_row_that_is_read_can_be_written():
     text = {f.name for f in schema.record("flow").fields if f.type == pa.string()} - {
-        "local_address", "remote_address", "direction", "basis", "hostname"
+        "local_address", "remote_address", "wire_address", "direction", "basis", "hostname"
     }  # fmt: skip
     batch = flows(1, **dict.fromkeys(text, "x" * wire.LONGEST_TEXT))
     assert batch.num_rows == 1
