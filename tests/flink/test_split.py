@@ -5,9 +5,10 @@ from oracle import Flow
 from records import batch
 
 from attribution.config import Settings
+from attribution.flink.buckets import bucket_of
 from attribution.flink.payload import unpack_rows
 from attribution.flink.split import Splitter
-from attribution.schema import FLOW
+from attribution.schema import FLOW, HEARTBEAT
 
 
 def test_many_rows_of_one_bucket_become_entries_of_bounded_size_in_their_order():
@@ -22,3 +23,25 @@ def test_many_rows_of_one_bucket_become_entries_of_bounded_size_in_their_order()
     assert [n for entry in entries for n in unpack_rows(entry.content)[1].column("bytes_sent").to_pylist()] == list(
         range(30_000)
     )
+
+
+def test_a_translated_connection_is_a_heartbeat_in_the_bucket_of_the_address_that_the_wire_shows():
+    flow = Flow(1, 9, "10.0.0.1", 51_000, "10.0.0.9", 443, local_workload="w")
+    rows = batch(FLOW, [flow])
+    for name, value in (("wire_address", "203.0.113.9"), ("wire_port", 40_001)):
+        place = rows.schema.get_field_index(name)
+        rows = rows.set_column(place, rows.schema.field(name), pa.array([value], rows.schema.field(name).type))
+    settings, count = Settings(translated_prefixes=("203.0.113.0/24",)), 64
+    found = {
+        (entry.stage, entry.bucket, row["address"], row["port"], row["workload"])
+        for entry in Splitter(settings, buckets=count).split(FLOW, rows)
+        for kind, part in [unpack_rows(entry.content)]
+        if kind == HEARTBEAT
+        for row in part.to_pylist()
+    }
+    expected = {("10.0.0.1", None), ("203.0.113.9", 40_001)}
+    assert found == {
+        (stage, int(bucket_of(pa.array([address]), count)[0]), address, port, "w")
+        for stage in ("local", "remote")
+        for address, port in expected
+    }
