@@ -63,8 +63,9 @@ class Timeline:
         A stored range does not tell where in it the heartbeats are, only its holes and its longest gap. Who is named is
         the same as from the heartbeats, but: the reason is `bridged` wherever the longest gap is longer than
         `clock_tolerance`; the distance is then not known (None); `within` is not given where it would need to know the
-        pieces; and the service is that of the range, which is null where heartbeats anywhere in it named several. Of
-        ranges of ports that overlap and are not the same, it is not known who was seen in whose silence.
+        pieces; and the service is that of the range, which is null where heartbeats anywhere in it named several. Where
+        a port and a range that holds it are both known, `covered` may become `gap` for the same cause. Of ranges of
+        ports that overlap and are not the same, it is not known who was seen in whose silence.
         """
         timeline = cls(settings, translated=translated)
         for one in ranges:

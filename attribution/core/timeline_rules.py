@@ -143,16 +143,27 @@ def decide_socket(exact: Key, ranged: Key, question: Question) -> Answer:
     a, b = question.a, question.b
     answers = [decide(key, question) for key in (exact, ranged)]
     steps = tuple(step for answer in answers for step in answer.steps)
-    evidence = tuple(claim for answer in answers for claim in answer.evidence)
-    alternatives = tuple(claim for answer in answers for claim in answer.alternatives)
     for key, other, answer in zip((exact, ranged), (ranged, exact), answers, strict=True):
         around = question.settings.max_gap if answer.reason == "bridged" else 0
         alone = other.touched_by(a - around, b + around) <= {answer.workload}
         if answer.workload is not None and alone and (answer.reason != "within" or key.ephemeral):
-            return replace(answer, evidence=evidence, alternatives=alternatives, steps=steps)
+            evidence, alternatives = _beside(other, question)
+            return replace(
+                answer,
+                evidence=answer.evidence + evidence,
+                alternatives=answer.alternatives + alternatives,
+                steps=steps,
+            )
     reason = "conflict" if len(exact.touched_by(a, b) | ranged.touched_by(a, b)) > 1 else "gap"
     holes = tuple(hole for answer in answers for hole in answer.holes)
-    return Answer(None, None, reason, None, exact.socket, evidence, alternatives, holes, steps)
+    (evidence, alternatives), (more, others) = _beside(exact, question), _beside(ranged, question)
+    return Answer(None, None, reason, None, exact.socket, evidence + more, alternatives + others, holes, steps)
+
+
+def _beside(key: Key, question: Question) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
+    """The ranges of a key that touch the asked interval, and who else has evidence on it."""
+    evidence = claims(key.socket, key.tracks, question)
+    return tuple(evidence), _alternatives(key.tracks, evidence, question, socket=key.socket)
 
 
 def decide(key: Key, question: Question) -> Answer:

@@ -112,5 +112,5 @@ def simulate(scenario: Scenario, *, seed: int) -> Simulation:
         events=make_events(fleet, scenario, rng[5]),
         assignments=make_assignments(fleet, scenario, rng[5]),
         names=make_names(fleet, flows, scenario, rng[6]),
-        sessions=make_sessions(connections, scenario, rng[7]),
+        sessions=make_sessions(fleet, connections, scenario, rng[7]),
     )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import SECOND
-from attribution.core.sockets import TCP, columns_of
+from attribution.core.sockets import columns_of
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, TIMESTAMP, arrow_schema
 from attribution.simulate.catalogue import DNS_TTL, IPV6, IPV6_PREFIX, Catalogue, region_prefixes
 from attribution.simulate.evidence import Events, Heartbeats, Names
@@ -222,7 +222,7 @@ def session_table(texts: Texts, sessions: Sessions) -> Any:
     columns = {
         "address": _wire(sessions.address),
         "port": pa.array(sessions.port, pa.int32()),
-        "protocol": _constant(TCP, pa.int32(), len(sessions.port)),
+        "protocol": pa.array(sessions.protocol, pa.int32()),
         "owner": texts.workload(sessions.client),
         "service": texts.service(sessions.client),
         "kind": _constant("nat_session", pa.string(), len(sessions.port)),

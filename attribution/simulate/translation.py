@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from attribution.core.sockets import TCP, split_sockets
 from attribution.simulate.fleet import Fleet
 from attribution.simulate.kinds import Ints, Kind
 from attribution.simulate.scenarios import Scenario
@@ -22,6 +23,7 @@ class Sessions:
 
     Attributes:
         client: tenure whose connection it is.
+        protocol: its transport protocol.
         address: number of the translator's address.
         port: the port of it.
         release: 1 for the end, 0 for the begin.
@@ -30,6 +32,7 @@ class Sessions:
     """
 
     client: Ints
+    protocol: Ints
     address: Ints
     port: Ints
     release: Ints
@@ -37,7 +40,7 @@ class Sessions:
     received: Ints
 
 
-def make_sessions(seen: Connections, scenario: Scenario, rng: np.random.Generator) -> Sessions:
+def make_sessions(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> Sessions:
     """The events of the sessions of translated connections."""
     rows = np.tile(np.flatnonzero(seen.wire_port >= 0), 2)
     release = np.repeat([0, 1], len(rows) // 2)
@@ -45,7 +48,9 @@ def make_sessions(seen: Connections, scenario: Scenario, rng: np.random.Generato
     delay = np.exp(rng.normal(0, scenario.event_delay_sigma, size=len(rows))) * scenario.event_delay
     kept = rng.random(len(rows)) >= scenario.event_loss
     received = time + delay.astype(np.int64)
-    columns = (seen.client[rows], seen.wire_address[rows], seen.wire_port[rows], release, time, received)
+    owned = fleet.key_socket[fleet.tenures.key[seen.server[rows]]]
+    protocol = np.where(owned >= 0, split_sockets(owned)[0], TCP)
+    columns = (seen.client[rows], protocol, seen.wire_address[rows], seen.wire_port[rows], release, time, received)
     return Sessions(*(column[kept] for column in columns))
 
 
