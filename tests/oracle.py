@@ -349,7 +349,7 @@ def side(evidence: Evidence, flow: Flow, address: str, port: int | None, setting
     if flow.end - flow.start > settings.retention:
         return unattributed("too_old")
     counting = [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
-    answer = side_by_heartbeats(counting, flow, port, settings)
+    answer = side_by_heartbeats(counting, flow, address, port, settings)
     if answer is None:
         return fallback(evidence, flow, address, port, settings)
     remembered = any(h.end >= flow.start - settings.workload_memory for h in counting)
@@ -359,7 +359,9 @@ def side(evidence: Evidence, flow: Flow, address: str, port: int | None, setting
     return answer
 
 
-def side_by_heartbeats(counting: list[Heartbeat], flow: Flow, port: int | None, settings: Settings) -> Side | None:
+def side_by_heartbeats(
+    counting: list[Heartbeat], flow: Flow, address: str, port: int | None, settings: Settings
+) -> Side | None:
     socket = socket_of(flow.protocol, port)
     if socket is not None:
         exact = tuple(h for h in counting if h.last_port is None and socket_of(h.protocol, h.port) == socket)

@@ -77,7 +77,11 @@ def command(
 def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]:
     parts: list[Section | str] = [_headline(found)]
     if found.verdict is not None:
-        parts += [_answer(found), *path_sections(path_of(found.verdict)), *witness_sections(found.witnesses)]
+        parts += [
+            _answer(found),
+            *path_sections(path_of(found.verdict, found.verdict.reason)),
+            *witness_sections(found.witnesses),
+        ]
     shown = [row | {"hole_count": len(row["holes"]), "port": _ports(row)} for row in ranges]
     columns = [column for column in _RANGES if column.name != "port" or any(row["port"] is not None for row in ranges)]
     sections = (

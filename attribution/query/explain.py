@@ -64,7 +64,7 @@ class SideExplanation:
     @property
     def path(self) -> tuple[PathStep, ...]:
         """What was asked in turn, by the lake's ranges, and why the rest was not."""
-        return path_of(self.verdict)
+        return path_of(self.verdict, self.reason)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; durations in microseconds."""

@@ -9,6 +9,8 @@ from attribution.query.evidence import Verdict
 from attribution.query.filters import port_name
 
 _NOT_ASKED = "not asked"
+#: Reasons that no heartbeat gives.
+_BY_EVENTS = ("assigned", "assignment_change", "prefix")
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,13 @@ class PathStep:
     meaning: str
 
 
-def path_of(verdict: Verdict | None) -> tuple[PathStep, ...]:
-    """The steps to a verdict; None where the log itself named the workload."""
+def path_of(verdict: Verdict | None, reason: str) -> tuple[PathStep, ...]:
+    """The steps to an answer.
+
+    Args:
+        verdict: what the rules make of the lake's ranges; None where the log itself named the workload.
+        reason: that of the answer.
+    """
     if verdict is None:
         return (PathStep("log", "reported", REASONS["reported"]),)
     answer = verdict.ownership
@@ -35,8 +42,8 @@ def path_of(verdict: Verdict | None) -> tuple[PathStep, ...]:
     if answer.steps and answer.steps[-1].socket is not None:
         meaning = "Evidence of the port itself counts, and decides whatever it says."
         steps.append(PathStep(f"heartbeats of {held_name(None)}", _NOT_ASKED, meaning))
-    if answer.reason == "unknown":
-        steps.append(PathStep("events and labels", verdict.reason, REASONS[verdict.reason]))
+    if answer.reason == "unknown" or reason in _BY_EVENTS:
+        steps.append(PathStep("events and labels", reason, REASONS[reason]))
     else:
         meaning = "Heartbeats of the address count, so it is a workload's: events and labels never name it."
         steps.append(PathStep("events and labels", _NOT_ASKED, meaning))

@@ -80,7 +80,7 @@ class Whois:
         asked: dict[str, Any] = {}
         if self.verdict is not None:
             asked = {"at": self.at, "port": self.port, "protocol": self.protocol, **verdict_row(self.verdict)}
-            asked["path"] = [vars(step) for step in path_of(self.verdict)]
+            asked["path"] = [vars(step) for step in path_of(self.verdict, self.verdict.reason)]
             asked["witnesses"] = [vars(witness) for witness in self.witnesses]
         return {
             "address": self.address,
