@@ -41,6 +41,9 @@ from attribution.streaming.topics import INPUT_TOPICS, from_region, to_region, t
 MAX_PARALLELISM = 128
 #: Below the broker's `transaction.max.timeout.ms` (15 min by default), which the connector's own default exceeds.
 _TRANSACTION_TIMEOUT_MS = 10 * 60 * 1000
+#: How often topics of other regions are read, and more bytes than an answer to that has (1 MB a partition). A stream is
+#: found idle when it said nothing at two looks, 200 ms apart.
+_PAUSE_MS, _FETCH_BYTES = 2_000, 50 << 20
 #: Where the cluster's configuration has no interval of its own.
 _CHECKPOINT_INTERVAL_MS = 10_000
 
@@ -115,7 +118,7 @@ def _bucket(entry: Any) -> int:
 def _receive(tables: StreamTableEnvironment, job: Job, border: Border) -> DataStream:
     """What the other regions say, as entries."""
     topics = {from_region(peer, prefix=job.prefix): peer for peer in border.peers}
-    # Each is idle by itself: while one is busy from the first moment on, before it was idle once, time stands still.
+    # Each is idle by itself, in its own pauses.
     first, *others = [
         _timeless(_source(tables, job, topic, f"from-{peer}", timed=False), f"from-{peer}")
         for topic, peer in topics.items()
@@ -149,7 +152,11 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str, name: str, *, 
         "scan.startup.mode": "earliest-offset",
         **{f"properties.{key}": value for key, value in job.kafka.items()},
     }
-    if timed:
+    if not timed:
+        # The broker answers once in so long, however much there is to read: a stream without a pause would never be
+        # found idle, and time would stand still from the start on.
+        options |= {"properties.fetch.min.bytes": str(_FETCH_BYTES), "properties.fetch.max.wait.ms": str(_PAUSE_MS)}
+    else:
         schema = schema.watermark("reported", f"reported - {_interval(job.options.report_delay)}")
         options |= {
             "scan.watermark.idle-timeout": f"{job.options.idle_after // 1000} ms",

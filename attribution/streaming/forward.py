@@ -34,8 +34,7 @@ _PRODUCER = {
     "enable.idempotence": True,
     "max.in.flight": 1,  # see `attribution.streaming.publish`
     "message.timeout.ms": 0,  # for ever
-    # Once a second, so that the job at the peer never hears a steady stream: a source is idle only in a pause.
-    "linger.ms": 1000,
+    "linger.ms": 500,
     "batch.size": 1_000_000,
     "message.max.bytes": 2_000_000,
     "queue.buffering.max.kbytes": 131_072,
@@ -193,7 +192,8 @@ class Forwarder:
     def _take(self, message: Any) -> None:
         error = message.error()
         if error is not None:
-            if error.fatal() or not error.retriable():
+            # After a long pause (the machine slept) the client joins the group again by itself.
+            if error.name() != "_MAX_POLL_EXCEEDED" and (error.fatal() or not error.retriable()):
                 raise BrokerError(f"cannot read {self._way.source} from {self._home.servers}: {error.str()}")
             return
         place, offset, size = (message.topic(), message.partition()), message.offset(), len(message.value() or b"")

@@ -74,8 +74,10 @@ class LiveJob:
             self.send_value(kind, message.value, timestamp_ms=timestamp_ms, partition=partition)
 
     def send_value(self, kind, value, *, timestamp_ms, partition=-1):
-        topic = topic_of(kind, prefix=self.prefix)
-        self._producer.produce(topic, value, timestamp=timestamp_ms, partition=partition, on_delivery=self._delivered)
+        self.send_to(topic_of(kind, prefix=self.prefix), value, timestamp=timestamp_ms, partition=partition)
+
+    def send_to(self, topic, value, **options):
+        self._producer.produce(topic, value, on_delivery=self._delivered, **options)
         self._producer.poll(0)
 
     def say_time(self, timestamp_ms):

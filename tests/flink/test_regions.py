@@ -1,23 +1,30 @@
 """Two regions, each with a broker and a job, one of them cut off for a while: each flow comes out once, at home."""
 
+import json
+from collections import Counter
 from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
 
 import numpy as np
 import pyarrow as pa
 from history import PERIOD_MS, History, end_of, send
 from live_job import PATIENCE_S, LiveJob, attribution, count
-from records import answers
+from oracle import Flow, Heartbeat
+from records import answers, batch
 
 from attribution.cluster.kafka import Broker
 from attribution.cluster.processes import wait_until
+from attribution.config import MINUTE, SECOND
 from attribution.core.distinct import plain
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
+from attribution.schema import ASSIGNMENT, DEAD_LETTER, FLOW, HEARTBEAT, NAME_BINDING
 from attribution.simulate.scenarios import scenario
 from attribution.simulate.simulation import simulate
 from attribution.sources.region_file import read_regions
+from attribution.streaming.topics import from_region
 
 HOME = {FLOW: "local_address", HEARTBEAT: "address", ASSIGNMENT: "address", NAME_BINDING: "client_address"}
 HOUR_MS = 3_600_000
+T0 = 1_767_225_600 * SECOND
 SILENT = "region_silent"
 PARAMETERS = ("connections=3000", "duration=20m", "capture_share=0.6", "window_share=0.3", "crossing_share=0.3")
 
@@ -71,6 +78,25 @@ def forwarders(*regions):
         yield
 
 
+@contextmanager
+def babble(job, peer):
+    """A region that says nonsense without a pause, a hundred times a second."""
+    stopped = Event()
+    topic = from_region(peer, prefix=job.prefix)
+
+    def say():
+        while not stopped.wait(0.01):
+            job.send_to(topic, b"nonsense")
+
+    speaker = Thread(target=say)
+    speaker.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        speaker.join()
+
+
 def wait_for(happened, what):
     wait_until(happened, what, timeout_s=PATIENCE_S)
 
@@ -121,3 +147,20 @@ def test_a_region_that_is_cut_off_costs_answers_and_no_flow(broker, cluster, tmp
                 assert count(cluster, region.job, "flows_pending") == 0
                 assert count(cluster, region.job, "flows_forwarded") == len(region.crossing)
                 region.job.stop()
+
+
+def test_a_region_that_never_pauses_holds_no_time_back(broker, cluster, tmp_path):
+    regions = tmp_path / "regions.csv"
+    regions.write_text("prefix,region\n10.1.0.0/16,east\n10.2.0.0/16,west\n")
+    options = {"report_delay": "10s", "region": "east", "regions": str(regions), "buckets": 2}
+    job = LiveJob(broker, cluster, tmp_path, stream=options, peers=["west"])
+    with babble(job, "west"):
+        job.start()
+        letters = Counter(json.loads(letter)["reason"] for letter in job.received(DEAD_LETTER, 200))
+        assert set(letters) == {"not_arrow"}
+        job.send(HEARTBEAT, batch(HEARTBEAT, [Heartbeat("10.1.0.2", None, "b", None, T0 - MINUTE, T0 + MINUTE)]))
+        job.send(FLOW, batch(FLOW, [Flow(T0, T0 + 1, "10.1.0.1", None, "10.1.0.2", None, local_workload="a")]))
+        job.say_time(T0 // 1000 + HOUR_MS)
+        (rows,) = job.attributed(1)
+        assert rows.column("remote_workload").to_pylist() == ["b"]
+    job.stop()
