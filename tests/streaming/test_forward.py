@@ -3,9 +3,11 @@
 import threading
 
 import pytest
+from click.testing import CliRunner
 from confluent_kafka import Producer
 from conftest import messages
 
+from attribution.cli import cli
 from attribution.cluster.kafka import Broker as RealBroker
 from attribution.cluster.processes import wait_until
 from attribution.streaming.broker import Broker
@@ -128,3 +130,16 @@ def test_a_topic_that_is_missing_is_named_until_it_is_there(broker, real_broker,
         assert f"there is no topic {prefix}from-north" in forwarder.said[0]
         create_topics(reach(real_peer), prefix=prefix, peers=["north"], partitions=1)
         forwarder.wait(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--region", "a b", "--peer", "west", "--peer-bootstrap-servers", "b:1"], "no region can be called 'a b'"),
+        (["--region", "east", "--peer", "west"], "no broker is named"),
+    ],
+)
+def test_a_wrong_command_says_what_is_wrong(arguments, message):
+    result = CliRunner().invoke(cli, ["forward", "--bootstrap-servers", "a:1", *arguments])
+    assert result.exit_code
+    assert message in f"{result.output}{result.exception}"
