@@ -67,6 +67,7 @@ def _heartbeats(path, rng, addresses, workloads, services, owners):
         {
             "address": _pick(addresses, number // owners),
             "port": pa.nulls(count, pa.int32()),
+            "last_port": pa.nulls(count, pa.int32()),
             "protocol": pa.nulls(count, pa.int32()),
             "workload": workloads,
             "service": _pick(services, number % _SERVICES),
@@ -92,6 +93,8 @@ def _flows(rng, count, span, addresses, workloads, services, owners):
         "remote_address": _pick(addresses, remote),
         "remote_port": pa.array(rng.choice(np.array([80, 443, 8080, 5432, 6379], np.int32), count)),
         "protocol": pa.array(np.full(count, 6, np.int32)),
+        "wire_address": pa.nulls(count, pa.string()),
+        "wire_port": pa.nulls(count, pa.int32()),
         "direction": word("ingress", "egress"),
         "bytes_sent": number(8, 2),
         "bytes_received": number(8, 2),

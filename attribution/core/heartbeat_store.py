@@ -14,7 +14,7 @@ from attribution.config import Settings
 from attribution.core.columns import Int32, Int64, find, order_by, recode
 from attribution.core.compaction import compact, still_asked
 from attribution.core.heartbeats import COLUMNS, TEXTS, Heartbeats
-from attribution.schema import HEARTBEAT, arrow_schema
+from attribution.schema import HEARTBEAT, arrow_schema, completed
 
 #: Fewer heartbeats than this are not worth merging.
 _MERGE_FROM = 1024
@@ -107,7 +107,7 @@ def _one_table(parts: list[Any]) -> Any:
     fitting = [part for part in parts if isinstance(part, pa.RecordBatch) and part.schema.equals(schema)]
     others = [part for part in parts if not (isinstance(part, pa.RecordBatch) and part.schema.equals(schema))]
     tables = [part if isinstance(part, pa.Table) else pa.Table.from_batches([part]) for part in others]
-    cast = [table.select(schema.names).cast(schema) for table in tables]
+    cast = [completed(HEARTBEAT, table).select(schema.names).cast(schema) for table in tables]
     return pa.concat_tables([pa.Table.from_batches(fitting, schema), *cast])
 
 
