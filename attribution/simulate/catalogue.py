@@ -22,9 +22,12 @@ _LABELLED_ADDRESSES = (198 << 24) + (18 << 16)
 _UNLABELLED_ADDRESSES = (203 << 24) + (113 << 8) + 1
 #: As many regions have addresses of their own.
 LARGEST_REGIONS = 16
+#: 192.0.2.0/24: the addresses of translators, 16 for each region.
+TRANSLATOR_ADDRESSES, TRANSLATOR_BITS = (192 << 24) + (2 << 8) + 1, 4
 #: Where the addresses of each region begin, less those of the first one, and how long the prefixes are.
 _REGIONAL = (
     (_POD_ADDRESSES - 256, 20, 12), (_NODE_ADDRESSES - 1, 12, 20), (_BALANCER_ADDRESSES - 1, 16, 16), (IPV6, 32, 96),
+    (TRANSLATOR_ADDRESSES - 1, TRANSLATOR_BITS, 32 - TRANSLATOR_BITS),
 )  # fmt: skip
 # Each port is given out twice, as one of TCP and as one of UDP: keys 2n and 2n + 1 are the sockets of port n.
 _ANY_OWNED_SOCKET = 2 * 30_000
@@ -122,6 +125,11 @@ def make_catalogue(scenario: Scenario, rng: np.random.Generator) -> Catalogue:
         raise ConfigError(
             "scenario: unlabelled must be at most 254, external_services at most 512, load_balancers at most 10000; "
             f"found {scenario.unlabelled}, {scenario.external_services} and {scenario.load_balancers}"
+        )
+    if scenario.regions > 1 and scenario.nat_gateways >= 1 << TRANSLATOR_BITS:
+        raise ConfigError(
+            f"scenario: nat_gateways must be below {1 << TRANSLATOR_BITS} where there are several regions, each of "
+            f"which has as many; found {scenario.nat_gateways}"
         )
     if scenario.regions > min(LARGEST_REGIONS, scenario.hosts):
         raise ConfigError(
@@ -229,7 +237,7 @@ def _pools(
         fresh = [math.ceil(replicas[pool == 4 * number + i].sum() * (1 + scenario.spare_addresses)) for i in range(4)]
         hosts = hosts_of(scenario, number)
         sockets = max(2, math.ceil(fresh[2] / hosts))
-        pods, nodes, balancers, ipv6_addresses = (number << bits for _, bits, _ in _REGIONAL)
+        pods, nodes, balancers, ipv6_addresses, _ = (number << bits for _, bits, _ in _REGIONAL)
         plans += [
             PoolPlan(4 * number, _POD_ADDRESSES + pods, fresh[0], grows=True, region=number),
             PoolPlan(4 * number + 1, IPV6 + 1 + ipv6_addresses, fresh[1], grows=True, region=number),

@@ -81,7 +81,7 @@ class Scenario:
         shared_capture_share: share of those that also tell apart the workloads that share the host's own address. Their
             flows are heartbeats of an address that is not all theirs: see `docs/simulation.md`.
         nat_share: share of services whose connections leave through a translator; the far side sees its address.
-        nat_gateways: translators, each with one address.
+        nat_gateways: translators of each region, each with one address.
         nat_reuse_pause: mean time after a connection until its translated port is given to the next one.
         window_share: share of hosts that log aggregation windows instead of connections.
         window: length of a window.

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attribution.core.sockets import TCP, split_sockets
+from attribution.simulate.catalogue import TRANSLATOR_ADDRESSES, TRANSLATOR_BITS
 from attribution.simulate.fleet import Fleet
 from attribution.simulate.kinds import Ints, Kind
 from attribution.simulate.scenarios import Scenario
 from attribution.simulate.traffic import Connections
 
-#: 192.0.2.0/24: the addresses of translators.
-_ADDRESSES = (192 << 24) + (2 << 8) + 1
 _FIRST_PORT, _LAST_PORT = 32_768, 65_535
 
 
@@ -66,11 +65,12 @@ def translate(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.rando
     rows = np.flatnonzero(behind[service])
     pause = (rng.exponential(1, size=len(rows)) * scenario.nat_reuse_pause).astype(np.int64)
     hot = rng.random(len(rows)) < scenario.reuse_hot
-    gateway = service[rows] % scenario.nat_gateways
+    # Each region has translators of its own.
+    gateway = service[rows] % scenario.nat_gateways + (catalogue.region[service[rows]] << TRANSLATOR_BITS)
     port = _ports(gateway, seen.start[rows], seen.end[rows] + 1 + pause, hot.tolist())
     kept = port <= _LAST_PORT
     wire_address, wire_port = seen.wire_address.copy(), seen.wire_port.copy()
-    wire_address[rows[kept]], wire_port[rows[kept]] = _ADDRESSES + gateway[kept], port[kept]
+    wire_address[rows[kept]], wire_port[rows[kept]] = TRANSLATOR_ADDRESSES + gateway[kept], port[kept]
     return replace(seen, wire_address=wire_address, wire_port=wire_port)
 
 
