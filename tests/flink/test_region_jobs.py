@@ -269,7 +269,7 @@ def test_every_metric_of_regions_is_there(east):
 
 def test_three_regions_give_the_answers_that_one_has_with_all_evidence(tmp_path):
     parameters = ("connections=2000", "regions=3", "crossing_share=0.4", "capture_share=0.5", "window_share=0.3")
-    simulation = simulate(scenario("hostile", (*parameters, "nat_share=0.3")), seed=3)
+    simulation = simulate(scenario("hostile", (*parameters, "nat_share=0.8")), seed=3)
     history = History.of(simulation, span="none")
     path = tmp_path / "regions.csv"
     path.write_text("\n".join(["prefix,region", *map(",".join, simulation.region_rows())]))
