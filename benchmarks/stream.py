@@ -1,16 +1,16 @@
 """Throughput of the streaming job beside the same join written otherwise, on a real broker and a real Flink cluster.
 
-    .venv-flink/bin/python benchmarks/stream.py --flows 600000
+    .venv-flink/bin/python benchmarks/stream.py
 
 All read a backlog of the same flows and heartbeats from Kafka and write to Kafka, exactly once, with a parallelism of
 one. Ours reads Arrow batches and applies all its rules, with and without the heartbeats that flows are. `per_flow` is
 a PyFlink `KeyedCoProcessFunction` over one flow an element, `sql_join` Flink SQL's event-time temporal join, which
 runs in the JVM and needs no Python; both read JSON, one row a message, and answer with the owner seen last. Engines
 take turns on clusters of their own, and each runs once on fewer flows before, because Java spends half a minute of
-processor time on compiling what it runs often. `per_flow` gets a tenth of the flows, and as much less time and
-heartbeats, because it is slow. Only ratios mean something on a shared machine: those of processor time a flow, of the
-TaskManager, its Python processes and the broker, and those of wall time where the machine is quiet. An engine that
-takes longer than `--limit` is given up and said to have.
+processor time on compiling what it runs often. `per_flow` gets a hundredth of the flows, and as much less time and
+heartbeats, because it is slow; `sql_join` gets a third. Only ratios mean something on a shared machine: those of
+processor time a flow, of the TaskManager, its Python processes and the broker, and those of wall time where the machine
+is quiet. An engine that takes longer than `--limit` is given up and said to have.
 """
 
 import argparse
@@ -70,8 +70,8 @@ ENGINES = {
     "ours": Engine(OURS, "none"),
     "ours_with_flow_heartbeats": Engine(OURS, "interval"),
     # With the default of 1,000 keys in the state's cache, every flow would cost calls into the JVM.
-    "per_flow": Engine(JOBS / "per_flow.py", share=10, settings={"python.state.cache-size": "100000"}),
-    "sql_join": Engine(JOBS / "sql_join.py"),
+    "per_flow": Engine(JOBS / "per_flow.py", share=100, settings={"python.state.cache-size": "100000"}),
+    "sql_join": Engine(JOBS / "sql_join.py", share=3),
 }
 
 
@@ -145,7 +145,7 @@ def _spent(processes: list[int]) -> float:
 def main() -> None:
     """Run the engines in turn and print what they did, and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--flows", type=int, default=600_000)
+    parser.add_argument("--flows", type=int, default=3_000_000)
     parser.add_argument("--addresses", type=int, default=20_000)
     parser.add_argument("--seconds", type=int, default=600, help="event time that the flows are spread over")
     parser.add_argument("--rounds", type=int, default=1)

@@ -39,6 +39,7 @@ _AUDIT = re.compile(rb'"audit\.k8s\.io/|"methodName"\s*:\s*"io\.k8s\.')
 _COLUMNS = {
     "address": pa.string(),
     "port": pa.int64(),
+    "last_port": pa.int64(),
     "protocol": pa.string(),
     "workload": pa.string(),
     "service": pa.string(),
@@ -157,6 +158,8 @@ def _row(pod: Mapping[str, Any], claim: Held, known: Recent[Facts]) -> dict[str,
     return {
         "address": claim.address,
         "port": claim.port,
+        # A range of one: the pod listens there, however high the port; it was not given out for a connection.
+        "last_port": claim.port,
         "protocol": claim.protocol,
         "workload": uid,
         "service": fixed.service,

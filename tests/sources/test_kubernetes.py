@@ -148,6 +148,7 @@ def test_a_host_network_pod_holds_its_declared_ports_of_the_nodes_address():
     ports = [{"name": "web", "ports": declared}]
     host = pod(hostNetwork=True, containers=ports, podIP="10.0.0.5", podIPs=[{"ip": "10.0.0.5"}])
     found = Read(KUBERNETES, listed(host)).heartbeats
+    assert [b["last_port"] for b in found] == [b["port"] for b in found]
     assert [(b["address"], b["port"], b["protocol"], b["workload"]) for b in found] == [
         ("10.0.0.5", 53, "TCP", "uid-1"),
         ("10.0.0.5", 53, "UDP", "uid-1"),
