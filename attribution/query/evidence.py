@@ -171,10 +171,14 @@ def judge(
     timeline = Timeline.from_ranges((_stored(one) for one in evidence.ranges), settings, translated=translated)
     answer = timeline.ask(socket, first, last, basis=basis)
     workload, service, reason = answer.workload, answer.service, answer.reason
-    if reason == "unknown":
+    spans = [(to_microseconds(one.start), to_microseconds(one.end)) for one in evidence.ranges]
+    remembered = any(b >= first - settings.workload_memory and a <= last + settings.hold for a, b in spans)
+    if reason == "unknown" or (reason in ("gap", "shared") and not remembered):
         a, b, s, e = (np.array([moment], np.int64) for moment in (low, high, first, last))
         asked = Question(a, b, s, e, np.array([basis == "connection"]))
-        workload, service, reason = _fallback(evidence, settings, socket, asked)
+        said = _fallback(evidence, settings, socket, asked)
+        if reason == "unknown" or said[2] not in ("silent", "unknown"):
+            workload, service, reason = said
     return Verdict(workload, service, reason, answer, from_microseconds(low), from_microseconds(high))
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from attribution.config import MINUTE, Settings
 from attribution.core.sockets import Socket
 from attribution.query.evidence import evidence_of, judge
 from attribution.query.warehouse import Warehouse
@@ -17,14 +18,19 @@ from attribution.simulate.write import write
 LESS = {("covered", "bridged"), ("within", "gap")}
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
+FORGETFUL = Settings(workload_memory=4 * MINUTE)
+BALANCERS = ("balancers_among_workloads=1", "load_balancers=20", "external_share=0.4")
+
+
+@pytest.fixture(scope="module", params=[((), Settings()), (BALANCERS, FORGETFUL)], ids=["usual", "forgetful"])
+def hostile(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    write(simulate(scenario("hostile", ("connections=600", "window_share=0.2")), seed=5), folder / "fleet")
+    more, settings = request.param
+    write(simulate(scenario("hostile", ("connections=600", "window_share=0.2", *more)), seed=5), folder / "fleet")
     fleet = {
         name: [str(folder / "fleet" / f"{name}.parquet")] for name in ("flows", "heartbeats", "assignments", "labels")
     }
-    replay(Inputs(**fleet), folder / "lake")
+    replay(Inputs(**fleet), folder / "lake", settings=settings)
     with Warehouse(folder / "lake") as warehouse:
         yield warehouse
 
