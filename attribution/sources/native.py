@@ -8,7 +8,8 @@
 
 The fields of a row decide what it is, so that one file may hold several kinds: `local_address` and `remote_address`
 make a flow, `address` and `workload` a heartbeat, `address`, `owner` and `action` an assignment, `hostname` and
-`server_address` a name binding, `prefix` and `service` a label. Fields that a record does not have are ignored.
+`server_address` a name binding, `policy`, `pool` and `prefix` a policy, `rule`, `prefix` and `service` a socket rule,
+`prefix` and `service` alone a label. Fields that a record does not have are ignored.
 
 Attributed flows, which this system writes, are flows too. What was attributed to their local side is forgotten, since
 it is no observation; what was captured there stays.

@@ -84,7 +84,9 @@ def is_native_flows(path: Path) -> bool:
         return False
 
 
-def parquet_heartbeats(path: Path, *, shared: PrefixTable | None = None) -> Iterator[Any]:
+def parquet_heartbeats(
+    path: Path, *, shared: PrefixTable | None = None, pools: PrefixTable | None = None
+) -> Iterator[Any]:
     """The heartbeats that the flows of a native Parquet file are, reading no other columns than they need.
 
     A row with a fault in a field of the heartbeat is left out, and so counted nowhere: the pass that reads the flows
@@ -93,6 +95,7 @@ def parquet_heartbeats(path: Path, *, shared: PrefixTable | None = None) -> Iter
     Args:
         path: a file for which `is_native_flows` holds.
         shared: addresses that several workloads hold by port, as in `flow_heartbeats`.
+        pools: addresses that policies hand out, as in `flow_heartbeats`.
 
     Raises:
         SourceError: the file is damaged; what came before was yielded.
@@ -104,7 +107,7 @@ def parquet_heartbeats(path: Path, *, shared: PrefixTable | None = None) -> Iter
     uncounted = Ledger()
     for block in _blocks(_batches(file, (*flow_heartbeats.FIELDS, LOCAL_METHOD)), str(path), uncounted, "native"):
         flows = canonical(block, uncounted, "native", only=flow_heartbeats.FIELDS)
-        yield flow_heartbeats.flow_heartbeats(flows, "interval", shared=shared)
+        yield flow_heartbeats.flow_heartbeats(flows, "interval", shared=shared, pools=pools)
 
 
 def parquet_starts(path: Path) -> list[tuple[int, int]]:

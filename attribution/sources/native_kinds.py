@@ -8,7 +8,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, NAME_BINDING, record
+from attribution.schema import (
+    ASSIGNMENT,
+    FLOW,
+    HEARTBEAT,
+    INPUT_RECORDS,
+    LABEL,
+    NAME_BINDING,
+    POLICY,
+    SOCKET_RULE,
+    record,
+)
 from attribution.sources.model import Block, Ledger, Reject
 
 Mask = npt.NDArray[np.bool_]
@@ -19,6 +29,8 @@ TELLING: dict[str, tuple[str, ...]] = {
     ASSIGNMENT: ("address", "owner", "action"),
     NAME_BINDING: ("hostname", "server_address"),
     HEARTBEAT: ("address", "workload"),
+    POLICY: ("policy", "pool", "prefix"),
+    SOCKET_RULE: ("rule", "prefix", "service"),
     LABEL: ("prefix", "service"),
 }
 #: Fields that show what a row was meant to be although it is incomplete; it is then rejected as such a record.
@@ -30,6 +42,8 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("action", ASSIGNMENT),
     ("workload", HEARTBEAT),
     ("address", HEARTBEAT),
+    ("pool", POLICY),
+    ("rule", SOCKET_RULE),
     ("prefix", LABEL),
 )
 

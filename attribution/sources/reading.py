@@ -88,10 +88,22 @@ def read_labels(paths: Collection[str | Path]) -> Any:
         SourceError: a source cannot be read.
         RejectLimitError: too many rows were rejected.
     """
-    ledger, schema = Ledger(), arrow_schema(LABEL)
-    found = [one.batch.cast(schema) for one in read(paths, ledger=ledger, kinds=(LABEL,))] if paths else []
+    return read_all(paths, LABEL)
+
+
+def read_all(
+    paths: Collection[str | Path],
+    kind: str,
+    *,
+    format: str | None = None,  # noqa: A002 (as in `read`)
+    ledger: Ledger | None = None,
+) -> Any:
+    """All records of one kind in the sources, as a table of its schema; raises as `read_labels`."""
+    ledger, schema = ledger or Ledger(), arrow_schema(kind)
+    found = read(paths, ledger=ledger, format=format, kinds=(kind,)) if paths else ()
+    tables = [pa.Table.from_batches([one.batch]).cast(schema) for one in found]
     ledger.check()
-    return pa.Table.from_batches(found, schema=schema)
+    return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
 class _Reader:

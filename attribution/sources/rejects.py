@@ -21,6 +21,13 @@ REASONS: dict[str, str] = {
     "end_before_start": "The record ends before it starts.",
     "not_an_address": "An address is no IPv4 or IPv6 address: a name, or one with a port, a zone or leading zeros.",
     "not_a_prefix": "A prefix is no CIDR prefix, or has host bits set.",
+    "not_a_match": (
+        "What a policy is for (`match`) is no list of attribute=value pairs with commas, or one attribute has two."
+    ),
+    "outside_pools": (
+        "A policy hands out addresses outside of `pool_prefixes`, where evidence of workloads is believed: name all "
+        "prefixes of pools there. One reject counts all rows of a batch or message."
+    ),
     "not_a_number": "A whole number was expected.",
     "impossible_port": "A port lies outside 0 to 65535.",
     "not_a_port_range": "The last port of a range lies below the first, or there is no first.",
@@ -32,6 +39,7 @@ REASONS: dict[str, str] = {
     "impossible_protocol": "A protocol is neither a number from 0 to 255 nor the name of a known one.",
     "impossible_count": "A counter is negative, or larger than 10^18.",
     "impossible_flags": "TCP flags lie outside 0 to 65535.",
+    "impossible_priority": "A priority has more than 32 bits.",
     "impossible_ttl": "A time to live is negative, no number, or 2^31 seconds and more.",
     "unknown_value": "A field that allows a few words only (direction, basis, action) holds another one.",
     "truncated": "The compressed content ends in the middle; what stands before was read. Copy the file again.",

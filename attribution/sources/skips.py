@@ -67,6 +67,21 @@ REASONS: dict[str, dict[str, str]] = {
         "unknown_allocation": "An association of a public address that no event of the run allocated.",
         "unknown_association": "A disassociation of what no event of the run associated.",
     },
+    "dnstap": {
+        "other_message": "A query, or what a resolver was told for its own cache.",
+        "no_message": "An answer without its text: the server does not log it.",
+        "dns_error": "A DNS query that failed.",
+        "no_address_query": "A DNS query for something else than an address (A, AAAA).",
+        "no_answer": "A DNS query without an address among its answers.",
+    },
+    "route53_resolver": {
+        "dns_error": "A DNS query that failed.",
+        "no_address_query": "A DNS query for something else than an address (A, AAAA).",
+        "no_answer": "A DNS query without an address among its answers.",
+    },
+    "policies": {
+        "never_in_force": "A prefix that is of its pool at no time at which the policy or rule is in force.",
+    },
     "aws_ip_ranges": {
         "general_service": "`AMAZON` or `EC2` for a prefix that also belongs to a special service.",
     },

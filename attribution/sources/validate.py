@@ -7,6 +7,7 @@ Fields that the record does not have are ignored. A flow whose `basis` is not sa
 makes connections, for only these have one peer from start to end, and a `window` otherwise.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -33,6 +34,8 @@ Bool = npt.NDArray[np.bool_]
 _Fault = tuple[str, Bool, str]
 
 _HOSTNAME = r"\A[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\z"
+#: Attributes of a query or of the place that answers it.
+_ATTRIBUTE = re.compile(r"[A-Za-z_][\w.-]*")
 _SHOWN = 160
 #: Reasons that no other region can give.
 _AT_HOME = ("reported", "region_silent")
@@ -92,6 +95,15 @@ def _words(*allowed: str) -> Callable[[Any], Cast]:
     )
 
 
+def _match(text: str) -> str | None:
+    """The attribute=value pairs of a policy's `match`, each once and in order; None where it is none."""
+    pairs = {tuple(part.strip() for part in pair.partition("=")) for pair in text.split(",")}
+    names = {name for name, _, _ in pairs}
+    if len(names) < len(pairs) or not all(_ATTRIBUTE.fullmatch(name) and value for name, _, value in pairs):
+        return None
+    return ",".join(sorted("".join(pair) for pair in pairs))
+
+
 def _hostname(text: str) -> str | None:
     return text.lower().rstrip(".") or None
 
@@ -99,6 +111,7 @@ def _hostname(text: str) -> str | None:
 _ADDRESS = partial(casting.mapped, function=canonical_addresses, reason="not_an_address")
 _PORT = partial(casting.integers, low=0, high=65535, reason="impossible_port", to=pa.int32())
 _COUNT = partial(casting.integers, low=0, high=LARGEST_COUNT, reason="impossible_count", to=pa.int64())
+_PRIORITY = partial(casting.integers, low=-(1 << 31), high=(1 << 31) - 1, reason="impossible_priority", to=pa.int32())
 _NUMBER = partial(casting.integers, low=0, high=(1 << 63) - 1, reason="impossible_count", to=pa.int64())
 _NAME = partial(
     casting.mapped, function=partial(each_distinct, function=_hostname, plain=_HOSTNAME), reason="missing_field"
@@ -119,6 +132,9 @@ _CHECKS: dict[str, Callable[[Any], Cast]] = {
     "address": partial(casting.mapped, function=canonical_hosts, reason="not_an_address"),
     "prefix": partial(casting.mapped, function=canonical_prefixes, reason="not_a_prefix"),
     "port": _PORT,
+    "client_prefix": partial(casting.mapped, function=canonical_prefixes, reason="not_a_prefix"),
+    "match": partial(casting.mapped, function=partial(each_distinct, function=_match), reason="not_a_match"),
+    "priority": _PRIORITY,
     "last_port": _PORT,
     "local_port": _PORT,
     "remote_port": _PORT,
