@@ -158,8 +158,32 @@ NAME_BINDINGS = [
 ]  # fmt: skip
 
 
+def policy(name, pool, prefix, *, match=None, ttl=None, start=None, end=None):
+    """A record of a policy; start and end are `12:00:10` of the day, or None."""
+    return {
+        "policy": name, "pool": pool, "prefix": prefix, "match": match, "priority": None, "ttl": ttl,
+        "start": start and at(start), "end": end and at(end),
+    }  # fmt: skip
+
+
+def pooled(side, pool, policies, state="in_force", **fields):
+    """The columns of a flow's end at an address of a pool."""
+    columns = {"workload": None, "service": None, "distance": None, "method": "policy", "reason": "pooled"}
+    columns |= {"pool": pool, "policy": policies, "policy_state": state}
+    return {f"{side}_{name}": value for name, value in (columns | fields).items()}
+
+
 def write_lake(
-    folder: Path, *, flows=(), ranges=(), assignments=(), labels=(), name_bindings=(), settings=None
+    folder: Path,
+    *,
+    flows=(),
+    ranges=(),
+    assignments=(),
+    labels=(),
+    name_bindings=(),
+    policies=(),
+    socket_rules=(),
+    settings=None,
 ) -> Path:
     folder.mkdir(parents=True)
     _write(
@@ -173,6 +197,8 @@ def write_lake(
     _write(folder, "assignments", "assignment", assignments, lambda _: ".")
     _write(folder, "labels", "label", labels, lambda _: ".")
     _write(folder, "name_bindings", "name_binding", name_bindings, lambda _: ".")
+    _write(folder, "policies", "policy", policies, lambda _: ".")
+    _write(folder, "socket_rules", "socket_rule", socket_rules, lambda _: ".")
     manifest = {"format": LAKE_FORMAT, "written_by": "0", "settings": (settings or Settings()).to_dict(), "summary": {}}
     (folder / "lake.json").write_text(json.dumps(manifest))
     return folder

@@ -33,6 +33,9 @@ _OPTIONS = (
     ),
     click.option("--region", "regions", multiple=True, metavar="GLOB", help="Where the flow was logged; repeatable."),
     click.option(
+        "--data-centre", "data_centres", multiple=True, metavar="GLOB", help="Where the flow was logged; repeatable."
+    ),
+    click.option(
         "--method",
         "methods",
         multiple=True,
@@ -57,7 +60,9 @@ _OPTIONS = (
 
 
 hostnames_option = click.option(
-    "--hostnames", is_flag=True, help="Show unattributed ends under the hostname that clients used, where it is known."
+    "--hostnames",
+    is_flag=True,
+    help="Show unattributed ends, and those at addresses of pools, under the hostname that clients used, if known.",
 )
 
 
@@ -71,12 +76,19 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ports: tuple[int, ...],
         protocols: tuple[str, ...],
         regions: tuple[str, ...],
+        data_centres: tuple[str, ...],
         methods: tuple[str, ...],
         reasons: tuple[str, ...],
         **kwargs: Any,
     ) -> Any:
         filters = Filters(
-            services=services, ports=ports, protocols=protocols, regions=regions, methods=methods, reasons=reasons
+            services=services,
+            ports=ports,
+            protocols=protocols,
+            regions=regions,
+            data_centres=data_centres,
+            methods=methods,
+            reasons=reasons,
         )
         return function(*args, filters=filters, **kwargs)
 

@@ -39,6 +39,7 @@ class Filters:
         ports: the server's port where the flow is directed, either end's port otherwise.
         protocols: IANA protocols, by name or number.
         regions: regions in which the flow was logged, with `*` and `?`.
+        data_centres: the same of data centres.
         methods: where the answer for either end came from.
         reasons: why either end was attributed so, or was not.
 
@@ -50,6 +51,7 @@ class Filters:
     ports: tuple[int, ...] = ()
     protocols: tuple[str | int, ...] = ()
     regions: tuple[str, ...] = ()
+    data_centres: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
@@ -63,12 +65,13 @@ class Filters:
         _check_known("reason", self.reasons, REASONS)
 
     def parameters(self) -> dict[str, Any]:
-        """The filters as the parameters that `sql/oriented.sql` binds; None where a filter is empty."""
+        """The filters as the parameters that `sql/filtered.sql` binds; None where a filter is empty."""
         return {
-            "services": _pattern(self.services),
+            "services": pattern(self.services),
             "ports": list(self.ports) or None,
             "protocols": [protocol_number(protocol) for protocol in self.protocols] or None,
-            "regions": _pattern(self.regions),
+            "regions": pattern(self.regions),
+            "data_centres": pattern(self.data_centres),
             "methods": list(self.methods) or None,
             "reasons": list(self.reasons) or None,
         }
@@ -113,7 +116,7 @@ def _check_known(what: str, values: Iterable[str], known: Iterable[str]) -> None
             raise QueryError(f"cannot filter by {what} {value!r}: the {what}s are {', '.join(names)}")
 
 
-def _pattern(globs: tuple[str, ...]) -> str | None:
+def pattern(globs: tuple[str, ...]) -> str | None:
     """One regular expression (RE2) that matches what any of the globs does."""
     if not globs:
         return None

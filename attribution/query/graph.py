@@ -12,9 +12,10 @@ from attribution.query.window import Window, from_microseconds
 
 By = Literal["service", "workload"]
 
-#: What a node is: something that heartbeats or the log name; something that assignment events or labels name; a
-#: hostname that clients used for an unattributed address; unattributed addresses of one reason.
-KINDS = ("service", "workload", "external", "hostname", "unattributed")
+#: What a node is: something that heartbeats, the log or socket rules name; something that assignment events or labels
+#: name; a hostname that addresses of a pool were used for; the addresses of a pool; a hostname that clients used for an
+#: unattributed address; unattributed addresses of one reason.
+KINDS = ("service", "workload", "external", "name", "pool", "hostname", "unattributed")
 
 _NO_FILTERS = Filters()
 
@@ -25,7 +26,7 @@ class Name:
 
     Attributes:
         kind: one of `KINDS`.
-        text: a service, a workload, a hostname, or a reason.
+        text: a service, a workload, a hostname, `pool` and its name, or a reason.
     """
 
     kind: str
@@ -183,7 +184,7 @@ def graph(
         filters: conditions on the flows.
         by: what a node is.
         attributed_only: leave out the unattributed nodes and their edges. Totals and the other nodes still count them.
-        hostnames: make a node of each hostname that clients used for unattributed addresses.
+        hostnames: make a node of each hostname that clients used for unattributed addresses, and for those of pools.
         clients_by_port: where no log says who opened a flow, take the end with the lower, service-like port for the
             server. A guess, so off by default: such flows then make undirected edges.
         limit: only so many edges, those with most bytes, and their nodes.

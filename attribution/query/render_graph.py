@@ -23,6 +23,8 @@ _DOT_STYLES = {
     "service": 'shape=box, style="rounded,filled", fillcolor="#e8f1fb", color="#3b73af"',
     "workload": 'shape=box, style="rounded,filled", fillcolor="#e8f1fb", color="#3b73af"',
     "external": 'shape=box, style="filled", fillcolor="#f2f2f2", color="#7f7f7f"',
+    "name": 'shape=box, style="rounded,filled", fillcolor="#eaf6ec", color="#3c8d54"',
+    "pool": 'shape=box3d, style="filled", fillcolor="#eaf6ec", color="#3c8d54"',
     "hostname": 'shape=box, style="filled,dashed", fillcolor="#ffffff", color="#7f7f7f"',
     "unattributed": 'shape=ellipse, style="dashed", color="#c0392b", fontcolor="#c0392b"',
 }
@@ -30,6 +32,8 @@ _MERMAID_STYLES = {
     "service": "fill:#e8f1fb,stroke:#3b73af,color:#1b3a5c",
     "workload": "fill:#e8f1fb,stroke:#3b73af,color:#1b3a5c",
     "external": "fill:#f2f2f2,stroke:#7f7f7f,color:#333333",
+    "name": "fill:#eaf6ec,stroke:#3c8d54,color:#1d4a2b",
+    "pool": "fill:#eaf6ec,stroke:#3c8d54,color:#1d4a2b",
     "hostname": "fill:#ffffff,stroke:#7f7f7f,color:#333333,stroke-dasharray:4",
     "unattributed": "fill:#ffffff,stroke:#c0392b,color:#c0392b,stroke-dasharray:4",
 }

@@ -18,7 +18,17 @@ from attribution.config import Settings
 from attribution.errors import ConfigError, LakeError
 from attribution.io.lake import MANIFEST, read_manifest
 from attribution.query.window import Window, from_microseconds, parse_window
-from attribution.schema import ASSIGNMENT, ATTRIBUTED_FLOW, LABEL, NAME_BINDING, OWNERSHIP_RANGE, arrow_schema, record
+from attribution.schema import (
+    ASSIGNMENT,
+    ATTRIBUTED_FLOW,
+    LABEL,
+    NAME_BINDING,
+    OWNERSHIP_RANGE,
+    POLICY,
+    SOCKET_RULE,
+    arrow_schema,
+    record,
+)
 
 #: Folder of a lake, which is also the name of its view -> record, and how its Parquet files lie below it.
 _FOLDERS = {
@@ -27,6 +37,8 @@ _FOLDERS = {
     "assignments": (ASSIGNMENT, ()),
     "name_bindings": (NAME_BINDING, ()),
     "labels": (LABEL, ()),
+    "policies": (POLICY, ()),
+    "socket_rules": (SOCKET_RULE, ()),
 }
 
 _COMMENT = re.compile(r"--.*")
@@ -100,6 +112,24 @@ class Warehouse:
             LakeError: DuckDB cannot read the lake's files.
         """
         self._execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {_composed(question)}", parameters)
+
+    def table(self, folder: str, kind: str) -> pa.Table:
+        """All rows of a folder of the lake, with the columns of its record in their order.
+
+        Raises:
+            LakeError: DuckDB cannot read the lake's files.
+        """
+        schema = arrow_schema(kind)
+        columns = ", ".join(f'"{name}"' for name in schema.names)
+        try:
+            rows = self._connection.sql(f"SELECT {columns} FROM {folder}").to_arrow_table()
+        except duckdb.Error as error:
+            raise self._failure(error) from error
+        return rows.cast(pa.schema([pa.field(f.name, f.type) for f in schema]))
+
+    def give(self, name: str, rows: pa.Table) -> None:
+        """Make a table of rows that questions can read beside the lake's."""
+        self._connection.from_arrow(rows).create_view(name)
 
     def extent(self) -> Window:
         """From the first flow to just after the start of the last one; both None where the lake has no flows."""

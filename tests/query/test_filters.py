@@ -12,7 +12,7 @@ from attribution.query.filters import Filters, protocol_name, protocol_number
         ({"protocols": ("carrier pigeon",)}, "one of icmp"),
         ({"protocols": (256,)}, "from 0 to 255"),
         ({"protocols": ("²",)}, "from 0 to 255"),
-        ({"methods": ("guess",)}, "the methods are capture, heartbeat, assignment, label, none"),
+        ({"methods": ("guess",)}, "the methods are capture, heartbeat, socket_rule, assignment, label, policy, none"),
         ({"reasons": ("because",)}, "the reasons are reported, "),
     ],
 )

@@ -18,11 +18,11 @@ FROM (
     SELECT
         *,
         opener IS DISTINCT FROM 'remote'
-            AND is_named($source::VARCHAR, local_method, local_service, local_workload, NULL, local_reason)
-            AND is_named($target::VARCHAR, remote_method, remote_service, remote_workload, remote_hostname, remote_reason) AS at_source,
+            AND is_named($source::VARCHAR, local_method, local_service, local_workload, local_pool, local_hostname, local_reason)
+            AND is_named($target::VARCHAR, remote_method, remote_service, remote_workload, remote_pool, remote_hostname, remote_reason) AS at_source,
         opener IS DISTINCT FROM 'local'
-            AND is_named($source::VARCHAR, remote_method, remote_service, remote_workload, remote_hostname, remote_reason)
-            AND is_named($target::VARCHAR, local_method, local_service, local_workload, NULL, local_reason) AS at_target
+            AND is_named($source::VARCHAR, remote_method, remote_service, remote_workload, remote_pool, remote_hostname, remote_reason)
+            AND is_named($target::VARCHAR, local_method, local_service, local_workload, local_pool, local_hostname, local_reason) AS at_target
     FROM filtered
 )
 WHERE at_source OR at_target

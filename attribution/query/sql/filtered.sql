@@ -13,6 +13,7 @@ WHERE ($services::VARCHAR IS NULL
           END)
   AND ($protocols::INTEGER[] IS NULL OR list_contains($protocols::INTEGER[], protocol))
   AND ($regions::VARCHAR IS NULL OR regexp_full_match(region, $regions::VARCHAR))
+  AND ($data_centres::VARCHAR IS NULL OR regexp_full_match(data_centre, $data_centres::VARCHAR))
   AND ($methods::VARCHAR[] IS NULL OR list_contains($methods::VARCHAR[], local_method)
        OR list_contains($methods::VARCHAR[], remote_method))
   AND ($reasons::VARCHAR[] IS NULL OR list_contains($reasons::VARCHAR[], local_reason)

@@ -1,6 +1,7 @@
 -- What a node is: class says how it was named, seen whether any evidence of a workload named it.
 CREATE OR REPLACE TEMP MACRO node_kind(class, seen, by_what) AS
-    CASE WHEN class = 2 THEN 'unattributed' WHEN class = 1 THEN 'hostname' WHEN seen THEN by_what ELSE 'external' END;
+    CASE class WHEN 2 THEN 'unattributed' WHEN 1 THEN 'hostname' WHEN -1 THEN 'pool' WHEN -2 THEN 'name'
+               ELSE CASE WHEN seen THEN by_what ELSE 'external' END END;
 
 -- Both directions together; null only where neither is known.
 CREATE OR REPLACE TEMP MACRO both_ways(one, other) AS
@@ -10,8 +11,28 @@ CREATE OR REPLACE TEMP MACRO both_ways(one, other) AS
 CREATE OR REPLACE TEMP MACRO measure(what, flows, bytes, packets) AS
     CASE what WHEN 'flows' THEN flows WHEN 'packets' THEN packets ELSE bytes END;
 
--- Whether a node's name means this end of a flow: its service, its workload, or, where it is unattributed, the hostname that
--- clients used or what the graph calls the node.
-CREATE OR REPLACE TEMP MACRO is_named(wanted, method, service, workload, hostname, reason) AS
-    coalesce(CASE WHEN method = 'none' THEN wanted = '(unattributed: ' || reason || ')' OR wanted = coalesce(hostname, '')
+-- What the graph calls the addresses of a pool.
+CREATE OR REPLACE TEMP MACRO pool_name(pool) AS 'pool ' || pool;
+
+-- Whether a node's name means this end of a flow: its service, its workload; where it is a pool's, the pool or the name; where
+-- it is unattributed, the hostname that clients used or what the graph calls the node.
+CREATE OR REPLACE TEMP MACRO is_named(wanted, method, service, workload, pool, hostname, reason) AS
+    coalesce(CASE method
+                  WHEN 'none' THEN wanted = '(unattributed: ' || reason || ')' OR wanted = coalesce(hostname, '')
+                  WHEN 'policy' THEN wanted = pool_name(pool) OR wanted = coalesce(hostname, '')
                   ELSE wanted = coalesce(service, workload) OR wanted = coalesce(workload, service) END, false);
+
+-- An address as 32 hexadecimal digits, IPv4 in ::ffff:0:0/96: text that is in the order of the addresses.
+CREATE OR REPLACE TEMP MACRO groups_hex(groups) AS
+    CASE WHEN groups = '' THEN ''
+         ELSE array_to_string([lpad(part, 4, '0') FOR part IN string_split(groups, ':')], '') END;
+CREATE OR REPLACE TEMP MACRO ends_hex(first, last) AS first || repeat('0', 32 - length(first) - length(last)) || last;
+CREATE OR REPLACE TEMP MACRO address_hex(address) AS
+    CASE WHEN contains(address, ':')
+         THEN ends_hex(groups_hex(split_part(address, '::', 1)), groups_hex(split_part(address, '::', 2)))
+         ELSE '00000000000000000000ffff' || array_to_string(
+             [printf('%02x', part::INTEGER) FOR part IN string_split(address, '.')], '') END;
+
+-- The network of a client, as the first digits of its addresses: /24 of IPv4, /48 of IPv6.
+CREATE OR REPLACE TEMP MACRO client_network(address) AS
+    substr(address_hex(address), 1, CASE WHEN contains(address, ':') THEN 12 ELSE 30 END);

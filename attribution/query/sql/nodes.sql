@@ -24,7 +24,10 @@ WITH ends AS (
 ),
 evidence AS (
     -- One name may be seen as a workload's and as a label's: it is one node, and evidence of a workload says what it is.
-    SELECT name, class, bool_or(method IN ('capture', 'heartbeat')) AS seen, min(service) AS service
+    SELECT name, class, 
+        -- A socket rule names a service by what it is told to do, but no workload.
+        bool_or(method IN ('capture', 'heartbeat') OR (method = 'socket_rule' AND $by::VARCHAR = 'service')) AS seen,
+        min(service) AS service
     FROM (
         SELECT source AS name, source_class AS class, source_method AS method, source_service AS service FROM oriented
         UNION ALL

@@ -1,7 +1,8 @@
 -- The table traffic, each row turned so that it runs from source to target, and both ends named.
 --
 -- Names: an attributed end is called by its service (or workload, as $by says), an unattributed one by the hostname that
--- the client used (class 1, where $hostnames asks for it) or by the reason (class 2).
+-- the client used (class 1, where $hostnames asks for it) or by the reason (class 2). An end at an address of a pool, which
+-- is nobody's, is called by its pool (class -1), or by the one hostname that there is (class -2, where $hostnames asks for it).
 --
 -- Direction: from who opened the traffic. Where nobody knows, it is not directed: its ends are put in a fixed order, so
 -- that both ends' records fall together.
@@ -36,17 +37,27 @@ FROM (
         SELECT
             *,
             CASE
-                WHEN local_method = 'none' THEN local_reason
+                WHEN local_method = 'none' THEN coalesce(local_hostname, local_reason)
+                WHEN local_method = 'policy' THEN coalesce(local_hostname, pool_name(local_pool))
                 WHEN $by::VARCHAR = 'workload' THEN coalesce(local_workload, local_service)
                 ELSE coalesce(local_service, local_workload)
             END AS local_name,
-            CASE WHEN local_method = 'none' THEN 2 ELSE 0 END AS local_class,
+            CASE
+                WHEN local_method = 'none' THEN CASE WHEN local_hostname IS NULL THEN 2 ELSE 1 END
+                WHEN local_method = 'policy' THEN CASE WHEN local_hostname IS NULL THEN -1 ELSE -2 END
+                ELSE 0
+            END AS local_class,
             CASE
                 WHEN remote_method = 'none' THEN coalesce(remote_hostname, remote_reason)
+                WHEN remote_method = 'policy' THEN coalesce(remote_hostname, pool_name(remote_pool))
                 WHEN $by::VARCHAR = 'workload' THEN coalesce(remote_workload, remote_service)
                 ELSE coalesce(remote_service, remote_workload)
             END AS remote_name,
-            CASE WHEN remote_method <> 'none' THEN 0 WHEN remote_hostname IS NOT NULL THEN 1 ELSE 2 END AS remote_class
+            CASE
+                WHEN remote_method = 'none' THEN CASE WHEN remote_hostname IS NULL THEN 2 ELSE 1 END
+                WHEN remote_method = 'policy' THEN CASE WHEN remote_hostname IS NULL THEN -1 ELSE -2 END
+                ELSE 0
+            END AS remote_class
         FROM traffic
     )
 )

@@ -5,6 +5,7 @@ WITH ends AS (
     SELECT
         CASE WHEN $by::VARCHAR = 'address' THEN local_address
              WHEN local_method = 'none' THEN local_reason
+             WHEN local_method = 'policy' THEN pool_name(local_pool)
              ELSE coalesce(local_workload, local_service) END AS name,
         local_method AS method, local_service AS service, true AS own,
         bytes_sent, bytes_received, both_ways(packets_sent, packets_received) AS packets,
@@ -14,6 +15,7 @@ WITH ends AS (
     SELECT
         CASE WHEN $by::VARCHAR = 'address' THEN remote_address
              WHEN remote_method = 'none' THEN remote_reason
+             WHEN remote_method = 'policy' THEN pool_name(remote_pool)
              ELSE coalesce(remote_workload, remote_service) END,
         remote_method, remote_service, false,
         bytes_received, bytes_sent, both_ways(packets_sent, packets_received),
@@ -23,10 +25,11 @@ WITH ends AS (
 sums AS (
     SELECT
         name,
-        CASE WHEN method = 'none' AND $by::VARCHAR = 'workload' THEN 2 ELSE 0 END AS class,
+        CASE WHEN $by::VARCHAR <> 'workload' THEN 0 WHEN method = 'none' THEN 2 WHEN method = 'policy' THEN -1 ELSE 0 END AS class,
         own,
         bool_or(method IN ('capture', 'heartbeat')) AS seen,
         bool_or(method <> 'none') AS attributed,
+        bool_or(method = 'policy') AS pooled,
         min(service) AS service,
         min(service) IS DISTINCT FROM max(service) AS several_services,
         count(*) AS flows,
@@ -43,7 +46,8 @@ SELECT *, count(*) OVER () AS total
 FROM (
     SELECT
         name,
-        CASE WHEN NOT bool_or(attributed) THEN 'unattributed' WHEN bool_or(seen) THEN 'workload' ELSE 'external' END AS kind,
+        CASE WHEN NOT bool_or(attributed) THEN 'unattributed' WHEN bool_or(seen) THEN 'workload'
+             WHEN bool_or(pooled) THEN 'pool' ELSE 'external' END AS kind,
         CASE WHEN bool_or(several_services) OR min(service) <> max(service) THEN NULL ELSE min(service) END AS service,
         max(flows) AS flows,
         both_ways(max(bytes_sent), max(bytes_received)) AS bytes,

@@ -6,10 +6,13 @@ SELECT
     CASE WHEN $by::VARCHAR = 'workload' OR ($nameless::BOOLEAN AND local_service IS NULL) THEN local_workload END AS local_workload,
     local_method,
     CASE WHEN local_method = 'none' THEN local_reason END AS local_reason,
+    CASE WHEN $pooled::BOOLEAN AND local_method = 'policy' THEN local_pool END AS local_pool,
+    CASE WHEN $hostnames::BOOLEAN THEN local_hostname END AS local_hostname,
     remote_service,
     CASE WHEN $by::VARCHAR = 'workload' OR ($nameless::BOOLEAN AND remote_service IS NULL) THEN remote_workload END AS remote_workload,
     remote_method,
     CASE WHEN remote_method = 'none' THEN remote_reason END AS remote_reason,
+    CASE WHEN $pooled::BOOLEAN AND remote_method = 'policy' THEN remote_pool END AS remote_pool,
     CASE WHEN $hostnames::BOOLEAN THEN remote_hostname END AS remote_hostname,
     opener,
     -- The server's port; the lower of the two where nobody knows who is the server.
