@@ -17,6 +17,7 @@ VERBS = {
     "explain": "Show why a flow or an edge was attributed as it was.",
     "simulate": "Make a fleet with flows, heartbeats and the truth.",
     "evaluate": "Compare a lake with the truth, and with event-based attribution.",
+    "lab": "Play addressing by policy with real DNS, TLS and HTTP on loopback.",
     "topics": "Create and check the Kafka topics of the streaming job.",
     "publish": "Send logs to the Kafka topics of the streaming job.",
     "lake": "Write what the streaming job attributes to a Parquet lake.",

@@ -1,0 +1,18 @@
+"""A lab that is real, on loopback: DNS answers by policy, servers on every address of a pool, clients, what happened.
+
+    names.py policies.py rules.py scenarios.py     what is played: pure, no sockets
+    dns_server.py resolver.py stub.py cache.py     names to addresses, over UDP and TCP
+    listeners.py sk_lookup.py namespace.py         sockets that accept on every address
+    web.py clients.py certificates.py              HTTPS between them
+    journal.py record.py                           what happened, and its files
+    run.py                                         one run, bounded in time
+    load.py figure.py                              how evenly a pool is loaded, and the picture of it
+
+It needs the extra `lab`; nothing outside of this package and its verb imports it.
+"""
+
+from attribution.errors import AttributionError
+
+
+class LabError(AttributionError):
+    """The lab cannot be set up or run here, or was asked for something that it does not have."""
