@@ -1,10 +1,13 @@
-"""`attribution simulate`: a fleet with flows, heartbeats and the truth, as files."""
+"""`attribution simulate`: a fleet, or names on a pool of addresses, with logs, evidence and the truth, as files."""
 
 from pathlib import Path
 
 import click
 
-from attribution.simulate.scenarios import PRESETS, scenario
+from attribution.simulate.agility import simulate_agility
+from attribution.simulate.agility_scenario import AGILITY, AgilityScenario, agility_scenario
+from attribution.simulate.agility_write import write_agility
+from attribution.simulate.scenarios import PRESETS, Scenario, scenario
 from attribution.simulate.simulation import simulate
 from attribution.simulate.write import FLOW_FILES, FlowFormat, write
 
@@ -14,9 +17,10 @@ _VPC = ("window_share=1", "capture_share=0")
 
 @click.command(name="simulate")
 @click.option(
-    "--scenario", "name", type=click.Choice(list(PRESETS)), default="small", show_default=True,
+    "--scenario", "name", type=click.Choice([*PRESETS, AGILITY]), default="small", show_default=True,
     help="small: seconds of work. day: a day of a larger fleet. hostile: everything that goes wrong. "
-    "lossless: nothing is lost. gateway: one busy service while everything is redeployed.",
+    "lossless: nothing is lost. gateway: one busy service while everything is redeployed. "
+    "agility: names served from pools of addresses by policy, with DNS answers.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same files.")
 @click.option(
@@ -31,7 +35,7 @@ _VPC = ("window_share=1", "capture_share=0")
 def command(
     *, name: str, seed: int, out: Path | None, overrides: tuple[str, ...], flow_format: FlowFormat, parameters: bool
 ) -> None:
-    r"""Make a fleet with flows, heartbeats and the truth.
+    r"""Make a fleet with flows, heartbeats and the truth; or names on pools of addresses, with DNS answers.
 
     \b
     Examples:
@@ -39,15 +43,23 @@ def command(
       attribution simulate --scenario hostile --set heartbeat_loss=0.4 --set duration=2h --out fleet
       attribution replay --flows fleet/flows.parquet --heartbeats fleet/heartbeats.parquet --out lake
       attribution evaluate --attributed lake --truth fleet/truth.parquet
+      attribution simulate --scenario agility --set ttl=2m --out names
     """
-    chosen = scenario(name, ((*_VPC, *overrides) if flow_format == "vpc" else overrides))
+    chosen: AgilityScenario | Scenario
+    if name == AGILITY:
+        chosen = agility_scenario(overrides)
+    else:
+        chosen = scenario(name, ((*_VPC, *overrides) if flow_format == "vpc" else overrides))
     if parameters:
         for key, value in chosen.to_dict().items():
             click.echo(f"{key}={value}")
         return
     if out is None:
         raise click.UsageError("Missing option '--out': name the folder to write.")
-    rows = write(simulate(chosen, seed=seed), out, flow_format=flow_format)
+    if isinstance(chosen, AgilityScenario):
+        rows = write_agility(simulate_agility(chosen, seed=seed), out, flow_format=flow_format)
+    else:
+        rows = write(simulate(chosen, seed=seed), out, flow_format=flow_format)
     width = max(map(len, rows))
     for file, count in rows.items():
         click.echo(f"{file:<{width}}  {count:>12,} rows")

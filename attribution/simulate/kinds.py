@@ -20,6 +20,8 @@ class Kind(IntEnum):
     UNLABELLED = 4
     #: Of a remote side, never of a tenure: a workload of the fleet, seen as a translator's address and port.
     TRANSLATED = 5
+    #: Of a remote side, never of a tenure: an address that policies hand out.
+    POOL = 6
 
 
 #: Text of each kind, by its number.

@@ -1,10 +1,11 @@
-"""Scenarios: every parameter of a simulated fleet, the named presets, and how `--set name=value` changes them."""
+"""Scenarios: every parameter of a simulated fleet, and the named presets."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
-from attribution.config import HOUR, MINUTE, SECOND, format_duration, parse_duration
+from attribution.config import HOUR, MINUTE, SECOND
 from attribution.errors import ConfigError
+from attribution.simulate.parameters import a_duration, a_share, as_dict, check, check_skew, overridden
 
 #: 2026-03-02T00:00:00Z, a Monday.
 BEGIN = 1_772_409_600_000_000
@@ -15,16 +16,6 @@ _NEVER_ZERO = (
     "services", "replicas", "hosts", "duration", "lifetime", "job_lifetime", "redeploy_every", "load_balancer_lifetime",
     "heartbeat_period", "connection_median", "window", "long_window", "regions", "nat_gateways",
 )  # fmt: skip
-
-
-def _duration(default: int) -> Any:
-    """A field whose value is a duration: microseconds, written as text on the command line."""
-    return field(default=default, metadata={"duration": True})
-
-
-def _share(default: float) -> Any:
-    """A field whose value is a share between 0 and 1."""
-    return field(default=default, metadata={"share": True})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,86 +98,75 @@ class Scenario:
     """
 
     begin: int = BEGIN
-    duration: int = _duration(30 * MINUTE)
-    lead: int = _duration(5 * MINUTE)
+    duration: int = a_duration(30 * MINUTE)
+    lead: int = a_duration(5 * MINUTE)
     services: int = 12
     replicas: float = 4.0
     popularity: float = 0.9
     fanout: int = 4
     gateway_fanout: int = 0
-    gateway_share: float = _share(0.0)
-    port_owner_share: float = _share(0.1)
-    port_owner_calls: float = _share(1.0)
-    job_share: float = _share(0.1)
+    gateway_share: float = a_share(0.0)
+    port_owner_share: float = a_share(0.1)
+    port_owner_calls: float = a_share(1.0)
+    job_share: float = a_share(0.1)
     hosts: int = 8
-    lifetime: int = _duration(HOUR)
-    job_lifetime: int = _duration(2 * MINUTE)
-    redeploy_every: int = _duration(HOUR)
-    rolling: int = _duration(2 * MINUTE)
-    restart_gap: int = _duration(2 * SECOND)
-    move_share: float = _share(0.05)
-    ipv6_share: float = _share(0.2)
+    lifetime: int = a_duration(HOUR)
+    job_lifetime: int = a_duration(2 * MINUTE)
+    redeploy_every: int = a_duration(HOUR)
+    rolling: int = a_duration(2 * MINUTE)
+    restart_gap: int = a_duration(2 * SECOND)
+    move_share: float = a_share(0.05)
+    ipv6_share: float = a_share(0.2)
     spare_addresses: float = 0.2
-    reuse_pause: int = _duration(30 * SECOND)
-    reuse_hot: float = _share(0.5)
-    handover_share: float = _share(0.2)
-    handover_reach: int = _duration(MINUTE)
-    return_share: float = _share(0.0)
-    return_pause: int = _duration(185 * SECOND)
-    heartbeat_period: int = _duration(MINUTE)
-    heartbeat_jitter: int = _duration(2 * SECOND)
-    heartbeat_loss: float = _share(0.01)
-    outage_share: float = _share(0.0)
-    silent_share: float = _share(0.0)
-    heartbeat_delay: int = _duration(30 * SECOND)
-    heartbeat_duplicates: float = _share(0.01)
-    stranger_share: float = _share(0.0)
-    clock_tolerance: int = _duration(SECOND)
-    max_skew: int = _duration(100_000)
+    reuse_pause: int = a_duration(30 * SECOND)
+    reuse_hot: float = a_share(0.5)
+    handover_share: float = a_share(0.2)
+    handover_reach: int = a_duration(MINUTE)
+    return_share: float = a_share(0.0)
+    return_pause: int = a_duration(185 * SECOND)
+    heartbeat_period: int = a_duration(MINUTE)
+    heartbeat_jitter: int = a_duration(2 * SECOND)
+    heartbeat_loss: float = a_share(0.01)
+    outage_share: float = a_share(0.0)
+    silent_share: float = a_share(0.0)
+    heartbeat_delay: int = a_duration(30 * SECOND)
+    heartbeat_duplicates: float = a_share(0.01)
+    stranger_share: float = a_share(0.0)
+    clock_tolerance: int = a_duration(SECOND)
+    max_skew: int = a_duration(100_000)
     connections: int = 20_000
-    connection_median: int = _duration(5 * SECOND)
+    connection_median: int = a_duration(5 * SECOND)
     connection_sigma: float = 1.5
-    boundary_share: float = _share(0.02)
-    ingress_share: float = _share(0.5)
-    capture_share: float = _share(0.75)
-    shared_capture_share: float = _share(0.0)
-    nat_share: float = _share(0.0)
+    boundary_share: float = a_share(0.02)
+    ingress_share: float = a_share(0.5)
+    capture_share: float = a_share(0.75)
+    shared_capture_share: float = a_share(0.0)
+    nat_share: float = a_share(0.0)
     nat_gateways: int = 2
-    nat_reuse_pause: int = _duration(2 * SECOND)
-    window_share: float = _share(0.25)
-    window: int = _duration(MINUTE)
-    long_window_share: float = _share(0.3)
-    long_window: int = _duration(10 * MINUTE)
-    report_delay: int = _duration(30 * SECOND)
+    nat_reuse_pause: int = a_duration(2 * SECOND)
+    window_share: float = a_share(0.25)
+    window: int = a_duration(MINUTE)
+    long_window_share: float = a_share(0.3)
+    long_window: int = a_duration(10 * MINUTE)
+    report_delay: int = a_duration(30 * SECOND)
     load_balancers: int = 2
-    load_balancer_lifetime: int = _duration(6 * HOUR)
-    balancers_among_workloads: float = _share(0.0)
-    assignment_loss: float = _share(0.0)
+    load_balancer_lifetime: int = a_duration(6 * HOUR)
+    balancers_among_workloads: float = a_share(0.0)
+    assignment_loss: float = a_share(0.0)
     external_services: int = 3
     unlabelled: int = 10
-    external_share: float = _share(0.1)
-    dns_share: float = _share(0.8)
-    event_delay: int = _duration(5 * SECOND)
+    external_share: float = a_share(0.1)
+    dns_share: float = a_share(0.8)
+    event_delay: int = a_duration(5 * SECOND)
     event_delay_sigma: float = 1.5
-    event_lag: int = _duration(0)
-    event_loss: float = _share(0.005)
+    event_lag: int = a_duration(0)
+    event_loss: float = a_share(0.005)
     regions: int = 1
-    crossing_share: float = _share(0.01)
+    crossing_share: float = a_share(0.01)
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if value < 0 or (item.metadata.get("share") and value > 1):
-                bounds = "between 0 and 1" if item.metadata.get("share") else "zero or more"
-                raise ConfigError(f"scenario: {item.name} must be {bounds}, found {value!r}")
-        for name in _NEVER_ZERO:
-            if not getattr(self, name):
-                raise ConfigError(f"scenario: {name} must be more than zero")
-        if 2 * self.max_skew > self.clock_tolerance:
-            raise ConfigError(
-                f"scenario: max_skew ({format_duration(self.max_skew)}) must be at most half of clock_tolerance "
-                f"({format_duration(self.clock_tolerance)}): two clocks may be off in opposite directions"
-            )
+        check(self, _NEVER_ZERO)
+        check_skew(self.max_skew, self.clock_tolerance)
 
     @property
     def end(self) -> int:
@@ -205,8 +185,7 @@ class Scenario:
 
     def to_dict(self) -> dict[str, Any]:
         """Every parameter, durations as text that `--set` reads back."""
-        texts = {item.name for item in fields(self) if item.metadata.get("duration")}
-        return {k: format_duration(v) if k in texts else v for k, v in asdict(self).items()}
+        return as_dict(self)
 
 
 PRESETS: dict[str, Scenario] = {
@@ -250,24 +229,4 @@ def scenario(name: str, overrides: tuple[str, ...] = ()) -> Scenario:
     """
     if name not in PRESETS:
         raise ConfigError(f"there is no scenario {name!r}; the scenarios are {', '.join(PRESETS)}")
-    kinds = {item.name: item for item in fields(Scenario)}
-    values: dict[str, Any] = {}
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        key = key.strip()
-        if not equals or key not in kinds:
-            raise ConfigError(
-                f"cannot set {override!r}: write NAME=VALUE with one of the parameters {', '.join(sorted(kinds))}"
-            )
-        values[key] = _read(key, text.strip(), kind=kinds[key].type, is_duration="duration" in kinds[key].metadata)
-    return replace(PRESETS[name], **values)
-
-
-def _read(name: str, text: str, *, kind: Any, is_duration: bool) -> int | float:
-    if is_duration:
-        return 0 if text == "0" else parse_duration(text)
-    try:
-        return int(text) if kind is int else float(text)
-    except ValueError:
-        what = "a whole number" if kind is int else "a number"
-        raise ConfigError(f"cannot set {name}={text!r}: {name} is {what}") from None
+    return overridden(PRESETS[name], overrides)

@@ -163,6 +163,7 @@ def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
         "local_service": _masked(known, texts.service(flows.local)),
         "hostname": pa.nulls(rows, pa.string()),
         "region": texts.region(flows.local),
+        "data_centre": pa.nulls(rows, pa.string()),
         "basis": pa.array(["connection", "window"]).take(pa.array(flows.window)),
     }
     return pa.RecordBatch.from_pydict(columns, schema=arrow_schema(FLOW))
@@ -241,6 +242,7 @@ def name_table(texts: Texts, names: Names, flows: Flows) -> Any:
     hostnames = [f"{v}.{s}.example" for v, s in zip(variants.to_pylist(), services.to_pylist(), strict=True)]
     columns = {
         "client_address": texts.address(local),
+        "client_prefix": pa.nulls(len(names), pa.string()),
         "server_address": texts.address(remote),
         "hostname": pa.array(hostnames, pa.string()),
         "time": _times(names.time),

@@ -52,6 +52,15 @@ def write(simulation: Simulation, folder: Path, *, flow_format: FlowFormat = "pa
     """
     if flow_format == "vpc":
         _check_vpc(simulation)
+    return replaced(folder, lambda partial: _write_files(simulation, partial, flow_format))
+
+
+def replaced(folder: Path, fill: Callable[[Path], dict[str, int]]) -> dict[str, int]:
+    """What `fill` returns, having filled a folder that then stands at `folder`, instead of a simulation or nothing.
+
+    Raises:
+        LakeError: the folder holds something that is no simulation, or cannot be written.
+    """
     folder = folder.absolute()
     if folder.exists() and not (folder / SCENARIO_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise LakeError(
@@ -61,7 +70,7 @@ def write(simulation: Simulation, folder: Path, *, flow_format: FlowFormat = "pa
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        rows = _write_files(simulation, partial, flow_format)
+        rows = fill(partial)
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -73,14 +82,16 @@ def write(simulation: Simulation, folder: Path, *, flow_format: FlowFormat = "pa
 
 def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) -> dict[str, int]:
     writers: dict[FlowFormat, Callable[[Path, Iterable[Any]], int]] = {
-        "parquet": lambda path, batches: _parquet(path, arrow_schema(FLOW), batches),
-        "jsonl": _jsonl,
+        "parquet": lambda path, batches: write_parquet(path, arrow_schema(FLOW), batches),
+        "jsonl": write_jsonl,
         "vpc": _vpc,
     }
     flows = FLOW_FILES[flow_format]
     rows = {flows: writers[flow_format](folder / flows, simulation.flow_batches())}
     truth = simulation.truth_batches(by_start=True)
-    rows[TRUTH_FILE] = _parquet(folder / TRUTH_FILE, TRUTH, map(_as_vpc_says, truth) if flow_format == "vpc" else truth)
+    rows[TRUTH_FILE] = write_parquet(
+        folder / TRUTH_FILE, TRUTH, map(_as_vpc_says, truth) if flow_format == "vpc" else truth
+    )
     for name, table in (
         ("heartbeats.parquet", simulation.heartbeat_table()),
         ("assignments.parquet", simulation.assignment_table()),
@@ -88,23 +99,31 @@ def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) 
         ("labels.parquet", simulation.label_table()),
         (EVENTS_FILE, simulation.event_table()),
     ):
-        rows[name] = _parquet(folder / name, table.schema, table.to_batches())
+        rows[name] = write_parquet(folder / name, table.schema, table.to_batches())
     if simulation.scenario.regions > 1:
         lines = ["prefix,region", *(f"{prefix},{region}" for prefix, region in simulation.region_rows())]
         (folder / REGIONS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
         rows[REGIONS_FILE] = len(lines) - 1
-    document = {
-        "written_by": __version__,
-        "seed": simulation.seed,
-        "flow_format": flow_format,
-        "parameters": simulation.scenario.to_dict(),
-        "rows": rows,
-    }
-    (folder / SCENARIO_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_scenario(folder, simulation.seed, flow_format, simulation.scenario.to_dict(), rows)
     return rows
 
 
-def _parquet(path: Path, schema: Any, batches: Iterable[Any]) -> int:
+def write_scenario(
+    folder: Path, seed: int, flow_format: FlowFormat, parameters: dict[str, Any], rows: dict[str, int]
+) -> None:
+    """Write what a simulation was made from, and how many rows each of its files has."""
+    document = {
+        "written_by": __version__,
+        "seed": seed,
+        "flow_format": flow_format,
+        "parameters": parameters,
+        "rows": rows,
+    }
+    (folder / SCENARIO_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def write_parquet(path: Path, schema: Any, batches: Iterable[Any]) -> int:
+    """Write batches of that schema as one Parquet file; return its rows."""
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in batches:
@@ -113,7 +132,7 @@ def _parquet(path: Path, schema: Any, batches: Iterable[Any]) -> int:
     return rows
 
 
-def _jsonl(path: Path, batches: Iterable[Any]) -> int:
+def write_jsonl(path: Path, batches: Iterable[Any]) -> int:
     """Native JSON lines; absent values are left out as null, times are ISO 8601."""
     rows = 0
     with pa.OSFile(str(path), "wb") as sink:

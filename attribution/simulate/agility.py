@@ -1,0 +1,106 @@
+"""Simulates addressing agility: a scenario and a seed give DNS answers, flows, policies, rules and the truth."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attribution.config import Settings
+from attribution.core.columns import order_by
+from attribution.simulate import agility_tables as tables
+from attribution.simulate.agility_flows import Records, make_records
+from attribution.simulate.agility_plan import (
+    POOL_SPACE,
+    POOL_SPACE_SIZE,
+    Policy,
+    SocketRule,
+    policies,
+    socket_rules,
+)
+from attribution.simulate.agility_scenario import AgilityScenario
+from attribution.simulate.agility_traffic import Answers, Connections, make_traffic
+from attribution.simulate.agility_world import TWIN, World, make_world
+from attribution.simulate.kinds import Ints
+
+
+@dataclass(frozen=True)
+class AgilitySimulation:
+    """All that a simulation made; numbers inside, canonical Arrow tables by its methods.
+
+    Row i of `flow_table()` and row i of `truth_table()` speak of the same flow.
+    """
+
+    scenario: AgilityScenario
+    seed: int
+    world: World
+    plan: tuple[Policy, ...]
+    rules: tuple[SocketRule, ...]
+    answers: Answers
+    connections: Connections
+    records: Records
+    answer_delay: Ints
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that are true of this world: its pool space, its resolvers, whose answers are all logged."""
+        prefixes = tables.network_prefixes(self.world)
+        spaces = (POOL_SPACE, TWIN + POOL_SPACE)
+        return Settings(
+            clock_tolerance=self.scenario.clock_tolerance,
+            name_stretch=self.scenario.name_stretch,
+            connection_lifetime=self.scenario.connection_lifetime,
+            pool_prefixes=tuple(tables.prefix_text(first, POOL_SPACE_SIZE) for first in spaces),
+            named_prefixes=tuple(p for p, named in zip(prefixes, self.world.named.tolist(), strict=True) if named),
+            shared_resolvers=tuple(tables.resolver_texts(self.world)),
+        )
+
+    def flow_table(self) -> Any:
+        """The flows (`schemas/flow.avsc`), in the order of delivery."""
+        return tables.flow_table(tables.Texts(self.world), self.connections, self.records)
+
+    def truth_table(self, *, by_start: bool = False) -> Any:
+        """The truth of each flow (`agility_tables.AGILITY_TRUTH`), in the order of the flows or by start."""
+        texts = tables.Texts(self.world)
+        truth = tables.truth_table(texts, self.world, self.plan, self.rules, self.connections, self.records)
+        return truth.take(order_by(self.records.start)) if by_start else truth
+
+    def name_table(self) -> Any:
+        """The DNS answers that were logged (`schemas/name_binding.avsc`), in the order of delivery."""
+        return tables.name_table(tables.Texts(self.world), self.world, self.answers, delay=self.answer_delay)
+
+    def policy_table(self) -> Any:
+        """The policies (`schemas/policy.avsc`)."""
+        return tables.policy_table(self.plan)
+
+    def rule_table(self) -> Any:
+        """The socket rules (`schemas/socket_rule.avsc`)."""
+        return tables.rule_table(self.rules)
+
+    def tables(self) -> Iterator[tuple[str, Any]]:
+        """Name and table of what there is beside the flows and the truth."""
+        yield "name_bindings", self.name_table()
+        yield "policies", self.policy_table()
+        yield "socket_rules", self.rule_table()
+
+
+def simulate_agility(scenario: AgilityScenario, *, seed: int) -> AgilitySimulation:
+    """The simulation of a scenario: the same for the same scenario, seed and version of numpy.
+
+    Each part draws from a generator of its own, so that a parameter of the logs does not change what happens.
+    """
+    rng = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(4)]
+    world = make_world(scenario, rng[0])
+    plan, rules = policies(scenario), socket_rules(scenario)
+    answers, connections = make_traffic(scenario, world, plan, rules, rng[1])
+    return AgilitySimulation(
+        scenario=scenario,
+        seed=seed,
+        world=world,
+        plan=plan,
+        rules=rules,
+        answers=answers,
+        connections=connections,
+        records=make_records(scenario, world, connections, rng[2]),
+        answer_delay=rng[3].integers(0, scenario.report_delay, endpoint=True, size=len(answers.time)),
+    )
