@@ -14,6 +14,7 @@ from attribution.cli.settings import settings_options
 from attribution.config import SECOND, Settings, parse_duration
 from attribution.errors import ConfigError
 from attribution.sources import Ledger
+from attribution.sources.pool_space import with_pools_of
 from attribution.sources.rejects import RejectsFile
 from attribution.streaming.broker import Broker
 from attribution.streaming.metrics import Metrics
@@ -29,6 +30,8 @@ _BY_SETTINGS = "by settings"
 @click.option("--heartbeats", multiple=True, metavar="PATH", help="More heartbeats, as for replay.")
 @click.option("--assignments", multiple=True, metavar="PATH", help="Assignment events.")
 @click.option("--name-bindings", multiple=True, metavar="PATH", help="DNS answers.")
+@click.option("--policies", multiple=True, metavar="PATH", help="Policies and their pools; socket rules beside them.")
+@click.option("--socket-rules", multiple=True, metavar="PATH", help="Socket rules.")
 @click.option("--input-format", metavar="NAME", help="Read everything as this format; recognised by content otherwise.")
 @click.option(
     "--flow-heartbeats/--no-flow-heartbeats",
@@ -68,6 +71,8 @@ def command(
     heartbeats: tuple[str, ...],
     assignments: tuple[str, ...],
     name_bindings: tuple[str, ...],
+    policies: tuple[str, ...],
+    socket_rules: tuple[str, ...],
     input_format: str | None,
     flow_heartbeats: bool,
     broker: Broker,
@@ -98,8 +103,12 @@ def command(
     Exit status: 0 all rows were delivered, 3 all but rejected ones were, 1 something was not delivered,
     2 the command was wrong.
     """
-    if not (flows or heartbeats or assignments or name_bindings):
-        raise click.UsageError("nothing to publish: give --flows, --heartbeats, --assignments or --name-bindings")
+    if not (flows or heartbeats or assignments or name_bindings or policies or socket_rules):
+        raise click.UsageError(
+            "nothing to publish: give --flows, --heartbeats, --assignments, --name-bindings, --policies or "
+            "--socket-rules"
+        )
+    settings = with_pools_of(policies, settings, format=input_format)
     sending = Sending(
         prefix=prefix,
         period=_period(period or ("10s" if pace else "1m")),
@@ -111,9 +120,12 @@ def command(
         heartbeats=heartbeats,
         assignments=assignments,
         name_bindings=name_bindings,
+        policies=policies,
+        socket_rules=socket_rules,
         format=input_format,
         flows_are_heartbeats=flow_heartbeats,
         shared_prefixes=settings.prefixes_held_by_port,
+        pool_prefixes=settings.pool_prefixes,
     )
     with ExitStack() as left:
         kept = left.enter_context(RejectsFile(rejects)) if rejects else None

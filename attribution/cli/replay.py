@@ -37,8 +37,10 @@ def _paths(kind: str, text: str, *, required: bool = False) -> Callable[[Callabl
 @_paths("flows", "Flow logs: file, folder, glob, or - for standard input; repeatable.", required=True)
 @_paths("heartbeats", "More heartbeats: native, pod lists, leases, or a log whose flows are evidence only.")
 @_paths("assignments", "Assignment events: native, CloudTrail.")
-@_paths("name-bindings", "DNS answers: native, Zeek dns.")
+@_paths("name-bindings", "DNS answers: native, Zeek dns, dnstap, Route 53 Resolver.")
 @_paths("labels", "Prefixes with names: ip-ranges.json or a prefix file.")
+@_paths("policies", "Policies and their pools, whose prefixes become --pool-prefix; socket rules beside them.")
+@_paths("socket-rules", "Socket rules: who gets the connections to a prefix and ports.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the lake.")
 @click.option("--input-format", metavar="NAME", help="Read everything as this format; recognised by content otherwise.")
 @click.option(
@@ -71,6 +73,8 @@ def command(
     assignments: tuple[str, ...],
     name_bindings: tuple[str, ...],
     labels: tuple[str, ...],
+    policies: tuple[str, ...],
+    socket_rules: tuple[str, ...],
     out: Path,
     input_format: str | None,
     flow_heartbeats: bool,
@@ -84,7 +88,7 @@ def command(
 
     Formats are recognised by content, compressed or not: native records (JSON lines, Parquet, Arrow), AWS VPC and
     transit gateway flow logs, Zeek, Cilium Hubble, NetObserv, goflow2, Kubernetes pod lists and audit events,
-    CloudTrail, ip-ranges.json.
+    CloudTrail, ip-ranges.json, dnstap, Route 53 Resolver query logs, policy documents.
 
     The lake appears whole or not at all. Rows that cannot be used are kept in rejects.jsonl inside it, with the reason.
 
@@ -104,6 +108,8 @@ def command(
         assignments=assignments,
         name_bindings=name_bindings,
         labels=labels,
+        policies=policies,
+        socket_rules=socket_rules,
         format=input_format,
     )
     limits = Limits(

@@ -19,14 +19,17 @@ _DURATIONS = {
     "workload_memory": "How long after its last heartbeat an address is a workload's, so that no event may name it.",
     "assignment_hold": "How long after its end a flow waits, in a stream, for assignment events.",
     "name_stretch": "How long after its TTL a DNS answer may still be in use.",
+    "connection_lifetime": "Longest connection: a window may hold one that was opened so long before.",
 }
 _PREFIXES = {
     "shared_prefixes": "Addresses that workloads share: there a flow is a heartbeat of its own port and protocol.",
     "translated_prefixes": "Addresses behind which a translator has many workloads; every port of them is ephemeral.",
     "workload_prefixes": "Addresses that are workloads even without a heartbeat.",
+    "pool_prefixes": "Addresses that policies hand out; no heartbeat, event or label answers for them.",
+    "named_prefixes": "Clients all of whose DNS answers are among the name bindings.",
 }
 
-_PORTS = "ephemeral_ports"
+_RESOLVERS, _PORTS = "shared_resolvers", "ephemeral_ports"
 
 
 def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,7 +37,7 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapped(*args: Any, config: Path | None, **kwargs: Any) -> Any:
-        given = {name: value for name in (*_DURATIONS, *_PREFIXES) if (value := kwargs.pop(name))}
+        given = {name: value for name in (*_DURATIONS, *_PREFIXES, _RESOLVERS) if (value := kwargs.pop(name))}
         if (ports := kwargs.pop(_PORTS)) is not None:
             given[_PORTS] = ports
         base = Settings.from_toml(config) if config else _DEFAULT
@@ -49,6 +52,10 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for name, text in _PREFIXES.items():
         option = "--" + name.replace("_prefixes", "-prefix")
         decorated = click.option(option, name, multiple=True, metavar="CIDR", help=f"{text} Repeatable.")(decorated)
+    text = "A resolver that asks for all clients in a prefix. Repeatable."
+    decorated = click.option("--shared-resolver", _RESOLVERS, multiple=True, metavar="ADDRESS=CIDR", help=text)(
+        decorated
+    )
     text = "Ports that are given out per connection; '' for none."
     shown = f"{text}  [default: {_DEFAULT.ephemeral_ports}]"
     decorated = click.option("--ephemeral-ports", _PORTS, metavar="FIRST-LAST", help=shown)(decorated)

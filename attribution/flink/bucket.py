@@ -15,12 +15,14 @@ from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.range_collector import SEVERAL, RangeCollector
 from attribution.flink import payload
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, POLICY, SOCKET_RULE
 
 _OBSERVE = {
     HEARTBEAT: Attributor.observe,
     ASSIGNMENT: Attributor.observe_assignments,
     NAME_BINDING: Attributor.observe_names,
+    POLICY: Attributor.observe_policies,
+    SOCKET_RULE: Attributor.observe_rules,
 }
 #: Bytes of the log beyond its snapshot below which a new snapshot is not worth its cost.
 _SETTLE_FROM = 1 << 20

@@ -12,8 +12,11 @@ from attribution.flink.border import Border
 from attribution.flink.options import StreamOptions
 from attribution.flink.split import Splitter
 from attribution.flink.worker import spare_imports
+from attribution.schema import POLICY
+from attribution.sources.pool_space import OUTSIDE, PoolSpace
 from attribution.streaming import wire
-from attribution.streaming.dead_letters import dead_letter
+from attribution.streaming.dead_letters import Rejected, dead_letter
+from attribution.streaming.topics import CONFIGURATION
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 #: (bucket, entry)
@@ -54,6 +57,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         spare_imports()
         border = self._border
         self._splitter = Splitter(self._settings, buckets=self._options.buckets, border=border)
+        self._pools = PoolSpace(self._settings.pool_prefixes)
         group = runtime_context.get_metrics_group()
         if border is not None:
             group.gauge("regions_failed", lambda: int(border.failed))
@@ -73,13 +77,17 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         if self._border is not None:
             batch, foreign = self._border.own(kind, batch)
             rejects = rejects + foreign
+        if kind == POLICY:
+            batch, beyond = self._pools.own(batch)
+            rejects = rejects + ([Rejected(None, OUTSIDE, beyond)] if beyond else [])
         for rejected in rejects:
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
         self._count(batch.num_rows, decoded.rejected_rows + decoded.batch.num_rows - batch.num_rows, topic)
         for entry in self._splitter.split(kind, batch, decoded.flow_heartbeats):
             row = entry.bucket, entry.content
             yield row if entry.stage == "remote" else (LOCAL_SIDE, row)
-        yield TIMES, (topic, partition, reported_ms)
+        if kind not in CONFIGURATION or not decoded.batch.num_rows:  # which may be published with any time
+            yield TIMES, (topic, partition, reported_ms)
 
     def _count(self, rows: int, rejected: int, topic: str) -> None:
         self._rows.inc(rows)

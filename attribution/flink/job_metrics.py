@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from attribution.core.reasons import METHOD_OF, REASONS
+from attribution.core.reasons import HOSTNAME_REASONS, METHOD_OF, REASONS
 from attribution.streaming.metrics import Metric
 
 #: Names as Flink shows them, below the operator's scope.
@@ -18,6 +18,11 @@ JOB_METRICS: dict[str, Metric] = {
         "counter",
         "Sides of flows by where their answer came from, and why (`docs/reference/reasons.md`).",
         worry="The share of `none` rises: evidence is missing, late or contradictory; the reason says which.",
+    ),
+    "hostname.REASON": Metric(
+        "counter",
+        "Flows that went out by why there is one hostname or none (`docs/reference/reasons.md`).",
+        worry="The share of `untold` rises: DNS answers are missing or late.",
     ),
     "flows_held": Metric(
         "gauge", "Flows that wait to be due.", worry="It rises without end: the watermark stands still."
@@ -80,6 +85,9 @@ REGION_METRICS: dict[str, Metric] = {
 }
 
 
+_HOSTNAME = "hostname."
+
+
 class StageMetrics:
     """The metrics of one attributing operator.
 
@@ -100,15 +108,20 @@ class StageMetrics:
         for reason in REASONS:
             if side == "local" or reason != "reported":
                 self._counters[reason] = attributed.add_group(METHOD_OF[reason]).counter(reason)
+        if side == "remote":
+            named = group.add_group("hostname")
+            self._counters |= {f"{_HOSTNAME}{reason}": named.counter(reason) for reason in HOSTNAME_REASONS}
         self._counted: Counter[str] = Counter()
         for name, value in gauges.items():
             group.gauge(name, partial(self._show, value))
 
     def count(self, flows: Any) -> None:
         """Count the answers in a batch of flows, one side of which was attributed here."""
-        reasons = flows.column(f"{self._side}_reason")
-        for found in pc.value_counts(reasons).to_pylist():
-            self._counted[found["values"]] += found["counts"]
+        for column, prefix in ((f"{self._side}_reason", ""), ("hostname_reason", _HOSTNAME)):
+            if not prefix or self._side == "remote":
+                for found in pc.value_counts(flows.column(column)).to_pylist():
+                    if found["values"] is not None:
+                        self._counted[prefix + found["values"]] += found["counts"]
 
     def add(self, name: str, count: int) -> None:
         """Add to one of the counters that are none of answers."""

@@ -15,12 +15,12 @@ import pyarrow as pa
 from attribution.core.columns import Int64, microseconds
 from attribution.core.distinct import plain
 from attribution.errors import ConfigError
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, completed
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, POLICY, SOCKET_RULE, completed
 
 #: Version of everything below; a state of a later version is refused.
 VERSION = 1
 
-_KINDS = {HEARTBEAT: b"h", ASSIGNMENT: b"a", NAME_BINDING: b"n", FLOW: b"f"}
+_KINDS = {HEARTBEAT: b"h", ASSIGNMENT: b"a", NAME_BINDING: b"n", FLOW: b"f", POLICY: b"p", SOCKET_RULE: b"s"}
 _TAGS = {tag: kind for kind, tag in _KINDS.items()}
 WATERMARK, SNAPSHOT = b"W", b"S"
 #: Before an entry of flows that were due and wait on for assignment events.

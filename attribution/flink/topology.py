@@ -1,11 +1,12 @@
-"""The job's graph: four topics in, decoded and split, attributed side by side, three topics out, exactly once.
+"""The job's graph: six topics in, decoded and split, attributed side by side, three topics out, exactly once.
 
     flows ─────────┐
-    heartbeats ────┤                ┌─► local side ──┐
-    assignments ───┼─► decode, split┤                ├─► remote side ─┬─► attributed-flows
-    name-bindings ─┘                ├────────────────┘                └─► ownership-ranges
-    ticks ─────────┘                ├─► clock ─► both sides
-                                    └─► dead-letters
+    heartbeats ────┤
+    assignments ───┤                ┌─► local side ──┐
+    name-bindings ─┼─► decode, split┤                ├─► remote side ─┬─► attributed-flows
+    policies ──────┤                ├────────────────┘                └─► ownership-ranges
+    socket-rules ──┤                ├─► clock ─► both sides
+    ticks ─────────┘                └─► dead-letters
 
 Where the job is one of several regions, there are two operators and two topics for each other region more:
 

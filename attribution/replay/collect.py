@@ -12,10 +12,11 @@ from attribution.io.lake import REJECTS
 from attribution.io.spool import Spool
 from attribution.replay.evidence_store import EvidenceStore
 from attribution.replay.inputs import Inputs, Limits
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, NAME_BINDING
-from attribution.sources import Ledger, read, total_bytes
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
+from attribution.sources import Batch, Ledger, Reject, read, total_bytes
 from attribution.sources.native import is_native_flows, parquet_heartbeats, parquet_starts
 from attribution.sources.opening import expand
+from attribution.sources.pool_space import OUTSIDE, PoolSpace
 from attribution.sources.registry import read_order
 from attribution.sources.rejects import RejectsFile
 
@@ -42,6 +43,8 @@ class Collection:
         self.store = EvidenceStore(folder / ".evidence", settings, limit=limits.evidence_rows)
         self._spool = Spool(folder / ".flows", memory_bytes=limits.flow_bytes)
         self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
+        self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
+        self._pool_space = PoolSpace(settings.pool_prefixes)
         self._left: list[Path] = []
         # Rows of flows in the order in which they are given, and the earliest start (µs) among them.
         self._starts: list[tuple[int, int]] = []
@@ -60,12 +63,14 @@ class Collection:
             (self._inputs.assignments, (ASSIGNMENT,)),
             (self._inputs.name_bindings, (NAME_BINDING,)),
             (self._inputs.labels, (LABEL,)),
+            (self._inputs.policies, (POLICY, SOCKET_RULE)),
+            (self._inputs.socket_rules, (SOCKET_RULE,)),
         ]
         sizes = [total_bytes(paths) for paths, _ in [(native, ()), *sources] if paths]
         self._bytes = None if None in sizes else sum(size for size in sizes if size)
         for path in native:
             if self._flows_are_heartbeats:
-                for batch in parquet_heartbeats(path, shared=self._shared):
+                for batch in parquet_heartbeats(path, shared=self._shared, pools=self._pools):
                     self.store.add(HEARTBEAT, batch)
                     self._count(batch.num_rows, report)
             self.ledger.consumed += path.stat().st_size
@@ -88,11 +93,20 @@ class Collection:
                     start = int(microseconds(found.batch.column("start")).min())
                     self._starts.append((found.batch.num_rows, start))
                 if trusted and found.flow_heartbeats != "none":
-                    beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=self._shared)
+                    beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=self._shared, pools=self._pools)
                     self.store.add(HEARTBEAT, beats)
+            elif found.kind == POLICY:
+                self._add_policies(found)
             elif trusted or not found.shown_by_flows:
                 self.store.add(found.kind, found.batch)
             self._count(found.batch.num_rows, report)
+
+    def _add_policies(self, found: Batch) -> None:
+        """Policies that stand elsewhere than among `Inputs.policies` may reach beyond the pool space."""
+        own, beyond = self._pool_space.own(found.batch)
+        if beyond:
+            self.ledger.reject(found.format, Reject(found.source, 0, OUTSIDE, beyond, POLICY))
+        self.store.add(POLICY, own)
 
     def _count(self, rows: int, report: Report) -> None:
         self._rows += rows

@@ -16,6 +16,8 @@ class Inputs:
         assignments: assignment events.
         name_bindings: DNS answers.
         labels: prefixes with names.
+        policies: policies, whose prefixes become `pool_prefixes`; socket rules that stand among them are used too.
+        socket_rules: socket rules.
         format: read everything as this format instead of recognising it by content.
     """
 
@@ -24,6 +26,8 @@ class Inputs:
     assignments: Sequence[str | Path] = ()
     name_bindings: Sequence[str | Path] = ()
     labels: Sequence[str | Path] = ()
+    policies: Sequence[str | Path] = ()
+    socket_rules: Sequence[str | Path] = ()
     format: str | None = None
 
 

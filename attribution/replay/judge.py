@@ -23,9 +23,15 @@ from attribution.replay.flow_order import FlowOrder
 from attribution.replay.inputs import Limits
 from attribution.replay.slabs import Slab, Slabs
 from attribution.replay.summary import Tally
-from attribution.schema import ASSIGNMENT, LABEL, NAME_BINDING
+from attribution.schema import ASSIGNMENT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
 
-_FOLDERS = {ASSIGNMENT: "assignments", NAME_BINDING: "name_bindings", LABEL: "labels"}
+_FOLDERS = {
+    ASSIGNMENT: "assignments",
+    NAME_BINDING: "name_bindings",
+    LABEL: "labels",
+    POLICY: "policies",
+    SOCKET_RULE: "socket_rules",
+}
 #: Batches that wait for each worker while it is at work.
 _AHEAD = 1
 #: Share of the rows that may be in memory which a slab has; others are read while it is digested.
@@ -73,7 +79,7 @@ class Judge:
 
         def digest() -> Resolver:
             """The rules over all evidence, whose tables are let go: what the flows ask is digested."""
-            resolver = Resolver.of(evidence, self._settings)
+            resolver = Resolver(evidence, self._settings)
             evidence.clear()
             self._collection.store.close()
             return resolver
@@ -88,7 +94,7 @@ class Judge:
     def _by_slabs(self, pool: ThreadPoolExecutor, evidence: dict[str, Any], report: Report) -> None:
         """Flows are held until the evidence of a slab is all that they can ask for."""
         slabs = Slabs(self._collection.store, self._settings, limit=int(_SLAB * self._limits.evidence_rows))
-        rules = Resolver.of(evidence, self._settings)
+        rules = Resolver(evidence, self._settings)
         flows = FlowOrder(self._collection.flows(), self._collection.starts(), self._folder / ".slabs")
         held = HeldFlows(self._settings.hold)
         collector = RangeCollector(self._settings)

@@ -16,6 +16,7 @@ from attribution.replay.collect import Collection, Report
 from attribution.replay.inputs import Inputs, Limits
 from attribution.replay.judge import Judge
 from attribution.replay.summary import Summary
+from attribution.sources.pool_space import with_pools_of
 
 
 def replay(
@@ -43,7 +44,8 @@ def replay(
         RejectLimitError: too many rows were rejected.
         LakeError: the lake cannot be written; nothing of it is left.
     """
-    settings, limits = settings or Settings(), limits or Limits()
+    settings = with_pools_of(inputs.policies, settings or Settings(), format=inputs.format)
+    limits = limits or Limits()
     report = progress or (lambda _phase, _rows, _share: None)
     began = time.monotonic()
     with StagedLake(out) as staged, writing(out):

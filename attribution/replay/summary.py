@@ -24,12 +24,14 @@ class Tally:
     Attributes:
         flows: number of flows.
         by_reason: (side, reason) -> flows.
+        by_hostname: why there is one hostname or none -> flows.
         first: earliest start, µs; None without flows.
         last: latest start, µs.
     """
 
     flows: int = 0
     by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
+    by_hostname: Counter[str] = field(default_factory=Counter)
     first: int | None = None
     last: int | None = None
 
@@ -41,6 +43,8 @@ class Tally:
         for side in SIDES:
             for pair in pc.value_counts(attributed.column(f"{side}_reason")):
                 self.by_reason[side, str(pair["values"])] += pair["counts"].as_py()
+        for pair in pc.value_counts(attributed.column("hostname_reason")):
+            self.by_hostname[str(pair["values"])] += pair["counts"].as_py()
         start = microseconds(attributed.column("start"))
         self.first = int(np.min(start, initial=start[0] if self.first is None else self.first))
         self.last = int(np.max(start, initial=start[0] if self.last is None else self.last))
@@ -99,7 +103,8 @@ class Summary:
             f"attributed.{side}.{METHOD_OF[reason]}.{reason}": count
             for (side, reason), count in sorted(self.tally.by_reason.items())
         }
-        return {"rows_in": sum(self.ledger.rows.values()), "dead_letters": self.rejected, **answers}
+        named = {f"hostname.{reason}": count for reason, count in sorted(self.tally.by_hostname.items())}
+        return {"rows_in": sum(self.ledger.rows.values()), "dead_letters": self.rejected, **answers, **named}
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as JSON-ready values; what the manifest keeps."""

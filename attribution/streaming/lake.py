@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from attribution.errors import BrokerError, LakeError
-from attribution.schema import ASSIGNMENT, ATTRIBUTED_FLOW, DEAD_LETTER, NAME_BINDING, OWNERSHIP_RANGE
+from attribution.schema import (
+    ASSIGNMENT,
+    ATTRIBUTED_FLOW,
+    DEAD_LETTER,
+    NAME_BINDING,
+    OWNERSHIP_RANGE,
+    POLICY,
+    SOCKET_RULE,
+)
 from attribution.streaming.arrow_frames import UnsoundError
 from attribution.streaming.broker import Broker
 from attribution.streaming.dead_letters import Rejected
@@ -23,7 +31,7 @@ from attribution.streaming.topics import topic_of
 from attribution.streaming.written import read_written
 
 #: What a lake is made of: what the job writes, and the evidence that questions look up.
-KINDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE, ASSIGNMENT, NAME_BINDING, DEAD_LETTER)
+KINDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE, ASSIGNMENT, NAME_BINDING, POLICY, SOCKET_RULE, DEAD_LETTER)
 
 _BEGINNING = -2
 _POLL_S = 0.2

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.flow_heartbeats import flow_heartbeats
 from attribution.core.prefixes import PrefixTable
 from attribution.errors import BrokerError
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, SOCKET_RULE
 from attribution.sources import Ledger, read
 from attribution.streaming.broker import Broker
 from attribution.streaming.metrics import Metrics
 from attribution.streaming.schedule import Part, Schedule
 from attribution.streaming.topic_setup import Problem, check_topics
-from attribution.streaming.topics import INPUT_TOPICS, topic_of
+from attribution.streaming.topics import CONFIGURATION, INPUT_TOPICS, topic_of
 from attribution.streaming.wire import Message, empty, encode
 
 #: How far ahead of the last row `finish` goes, beyond `hold` and `max_gap`: the job's own delay, and some.
@@ -57,18 +57,24 @@ class Sources:
         heartbeats: more heartbeats; of flow logs, the heartbeats that their flows are.
         assignments: assignment events.
         name_bindings: DNS answers.
+        policies: policies; socket rules that stand among them are sent too.
+        socket_rules: socket rules.
         format: read everything as this format instead of recognising it by content.
         flows_are_heartbeats: whether a connection whose local workload is known is a heartbeat of it.
         shared_prefixes: as in `attribution.config.Settings`, for flows that are evidence only.
+        pool_prefixes: the same.
     """
 
     flows: Sequence[str | Path] = ()
     heartbeats: Sequence[str | Path] = ()
     assignments: Sequence[str | Path] = ()
     name_bindings: Sequence[str | Path] = ()
+    policies: Sequence[str | Path] = ()
+    socket_rules: Sequence[str | Path] = ()
     format: str | None = None
     flows_are_heartbeats: bool = True
     shared_prefixes: tuple[str, ...] = ()
+    pool_prefixes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,11 +172,14 @@ def publish(
 def _read(sources: Sources, ledger: Ledger) -> Iterator[Part]:
     """Everything that the sources hold, as `attribution.replay` takes it."""
     shared = PrefixTable.of_prefixes(sources.shared_prefixes)
+    pools = PrefixTable.of_prefixes(sources.pool_prefixes)
     for paths, kinds in (
-        (sources.flows, (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING)),
+        (sources.flows, tuple(INPUT_TOPICS)),
         (sources.heartbeats, (HEARTBEAT, FLOW)),
         (sources.assignments, (ASSIGNMENT,)),
         (sources.name_bindings, (NAME_BINDING,)),
+        (sources.policies, CONFIGURATION),
+        (sources.socket_rules, (SOCKET_RULE,)),
     ):
         if not paths:
             continue
@@ -181,7 +190,7 @@ def _read(sources: Sources, ledger: Ledger) -> Iterator[Part]:
                 if trusted or not found.shown_by_flows:
                     yield Part(found.kind, found.batch, "interval")
             elif evidence_only:
-                beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=shared)
+                beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=shared, pools=pools)
                 yield Part(HEARTBEAT, beats, "interval")
             else:
                 yield Part(FLOW, found.batch, found.flow_heartbeats if trusted else "none")
@@ -202,6 +211,8 @@ def _told(problem: Problem) -> str:
 
 def _send(schedule: Schedule, sender: "_Sender", sending: Sending, report: Callable[[str, int], None]) -> None:
     begun: float | None = None
+    for part in schedule.timeless:
+        sender.send(part)
     for period in schedule.periods():
         if sending.pace is not None:
             now = time.monotonic()
@@ -250,7 +261,8 @@ class _Sender:
         for start in range(0, part.rows.num_rows, size):
             partition, topic.next = topic.next, (topic.next + 1) % len(topic.told_ms)
             for message in encode(part.kind, part.rows.slice(start, size), flow_heartbeats=span):
-                self._produce(part.kind, partition, message)
+                # Configuration says nothing about time, so it comes before all of it; 0 is the present to the client.
+                self._produce(part.kind, partition, replace(message, timestamp_ms=message.timestamp_ms or 1))
 
     def move_time(self, kinds: Sequence[str], moment: int, *, quiet: int = 0) -> None:
         """Tell the partitions that everything up to `moment` (µs) was reported, those at least that lag by `quiet`."""

@@ -29,6 +29,8 @@ from attribution.schema import (
     DEAD_LETTER,
     NAME_BINDING,
     OWNERSHIP_RANGE,
+    POLICY,
+    SOCKET_RULE,
     arrow_schema,
 )
 from attribution.streaming.dead_letters import Rejected, letter
@@ -39,6 +41,8 @@ TABLES = {
     OWNERSHIP_RANGE: "ownership_ranges",
     ASSIGNMENT: "assignments",
     NAME_BINDING: "name_bindings",
+    POLICY: "policies",
+    SOCKET_RULE: "socket_rules",
     DEAD_LETTER: "dead_letters",
 }
 _WRITING = ".writing"

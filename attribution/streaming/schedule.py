@@ -18,6 +18,7 @@ from attribution.core.columns import Int64, microseconds
 from attribution.io.spool import Buckets
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, arrow_schema
 from attribution.sources.model import FlowHeartbeats
+from attribution.streaming.topics import CONFIGURATION
 
 #: The order within a period: evidence first, so that it is there when the flows are judged.
 _ORDER = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, FLOW)
@@ -76,20 +77,29 @@ class Schedule:
         self._buckets = Buckets(folder)
         self._series: set[_Series] = set()
         self._hours: set[int] = set()
+        self._timeless: list[Part] = []
         self.first: int | None = None
         self.last: int | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds that there are, in the order in which they are sent."""
-        there = {series.kind for series in self._series}
-        return tuple(kind for kind in _ORDER if kind in there)
+        there = {series.kind for series in self._series} | {part.kind for part in self._timeless}
+        return tuple(kind for kind in (*CONFIGURATION, *_ORDER) if kind in there)
+
+    @property
+    def timeless(self) -> tuple[Part, ...]:
+        """What has no moment of report, the configuration, to be sent before all periods."""
+        return tuple(self._timeless)
 
     def add(self, kind: str, batch: Any, span: FlowHeartbeats = "interval") -> None:
         """Put a canonical record batch aside."""
         if not batch.num_rows:
             return
         batch = batch.select(arrow_schema(kind).names)
+        if kind in CONFIGURATION:
+            self._timeless.append(Part(kind, batch, span))
+            return
         reported = microseconds(batch.column(REPORTED[kind]))
         low, high = int(reported.min()), int(reported.max())
         self.first = low if self.first is None else min(self.first, low)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from attribution.streaming.broker import Broker, TopicState
-from attribution.streaming.topics import TOPICS, from_region, to_region, topic_of
+from attribution.streaming.topics import CONFIGURATION, TOPICS, from_region, to_region, topic_of
 from attribution.streaming.wire import LIMIT_BYTES
 
 FOREVER = -1
@@ -54,7 +54,8 @@ def create_topics(
         peers: other regions, with whom there are two topics each.
         partitions: of each topic.
         replicas: -1 for as many as the broker makes by default.
-        retention: how long messages are kept, by their record time, in microseconds; `FOREVER` for a history.
+        retention: how long messages are kept, by their record time, in microseconds; `FOREVER` for a history. Topics
+            of configuration keep them forever.
 
     Raises:
         BrokerError: the broker cannot be reached, or refuses.
@@ -62,15 +63,18 @@ def create_topics(
     """
     config = {
         "cleanup.policy": "delete",
-        "retention.ms": str(_milliseconds(retention)),
         "max.message.bytes": str(_MESSAGE_BYTES),
         "message.timestamp.type": "CreateTime",
         "message.timestamp.before.max.ms": str(_BEFORE_MAX_MS),
         "message.timestamp.after.max.ms": str(_AFTER_MAX_MS),
     }
-    names = [topic_of(kind, prefix=prefix) for kind in TOPICS] + _of_regions(peers, prefix)
-    made = [n for n in names if broker.create_topic(n, partitions=partitions, replicas=replicas, config=config)]
-    broker.wait_for_topics(names)
+    kept = _kept(TOPICS, prefix, peers, retention)
+    made = []
+    for name, wanted in kept.items():
+        settings = config | {"retention.ms": str(_milliseconds(wanted))}
+        if broker.create_topic(name, partitions=partitions, replicas=replicas, config=settings):
+            made.append(name)
+    broker.wait_for_topics(list(kept))
     return made
 
 
@@ -88,25 +92,27 @@ def check_topics(
         broker: where.
         prefix: of all names.
         peers: other regions, with whom there are two topics each.
-        retention: how long messages must be kept at least, in microseconds.
+        retention: how long messages must be kept at least, in microseconds; those of configuration forever.
         kinds: the records whose topics are looked at.
 
     Raises:
         BrokerError: the broker cannot be reached, or refuses.
         ConfigError: the prefix does not fit.
     """
-    names = [topic_of(kind, prefix=prefix) for kind in kinds] + _of_regions(peers, prefix)
-    states = broker.topics(names)
+    kept = _kept(kinds, prefix, peers, retention)
+    states = broker.topics(list(kept))
     missing = [
         Problem(name, "topic", "missing", "there", "nothing can be sent or read; `attribution topics create` makes it")
-        for name in names
+        for name in kept
         if name not in states
     ]
-    return missing + [problem for name, state in states.items() for problem in _problems(name, state, retention)]
+    return missing + [problem for name, state in states.items() for problem in _problems(name, state, kept[name])]
 
 
-def _of_regions(peers: Iterable[str], prefix: str) -> list[str]:
-    return [name(peer, prefix=prefix) for peer in peers for name in (to_region, from_region)]
+def _kept(kinds: Iterable[str], prefix: str, peers: Iterable[str], retention: int) -> dict[str, int]:
+    """The topics of these kinds and of other regions, and how long each keeps its messages, in microseconds."""
+    kept = {topic_of(kind, prefix=prefix): FOREVER if kind in CONFIGURATION else retention for kind in kinds}
+    return kept | {name(peer, prefix=prefix): retention for peer in peers for name in (to_region, from_region)}
 
 
 def _problems(name: str, state: TopicState, retention: int) -> Iterable[Problem]:

@@ -11,10 +11,22 @@ from attribution.schema import (
     HEARTBEAT,
     NAME_BINDING,
     OWNERSHIP_RANGE,
+    POLICY,
+    SOCKET_RULE,
 )
 
 #: Record -> topic, without prefix: what the job reads.
-INPUT_TOPICS = {FLOW: "flows", HEARTBEAT: "heartbeats", ASSIGNMENT: "assignments", NAME_BINDING: "name-bindings"}
+INPUT_TOPICS = {
+    FLOW: "flows",
+    HEARTBEAT: "heartbeats",
+    ASSIGNMENT: "assignments",
+    NAME_BINDING: "name-bindings",
+    POLICY: "policies",
+    SOCKET_RULE: "socket-rules",
+}
+#: Records that are configuration: they are of use as long as they may be in force, and have no moment of report. Their
+#: topics keep everything.
+CONFIGURATION = (POLICY, SOCKET_RULE)
 #: Record -> topic, without prefix: what the job writes.
 OUTPUT_TOPICS = {
     ATTRIBUTED_FLOW: "attributed-flows",

@@ -31,6 +31,7 @@ from attribution.sources.validate import canonical
 from attribution.streaming.arrow_frames import CONTINUATION, UnsoundError
 from attribution.streaming.arrow_values import read_arrow_value
 from attribution.streaming.dead_letters import Rejected
+from attribution.streaming.topics import CONFIGURATION
 from attribution.streaming.value_input import ValueInput
 
 __all__ = ["Decoded", "Message", "Rejected", "decode", "decode_of_region", "empty", "encode"]
@@ -184,6 +185,8 @@ def _latest(kind: str, batch: Any) -> int:
 
 def _reported_by(kind: str) -> str | None:
     """The column with the moment before which a row cannot have been reported; None where there is none."""
+    if kind in CONFIGURATION:  # when it ends is no moment of report
+        return None
     return next((name for name in ("end", "time") if name in record(kind).names), None)
 
 

@@ -29,6 +29,8 @@ ROWS = {
     "assignment": {"address": "10.0.0.9", "owner": "lb", "action": "assign", "time": T0},
     "name_binding": {"client_address": "10.0.0.1", "server_address": "9.9.9.9", "hostname": "a.b", "time": T0},
     "label": {"prefix": "10.0.0.0/8", "service": "corp"},
+    "policy": {"policy": "free", "pool": "edge", "prefix": "192.0.2.0/24", "start": T0},
+    "socket_rule": {"rule": "web", "prefix": "192.0.2.0/24", "service": "frontend", "port": 443, "protocol": 6},
 }
 
 

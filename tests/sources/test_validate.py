@@ -51,6 +51,8 @@ GOOD = {
         "ttl": 30,
     },
     "label": {"prefix": "10.0.0.0/8", "service": "corp"},
+    "policy": {"policy": "free", "pool": "edge", "prefix": "192.0.2.0/24", "match": "a=b", "start": T0, "end": T0 + 1},
+    "socket_rule": {"rule": "web", "prefix": "192.0.2.0/24", "service": "frontend", "start": T0, "end": T0 + 1},
 }
 
 
@@ -246,6 +248,19 @@ BAD = [
     ("name_binding", {"server_address": "example.com"}, "not_an_address", "server_address='example.com'"),
     ("assignment", {"address": "10.0.0.0/24"}, "not_an_address", "address='10.0.0.0/24'"),
     ("label", {"prefix": "10.0.0.1/8"}, "not_a_prefix", "prefix='10.0.0.1/8'"),
+    ("policy", {"prefix": "192.0.2.1/24"}, "not_a_prefix", "prefix='192.0.2.1/24'"),
+    ("name_binding", {"client_prefix": "10.0.0.1/8"}, "not_a_prefix", "client_prefix='10.0.0.1/8'"),
+    ("policy", {"pool": ""}, "missing_field", "pool=''"),
+    ("policy", {"match": "free"}, "not_a_match", "match='free'"),
+    ("policy", {"match": "a=b,"}, "not_a_match", "match='a=b,'"),
+    ("policy", {"match": "a="}, "not_a_match", "match='a='"),
+    ("policy", {"match": "a=b,a=c"}, "not_a_match", "match='a=b,a=c'"),
+    ("policy", {"end": T0 - 1}, "end_before_start", f"start={T0}, end={T0 - 1}"),
+    ("policy", {"ttl": -1}, "impossible_ttl", "ttl=-1"),
+    ("policy", {"priority": 1 << 31}, "impossible_priority", f"priority={1 << 31}"),
+    ("socket_rule", {"last_port": 80}, "not_a_port_range", "port=null, last_port=80"),
+    ("socket_rule", {"service": None}, "missing_field", "service=null"),
+    ("socket_rule", {"protocol": "smtp"}, "impossible_protocol", "protocol='smtp'"),
     ("flow", {"bytes_sent": "+12"}, "not_a_number", "bytes_sent='+12'"),
     ("flow", {"local_port": "http"}, "not_a_number", "local_port='http'"),
     ("flow", {"local_port": 80.5}, "not_a_number", "local_port=80.5"),
@@ -313,10 +328,29 @@ def test_evidence_of_a_whole_address_has_no_protocol(kind, port):
     assert batch.column("protocol").to_pylist() == [None if p is None else 17 for p in port]
 
 
+@pytest.mark.parametrize(
+    ("given", "canonical_match"),
+    [("b=2,a=1", "a=1,b=2"), (" a = 1 ,a=1", "a=1"), ("a=x=y", "a=x=y"), ("", None), (None, None)],
+)
+def test_a_match_is_a_sorted_list_of_its_pairs(given, canonical_match):
+    columns = {name: [value] for name, value in GOOD["policy"].items()} | {"match": pa.array([given], pa.string())}
+    batch, rejects, _ = validated("policy", columns)
+    assert rejects == []
+    assert batch.column("match").to_pylist() == [canonical_match]
+
+
+def test_a_rule_of_a_port_may_be_for_all_protocols_and_configuration_may_have_one_end_only():
+    columns = {name: [value] for name, value in GOOD["socket_rule"].items()} | {"port": [443], "start": [None]}
+    batch, rejects, _ = validated("socket_rule", columns)
+    assert rejects == []
+    (row,) = batch.to_pylist()
+    assert (row["port"], row["protocol"], row["start"]) == (443, None, None)
+
+
 def test_every_reason_that_validation_gives_is_tried_here():
     elsewhere = {
         "malformed", "wrong_columns", "unusable_header", "unknown_kind", "unknown_format",
-        "truncated", "corrupt", "line_too_long", "unreadable",
+        "truncated", "corrupt", "line_too_long", "unreadable", "outside_pools",
     }  # fmt: skip
     assert {reason for _, _, reason, _ in BAD} == set(REASONS) - elsewhere
 

@@ -39,6 +39,7 @@ def test_what_loses_data_or_stops_the_job_is_found(broker, real_broker):
         "heartbeats": {"retention.ms": "-1", "cleanup.policy": "compact", "min.insync.replicas": "2"},
         "assignments": {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime", "max.message.bytes": "100000"},
         "name-bindings": {"retention.ms": "-1", "message.timestamp.before.max.ms": "1000"},
+        "policies": {"retention.ms": str(2 * DAY // 1000)},
     }
     admin = AdminClient({"bootstrap.servers": real_broker.bootstrap})
     topics = [NewTopic(f"odd.{name}", 1, 1, config=config) for name, config in settings.items()]
@@ -53,7 +54,11 @@ def test_what_loses_data_or_stops_the_job_is_found(broker, real_broker):
         ("assignments", "message.timestamp.type", "LogAppendTime", "CreateTime"),
         ("assignments", "max.message.bytes", "100000", "1048588"),
         ("name-bindings", "message.timestamp.before.max.ms", "1000", "9223372036854775807"),
-        *((name, "topic", "missing", "there") for name in ("attributed-flows", "ownership-ranges", "dead-letters")),
+        ("policies", "retention.ms", "172800000", "-1"),
+        *(
+            (name, "topic", "missing", "there")
+            for name in ("socket-rules", "attributed-flows", "ownership-ranges", "dead-letters")
+        ),
     }
     wanted = {p.setting for p in check_topics(broker, prefix="odd.", retention=DAY, kinds=["flow"])}
     assert wanted == set()
@@ -71,6 +76,11 @@ def test_the_command_creates_checks_and_says_so_by_its_exit_status(real_broker):
     assert result.exit_code == 0
     assert result.stdout.count("created cli.") == len(TOPICS) + 2
     assert run("topics", "check", *place, "--retention", "7d").stdout == "All topics are there and will do.\n"
+    states = Broker(KafkaSettings(bootstrap_servers=real_broker.bootstrap)).topics(["cli.policies", "cli.flows"])
+    assert {name: state.config["retention.ms"] for name, state in states.items()} == {
+        "cli.policies": "-1",
+        "cli.flows": "604800000",
+    }
     result = run("topics", "check", *place)
     assert result.exit_code == 3
     assert "retention.ms" in result.stdout

@@ -155,7 +155,7 @@ def test_topics_have_a_common_prefix():
         "dead-letters",
     ]
     assert topic_of("flow", prefix="prod.") == "prod.flows"
-    assert len(set(TOPICS.values())) == len(TOPICS) == 7
+    assert len(set(TOPICS.values())) == len(TOPICS) == 9
     with pytest.raises(ConfigError, match="the topic prefix 'a/b' does not fit"):
         topic_of("flow", prefix="a/b")
 

@@ -60,6 +60,18 @@ def test_rows_go_out_by_their_ends_and_evidence_before_flows(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_configuration_has_no_moment_of_report_and_goes_out_first(tmp_path):
+    schedule = Schedule(tmp_path / "rows", period=PERIOD)
+    policy = {"policy": "a", "pool": "b", "prefix": "::/0", "end": T0 + 7200 * SECOND}
+    given = wire.decode("policy", json.dumps(policy).encode()).batch
+    schedule.add("policy", given)
+    assert (sent(schedule), schedule.first, schedule.last) == ([], None, None)
+    schedule.add("flow", rows("flow", [T0 + 1]))
+    assert [(part.kind, part.rows.to_pylist()) for part in schedule.timeless] == [("policy", given.to_pylist())]
+    assert schedule.kinds == ("policy", "flow")
+    assert sent(schedule) == [(T0 + PERIOD, [("flow", [T0 + 1], "interval")])]
+
+
 def test_nothing_makes_no_period(tmp_path):
     schedule = Schedule(tmp_path, period=PERIOD)
     schedule.add("flow", rows("flow", []))
