@@ -1,0 +1,15 @@
+-- The networks that most flows of each place of the table agility_kept come from.
+SELECT place, network, flows, bytes, first_seen, last_seen
+FROM (
+    SELECT
+        *, row_number() OVER (PARTITION BY place ORDER BY flows DESC, network) AS number
+    FROM (
+        SELECT
+            place, client_network(client) AS network, count(*) AS flows, sum(bytes) AS bytes,
+            epoch_us(min(start)) AS first_seen, epoch_us(max("end")) AS last_seen
+        FROM agility_kept
+        GROUP BY ALL
+    )
+)
+WHERE number <= $limit::BIGINT
+ORDER BY place, number

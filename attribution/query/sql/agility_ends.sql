@@ -1,0 +1,25 @@
+-- with: windowed, opened, filtered
+-- The ends of flows at addresses of the pool space, each seen from there: who the client is, what it sent. An end that opened
+-- the flow is no server, and is left out. Of a dispatched end without a pool only the address says that it is of the space,
+-- whose prefixes are in the table pool_space.
+SELECT *
+FROM (
+    SELECT
+        'server' AS logged_by, data_centre, region, local_address AS address, remote_address AS client, local_pool AS pool,
+        local_policy AS policy, local_policy_state AS state, local_reason AS reason, basis, start, "end",
+        both_ways(bytes_sent, bytes_received) AS bytes, both_ways(packets_sent, packets_received) AS packets
+    FROM filtered
+    WHERE opener IS DISTINCT FROM 'local'
+    UNION ALL
+    SELECT
+        'client', data_centre, region, remote_address, local_address, remote_pool,
+        remote_policy, remote_policy_state, remote_reason, basis, start, "end",
+        both_ways(bytes_sent, bytes_received), both_ways(packets_sent, packets_received)
+    FROM filtered
+    WHERE opener IS DISTINCT FROM 'remote'
+)
+WHERE (pool IS NOT NULL OR reason = 'unpooled'
+       OR (reason IN ('dispatched', 'rule_change')
+           AND EXISTS (FROM pool_space WHERE address_hex(address) BETWEEN pool_space.first AND pool_space.last)))
+  AND ($pools::VARCHAR IS NULL
+       OR list_contains([regexp_full_match(one, $pools::VARCHAR) FOR one IN string_split(pool, ',')], true))
