@@ -21,19 +21,31 @@ from attribution.core.held import HeldFlows, by_age, unfolded
 from attribution.core.ownership import Ownership
 from attribution.core.resolve import Resolver, captured, of_fallback
 from attribution.errors import ConfigError
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema, completed
+from attribution.schema import (
+    ASSIGNMENT,
+    FLOW,
+    HEARTBEAT,
+    LABEL,
+    NAME_BINDING,
+    POLICY,
+    SOCKET_RULE,
+    arrow_schema,
+    completed,
+)
 
 #: Version of `Attributor.snapshot`, and the first one that can be read. Evidence of a port in version 1 does not say of
 #: which protocol, so that nothing sound can be made of it; a reader of a later version must read 2 and all that follow.
-#: 3: ranges of ports, which a reader of 2 would take for their first port.
-SNAPSHOT_VERSION, _OLDEST_VERSION = 3, 2
+#: 3: ranges of ports, which a reader of 2 would take for their first port. 4: policies, socket rules, and name bindings
+#: for networks of clients, which a reader of 3 would take for their resolver's own.
+SNAPSHOT_VERSION, _OLDEST_VERSION = 4, 2
 
 #: Which sides of a flow are attributed.
 Sides = Literal["both", "local", "remote"]
 
 #: What a snapshot calls flows that wait, with or without their local side.
 _HELD = "held"
-_EVIDENCE = (ASSIGNMENT, NAME_BINDING, LABEL)
+_EVIDENCE = (ASSIGNMENT, NAME_BINDING, LABEL, POLICY, SOCKET_RULE)
+_ABOUT_NAMES = ("hostname_count", "hostname_candidates")
 _START_OF_TIME = -(1 << 61)
 
 
@@ -91,6 +103,14 @@ class Attributor:
         """Add labels of `schemas/label.avsc`."""
         self._add(LABEL, labels)
 
+    def observe_policies(self, policies: Any) -> None:
+        """Add policies of `schemas/policy.avsc`."""
+        self._add(POLICY, policies)
+
+    def observe_rules(self, rules: Any) -> None:
+        """Add socket rules of `schemas/socket_rule.avsc`."""
+        self._add(SOCKET_RULE, rules)
+
     def replace_labels(self, labels: Any) -> None:
         """Use these labels, a table of `schemas/label.avsc`, in the place of all that were observed."""
         self._evidence[LABEL] = [labels]
@@ -98,7 +118,7 @@ class Attributor:
 
     def _add(self, kind: str, rows: Any) -> None:
         if rows.num_rows:
-            self._evidence[kind].append(_table(rows).select(arrow_schema(kind).names))
+            self._evidence[kind].append(completed(kind, _table(rows)).select(arrow_schema(kind).names))
             self._resolver = self._rules = None
 
     def resolver(self) -> Resolver:
@@ -111,7 +131,7 @@ class Attributor:
         if self._rules is None:
             tables = {kind: _joined(kind, tables) for kind, tables in self._evidence.items()}
             self._evidence = {kind: [table] for kind, table in tables.items()}
-            self._rules = Resolver.of(tables, self.settings)
+            self._rules = Resolver(tables, self.settings)
         return self._rules
 
     def attribute(self, flows: Any) -> Any:
@@ -251,6 +271,10 @@ class Attributor:
         names = _joined(NAME_BINDING, self._evidence[NAME_BINDING])
         current = current_names(names, self.settings, self._forgotten)
         self._evidence[NAME_BINDING] = [current]
+        for kind in (POLICY, SOCKET_RULE):
+            # Those that ended say whose an address was last; but each is sent many times.
+            known = _joined(kind, self._evidence[kind])
+            self._evidence[kind] = [known.group_by(known.schema.names).aggregate([]).select(known.schema.names)]
         self._resolver = None
         if current.num_rows < names.num_rows:
             self._rules = None
@@ -338,7 +362,18 @@ def too_old(attributed: Any, rows: Any, *, sides: Sides = "both") -> Any:
             columns[f"{side}_{name}"] = pc.if_else(asked, pa.scalar(value, column.type), column)
         reason = _text(columns[f"{side}_reason"])
         columns[f"{side}_reason"] = pc.if_else(asked, "too_old", reason)
+    if "hostname_reason" in columns:
+        columns |= _unnamed(columns, pa.array(rows))
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _unnamed(columns: dict[str, Any], rows: Any) -> dict[str, Any]:
+    """The columns of a name, without it where it may rest on a part of what the client was told; recorded ones stand."""
+    reason = _text(columns["hostname_reason"])
+    lost = pc.fill_null(pc.and_(rows, pc.not_equal(reason, "recorded")), False)
+    names = [name for name in ("local_hostname", "remote_hostname", *_ABOUT_NAMES) if name in columns]
+    nothing = {name: pc.if_else(lost, None, _text(columns[name])) for name in names}
+    return nothing | {"hostname_reason": pc.if_else(lost, "too_old", reason)}
 
 
 def _text(column: Any) -> Any:

@@ -14,9 +14,10 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
 _UNITS = {"us": 1, "ms": 1000, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
-#: Settings that are lists of prefixes, and one that is a range of ports; all others are durations.
-_PREFIXES = ("workload_prefixes", "shared_prefixes", "translated_prefixes")
-_PORTS = "ephemeral_ports"
+#: Settings that are lists of prefixes, one that is a list of resolvers and their clients, and one that is a range of
+#: ports; all others are durations.
+_PREFIXES = ("workload_prefixes", "shared_prefixes", "translated_prefixes", "pool_prefixes", "named_prefixes")
+_RESOLVERS, _PORTS = "shared_resolvers", "ephemeral_ports"
 #: Tables of a settings file: of the rules, of the streaming job, of Kafka's clients. One file may hold all of them.
 TABLES = ("attribution", "stream", "kafka")
 _PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})")
@@ -59,11 +60,17 @@ class Settings:
         assignment_hold: how long after its end a flow waits, in a stream, for assignment events where no heartbeat
             answers; no shorter than `hold`.
         name_stretch: how long after its TTL a DNS answer may still be used by the client.
+        connection_lifetime: how long a connection lasts at the most; a window may hold one that was opened so long before.
         workload_prefixes: addresses that are workloads even without a heartbeat; events and labels never name them.
         shared_prefixes: addresses that several workloads hold by port (nodes with host-network pods): there a flow is
             a heartbeat of its own port and protocol only.
         translated_prefixes: addresses behind which a translator has many workloads: shared, workload space, never
             answering as a whole, and every single port of them is one that connections are given.
+        pool_prefixes: addresses that policies hand out, to any name: no heartbeat, event or label answers for them.
+        named_prefixes: clients all of whose DNS answers are among the name bindings; only theirs name an address of
+            `pool_prefixes`, which may be handed out for any other name as well.
+        shared_resolvers: resolvers that ask for others, as `resolver=prefix`: what they are told, the clients in that
+            prefix may be told.
         ephemeral_ports: ports that are given out per connection, and so to another workload within moments, as
             `first-last`; empty where there are none. Evidence of such a port is never joined over a gap.
     """
@@ -75,15 +82,19 @@ class Settings:
     workload_memory: int = 24 * HOUR
     assignment_hold: int = 4 * MINUTE
     name_stretch: int = MINUTE
+    connection_lifetime: int = 24 * HOUR
     workload_prefixes: tuple[str, ...] = ()
     shared_prefixes: tuple[str, ...] = ()
     translated_prefixes: tuple[str, ...] = ()
+    pool_prefixes: tuple[str, ...] = ()
+    named_prefixes: tuple[str, ...] = ()
+    shared_resolvers: tuple[str, ...] = ()
     ephemeral_ports: str = "32768-65535"
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name not in (*_PREFIXES, _PORTS) and (not isinstance(value, int) or value < 0):
+            if field.name not in (*_PREFIXES, _RESOLVERS, _PORTS) and (not isinstance(value, int) or value < 0):
                 raise ConfigError(f"{field.name} must be a duration of zero or more, found {value!r}")
         if self.retention <= self.max_gap + 2 * self.clock_tolerance:
             raise ConfigError(
@@ -107,12 +118,18 @@ class Settings:
                     ipaddress.ip_network(prefix)
                 except ValueError as error:
                     raise ConfigError(f"{name}: {prefix!r} is no prefix: {error}") from None
+        _resolvers(self.shared_resolvers)
         _ports(self.ephemeral_ports)
 
     @property
     def ports_of_connections(self) -> range:
         """The ports of `ephemeral_ports`."""
         return _ports(self.ephemeral_ports)
+
+    @property
+    def clients_of_resolvers(self) -> tuple[tuple[str, str], ...]:
+        """(resolver, prefix of its clients) for each of `shared_resolvers`, canonical text."""
+        return _resolvers(self.shared_resolvers)
 
     @property
     def prefixes_held_by_port(self) -> tuple[str, ...]:
@@ -138,12 +155,12 @@ class Settings:
         for name, value in values.items():
             if name == _PORTS:
                 made[name] = value
-            elif name not in _PREFIXES:
+            elif name not in (*_PREFIXES, _RESOLVERS):
                 made[name] = parse_duration(value)
             elif isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
                 made[name] = tuple(value)
             else:
-                raise ConfigError(f"{where}: {name} must be a list of prefixes, found {value!r}")
+                raise ConfigError(f"{where}: {name} must be a list of texts, found {value!r}")
         return cls(**made)
 
     @classmethod
@@ -154,6 +171,25 @@ class Settings:
             ConfigError: the file cannot be read, is no TOML, or holds unknown or unfit settings.
         """
         return cls.from_dict(read_tables(path).get("attribution", {}), where=f"{path}, [attribution]")
+
+
+def _resolvers(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Resolver and prefix of each `resolver=prefix`.
+
+    Raises:
+        ConfigError: a text is none.
+    """
+    found = []
+    for text in texts:
+        resolver, _, prefix = text.partition("=")
+        try:
+            found.append((str(ipaddress.ip_address(resolver)), str(ipaddress.ip_network(prefix))))
+        except ValueError as error:
+            raise ConfigError(
+                f"{_RESOLVERS}: write a resolver and the prefix of its clients, like 10.0.0.53=10.0.0.0/16; found "
+                f"{text!r}: {error}"
+            ) from None
+    return tuple(found)
 
 
 def _ports(text: Any) -> range:

@@ -18,6 +18,8 @@ HEARTBEAT = "heartbeat"
 ASSIGNMENT = "assignment"
 NAME_BINDING = "name_binding"
 LABEL = "label"
+POLICY = "policy"
+SOCKET_RULE = "socket_rule"
 ATTRIBUTED_FLOW = "attributed_flow"
 OWNERSHIP_RANGE = "ownership_range"
 DEAD_LETTER = "dead_letter"
@@ -25,7 +27,7 @@ QUESTION = "question"
 ANSWER = "answer"
 
 #: Records that sources yield, in the order in which documentation lists them.
-INPUT_RECORDS = (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL)
+INPUT_RECORDS = (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL, POLICY, SOCKET_RULE)
 #: Records that a run writes; dead letters only where it reads from topics.
 OUTPUT_RECORDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE, DEAD_LETTER)
 #: Records that streaming jobs of two regions send each other.

@@ -6,7 +6,7 @@ Times and durations are whole microseconds, intervals are closed, addresses are 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
 SECOND = 1_000_000
@@ -30,9 +30,13 @@ class Settings:
     workload_memory: int = 24 * HOUR
     assignment_hold: int = 4 * MINUTE  # decides when a stream answers, not what
     name_stretch: int = MINUTE
+    connection_lifetime: int = 24 * HOUR
     workload_prefixes: tuple[str, ...] = ()
     shared_prefixes: tuple[str, ...] = ()  # decides what heartbeats flows are, not what heartbeats say
     translated_prefixes: tuple[str, ...] = ()
+    pool_prefixes: tuple[str, ...] = ()
+    named_prefixes: tuple[str, ...] = ()
+    shared_resolvers: tuple[str, ...] = ()  # "resolver=prefix"
     ephemeral_ports: str = "32768-65535"
 
 
@@ -68,6 +72,7 @@ class NameBinding:
     hostname: str
     time: int
     ttl: float | None  # seconds
+    client_prefix: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,32 @@ class Label:
     service: str
     kind: str | None = None
     region: str | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    policy: str
+    pool: str
+    prefix: str
+    match: str | None = None
+    priority: int | None = None  # decides what is answered, not what was
+    ttl: float | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class SocketRule:
+    rule: str
+    prefix: str
+    service: str
+    port: int | None = None  # None: all ports
+    last_port: int | None = None
+    protocol: int | None = None
+    priority: int | None = None
+    data_centre: str | None = None
+    start: int | None = None
+    end: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +123,9 @@ class Flow:
     observer: str | None = None
     basis: str = "connection"
     protocol: int | None = TCP
+    direction: str | None = None
+    region: str | None = None
+    data_centre: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +134,8 @@ class Evidence:
     assignments: tuple[Assignment, ...] = ()
     name_bindings: tuple[NameBinding, ...] = ()
     labels: tuple[Label, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    socket_rules: tuple[SocketRule, ...] = ()
 
 
 # What comes out -------------------------------------------------------------------------------------------------------
@@ -115,10 +151,28 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Handed:
+    pool: str | None = None
+    policy: str | None = None
+    policy_state: str | None = None
+
+
+@dataclass(frozen=True)
+class Name:
+    hostname_reason: str
+    hostname_count: int
+    hostname_candidates: str | None = None
+    local_hostname: str | None = None
+    remote_hostname: str | None = None
+
+
+@dataclass(frozen=True)
 class Attributed:
     local: Side
     remote: Side
-    remote_hostname: str | None
+    local_handed: Handed
+    remote_handed: Handed
+    name: Name
 
 
 def unattributed(reason: str) -> Side:
@@ -130,9 +184,14 @@ def attribute(evidence: Evidence, flow: Flow, settings: Settings) -> Attributed:
     if flow.local_workload is not None:
         local = Side(flow.local_workload, flow.local_service, "capture", "reported")
     else:
-        local = side(evidence, flow, flow.local_address, flow.local_port, settings)
-    remote = side(evidence, flow, flow.remote_address, flow.remote_port, settings)
-    return Attributed(local, remote, remote_hostname(evidence.name_bindings, flow, settings))
+        local = side(evidence, flow, "local", settings)
+    return Attributed(
+        local,
+        remote=side(evidence, flow, "remote", settings),
+        local_handed=handed(evidence.policies, flow, flow.local_address, settings),
+        remote_handed=handed(evidence.policies, flow, flow.remote_address, settings),
+        name=name_of(evidence.name_bindings, flow, settings),
+    )
 
 
 # What is asked --------------------------------------------------------------------------------------------------------
@@ -345,16 +404,19 @@ def in_range(heartbeat: Heartbeat, socket: tuple[int, int]) -> bool:
     return heartbeat.protocol == protocol and heartbeat.port <= port <= heartbeat.last_port
 
 
-def side(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
+def side(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side:
+    address, port = getattr(flow, f"{which}_address"), getattr(flow, f"{which}_port")
     if flow.end - flow.start > settings.retention:
         return unattributed("too_old")
+    if in_pool_space(address, settings):
+        return pooled_side(evidence, flow, which, settings)
     counting = [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
     answer = side_by_heartbeats(counting, flow, address, port, settings)
     if answer is None:
-        return fallback(evidence, flow, address, port, settings)
+        return fallback(evidence, flow, which, settings)
     remembered = any(h.end >= flow.start - settings.workload_memory for h in counting)
     if answer.reason in ("gap", "shared") and not remembered:
-        other = fallback(evidence, flow, address, port, settings)
+        other = fallback(evidence, flow, which, settings)
         return answer if other.reason in ("silent", "unknown") else other
     return answer
 
@@ -396,9 +458,13 @@ def answer_of_socket(exact: Key, ranged: Key, flow: Flow, settings: Settings) ->
 # Endpoints that are no workload ---------------------------------------------------------------------------------------
 
 
-def fallback(evidence: Evidence, flow: Flow, address: str, port: int | None, settings: Settings) -> Side:
+def fallback(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side:
+    address, port = getattr(flow, f"{which}_address"), getattr(flow, f"{which}_port")
     if any(contains(prefix, address) for prefix in settings.workload_prefixes + settings.translated_prefixes):
         return unattributed("silent")
+    ruled = rule_answer(evidence.socket_rules, flow, which, settings)
+    if ruled is not None:
+        return ruled
     a, b = asked(flow, settings)
     assigned = assignment_answer(evidence.assignments, address, socket_of(flow.protocol, port), a, b)
     if assigned is not None:
@@ -465,20 +531,189 @@ def label_of(labels: Iterable[Label], address: str) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
+# Addresses that policies hand out -------------------------------------------------------------------------------------
+
+
+def in_pool_space(address: str, settings: Settings) -> bool:
+    return any(contains(prefix, address) for prefix in settings.pool_prefixes)
+
+
+def pooled_side(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side:
+    ruled = rule_answer(evidence.socket_rules, flow, which, settings)
+    if ruled is not None:
+        return ruled
+    if handed(evidence.policies, flow, getattr(flow, f"{which}_address"), settings).policy is None:
+        return unattributed("unpooled")
+    return Side(None, None, "policy", "pooled")
+
+
+def in_force(record: Policy | SocketRule, moment: int) -> bool:
+    return (record.start is None or record.start <= moment) and (record.end is None or moment <= record.end)
+
+
+def moments_of_change(records: Iterable[Policy | SocketRule], a: int, b: int) -> list[int]:
+    """a, and every moment up to b at which a record begins or has ended."""
+    begins = {r.start for r in records if r.start is not None}
+    ends = {r.end + 1 for r in records if r.end is not None}
+    return [a, *sorted(moment for moment in begins | ends if a < moment <= b)]
+
+
+def rule_answer(rules: tuple[SocketRule, ...], flow: Flow, which: str, settings: Settings) -> Side | None:
+    """`dispatched`, `rule_change`, or None where no rule says anything."""
+    if flow.direction == ("egress" if which == "local" else "ingress"):
+        return None  # the side that opened the flow
+    address, port = getattr(flow, f"{which}_address"), getattr(flow, f"{which}_port")
+    socket = socket_of(flow.protocol, port)
+    first, _, last = settings.ephemeral_ports.partition("-")
+    if flow.direction is None and socket is not None and last and int(first) <= socket[1] <= int(last):
+        return None
+    rules = with_earliest_end(rules, but=())
+    a, b = asked(flow, settings)
+    services = set()
+    for moment in moments_of_change(rules, a, b):
+        services |= services_at(rules, flow, address, socket, moment)
+    if services == {None}:
+        return None
+    if len(services) == 1:
+        return Side(None, services.pop(), "socket_rule", "dispatched")
+    return unattributed("rule_change")
+
+
+def services_at(
+    rules: Iterable[SocketRule], flow: Flow, address: str, socket: tuple[int, int] | None, moment: int
+) -> set[str | None]:
+    """The services that may get the connections: one where the rules decide, several where they do not."""
+    fitting = [r for r in rules if in_force(r, moment) and fits(r, flow, address, socket)]
+    if flow.data_centre is None and any(r.data_centre is not None for r in fitting):
+        return {"one of a place that is not known", "or another"}
+    fitting = [r for r in fitting if r.data_centre in (None, flow.data_centre)]
+    best = max(map(rank, fitting), default=None)
+    return {r.service for r in fitting if rank(r) == best} or {None}
+
+
+def rank(rule: SocketRule) -> tuple[int, int]:
+    return rule.priority or 0, ip_network(rule.prefix).prefixlen
+
+
+def fits(rule: SocketRule, flow: Flow, address: str, socket: tuple[int, int] | None) -> bool:
+    if not contains(rule.prefix, address) or rule.protocol not in (None, flow.protocol):
+        return False
+    if rule.port is None:
+        return True
+    last = rule.port if rule.last_port is None else rule.last_port
+    return socket is not None and rule.port <= socket[1] <= last
+
+
+def with_earliest_end(records, *, but):
+    """Records with the earliest end of those that are like them in all but `end` and the fields of `but`."""
+    found = []
+    unlike = dict.fromkeys(("end", *but))
+    for one in records:
+        like = [o for o in records if replace(o, **unlike) == replace(one, **unlike)]
+        found.append(replace(one, end=min((o.end for o in like if o.end is not None), default=None)))
+    return found
+
+
+def handed(policies: tuple[Policy, ...], flow: Flow, address: str, settings: Settings) -> Handed:
+    """Pool, policy and state of an address, for a flow."""
+    if not in_pool_space(address, settings):
+        return Handed()
+    known = with_earliest_end(policies, but=("ttl", "priority"))
+    own, others = [p for p in known if counts_for(p, flow)], [p for p in known if not counts_for(p, flow)]
+    a, b = asked(flow, settings)
+    for state, considered in (("in_force", own), ("elsewhere", others)):
+        found = set()
+        for moment in moments_of_change(known, a, b):
+            found |= longest(p for p in considered if in_force(p, moment) and contains(p.prefix, address))
+        if found:
+            return handed_out(found, state)
+    for considered in (own, others):
+        past = longest(p for p in considered if p.end is not None and p.end < a and contains(p.prefix, address))
+        past = {p for p in past if p.start is None or p.start <= p.end}
+        if past:
+            last = max(p.end for p in past)
+            return handed_out({p for p in past if p.end == last}, "ended")
+    return Handed()
+
+
+def counts_for(policy: Policy, flow: Flow) -> bool:
+    said = dict(part.split("=", 1) for part in policy.match.split(",")) if policy.match else {}
+    places = (("data_centre", flow.data_centre), ("region", flow.region))
+    return all(said.get(name) in (None, at) or at is None for name, at in places)
+
+
+def longest(policies: Iterable[Policy]) -> set[Policy]:
+    found = list(policies)
+    most = max((ip_network(p.prefix).prefixlen for p in found), default=None)
+    return {p for p in found if ip_network(p.prefix).prefixlen == most}
+
+
+def handed_out(policies: set[Policy], state: str) -> Handed:
+    pools, names = ({getattr(p, name) for p in policies} for name in ("pool", "policy"))
+    return Handed(",".join(sorted(pools)), ",".join(sorted(names)), state)
+
+
 # Names ----------------------------------------------------------------------------------------------------------------
 
 
-def remote_hostname(name_bindings: Iterable[NameBinding], flow: Flow, settings: Settings) -> str | None:
+def server_of(flow: Flow, settings: Settings) -> str:
+    return "local" if flow.direction == "ingress" and in_pool_space(flow.local_address, settings) else "remote"
+
+
+def clients_of(binding: NameBinding, settings: Settings) -> set[str]:
+    """The address and the prefixes that a binding is for."""
+    found = {binding.client_address}
+    if binding.client_prefix is not None:
+        found.add(binding.client_prefix)
+    for text in settings.shared_resolvers:
+        resolver, _, prefix = text.partition("=")
+        if resolver == binding.client_address:
+            found.add(prefix)
+    return found
+
+
+def told_until(binding: NameBinding, flow: Flow, settings: Settings) -> int:
+    older = settings.connection_lifetime if flow.basis == "window" else 0
+    return binding.time + round((binding.ttl or 0) * SECOND) + settings.name_stretch + older
+
+
+def name_of(name_bindings: Iterable[NameBinding], flow: Flow, settings: Settings) -> Name:
+    server = server_of(flow, settings)
     if flow.hostname is not None:
-        return flow.hostname
+        return Name("recorded", 1, **{f"{server}_hostname": flow.hostname})
+    address = getattr(flow, f"{server}_address")
+    client = flow.remote_address if server == "local" else flow.local_address
     a, b = asked(flow, settings)
-    names = {
-        n.hostname
-        for n in name_bindings
-        if (n.client_address, n.server_address) == (flow.local_address, flow.remote_address)
-        and touches(n.time, n.time + round((n.ttl or 0) * SECOND) + settings.name_stretch, a, b)
-    }
-    return names.pop() if len(names) == 1 else None
+    spans: dict[tuple[str, str], list[NameBinding]] = {}
+    for binding in name_bindings:
+        for told in clients_of(binding, settings):
+            if binding.server_address == address and (told == client or ("/" in told and contains(told, client))):
+                spans.setdefault((told, binding.hostname), []).append(binding)
+    touching = []
+    for (_, hostname), bindings in spans.items():
+        times = sorted((n.time, told_until(n, flow, settings)) for n in bindings)
+        touching += [hostname for start, end in merged(times) if touches(start, end, a, b)]
+    if not touching:
+        return Name("untold", 0)
+    if len(touching) > 16:
+        return Name("several", len(touching))
+    names = sorted(set(touching))
+    if len(names) > 1:
+        return Name("several", len(names), " ".join(names))
+    if in_pool_space(address, settings) and not any(contains(prefix, client) for prefix in settings.named_prefixes):
+        return Name("incomplete", 1, names[0])
+    return Name("told", 1, **{f"{server}_hostname": names[0]})
+
+
+def merged(times: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans, in order, joined where they touch."""
+    found: list[tuple[int, int]] = []
+    for start, end in times:
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
 
 
 # Ownership ranges -----------------------------------------------------------------------------------------------------

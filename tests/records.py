@@ -4,7 +4,21 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
-from oracle import Assignment, Attributed, Flow, Heartbeat, Label, NameBinding, OwnershipRange, Settings, Side
+from oracle import (
+    Assignment,
+    Attributed,
+    Flow,
+    Handed,
+    Heartbeat,
+    Label,
+    Name,
+    NameBinding,
+    OwnershipRange,
+    Policy,
+    Settings,
+    Side,
+    SocketRule,
+)
 
 from attribution import config, schema
 from attribution.core.sockets import Socket, held_by
@@ -15,6 +29,8 @@ KINDS = {
     schema.ASSIGNMENT: Assignment,
     schema.NAME_BINDING: NameBinding,
     schema.LABEL: Label,
+    schema.POLICY: Policy,
+    schema.SOCKET_RULE: SocketRule,
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIMES = {"start", "end", "time"}
@@ -68,26 +84,29 @@ def from_row(kind, row):
 
 def answers(attributed_batch):
     """The answers in a batch of attributed flows, in its order, as the oracle gives them."""
-    columns = {name: attributed_batch.column(name).to_pylist() for name in _ANSWER_FIELDS}
+    columns = {
+        name: column.to_pylist() for name, column in zip(attributed_batch.schema.names, attributed_batch, strict=True)
+    }
     return [
         Attributed(
-            *(Side(*(columns[f"{side}_{f.name}"][row] for f in fields(Side))) for side in ("local", "remote")),
-            remote_hostname=columns["remote_hostname"][row],
+            *(
+                kind(*(columns[f"{side}_{f.name}"][row] for f in fields(kind)))
+                for kind in (Side, Handed)
+                for side in ("local", "remote")
+            ),
+            name=Name(*(columns[f.name][row] for f in fields(Name))),
         )
         for row in range(attributed_batch.num_rows)
     ]
-
-
-_ANSWER_FIELDS = [f"{side}_{f.name}" for side in ("local", "remote") for f in fields(Side)] + ["remote_hostname"]
 
 
 def attributed_row(flow_row, answer):
     """A row of attributed flows: the flow's own JSON object and the answer, without nulls."""
     row = dict(flow_row)
     for side in ("local", "remote"):
-        for f in fields(Side):
-            row[f"{side}_{f.name}"] = getattr(getattr(answer, side), f.name)
-    row["remote_hostname"] = answer.remote_hostname
+        for part in (getattr(answer, side), getattr(answer, f"{side}_handed")):
+            row |= {f"{side}_{f.name}": getattr(part, f.name) for f in fields(part)}
+    row |= {f.name: getattr(answer.name, f.name) for f in fields(Name)}
     order = schema.record(schema.ATTRIBUTED_FLOW).names
     return {name: row[name] for name in order if row.get(name) is not None}
 

@@ -7,7 +7,7 @@ that evidence touches, overlaps, contains, repeats, just joins and just does not
 from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
-from oracle import Assignment, Evidence, Flow, Heartbeat, Label, NameBinding, Settings
+from oracle import Assignment, Evidence, Flow, Heartbeat, Label, NameBinding, Policy, Settings, SocketRule
 
 ADDRESSES = ("192.0.2.1", "192.0.2.2", "198.51.100.7", "2001:db8::1")
 PORTS = (None, None, 0, 443, 65_535)
@@ -28,7 +28,8 @@ class History:
 
 
 @st.composite
-def rule_settings(draw):
+def rule_settings(draw, *, pools=False):
+    in_pools = [("192.0.2.1/32",), ("192.0.2.0/24", "2001:db8::/32")] if pools else []
     tol = draw(st.sampled_from([10, 10, 10, 0, 1]))
     retention_more = draw(st.sampled_from([1, 40, 400]))
     max_gap = tol + draw(st.sampled_from([50, 50, 50, 0, 1]))
@@ -39,6 +40,12 @@ def rule_settings(draw):
         retention=max_gap + 2 * tol + retention_more,
         workload_memory=draw(st.sampled_from([1 << 50, max_gap, max_gap + retention_more // 2])),
         name_stretch=draw(st.sampled_from([0, 15])),
+        connection_lifetime=draw(st.sampled_from([0, 40])),
+        pool_prefixes=draw(st.sampled_from([(), (), *in_pools])),
+        named_prefixes=draw(st.sampled_from([(), ("0.0.0.0/0",), ("192.0.2.0/31", "::/0")])),
+        shared_resolvers=draw(
+            st.sampled_from([(), (), ("192.0.2.2=192.0.2.0/24",), ("192.0.2.2=198.51.100.0/24", "192.0.2.2=0.0.0.0/0")])
+        ),
         translated_prefixes=draw(st.sampled_from([(), (), (), ("192.0.2.1/32",), ("192.0.2.0/30",)])),
         ephemeral_ports=draw(st.sampled_from(["32768-65535", "32768-65535", "443-443", ""])),
         workload_prefixes=draw(st.sampled_from([(), (), (), ("192.0.2.2/32",), ("198.51.0.0/16", "2001:db8::/64")])),
@@ -111,6 +118,51 @@ def name_bindings(draw, times):
         hostname=draw(st.sampled_from(["one.example", "two.example"])),
         time=draw(times),
         ttl=draw(st.sampled_from([None, 0.0, 1e-06, 1.5e-05, 0.003997, 60.0])),
+        client_prefix=draw(st.sampled_from([None, None, *PREFIXES])),
+    )
+
+
+@st.composite
+def validity(draw, times):
+    """From when to when something is in force, either of which may not be said."""
+    start = draw(st.one_of(st.none(), times))
+    end = draw(st.one_of(st.none(), times))
+    return (start, end) if start is None or end is None else (min(start, end), max(start, end))
+
+
+@st.composite
+def policies(draw, times):
+    start, end = draw(validity(times))
+    return Policy(
+        policy=draw(st.sampled_from(["free", "paid"])),
+        pool=draw(st.sampled_from(["one", "two"])),
+        prefix=draw(st.sampled_from(PREFIXES)),
+        match=draw(
+            st.sampled_from(
+                [None, None, "account_type=free", "data_centre=ams", "data_centre=fra,region=eu", "region=us"]
+            )
+        ),
+        ttl=draw(st.sampled_from([None, 30.0])),
+        start=start,
+        end=end,
+    )
+
+
+@st.composite
+def socket_rules(draw, times):
+    start, end = draw(validity(times))
+    port = draw(st.sampled_from(PORTS))
+    return SocketRule(
+        rule=draw(st.sampled_from(["r1", "r2"])),
+        prefix=draw(st.sampled_from(PREFIXES)),
+        service=draw(st.sampled_from(["edge", "dns"])),
+        port=port,
+        last_port=draw(last_ports(port)),
+        protocol=draw(st.sampled_from([None, TCP, UDP])),
+        priority=draw(st.sampled_from([None, 0, 5])),
+        data_centre=draw(st.sampled_from([None, None, "ams"])),
+        start=start,
+        end=end,
     )
 
 
@@ -134,23 +186,30 @@ def flows(draw, settings, times):
         hostname=draw(st.sampled_from([None, None, None, "sni.example"])),
         basis=draw(st.sampled_from(["connection", "connection", "window"])),
         protocol=draw(st.sampled_from([TCP, TCP, UDP, ICMP, None])),
+        direction=draw(st.sampled_from([None, "ingress", "egress"])),
+        data_centre=draw(st.sampled_from([None, "ams", "fra"])),
+        region=draw(st.sampled_from([None, "eu"])),
     )
 
 
 @st.composite
 def histories(draw, most_heartbeats=10, most_flows=6):
-    settings = draw(rule_settings())
+    settings = draw(rule_settings(pools=True))
     times = draw(clocks(settings))
     # Evidence of one kind alone is as interesting as the mix, and the generator finds each sooner so.
     with_events = draw(st.sampled_from([0, 0, 6]))
     with_labels = draw(st.sampled_from([0, 0, 4]))
     with_names = draw(st.sampled_from([0, 0, 4]))
+    with_policies = draw(st.sampled_from([0, 4]) if settings.pool_prefixes else st.just(0))
+    with_rules = draw(st.sampled_from([0, 0, 4]))
     seen = draw(st.lists(heartbeats(settings, times), max_size=most_heartbeats))
     evidence = Evidence(
         heartbeats=tuple(seen),
         assignments=tuple(draw(st.lists(assignments(times), max_size=with_events))),
         name_bindings=tuple(draw(st.lists(name_bindings(times), max_size=with_names))),
         labels=tuple(draw(st.lists(labels, max_size=with_labels))),
+        policies=tuple(draw(st.lists(policies(times), max_size=with_policies))),
+        socket_rules=tuple(draw(st.lists(socket_rules(times), max_size=with_rules))),
     )
     asked = draw(st.lists(flows(settings, times), min_size=1, max_size=most_flows))
     return History(settings, evidence, tuple(replace(f, observer=str(i)) for i, f in enumerate(asked)))

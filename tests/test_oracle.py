@@ -12,8 +12,10 @@ from oracle import (
     Attributed,
     Evidence,
     Flow,
+    Handed,
     Heartbeat,
     Label,
+    Name,
     NameBinding,
     OwnershipRange,
     Settings,
@@ -23,7 +25,7 @@ from oracle import (
 )
 
 from attribution import config
-from attribution.core.reasons import METHODS, REASONS
+from attribution.core.reasons import HOSTNAME_REASONS, METHODS, REASONS
 
 UDP = 17
 POD, PEER = "10.1.0.7", "10.1.9.9"
@@ -69,6 +71,10 @@ def test_the_closed_lists_are_those_of_the_design():
     methods, reasons = paragraph.split("`reason` says why, or why not:")
     assert re.findall(r"`(\w+)`", methods) == list(METHODS)
     assert set(re.findall(r"`(\w+)`", reasons)) == set(REASONS)
+    names = text.split("| `hostname_reason` |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", names, re.MULTILINE) == [
+        name for name in HOSTNAME_REASONS if name != "too_old"
+    ]
 
 
 # What is asked
@@ -395,7 +401,13 @@ def test_labels_of_the_other_family_do_not_match():
 def test_a_reported_local_side_is_what_was_seen_at_capture():
     flow = connection(100, local_service="web")
     beats = (beat("other", 0, 1000, address=PEER),)
-    expected = Attributed(Side("client", "web", "capture", "reported"), Side(None, None, "none", "unknown"), None)
+    expected = Attributed(
+        Side("client", "web", "capture", "reported"),
+        Side(None, None, "none", "unknown"),
+        Handed(),
+        Handed(),
+        Name("untold", 0),
+    )
     assert attribute(Evidence(beats), flow, SETTINGS) == expected
 
 
@@ -426,13 +438,15 @@ def told(hostname, time, ttl, *, client=PEER, server=POD):
     ],
 )
 def test_the_hostname_is_the_one_that_the_client_was_told(bindings, hostname):
-    assert attribute(Evidence(name_bindings=tuple(bindings)), connection(100), SETTINGS).remote_hostname == hostname
+    assert (
+        attribute(Evidence(name_bindings=tuple(bindings)), connection(100), SETTINGS).name.remote_hostname == hostname
+    )
 
 
 def test_the_flows_own_hostname_wins():
     bindings = (told("a.example", 90, 30), told("b.example", 90, 30))
     flow = connection(100, hostname="sni.example")
-    assert attribute(Evidence(name_bindings=bindings), flow, SETTINGS).remote_hostname == "sni.example"
+    assert attribute(Evidence(name_bindings=bindings), flow, SETTINGS).name.remote_hostname == "sni.example"
 
 
 # Ownership ranges

@@ -73,5 +73,6 @@ def still_asked(address: Int32, socket: Int64, end: Int64, settings: Settings, *
 def current_names(bindings: Any, settings: Settings, oldest: int) -> Any:
     """The name bindings that a flow which starts at `oldest` (µs) or later may still touch; duplicates once."""
     _, end = told(bindings)
-    bindings = bindings.filter(pa.array(end + settings.name_stretch >= oldest - settings.clock_tolerance))
+    until = end + settings.name_stretch + settings.connection_lifetime
+    bindings = bindings.filter(pa.array(until >= oldest - settings.clock_tolerance))
     return bindings.group_by(bindings.schema.names).aggregate([]).select(bindings.schema.names)

@@ -1,4 +1,4 @@
-"""Endpoints that are no workload: assignment events, then labels, and never inside the workload space."""
+"""Endpoints that are no workload: socket rules, assignment events, then labels, and never inside the workload space."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +9,17 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.assignments import ASSIGNED, CHANGED, AssignmentIndex
-from attribution.core.columns import Int32, encode
+from attribution.core.columns import Int32, Int64, encode, is_value
 from attribution.core.index import Question
+from attribution.core.pools import Pooled
 from attribution.core.prefixes import PrefixTable
 from attribution.core.reasons import CODES
+from attribution.core.socket_rules import DISPATCHED, NOTHING, RuleIndex
+from attribution.core.sockets import ANY_SOCKET, asked_sockets, split_sockets
+
+_EGRESS, _INGRESS = pa.scalar("egress"), pa.scalar("ingress")
+#: The directions in which a side opened the flow, and accepted it.
+_OPENED_BY = {"local": (_EGRESS, _INGRESS), "remote": (_INGRESS, _EGRESS)}
 
 
 @dataclass
@@ -22,7 +29,8 @@ class Found:
     Attributes:
         owner: number into `Fallback.owners`, -1 where there is none.
         service: number into `Fallback.services`, -1 where there is none.
-        reason: code of `silent`, `assigned`, `assignment_change`, `prefix` or `unknown`.
+        reason: code of `silent`, `dispatched`, `rule_change`, `assigned`, `assignment_change`, `prefix` or `unknown`;
+            `pooled` or `unpooled` in the place of the last four in the pool space.
     """
 
     owner: Int32
@@ -35,27 +43,61 @@ class Fallback:
 
     Attributes:
         owners: Arrow text, the owners named by assignment events.
-        services: Arrow text, the services named by assignment events, then those named by labels.
+        services: Arrow text, the services named by assignment events, by labels and by socket rules.
     """
 
-    def __init__(self, assignments: Any, labels: Any, settings: Settings) -> None:
-        """Digest canonical tables of `schemas/assignment.avsc` and `schemas/label.avsc`."""
+    def __init__(self, assignments: Any, labels: Any, rules: Any, settings: Settings) -> None:
+        """Digest canonical tables of `schemas/assignment.avsc`, `schemas/label.avsc` and `schemas/socket_rule.avsc`."""
         self._workloads = PrefixTable.of_prefixes(settings.workload_prefixes + settings.translated_prefixes)
         self._assignments = AssignmentIndex(assignments)
         self._labels = PrefixTable(labels)
         named, names = encode(labels.column("service"))
         self._label_service = np.append(named, np.int32(-1)) + np.int32(len(self._assignments.services))
         self.owners = self._assignments.owners
-        self.services = pa.concat_arrays([self._assignments.services, names])
+        self._rules, self._connections = RuleIndex(rules), settings.ports_of_connections
+        self._rules_from = np.int32(len(self._assignments.services) + len(names))
+        self.services = pa.concat_arrays([self._assignments.services, names, self._rules.services])
 
-    def ask(self, address: Any, socket: Int32, question: Question) -> Found:
-        """What is known of each (address, socket) that no heartbeat ever named.
+    def ask(self, flows: Any, which: str, pooled: Pooled, rows: Int64, question: Question) -> Found:
+        """What is known of some addresses and sockets without heartbeats.
 
         Args:
-            address: text column.
-            socket: as of `asked_sockets`.
-            question: the asked intervals.
+            flows: record batch.
+            which: the side that is asked about, `local` or `remote`.
+            pooled: what is known of that side's addresses as ones that policies hand out.
+            rows: the flows that are asked about.
+            question: the asked intervals of all flows.
         """
+        taken, question = pa.array(rows), question.take(rows)
+        asked = flows.select([f"{which}_address", f"{which}_port", "protocol", "direction", "data_centre"]).take(taken)
+        address = asked.column(0)
+        socket = asked_sockets(asked.column("protocol"), asked.column(1))
+        found = self._known(address, socket, question)
+        inside = pooled.inside[rows]
+        if inside.any():
+            found.owner[inside], found.service[inside] = -1, -1
+            found.reason[inside] = np.where(pooled.handed[rows][inside], CODES["pooled"], CODES["unpooled"])
+        if self._rules:
+            self._dispatch(asked, which, socket, question, found)
+        return found
+
+    def _dispatch(self, asked: Any, which: str, socket: Int32, question: Question, found: Found) -> None:
+        """Write what socket rules say where they say something, but inside the workload space."""
+        opened_by = [is_value(asked.column("direction"), direction) for direction in _OPENED_BY[which]]
+        opens, accepts = (mask.to_numpy(zero_copy_only=False) for mask in opened_by)
+        port = split_sockets(socket)[1]
+        of_connection = (socket != ANY_SOCKET) & (port >= self._connections.start) & (port < self._connections.stop)
+        may_accept = ~opens & (accepts | ~of_connection) & (found.reason != CODES["silent"])
+        said = self._rules.ask(
+            asked.column(0), socket, asked.column("protocol"), asked.column("data_centre"), may_accept, question
+        )
+        one, some = said.state == DISPATCHED, said.state != NOTHING
+        found.owner[some] = -1
+        found.service[some] = np.where(one, said.service + self._rules_from, -1)[some]
+        found.reason[some] = np.where(one, CODES["dispatched"], CODES["rule_change"])[some]
+
+    def _known(self, address: Any, socket: Int32, question: Question) -> Found:
+        """What assignment events and labels say."""
         assigned = self._assignments.ask(address, socket, question.a, question.b)
         label = self._labels.match(address)
         owned, labelled = assigned.state == ASSIGNED, label >= 0

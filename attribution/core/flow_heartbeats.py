@@ -25,7 +25,11 @@ _CONNECTION = pa.scalar("connection", pa.string())
 
 
 def flow_heartbeats(
-    flows: Any, span: Literal["interval", "start", "none"] = "interval", *, shared: PrefixTable | None = None
+    flows: Any,
+    span: Literal["interval", "start", "none"] = "interval",
+    *,
+    shared: PrefixTable | None = None,
+    pools: PrefixTable | None = None,
 ) -> Any:
     """The heartbeats that flows are, by the rule *Flows as heartbeats* of `docs/design.md`.
 
@@ -38,6 +42,8 @@ def flow_heartbeats(
         shared: addresses that several workloads hold by port: there a flow shows who held its own port of
             its own protocol, and no more; one without either proves nothing.
 
+        pools: addresses that policies hand out; a flow there shows nobody's address.
+
     Returns:
         A record batch of heartbeats in the order of their flows, text encoded as it was. Those of sockets that the
         wire shows come behind them, and then text is plain.
@@ -49,6 +55,8 @@ def flow_heartbeats(
     known = pc.and_(flows.column("local_workload").is_valid(), is_value(flows.column("basis"), _CONNECTION))
     seen = flows if pc.all(known, min_count=0).as_py() else flows.filter(known)
     on_wire = _on_wire(seen, span)
+    if pools:
+        seen = seen.filter(pa.array(~pools.contains(seen.column("local_address"))))
     if on_wire is not None:
         # Who shares an address, and says so by giving its socket there, holds no more of it.
         own_address = pc.equal(_plain(seen.column("wire_address")), _plain(seen.column("local_address")))

@@ -1,17 +1,15 @@
-"""Which hostname a client meant by a server address, by the DNS answers that it was given."""
+"""Which hostnames a client may mean by a server address, by the DNS answers that it was given."""
 
-from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from attribution.config import SECOND, Settings
-from attribution.core.columns import Int32, Int64, encode, find, floats, microseconds, recode
-from attribution.core.evidence import digest
-from attribution.core.heartbeats import Heartbeats
-from attribution.core.index import EvidenceIndex
-from attribution.core.sockets import ANY_SOCKET
+from attribution.core.address_book import AddressBook
+from attribution.core.candidates import Candidates, Spans
+from attribution.core.client_networks import ClientNetworks
+from attribution.core.columns import Bool, Int32, Int64, encode, floats, microseconds
 
 
 def told(bindings: Any) -> tuple[Int64, Int64]:
@@ -24,42 +22,59 @@ def told(bindings: Any) -> tuple[Int64, Int64]:
 
 
 class NameIndex:
-    """Name bindings as time ranges of (client, server): segments as for ownership, asked what alone touches."""
+    """Name bindings as spans of (clients, server), asked for all names whose spans touch an interval.
+
+    Attributes:
+        hostnames: Arrow text, the names that there are.
+    """
 
     def __init__(self, bindings: Any, settings: Settings) -> None:
-        """Digest `bindings`, a canonical Arrow batch or table of `schemas/name_binding.avsc`, in any order."""
-        client, self._clients = encode(bindings.column("client_address"))
-        server, self._servers = encode(bindings.column("server_address"))
+        """Digest `bindings`, a canonical Arrow table of `schemas/name_binding.avsc`, in any order."""
+        self._lifetime = settings.connection_lifetime
+        server, servers = encode(bindings.column("server_address"))
         hostname, self.hostnames = encode(bindings.column("hostname"))
-        self._pairs, pair = np.unique(self._pair(client, server), return_inverse=True)
         start, end = told(bindings)
-        size = len(start)
-        spans = Heartbeats(
-            address=pair.astype(np.int32),
-            socket=np.full(size, ANY_SOCKET, np.int64),
-            workload=hostname,
-            service=np.full(size, -1, np.int32),
-            start=start,
-            end=end + settings.name_stretch,
-            addresses=self._pairs,
-            workloads=self.hostnames,
-            services=pa.array([], pa.string()),
-        )
-        # Answers valid side by side stay side by side: nothing is bridged between two of them.
-        side_by_side = replace(settings, max_gap=0, clock_tolerance=0, translated_prefixes=())
-        self._index = EvidenceIndex(digest(spans, side_by_side), settings)
+        self._servers, self._networks = AddressBook(servers), ClientNetworks(bindings, settings)
+        self._size = len(servers)
+        row = self._networks.row
+        pair = self._networks.code * self._size + server[row]
+        self._pairs, key = np.unique(pair, return_inverse=True)
+        self._spans = Spans.of(key, hostname[row], start[row], end[row] + settings.name_stretch)
 
-    def _pair(self, client: Int32, server: Int32) -> Int64:
-        return client * np.int64(len(self._servers)) + server
+    def __bool__(self) -> bool:
+        """Whether there is any binding."""
+        return len(self.hostnames) > 0
 
-    def ask(self, client: Any, server: Any, a: Int64, b: Int64) -> Int32:
-        """The one hostname of each (client, server) in [a, b], a number into `hostnames`; -1: none or several."""
-        codes, values = encode(client)
-        asked_client = recode(codes, find(values, self._clients))
-        codes, values = encode(server)
-        asked_server = recode(codes, find(values, self._servers))
-        pair = self._pair(asked_client, asked_server)
-        position = np.minimum(np.searchsorted(self._pairs, pair), len(self._pairs) - 1)
-        known = (self._pairs[position] == pair) & (asked_client >= 0) & (asked_server >= 0)
-        group = np.where(known, position, -1).astype(np.int32)
-        return np.maximum(self._index.only_touching(group, a, b), np.int32(-1))
+    @cached_property
+    def _of_windows(self) -> Spans:
+        """What holds for windows, in which there may be connections from long before."""
+        return self._spans.longer(self._lifetime)
+
+    def ask(self, client: Any, server: Any, connection: Bool, a: Int64, b: Int64) -> Candidates:
+        """The candidates, numbers into `hostnames`, of each (client, server) in [a, b].
+
+        Args:
+            client: text column.
+            server: text column.
+            connection: whether each flow is a connection, or a window.
+            a: start of the asked interval, µs.
+            b: end of the asked interval, µs.
+        """
+        parts = []
+        for row, key in self._keys(client, self._servers.find(server)) if self else ():
+            for windows in (False, True):
+                mine = connection[row] != windows
+                if mine.any():
+                    spans, some = self._of_windows if windows else self._spans, row[mine]
+                    parts.append(spans.touching(some, key[mine], a[some], b[some], rows=len(a)))
+        return Candidates.united(parts, len(a))
+
+    def _keys(self, client: Any, server: Int32) -> list[tuple[Int64, Int64]]:
+        """The rows that have a key by the client itself, with that, and by networks of each length that contain it."""
+        found = []
+        for network in self._networks.of(client):
+            pair = network * self._size + server
+            at = np.minimum(np.searchsorted(self._pairs, pair), len(self._pairs) - 1)
+            row = np.flatnonzero((server >= 0) & (network >= 0) & (self._pairs[at] == pair))
+            found.append((row, at[row]))
+        return found

@@ -8,8 +8,10 @@ Each name is one of `docs/design.md`, with one sentence for a person who reads i
 METHODS: dict[str, str] = {
     "capture": "The log itself knew the workload when it recorded the flow.",
     "heartbeat": "Heartbeats force the answer: no other workload can have held the address then.",
+    "socket_rule": "A rule hands the connections to this address and port over to a service, whoever listens where.",
     "assignment": "A control plane's events gave the address to this owner; only for addresses that are no workload's.",
     "label": "The longest known prefix that contains the address names a service; there is no workload.",
+    "policy": "Policies hand the address out of a pool that many names are served from; nobody is named.",
     "none": "Unattributed; the reason says why.",
 }
 
@@ -23,12 +25,16 @@ REASONS: dict[str, str] = {
     "gap": "There is evidence for the address, but none that covers the time asked about.",
     "shared": "Workloads share the address by port, and nothing was seen of the flow's own port.",
     "silent": "The address is inside the workload space and nobody was seen there, so no event or label may name it.",
+    "dispatched": "By the socket rules one service got the connections to this socket all of the time asked about.",
+    "rule_change": "The socket rules change the service in the time asked about, or two of one priority contest it.",
     "assigned": "By the control plane's events one owner held the address during all of the time asked about.",
     "assignment_change": (
         "The control plane's events change or contest the owner in the time asked about, or give single ports away and "
         "the flow's is not known."
     ),
     "prefix": "The address is no workload's and lies in a labelled prefix.",
+    "pooled": "The address is of a pool, where addresses are handed out by policy and are no service's.",
+    "unpooled": "The address is one of `pool_prefixes`, but of no pool that any policy had.",
     "unknown": "Nothing at all is known about the address.",
     "too_old": "The flow is so long, or came so late, that evidence about its start may be forgotten (`retention`).",
     "region_silent": "The address is another region's, which did not answer within `peer_patience` or cannot be asked.",
@@ -47,10 +53,27 @@ METHOD_OF: dict[str, str] = {
     "gap": "none",
     "shared": "none",
     "silent": "none",
+    "dispatched": "socket_rule",
+    "rule_change": "none",
     "assigned": "assignment",
     "assignment_change": "none",
     "prefix": "label",
+    "pooled": "policy",
+    "unpooled": "none",
     "unknown": "none",
     "too_old": "none",
     "region_silent": "none",
+}
+
+#: Why there is one hostname or none, in the order in which the rules are tried.
+HOSTNAME_REASONS: dict[str, str] = {
+    "recorded": "The record itself carries the name (TLS SNI, HTTP Host).",
+    "told": "The client was told this address for this one name, and for no other, in the time asked about.",
+    "several": "The client was told this address for several names; `hostname_candidates` has them.",
+    "incomplete": (
+        "The client was told this address for one name, but the address is of `pool_prefixes` and not all that the "
+        "client was told is known (`named_prefixes`), so there may be others."
+    ),
+    "untold": "Nothing that the client was told leads to the address.",
+    "too_old": "The flow came so late that some of what the client was told may be forgotten (`retention`).",
 }

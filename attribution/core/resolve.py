@@ -11,25 +11,37 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import Int32, Int64, is_value, microseconds
+from attribution.core.columns import Bool, Int32, Int64, is_value, microseconds
 from attribution.core.fallback import Fallback
 from attribution.core.heartbeats import Heartbeats
+from attribution.core.hostnames import Hostnames, accepted
 from attribution.core.index import Question
-from attribution.core.names import NameIndex
 from attribution.core.ownership import Ownership
+from attribution.core.pools import Pooled, PoolSpace, names_of, nothing
 from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
 from attribution.core.sockets import asked_sockets
-from attribution.schema import ASSIGNMENT, ATTRIBUTED_FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
+from attribution.schema import (
+    ASSIGNMENT,
+    ATTRIBUTED_FLOW,
+    HEARTBEAT,
+    LABEL,
+    NAME_BINDING,
+    POLICY,
+    SOCKET_RULE,
+    arrow_schema,
+    completed,
+)
 
-_EVIDENCE = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL)
+_EVIDENCE = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL, POLICY, SOCKET_RULE)
 _CONNECTION = pa.scalar("connection")
+_ABOUT_NAMES = ("hostname_reason", "hostname_count", "hostname_candidates")
 _METHOD_NAMES = pa.array(METHODS)
 _REASON_NAMES = pa.array(REASONS)
 _METHOD = np.array([list(METHODS).index(METHOD_OF[reason]) for reason in REASONS], np.int8)
 #: What is left open where evidence is old, and what the fallback says when it knows something.
 _OPEN = [CODES["gap"], CODES["shared"]]
 _FALLBACK = pa.array(["assigned", "assignment_change", "prefix", "unknown"])
-_SAID = [CODES["assigned"], CODES["assignment_change"], CODES["prefix"]]
+_SAID = [CODES[name] for name in ("dispatched", "rule_change", "assigned", "assignment_change", "prefix")]
 
 
 @dataclass
@@ -41,12 +53,14 @@ class Side:
         service: number into `Resolver.services`, -1 where there is none.
         reason: code of the reason.
         distance: microseconds to the evidence used; -1 where none was.
+        pooled: what is known of its addresses as ones that policies hand out.
     """
 
     workload: Int32
     service: Int32
     reason: npt.NDArray[np.uint8]
     distance: Int64
+    pooled: Pooled
 
 
 def of_fallback(attributed: Any, side: str) -> Any:
@@ -59,26 +73,14 @@ def of_fallback(attributed: Any, side: str) -> Any:
 class Resolver:
     """Attributes batches of flows from fixed evidence; immutable and safe to use from several threads."""
 
-    def __init__(
-        self, *, heartbeats: Heartbeats, assignments: Any, name_bindings: Any, labels: Any, settings: Settings
-    ) -> None:
-        """Digest the evidence: heartbeats, and canonical Arrow tables of the other records' schemas, in any order."""
-        self._settings = settings
-        self._names = NameIndex(name_bindings, settings)
-        self._fallback = Fallback(assignments, labels, settings)
-        self._know(heartbeats)
-
-    @classmethod
-    def of(cls, evidence: Mapping[str, Any], settings: Settings) -> "Resolver":
-        """The rules over tables by the kinds of their records; there is no evidence of a kind that is not there."""
+    def __init__(self, evidence: Mapping[str, Any], settings: Settings) -> None:
+        """Digest the evidence: canonical tables by the kinds of their records, in any order."""
         tables = {kind: evidence.get(kind, arrow_schema(kind).empty_table()) for kind in _EVIDENCE}
-        return cls(
-            heartbeats=Heartbeats.of(tables[HEARTBEAT]),
-            assignments=tables[ASSIGNMENT],
-            name_bindings=tables[NAME_BINDING],
-            labels=tables[LABEL],
-            settings=settings,
-        )
+        self._settings = settings
+        self._names = Hostnames(completed(NAME_BINDING, tables[NAME_BINDING]), settings)
+        self._fallback = Fallback(tables[ASSIGNMENT], tables[LABEL], tables[SOCKET_RULE], settings)
+        self._pools = PoolSpace(tables[POLICY], settings)
+        self._know(Heartbeats.of(tables[HEARTBEAT]))
 
     def knowing(self, heartbeats: Heartbeats, name_bindings: Any = None) -> "Resolver":
         """A resolver over these heartbeats and the other evidence of this one, which is not digested again.
@@ -89,7 +91,7 @@ class Resolver:
         """
         other = copy(self)
         if name_bindings is not None:
-            other._names = NameIndex(name_bindings, self._settings)  # noqa: SLF001 (its own class)
+            other._names = Hostnames(completed(NAME_BINDING, name_bindings), self._settings)  # noqa: SLF001 (its own class)
         other._know(heartbeats)  # noqa: SLF001 (its own class)
         return other
 
@@ -119,11 +121,27 @@ class Resolver:
 
     def _remote(self, halves: Any, question: Question) -> Any:
         columns = dict(zip(halves.schema.names, halves.columns, strict=True))
-        columns |= self._columns("remote", self._side(halves, "remote", question))
-        columns["remote_hostname"] = self._hostname(halves, question)
+        size = halves.num_rows
+        for name in (*names_of("local"), "local_hostname"):
+            columns.setdefault(name, nothing(size))
+        side = self._side(halves, "remote", question)
+        columns |= self._columns("remote", side)
+        local = columns["local_hostname"]
+        accepts = self._accepted(halves)
+        names = self._names.columns(halves, "remote", ~accepts, side.pooled.inside, question)
+        if accepts.any():
+            # What the local stage said of them stands.
+            names |= {name: _either(accepts, columns[name], names[name]) for name in _ABOUT_NAMES if name in columns}
+        columns |= names | {"local_hostname": local}
         # What a caller keeps beside the fields of a flow stays with it.
-        names = [*dict.fromkeys([*arrow_schema(ATTRIBUTED_FLOW).names, *columns])]
-        return pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
+        order = [*dict.fromkeys([*arrow_schema(ATTRIBUTED_FLOW).names, *columns])]
+        return pa.RecordBatch.from_arrays([columns[name] for name in order], names=order)
+
+    def _accepted(self, flows: Any) -> Bool:
+        """Which flows came in to an address of the pool space."""
+        if not self._pools:
+            return np.zeros(flows.num_rows, np.bool_)
+        return accepted(flows, self._pools.contains(flows.column("local_address")))
 
     def question(self, flows: Any) -> Question:
         """What each flow asks of the evidence on either side."""
@@ -137,19 +155,22 @@ class Resolver:
         sockets = asked_sockets(flows.column("protocol"), flows.column(f"{which}_port"))
         answer = self.ownership.ask(address, sockets, question)
         none = answer.range < 0
+        pooled = self._pools.ask(flows, which, question)
         side = Side(
             workload=self.ownership.workload_of(answer),
             service=self.ownership.service_of(answer, question),
             reason=answer.reason,
             distance=np.where(none, np.int64(-1), answer.distance),
+            pooled=pooled,
         )
-        rows = np.flatnonzero(side.reason == CODES["unknown"])
+        side.distance[pooled.inside] = -1
+        rows = np.flatnonzero((side.reason == CODES["unknown"]) | pooled.inside)
         if len(rows):
-            self._fall_back(side, rows, address, sockets, question)
+            self._fall_back(side, flows, which, rows, question)
         if self._settings.workload_memory < self._settings.retention:
             unanswered = np.flatnonzero(np.isin(side.reason, _OPEN))
             seen = self.ownership.remembered(address.take(pa.array(unanswered)), question.take(unanswered))
-            self._fall_back(side, unanswered[~seen], address, sockets, question, only=_SAID)
+            self._fall_back(side, flows, which, unanswered[~seen], question, only=_SAID)
         old = question.end - question.start > self._settings.retention
         if old.any():
             side.workload[old], side.service[old], side.distance[old] = -1, -1, -1
@@ -157,10 +178,10 @@ class Resolver:
         return side
 
     def _fall_back(
-        self, side: Side, rows: Int64, address: Any, sockets: Int32, question: Question, *, only: Any = None
+        self, side: Side, flows: Any, which: str, rows: Int64, question: Question, *, only: Any = None
     ) -> None:
         """Write what the fallback says of these rows; `only` where its reason is one of these codes."""
-        found = self._fallback.ask(address.take(pa.array(rows)), sockets[rows], question.take(rows))
+        found = self._fallback.ask(flows, which, side.pooled, rows, question)
         said = np.ones(len(rows), np.bool_) if only is None else np.isin(found.reason, only)
         rows, owner, service = rows[said], found.owner[said], found.service[said]
         side.workload[rows] = np.where(owner < 0, -1, owner + self._owners_from)
@@ -170,51 +191,62 @@ class Resolver:
     def _local(self, flows: Any, question: Question) -> Any:
         """The flows with the local side's columns: what was captured stands, the rest is asked."""
         known = flows.column("local_workload").is_valid().to_numpy(zero_copy_only=False)
-        if known.all():
-            return captured(flows)
+        pooled = self._pools.ask(flows, "local", question)
         if not known.any():
-            return _halves(flows, self._columns("local", self._side(flows, "local", question)))
-        size = flows.num_rows
-        side = Side(
-            workload=np.full(size, -1, np.int32),
-            service=np.full(size, -1, np.int32),
-            reason=np.full(size, CODES["reported"], np.uint8),
-            distance=np.full(size, -1, np.int64),
-        )
-        rows = np.flatnonzero(~known)
-        part = flows.select(["local_address", "local_port", "protocol"]).take(pa.array(rows))
-        asked = self._side(part, "local", question.take(rows))
-        for name in ("workload", "service", "reason", "distance"):
-            getattr(side, name)[rows] = getattr(asked, name)
-        columns = self._columns("local", side)
-        for name in ("local_workload", "local_service"):
-            found, given = columns[name].cast(pa.string()), flows.column(name).cast(pa.string())
-            columns[name] = pc.if_else(pa.array(known), given, found).dictionary_encode()
+            columns = self._columns("local", self._side(flows, "local", question))
+        elif known.all():
+            columns = _captured(flows.num_rows) | pooled.columns()
+        else:
+            columns = self._partly(flows, np.flatnonzero(~known), question) | pooled.columns()
+        if pooled.inside.any():
+            accepts = accepted(flows, pooled.inside)
+            columns |= self._names.columns(flows, "local", accepts, pooled.inside, question)
         return _halves(flows, columns)
+
+    def _partly(self, flows: Any, rows: Int64, question: Question) -> dict[str, Any]:
+        """The local side's columns where only these rows are asked, and the others were captured."""
+        size = flows.num_rows
+        asked = self._side(flows.take(pa.array(rows)), "local", question.take(rows))
+        columns = self._columns("local", asked)
+        place = np.full(size, -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        index, known = pa.array(place, mask=place < 0), pa.array(place < 0)
+        columns = {name: column.take(index) for name, column in columns.items()}
+        for name in ("local_workload", "local_service"):
+            columns[name] = pc.if_else(known, flows.column(name).cast(pa.string()), columns[name].cast(pa.string()))
+        for name, column in _captured(size).items():
+            columns[name] = pc.if_else(known, _plain(column), _plain(columns[name]))
+        return {
+            name: column.dictionary_encode() if pa.types.is_string(column.type) else column
+            for name, column in columns.items()
+        }
 
     def _columns(self, which: str, side: Side) -> dict[str, Any]:
         return {
             f"{which}_workload": pc.take(self.workloads, pa.array(side.workload, mask=side.workload < 0)),
             f"{which}_service": _dictionary(side.service, self.services),
             **_why(which, side.reason, side.distance),
+            **side.pooled.columns(),
         }
-
-    def _hostname(self, flows: Any, question: Question) -> Any:
-        """The record's own hostname, else the one that the client's name bindings leave."""
-        given = flows.column("hostname")
-        if len(self._names.hostnames) == 0:
-            return given
-        client, server = flows.column("local_address"), flows.column("remote_address")
-        found = _dictionary(self._names.ask(client, server, question.a, question.b), self._names.hostnames)
-        if given.null_count == len(given):
-            return found
-        return pc.coalesce(given.cast(pa.string()), found.cast(pa.string()))
 
 
 def captured(flows: Any) -> Any:
     """Flows whose local workload was known at capture, as `Resolver.attribute_local` gives them: no evidence asked."""
-    reason = np.full(flows.num_rows, CODES["reported"], np.uint8)
-    return _halves(flows, _why("local", reason, np.full(flows.num_rows, -1, np.int64)))
+    return _halves(flows, _captured(flows.num_rows))
+
+
+def _captured(rows: int) -> dict[str, Any]:
+    """The columns of the local side of flows whose workload there was captured."""
+    return _why("local", np.full(rows, CODES["reported"], np.uint8), np.full(rows, -1, np.int64))
+
+
+def _either(mask: Bool, one: Any, other: Any) -> Any:
+    """A column with the rows of one where the mask holds, of another elsewhere."""
+    return pc.if_else(pa.array(mask), _plain(one), _plain(other))
+
+
+def _plain(column: Any) -> Any:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _halves(flows: Any, local: dict[str, Any]) -> Any:

@@ -19,14 +19,15 @@ from attribution.config import Settings
 from attribution.core.addresses import canonical_address
 from attribution.core.fallback import Fallback
 from attribution.core.index import Question
+from attribution.core.pools import PoolSpace
 from attribution.core.reasons import METHOD_OF, REASONS
-from attribution.core.sockets import Socket, asked_sockets, held_by
+from attribution.core.sockets import Socket, held_by
 from attribution.core.timeline import OwnershipRange, Timeline
 from attribution.core.timeline_rules import Answer, Held
 from attribution.errors import QueryError
 from attribution.query.warehouse import Warehouse
 from attribution.query.window import from_microseconds, to_microseconds
-from attribution.schema import ASSIGNMENT, LABEL, arrow_schema
+from attribution.schema import ASSIGNMENT, FLOW, LABEL, POLICY, SOCKET_RULE, arrow_schema
 
 Basis = Literal["connection", "window"]
 #: Last moment seen before a silence, and first moment seen after it.
@@ -190,10 +191,14 @@ def _fallback(
     fallback = Fallback(
         pa.Table.from_pylist(events, schema=arrow_schema(ASSIGNMENT)),
         pa.Table.from_pylist(labels, schema=arrow_schema(LABEL)),
+        arrow_schema(SOCKET_RULE).empty_table(),
         settings,
     )
-    protocol, port = (pa.array([part], pa.int32()) for part in socket or (None, None))
-    found = fallback.ask(pa.array([evidence.address]), asked_sockets(protocol, port), question)
+    protocol, port = socket or (None, None)
+    flow = {"remote_address": evidence.address, "remote_port": port, "protocol": protocol}
+    flows = pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW))
+    pooled = PoolSpace(arrow_schema(POLICY).empty_table(), settings).ask(flows, "remote", question)
+    found = fallback.ask(flows, "remote", pooled, np.zeros(1, np.int64), question)
     owner, service = int(found.owner[0]), int(found.service[0])
     return (
         None if owner < 0 else fallback.owners[owner].as_py(),

@@ -11,7 +11,7 @@ from strategies import any_history, crowded_histories, port_histories, probes
 
 from attribution.attributor import Attributor
 from attribution.core import heartbeat_store
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
 
 END_OF_TIME = 1 << 60
 
@@ -27,6 +27,8 @@ def observe(attributor, kind, records):
         ASSIGNMENT: attributor.observe_assignments,
         NAME_BINDING: attributor.observe_names,
         LABEL: attributor.observe_labels,
+        POLICY: attributor.observe_policies,
+        SOCKET_RULE: attributor.observe_rules,
         FLOW: attributor.hold,
     }[kind]
     method(batch(kind, records))
@@ -38,6 +40,8 @@ def of_kinds(evidence):
         ASSIGNMENT: evidence.assignments,
         NAME_BINDING: evidence.name_bindings,
         LABEL: evidence.labels,
+        POLICY: evidence.policies,
+        SOCKET_RULE: evidence.socket_rules,
     }
 
 
@@ -118,7 +122,8 @@ def journeys(draw, *, on_time=True):
         last = sum(mark < latest for mark in watermarks) if on_time else len(watermarks)
         steps[draw(st.integers(0, last))].append((kind, record))
 
-    steps[0] += [(LABEL, label) for label in history.evidence.labels]
+    for kind in (LABEL, POLICY, SOCKET_RULE):
+        steps[0] += [(kind, record) for record in of_kinds(history.evidence)[kind]]
     for heartbeat in history.evidence.heartbeats:
         arrive(HEARTBEAT, heartbeat, heartbeat.start)
     for assignment in history.evidence.assignments:
@@ -134,14 +139,14 @@ def travel(journey, between_steps=lambda attributor: attributor, *, passing=Fals
     """Run a journey: (flow, its answer, what had been observed when it was released), each flow exactly once."""
     history, steps, watermarks = journey
     attributor = Attributor(package_settings(history.settings), passing=passing)
-    observed = dict.fromkeys((HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL, FLOW), ())
+    observed = dict.fromkeys((*of_kinds(history.evidence), FLOW), ())
     released = {}
     for step, watermark in zip(steps, [*watermarks, END_OF_TIME], strict=True):
         for kind, record in step:
             observe(attributor, kind, [record])
             observed[kind] = (*observed[kind], record)
         attributor = between_steps(attributor)
-        known = Evidence(observed[HEARTBEAT], observed[ASSIGNMENT], observed[NAME_BINDING], observed[LABEL])
+        known = Evidence(*(observed[kind] for kind in of_kinds(history.evidence)))
         for rows in attributor.advance(watermark):
             for observer, answer in zip(rows.column("observer").to_pylist(), answers(rows), strict=True):
                 assert observer not in released, "a flow was released twice"

@@ -266,10 +266,10 @@ def side(answer):
 
 def remote_sides(history):
     """Each flow with the oracle's answer for its remote side, by heartbeats alone."""
-    settings = replace(history.settings, workload_prefixes=())
+    settings = replace(history.settings, workload_prefixes=(), pool_prefixes=())
     evidence = Evidence(history.evidence.heartbeats)
     for flow in history.flows:
-        side = oracle.side(evidence, flow, flow.remote_address, flow.remote_port, settings)
+        side = oracle.side(evidence, flow, "remote", settings)
         # A translated address is workload space, of which a timeline knows nothing.
         yield flow, replace(side, reason="unknown") if side.reason == "silent" else side
 

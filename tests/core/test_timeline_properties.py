@@ -19,8 +19,8 @@ def heartbeats_of(history):
 
 def by_the_oracle(history, heartbeats, flow):
     """What heartbeats alone say of the flow's remote port on the address."""
-    settings = replace(history.settings, workload_prefixes=())
-    answer = side(Evidence(tuple(heartbeats)), flow, ADDRESS, flow.remote_port, settings)
+    settings = replace(history.settings, workload_prefixes=(), pool_prefixes=())
+    answer = side(Evidence(tuple(heartbeats)), replace(flow, remote_address=ADDRESS), "remote", settings)
     return replace(answer, reason="unknown") if answer.reason == "silent" else answer
 
 

@@ -1,0 +1,74 @@
+"""The pool space: addresses that policies hand out, to any name, so that they are no workload's."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.config import Settings
+from attribution.core.columns import Bool
+from attribution.core.index import Question
+from attribution.core.policies import Handed, PolicyIndex
+from attribution.core.prefixes import PrefixTable
+
+_NO_TEXT = pa.array([], pa.string())
+
+
+class PoolSpace:
+    """Which addresses lie in the pool space, and what policies say of them."""
+
+    def __init__(self, policies: Any, settings: Settings) -> None:
+        """Digest a canonical table of `schemas/policy.avsc`."""
+        self._prefixes = PrefixTable.of_prefixes(settings.pool_prefixes)
+        self._policies = PolicyIndex(policies)
+
+    def __bool__(self) -> bool:
+        """Whether there is any such address."""
+        return bool(self._prefixes)
+
+    def contains(self, address: Any) -> Bool:
+        """Whether each address, Arrow text, lies in it."""
+        return self._prefixes.contains(address)
+
+    def ask(self, flows: Any, which: str, question: Question) -> "Pooled":
+        """What is known of the addresses of that side of a batch of flows, `local` or `remote`."""
+        size = flows.num_rows
+        if not self:
+            return Pooled(which, np.zeros(size, np.bool_), None)
+        address = flows.column(f"{which}_address")
+        inside = self.contains(address)
+        rows = np.flatnonzero(inside)
+        taken = pa.array(rows)
+        place = [flows.column(name).take(taken) for name in ("data_centre", "region")]
+        return Pooled(which, inside, self._policies.ask(address.take(taken), place[0], place[1], question.take(rows)))
+
+
+class Pooled:
+    """What is known of one side of a batch of flows.
+
+    Attributes:
+        inside: whether each address lies in the pool space.
+        handed: whether any policy ever had it.
+    """
+
+    def __init__(self, which: str, inside: Bool, found: Handed | None) -> None:
+        self._which, self._found = which, found
+        self.inside, self.handed = inside, np.zeros(len(inside), np.bool_)
+        if found is not None:
+            self.handed[inside] = found.number >= 0
+
+    def columns(self) -> dict[str, Any]:
+        """The columns with pool, policy and state of the side."""
+        if self._found is None:
+            return {name: nothing(len(self.inside)) for name in names_of(self._which)}
+        return self._found.columns(self._which, np.flatnonzero(self.inside), len(self.inside))
+
+
+def names_of(side: str) -> tuple[str, str, str]:
+    """The columns of `Pooled.columns`."""
+    return f"{side}_pool", f"{side}_policy", f"{side}_policy_state"
+
+
+def nothing(rows: int) -> Any:
+    """A text column of nulls, as those that evidence fills are."""
+    return pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()), _NO_TEXT)
