@@ -69,11 +69,11 @@ METHOD_OF: dict[str, str] = {
 HOSTNAME_REASONS: dict[str, str] = {
     "recorded": "The record itself carries the name (TLS SNI, HTTP Host).",
     "told": "The client was told this address for this one name, and for no other, in the time asked about.",
-    "several": "The client was told this address for several names; `hostname_candidates` has them.",
     "incomplete": (
         "The client was told this address for one name, but the address is of `pool_prefixes` and not all that the "
         "client was told is known (`named_prefixes`), so there may be others."
     ),
+    "several": "The client was told this address for several names; `hostname_candidates` has them.",
     "untold": "Nothing that the client was told leads to the address.",
     "too_old": "The flow came so late that some of what the client was told may be forgotten (`retention`).",
 }
