@@ -11,7 +11,8 @@ from attribution.cli.output import Column, Output, Section, output_options
 from attribution.config import parse_duration
 from attribution.simulate.evaluate import evaluate
 from attribution.simulate.evaluation import OURS, Evaluation
-from attribution.simulate.write import EVENTS_FILE
+from attribution.simulate.names_evaluation import NamesEvaluation
+from attribution.simulate.write import EVENTS_FILE, NAMES_FILE
 
 #: Exit status where `--fail-on-misattribution` found something.
 UNSOUND = 3
@@ -43,6 +44,28 @@ _REASONS = (
     Column(name="outcome"),
     Column(name="flows", kind="count"),
 )
+_NAMERS = (
+    Column(name="system"),
+    Column(name="flows", kind="count"),
+    Column(name="correct", kind="count"),
+    Column(name="wrong", kind="count"),
+    Column(name="not_named", title="not named", kind="count"),
+    Column(name="correct_share", title="named", kind="share"),
+    Column(name="wrong_share", title="wrong", kind="share"),
+    Column(name="wrong_elsewhere", title="others wrong", kind="count"),
+)
+_EVIDENCE = (
+    Column(name="reason"),
+    Column(name="basis"),
+    Column(name="outcome"),
+    Column(name="flows", kind="count"),
+)
+_POLICIES = (
+    Column(name="truth"),
+    Column(name="said"),
+    Column(name="outcome"),
+    Column(name="flows", kind="count"),
+)
 
 
 @click.command(name="evaluate")
@@ -52,6 +75,12 @@ _REASONS = (
     "--events",
     type=click.Path(path_type=Path),
     help=f"What an event-based system would get.  [default: {EVENTS_FILE} beside the truth, if it is there]",
+)
+@click.option(
+    "--name-bindings",
+    "names",
+    type=click.Path(path_type=Path),
+    help=f"DNS answers for the baselines of names.  [default: {NAMES_FILE} beside the truth, where it has names]",
 )
 @click.option(
     "--report-delay", metavar="DURATION", default="30s", show_default=True,
@@ -71,6 +100,7 @@ def command(
     attributed: Path,
     truth: Path,
     events: Path | None,
+    names: Path | None,
     report_delay: str,
     hold_back: str,
     limit: int,
@@ -80,7 +110,8 @@ def command(
     r"""Compare a lake with the truth, and with event-based attribution.
 
     Counts for each side: correct, misattributed (a wrong workload or service was named), unattributed. Edges are pairs
-    of services; false ones do not exist in the truth. CSV has one row a system, JSON has everything.
+    of services; false ones do not exist in the truth. CSV has one row a system, JSON has everything. Where the truth
+    has names (scenario agility), hostnames and policies are judged, beside the last name seen or told.
 
     \b
     Examples:
@@ -90,22 +121,34 @@ def command(
     Exit status: 0 evaluated; 3 with --fail-on-misattribution where anything was misattributed, lost or repeated;
     1 could not be evaluated, 2 the command was wrong.
     """
-    beside = truth.parent / EVENTS_FILE
-    found = events or (beside if beside.is_file() else None)
     result = evaluate(
-        attributed, truth, found, report_delay=parse_duration(report_delay), hold_back=parse_duration(hold_back)
+        attributed,
+        truth,
+        events or _beside(truth, EVENTS_FILE),
+        names=names or _beside(truth, NAMES_FILE),
+        report_delay=parse_duration(report_delay),
+        hold_back=parse_duration(hold_back),
     )
     if output.format == "json":
         output.json(result.to_dict())
     elif output.format == "csv":
-        output.csv(list(result.systems()[0]), result.systems())
+        rows = result.names.systems() if result.names else result.systems()
+        output.csv(list(rows[0]) if rows else ["system"], rows)
     else:
         output.document(_document(result, limit or None))
     if fail_on_misattribution and not result.sound:
         sys.exit(UNSOUND)
 
 
+def _beside(truth: Path, name: str) -> Path | None:
+    """The file of that name in the folder of the truth, if it is there."""
+    found = truth.parent / name
+    return found if found.is_file() else None
+
+
 def _document(result: Evaluation, limit: int | None) -> Sequence[Section | str]:
+    if result.names:
+        return _of_names(result, result.names)
     clients, services = result.by_client(), result.by_service()
     return [
         _summary(result),
@@ -127,8 +170,28 @@ def _document(result: Evaluation, limit: int | None) -> Sequence[Section | str]:
     ]
 
 
+def _of_names(result: Evaluation, names: NamesEvaluation) -> Sequence[Section | str]:
+    lines = [
+        _flows(result),
+        f"wrong names: {names.wrong:,}; flows opened for one name that are named: {names.coverage:.2%}",
+        f"candidates without the name: {names.without_truth:,}; wrong policies: {names.wrong_policies:,}",
+        f"misattributed sides: {result.misattributed:,}",
+    ]
+    return [
+        "\n".join(lines),
+        Section(columns=_NAMERS, rows=names.systems(), title="Hostnames, of flows that were opened for one name"),
+        Section(columns=_EVIDENCE, rows=names.by_evidence(), title=f"Hostnames by evidence: {OURS}"),
+        Section(columns=_POLICIES, rows=names.by_policy_state(), title=f"Policies by their state: {OURS}"),
+        Section(columns=_EVIDENCE, rows=names.by_service(), title=f"Services of servers by reason: {OURS}"),
+    ]
+
+
+def _flows(result: Evaluation) -> str:
+    return f"{result.flows:,} flows, {result.lost:,} lost, {result.repeated:,} repeated, {result.foreign:,} unknown"
+
+
 def _summary(result: Evaluation) -> str:
-    lines = [f"{result.flows:,} flows, {result.lost:,} lost, {result.repeated:,} repeated, {result.foreign:,} unknown"]
+    lines = [_flows(result)]
     lines.append(f"misattributed sides: {result.misattributed:,}; flows to workloads attributed: {result.coverage:.2%}")
     return "\n".join(lines)
 

@@ -69,6 +69,11 @@ class AgilitySimulation:
         """The DNS answers that were logged (`schemas/name_binding.avsc`), in the order of delivery."""
         return tables.name_table(tables.Texts(self.world), self.world, self.answers, delay=self.answer_delay)
 
+    @property
+    def names_received(self) -> Ints:
+        """When each row of `name_table()` was delivered, microseconds, without any clock's error."""
+        return np.sort((self.answers.time + self.answer_delay)[self.answers.logged])
+
     def policy_table(self) -> Any:
         """The policies (`schemas/policy.avsc`)."""
         return tables.policy_table(self.plan)

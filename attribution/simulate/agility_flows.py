@@ -29,6 +29,7 @@ class Records:
         window: whether it may hold several moments of several connections.
         directed: whether it says who opened it.
         named: whether it carries the name.
+        received: when it was delivered, without any clock's error.
         seen: when its first connection was first active in it, without any clock's error.
         member_record: the records of the connections that they hold,
         member: and these connections.
@@ -45,6 +46,7 @@ class Records:
     window: Bools
     directed: Bools
     named: Bools
+    received: Ints
     seen: Ints
     member_record: Ints
     member: Ints
@@ -79,9 +81,9 @@ def make_records(scenario: AgilityScenario, world: World, seen: Connections, rng
     carries = single & directed & (rng.random(len(row)) < scenario.sni_share) & (seen.name[connection[row]] >= 0)
     # One peer from start to end has TCP alone; what a port of UDP exchanges may be with several.
     window = ~single | (seen.protocol[connection[row]] != TCP)
-    delivered = np.argsort(
-        part.end[row] + rng.integers(0, scenario.report_delay, len(row), endpoint=True), kind="stable"
-    )
+    late = rng.integers(0, scenario.report_delay, len(row), endpoint=True)
+    received = part.end[row] - world.skew[observer[row]] + late
+    delivered = np.argsort(received, kind="stable")
     place = np.empty(len(row), np.int64)
     place[delivered] = np.arange(len(row))
     of_record = {
@@ -94,6 +96,7 @@ def make_records(scenario: AgilityScenario, world: World, seen: Connections, rng
         "window": window,
         "directed": directed,
         "named": carries,
+        "received": received,
         "seen": active[row],
         "bytes_sent": rng.integers(200, 20_000, size=len(row)),
         "bytes_received": rng.integers(200, 200_000, size=len(row)),

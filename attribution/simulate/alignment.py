@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from attribution.errors import LakeError, SourceError
 from attribution.schema import TIMESTAMP
+from attribution.simulate.agility_tables import AGILITY_TRUTH
 from attribution.simulate.kinds import Ints
 from attribution.simulate.tables import IDENTITY, TRUTH
 
@@ -23,6 +24,12 @@ SLICE_ROWS = 500_000
 _ANSWERS = tuple(
     f"{side}_{name}" for side in ("local", "remote") for name in ("workload", "service", "method", "reason")
 )
+#: What is said besides of flows whose truth has names.
+_NAME_ANSWERS = (
+    "basis",
+    *(f"{side}_{name}" for side in ("local", "remote") for name in ("pool", "policy", "policy_state", "hostname")),
+    "hostname_reason", "hostname_count", "hostname_candidates",
+)  # fmt: skip
 _FIRST, _LAST = -(1 << 62), 1 << 62
 
 
@@ -31,8 +38,9 @@ class Slice:
     """Flows of one slice of time.
 
     Attributes:
-        truth: rows of `TRUTH`.
-        answers: `{local,remote}_{workload,service,method,reason}` of the same flows, row by row; null where lost.
+        truth: rows of `TRUTH`, or of `AGILITY_TRUTH`.
+        answers: `{local,remote}_{workload,service,method,reason}` of the same flows, row by row, and what is said of
+            names where the truth has them; null where lost.
         lost: flows of the truth that have no attributed row.
         repeated: attributed rows beyond the first of their flow.
         foreign: attributed rows whose flow the truth does not know.
@@ -60,12 +68,19 @@ def aligned(attributed: Path, truth: Path, *, slice_rows: int = SLICE_ROWS) -> I
     """
     lake = _dataset(attributed)
     file = _truth_file(truth)
+    facts = [name for name in AGILITY_TRUTH.names if name in file.schema_arrow.names]
+    wanted = [*IDENTITY, *_ANSWERS, *(_NAME_ANSWERS if has_names(file.schema_arrow) else ())]
+    missing = [name for name in wanted if name not in lake.schema.names]
+    if missing:
+        raise LakeError(
+            f"cannot evaluate {attributed}: its flows have no column {missing[0]!r}; replay them with this version"
+        )
     bounds = [_FIRST, *_bounds(file, slice_rows), _LAST]
     known = ds.dataset(truth, format="parquet")
     for begin, end in pairwise(bounds):
         inside = (ds.field("start") >= _time(begin)) & (ds.field("start") < _time(end))
-        rows = known.to_table(columns=TRUTH.names, filter=inside)
-        found = lake.to_table(columns=[*IDENTITY, *_ANSWERS], filter=inside)
+        rows = known.to_table(columns=facts, filter=inside)
+        found = lake.to_table(columns=wanted, filter=inside)
         yield align(_plain(rows), _plain(found), name=str(truth))
 
 
@@ -88,7 +103,8 @@ def align(truth: Any, attributed: Any, *, name: str = "the truth") -> Slice:
     order = np.argsort(row)[::-1]
     first[truth_row[order]] = row[order]
     matched = int((first >= 0).sum())
-    answers = attributed.select(list(_ANSWERS)).take(pa.array(first, mask=first < 0))
+    said = [*_ANSWERS, *(_NAME_ANSWERS if has_names(truth.schema) else ())]
+    answers = attributed.select(said).take(pa.array(first, mask=first < 0))
     return Slice(
         truth=truth,
         answers=answers,
@@ -96,6 +112,11 @@ def align(truth: Any, attributed: Any, *, name: str = "the truth") -> Slice:
         repeated=len(row) - matched,
         foreign=attributed.num_rows - len(row),
     )
+
+
+def has_names(truth: Any) -> bool:
+    """Whether the truth of that schema says what the connections were opened for."""
+    return "hostname" in truth.names
 
 
 def _keys(table: Any) -> Any:

@@ -1,8 +1,10 @@
 """Holds attributed flows, and what event-based attribution would have said, against the truth."""
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from attribution.config import MINUTE, SECOND
+from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.sockets import asked_sockets
 from attribution.errors import SourceError
-from attribution.simulate.alignment import Slice, aligned
+from attribution.io.lake import MANIFEST
+from attribution.schema import NAME_BINDING, arrow_schema
+from attribution.simulate.alignment import Slice, aligned, has_names
 from attribution.simulate.baselines import Baseline, EventLog, baselines
 from attribution.simulate.evaluation import FLEET_KINDS, OURS, Evaluation, Outcomes
 from attribution.simulate.kinds import KIND_TEXTS, Ints
+from attribution.simulate.name_baselines import NameLog
+from attribution.simulate.names_evaluation import NamesEvaluation
 from attribution.simulate.tables import EVENTS
 
 _SIDES = ("local", "remote")
@@ -28,6 +34,7 @@ def evaluate(
     truth: Path,
     events: Path | None = None,
     *,
+    names: Path | None = None,
     report_delay: int = 30 * SECOND,
     hold_back: int = 10 * MINUTE,
 ) -> Evaluation:
@@ -37,16 +44,18 @@ def evaluate(
         attributed: the lake that `replay` wrote.
         truth: `truth.parquet` of the simulation that it replayed.
         events: `workload_events.parquet`; without it there are no baselines.
+        names: `name_bindings.parquet`, where the truth has names; without it these have no baselines.
         report_delay: time between a flow's end and its report, when the first baseline judges it; microseconds.
         hold_back: time between a flow's end and the judgement of the second baseline; microseconds.
 
     Raises:
         LakeError: there is no lake.
-        SourceError: the truth or the events cannot be read, or the truth is that of other flows.
+        SourceError: the truth, the events or the names cannot be read, or the truth is that of other flows.
     """
     log = EventLog(read_events(events)) if events else None
     variants = baselines(report_delay=report_delay, hold_back=hold_back) if log else ()
-    result = evaluate_slices(aligned(attributed, truth), log=log, variants=variants)
+    name_log = partial(name_log_of, names, attributed) if names else None
+    result = evaluate_slices(aligned(attributed, truth), log=log, variants=variants, names=name_log)
     if result.foreign and result.lost == result.flows:
         raise SourceError(
             f"cannot judge {attributed} by {truth}: none of the {result.flows:,} flows of the truth is among its "
@@ -55,9 +64,22 @@ def evaluate(
     return result
 
 
-def evaluate_slices(slices: Iterable[Slice], *, log: EventLog | None, variants: Iterable[Baseline]) -> Evaluation:
-    """The evaluation of aligned slices; what `evaluate` and tests in memory share."""
-    tally = _Tally(log, tuple(variants))
+def evaluate_slices(
+    slices: Iterable[Slice],
+    *,
+    log: EventLog | None,
+    variants: Iterable[Baseline],
+    names: Callable[[], NameLog] | None = None,
+) -> Evaluation:
+    """The evaluation of aligned slices; what `evaluate` and tests in memory share.
+
+    Args:
+        slices: flows with their truth.
+        log: events for the baselines of workloads.
+        variants: these baselines.
+        names: makes the log for the baselines of names; called where the truth has names.
+    """
+    tally = _Tally(log, tuple(variants), names)
     for part in slices:
         tally.add(part)
     return tally.result()
@@ -77,12 +99,45 @@ def read_events(path: Path) -> Any:
         ) from error
 
 
+def read_names(path: Path) -> Any:
+    """The DNS answers of a simulation.
+
+    Raises:
+        SourceError: the file cannot be read or lacks columns.
+    """
+    try:
+        return pq.read_table(path, columns=arrow_schema(NAME_BINDING).names)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SourceError(
+            f"cannot read the name bindings {path}: {error}; name a simulation's name_bindings.parquet"
+        ) from error
+
+
+def name_log_of(names: Path, lake: Path) -> NameLog:
+    """The DNS answers of a simulation, with the resolvers that a lake was made with.
+
+    Raises:
+        SourceError: the file cannot be read or lacks columns.
+    """
+    return NameLog(read_names(names), resolvers_of(lake))
+
+
+def resolvers_of(lake: Path) -> tuple[tuple[str, str], ...]:
+    """Resolver and prefix of its clients, by the settings that a lake was made with; none where these are not there."""
+    manifest = lake / MANIFEST
+    if not manifest.is_file():
+        return ()
+    given = json.loads(manifest.read_text(encoding="utf-8"))["settings"].get("shared_resolvers", ())
+    return Settings(shared_resolvers=tuple(given)).clients_of_resolvers
+
+
 @dataclass
 class _Tally:
     """Counts slice by slice; services are numbered as they come."""
 
     log: EventLog | None
     variants: tuple[Baseline, ...]
+    name_log: Callable[[], NameLog] | None
     flows: int = 0
     lost: int = 0
     repeated: int = 0
@@ -91,6 +146,7 @@ class _Tally:
     outcomes: dict[str, Outcomes] = field(default_factory=dict)
     reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     true_edges: set[tuple[int, int]] = field(default_factory=set)
+    names: NamesEvaluation | None = None
 
     def add(self, part: Slice) -> None:
         """Count one slice."""
@@ -101,6 +157,9 @@ class _Tally:
         self.foreign += part.foreign
         if not truth.num_rows:
             return
+        if has_names(truth.schema):
+            self.names = self.names or NamesEvaluation(self.name_log() if self.name_log else None)
+            self.names.add(truth, part.answers)
         client, server = self._numbers(truth.column("local_service")), self._numbers(truth.column("remote_service"))
         self.true_edges |= _pairs(client, server)
         kind = _ints(pc.index_in(truth.column("remote_kind"), value_set=pa.array(KIND_TEXTS)).fill_null(-1))
@@ -165,6 +224,7 @@ class _Tally:
             outcomes=self.outcomes or {OURS: Outcomes()},
             reasons=dict(self.reasons),
             true_edges=frozenset(self.true_edges),
+            names=self.names,
         )
 
 

@@ -1,11 +1,14 @@
 """The result of an evaluation: outcomes by system, side, kind and service, and the dependency graphs they imply."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from attribution.simulate.kinds import KIND_TEXTS, Ints, Kind
+
+if TYPE_CHECKING:
+    from attribution.simulate.names_evaluation import NamesEvaluation
 
 #: The system under evaluation, as tables show it; baselines stand beside it by their names.
 OURS = "time ranges"
@@ -75,6 +78,7 @@ class Evaluation:
         outcomes: by system: `OURS`, then the baselines.
         reasons: (side, reason, outcome) -> flows, of the system under evaluation; of the remote side inside the fleet.
         true_edges: the dependency graph of the truth.
+        names: how right hostnames and pools are; None where the truth has none.
     """
 
     flows: int
@@ -85,6 +89,7 @@ class Evaluation:
     outcomes: dict[str, Outcomes]
     reasons: dict[tuple[str, str, str], int]
     true_edges: frozenset[tuple[int, int]]
+    names: "NamesEvaluation | None" = None
 
     @property
     def misattributed(self) -> int:
@@ -99,8 +104,9 @@ class Evaluation:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing was misattributed, lost, repeated or made up."""
-        return not (self.misattributed or self.lost or self.repeated or self.foreign)
+        """Whether nothing was misattributed or misnamed, lost, repeated or made up."""
+        named = self.names is None or self.names.sound
+        return named and not (self.misattributed or self.lost or self.repeated or self.foreign)
 
     def systems(self) -> list[dict[str, Any]]:
         """One row a system: outcomes of flows to workloads, misattributed others, and the dependency graph."""
@@ -187,6 +193,7 @@ class Evaluation:
             "reasons": self.by_reason(),
             "services": self.by_service(),
             "clients": self.by_client(),
+            **({"names": self.names.to_dict()} if self.names else {}),
         }
 
 

@@ -27,6 +27,7 @@ FLOW_FILES: dict[FlowFormat, str] = {"parquet": "flows.parquet", "jsonl": "flows
 SCENARIO_FILE = "scenario.json"
 TRUTH_FILE = "truth.parquet"
 EVENTS_FILE = "workload_events.parquet"
+NAMES_FILE = "name_bindings.parquet"
 REGIONS_FILE = "regions.csv"
 
 #: Fields of the VPC flow log (version 5, custom format) in the order of its header.
@@ -95,7 +96,7 @@ def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) 
     for name, table in (
         ("heartbeats.parquet", simulation.heartbeat_table()),
         ("assignments.parquet", simulation.assignment_table()),
-        ("name_bindings.parquet", simulation.name_table()),
+        (NAMES_FILE, simulation.name_table()),
         ("labels.parquet", simulation.label_table()),
         (EVENTS_FILE, simulation.event_table()),
     ):
