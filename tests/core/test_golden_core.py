@@ -7,7 +7,7 @@ from golden_cases import CASES, case_name
 from records import answers, attributed_row, batch, package_settings
 
 from attribution.attributor import Attributor
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
 
 STEP = 150_000_000
 
@@ -21,6 +21,8 @@ def attributor_of(case):
     attributor.observe_assignments(batch(ASSIGNMENT, case.evidence.assignments))
     attributor.observe_names(batch(NAME_BINDING, case.evidence.name_bindings))
     attributor.observe_labels(batch(LABEL, case.evidence.labels))
+    attributor.observe_policies(batch(POLICY, case.evidence.policies))
+    attributor.observe_rules(batch(SOCKET_RULE, case.evidence.socket_rules))
     return attributor
 
 

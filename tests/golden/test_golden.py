@@ -39,5 +39,30 @@ def test_every_case_names_its_public_bug_or_pattern(case):
     assert re.search(r"^Public (bugs?|pattern): [\w.-]+/[\w.-]+#\d+", case.about, re.MULTILINE)
 
 
-def test_the_eighteen_cases_are_there():
-    assert len(CASES) == 18
+HOSTNAME = re.compile(r"^\| (\d+) \| .+ \| (?:no name of (\d+)|([\w.]+)), (\w+) \| [^|]+ \|$", re.MULTILINE)
+HANDED = re.compile(r"^\| (\d+) \| .+ \| (?:none|([\w-]+), (\w+), (\w+)) \| [^|]+ \|$", re.MULTILINE)
+
+
+def test_the_names_are_those_that_the_readme_says():
+    (case,) = (case for case in CASES if case.folder.name == "many_names_on_one_address")
+    said = HOSTNAME.findall(case.about)
+    assert len(said) == len(case.expected)
+    for number, count, name, reason in said:
+        row = case.expected[int(number) - 1]
+        found = row.get("remote_hostname", row.get("local_hostname", "")), row["hostname_reason"]
+        assert found == (name, reason), f"flow {number}"
+        assert row["hostname_count"] == int(count or 1), f"flow {number}"
+
+
+def test_pools_and_policies_are_those_that_the_readme_says():
+    (case,) = (case for case in CASES if case.folder.name == "a_pool_whose_policies_change")
+    said = HANDED.findall(case.about)
+    assert len(said) == len(case.expected)
+    for number, *handed in said:
+        row = case.expected[int(number) - 1]
+        found = [row.get(f"remote_{name}", "") for name in ("pool", "policy", "policy_state")]
+        assert found == handed, f"flow {number}"
+
+
+def test_the_twenty_cases_are_there():
+    assert len(CASES) == 20
