@@ -40,6 +40,15 @@ class Policy:
             raise LabError(f"policy {self.policy}: the lab serves IPv4, and {self.prefix} is none")
         return network
 
+    @cached_property
+    def _numbers(self) -> range:
+        first = int(self.network.network_address)
+        return range(first, first + self.network.num_addresses)
+
+    def has(self, address: str) -> bool:
+        """Whether it ever hands out this address."""
+        return int(ip_address(address)) in self._numbers
+
     def in_force(self, time: int) -> bool:
         """Whether it is in force at that time."""
         return (self.start is None or self.start <= time) and (self.end is None or time <= self.end)

@@ -1,9 +1,10 @@
 """Writes what happened as files that a replay reads, with the truth beside them."""
 
 import json
+import math
 import random
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,35 +16,24 @@ import pyarrow.parquet as pq
 from attribution import __version__
 from attribution.config import SECOND, format_duration
 from attribution.lab import LabError
+from attribution.lab.dns_server import Binding
 from attribution.lab.journal import Connection
 from attribution.lab.resolver import STALE_TTL_S
 from attribution.lab.run import SHARED_CLIENTS, SHARED_RESOLVER, Outcome
 from attribution.lab.scenarios import CLIENT_SPACE, HERE, POOL_SPACE
-from attribution.schema import FLOW, arrow_schema
+from attribution.lab.truth import TRUTH, truth_of
+from attribution.schema import NAME_BINDING, arrow_schema
 
 #: Says that a folder is a lab's, which another run may replace.
 LAB_FILE: Final = "lab.json"
 FLOWS_FILE: Final = "flows.jsonl"
 BINDINGS_FILE: Final = "name_bindings.jsonl"
+#: The same bindings, where `attribution evaluate` looks for them beside the truth.
+BINDINGS_TABLE: Final = "name_bindings.parquet"
 POLICIES_FILE: Final = "policies.jsonl"
 RULES_FILE: Final = "socket_rules.jsonl"
 TRUTH_FILE: Final = "truth.parquet"
 SETTINGS_FILE: Final = "settings.toml"
-
-#: What joins a flow to its truth, as in a simulation.
-IDENTITY: Final = (
-    "start", "end", "local_address", "local_port", "remote_address", "remote_port", "protocol", "observer",
-)  # fmt: skip
-#: `truth.parquet`: the flow's identity, the name that the connection was opened for, all that were asked for on it, and
-#: the service that accepted it.
-TRUTH: Final = pa.schema(
-    [
-        *(arrow_schema(FLOW).field(name) for name in IDENTITY),
-        pa.field("hostname", pa.string()),
-        pa.field("hostnames", pa.list_(pa.field("item", pa.string(), nullable=False)), nullable=False),
-        pa.field("service", pa.string()),
-    ]
-)
 
 _OBSERVER: Final = f"{HERE}-edge"
 _TIMES: Final = ("start", "end", "time")
@@ -84,18 +74,16 @@ def write(outcome: Outcome, folder: Path, *, client_view: bool = False) -> dict[
 
 
 def _write_files(outcome: Outcome, folder: Path, *, client_view: bool) -> dict[str, int]:
-    flows, truth = [], []
-    for flow, true in _flows(outcome, client_view=client_view):
-        flows.append(flow)
-        truth.append(true)
+    flows, truth = zip(*_flows(outcome, client_view=client_view), strict=True)
+    bindings = [_binding(told) for told in outcome.told]
     rows = {
         FLOWS_FILE: _json_lines(folder / FLOWS_FILE, flows),
-        BINDINGS_FILE: _json_lines(folder / BINDINGS_FILE, map(_binding, outcome.told)),
+        BINDINGS_FILE: _json_lines(folder / BINDINGS_FILE, bindings),
         POLICIES_FILE: _json_lines(folder / POLICIES_FILE, (policy.to_record() for policy in outcome.policies)),
         RULES_FILE: _json_lines(folder / RULES_FILE, (rule.to_record() for rule in outcome.rules)),
-        TRUTH_FILE: len(truth),
+        BINDINGS_TABLE: _parquet(folder / BINDINGS_TABLE, bindings, arrow_schema(NAME_BINDING)),
+        TRUTH_FILE: _parquet(folder / TRUTH_FILE, truth, TRUTH),
     }
-    pq.write_table(pa.Table.from_pylist(truth, schema=TRUTH), folder / TRUTH_FILE, compression="zstd")
     (folder / SETTINGS_FILE).write_text(settings(outcome), encoding="utf-8")
     document = {"written_by": __version__, **summary(outcome), "rows": rows, "parameters": asdict(outcome.scenario)}
     (folder / LAB_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -105,13 +93,27 @@ def _write_files(outcome: Outcome, folder: Path, *, client_view: bool) -> dict[s
 def settings(outcome: Outcome) -> str:
     """The settings of attribution under which a run may be judged, as TOML."""
     longest = round((outcome.scenario.overstay + STALE_TTL_S) * SECOND)
+    tolerance = max(1, math.ceil(lateness(outcome) + 0.5))
     return (
         "[attribution]\n"
+        f'clock_tolerance = "{tolerance}s"\n'
         f'pool_prefixes = ["{POOL_SPACE}"]\n'
         f'named_prefixes = ["{CLIENT_SPACE}"]\n'
         f'shared_resolvers = ["{SHARED_RESOLVER}={SHARED_CLIENTS}"]\n'
         f'name_stretch = "{format_duration(longest)}"\n'
     )
+
+
+def lateness(outcome: Outcome) -> float:
+    """How late a connection was logged at the most, in seconds, against when its client began it.
+
+    Servers and clients are one process here; where the machine is busy, a connection waits until it is accepted.
+    """
+    begun = {(one.local, one.remote, one.hostname): one.start for one in outcome.journal.departures}
+    waits = [
+        one.start - begun.get((one.remote, one.local, one.hostname), one.start) for one in outcome.journal.arrivals
+    ]
+    return max([outcome.lag, *(wait / SECOND for wait in waits)])
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -130,21 +132,29 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "dns": dict(sorted(outcome.dns.items())),
         "failures": dict(sorted(outcome.journal.failures.items())),
         "refused": outcome.journal.refused,
-        "busiest_lag_seconds": round(outcome.lag, 3),
+        "lateness_seconds": round(lateness(outcome), 3),
     }
 
 
 def _flows(outcome: Outcome, *, client_view: bool) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each flow as it is logged, and its truth."""
+    """Each flow as it is logged, and its truth; the earliest first."""
     rng = random.Random(f"{outcome.seed} sni")  # noqa: S311 - no secret
-    share = outcome.scenario.record_sni
-    services = {(one.remote, one.local, one.hostname): one.service for one in outcome.journal.arrivals}
-    for one in sorted(outcome.journal.arrivals, key=lambda one: (one.start, one.remote)):
-        flow = _flow(one) | {"direction": "ingress", "observer": _OBSERVER, "data_centre": HERE}
-        yield _logged(flow, one, one.service, sni=rng.random() < share)
-    for one in outcome.journal.departures if client_view else ():
-        flow = _flow(one) | {"direction": "egress", "observer": f"client-{one.local[0]}"}
-        yield _logged(flow, one, services.get((one.local, one.remote, one.hostname)), sni=rng.random() < share)
+    journal, share = outcome.journal, outcome.scenario.record_sni
+    services = {(one.remote, one.local, one.hostname): one.service for one in journal.arrivals}
+    edge = {"direction": "ingress", "observer": _OBSERVER, "data_centre": HERE}
+    seen = [(one, one.service, edge) for one in journal.arrivals]
+    if client_view:
+        for one in journal.departures:
+            service = services.get((one.local, one.remote, one.hostname))
+            seen.append((one, service, {"direction": "egress", "observer": f"client-{one.local[0]}"}))
+    if not seen:
+        raise LabError(f"nothing to write of {outcome.scenario.name}: no connection was made; give it more time")
+    for one, service, by in sorted(seen, key=lambda row: (row[0].start, row[0].remote)):
+        flow = _flow(one) | by
+        true = truth_of(flow, one, service, outcome.policies)
+        if rng.random() < share and one.hostname is not None:
+            flow["hostname"] = one.hostname
+        yield flow, true
 
 
 def _flow(one: Connection) -> dict[str, Any]:
@@ -155,15 +165,7 @@ def _flow(one: Connection) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _logged(
-    flow: dict[str, Any], one: Connection, service: str | None, *, sni: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    identity = {name: flow[name] for name in IDENTITY}
-    true = identity | {"hostname": one.hostname, "hostnames": list(dict.fromkeys(one.requested)), "service": service}
-    return flow | ({"hostname": one.hostname} if sni else {}), true
-
-
-def _binding(told: Any) -> dict[str, Any]:
+def _binding(told: Binding) -> dict[str, Any]:
     row = asdict(told)
     del row["policy"]  # which policy it was is for the rules to find out
     return row
@@ -174,6 +176,11 @@ def _json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     lines = [json.dumps({k: _text(v) if k in _TIMES else v for k, v in row.items() if v is not None}) for row in rows]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines)
+
+
+def _parquet(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any) -> int:
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
+    return len(rows)
 
 
 def _text(time: int) -> str:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Final, Literal
 
@@ -117,6 +117,7 @@ class _Run:
     def __init__(self, scenario: Scenario, seed: int, listeners: Listeners, clock: Callable[[], int]) -> None:
         self._scenario, self._seed, self._listeners, self._clock = scenario, seed, listeners, clock
         self._journal = Journal()
+        self._rules: list[SocketRule] = []
         self._lag = 0.0
 
     async def play(self) -> Outcome:
@@ -138,8 +139,8 @@ class _Run:
         start = clock()
         until = start + round(scenario.seconds * SECOND)
         engine = PolicyEngine(scenario.policies(names, start))
-        rules = scenario.rules(self._listeners.ports, start)
-        self._put(rules)
+        self._rules = scenario.rules(self._listeners.ports, start)
+        self._put()
         web.start()
         held.push_async_callback(web.close)
         authorities = {place: self._authority(names, engine, place) for place in _SERVERS}
@@ -148,12 +149,12 @@ class _Run:
             for place, authority in authorities.items()
         }
         clients = self._clients(servers, await self._resolvers(held, servers[HERE]), names, certificates)
-        background = [asyncio.create_task(self._change(rules)), asyncio.create_task(self._watch())]
+        background = [asyncio.create_task(self._change()), asyncio.create_task(self._watch())]
         held.callback(lambda: [task.cancel() for task in background])
         await asyncio.gather(*(client.run(until) for client in clients))
         return Outcome(
             scenario=scenario, seed=self._seed, how=self._listeners.how, start=start, end=clock(), names=names,
-            policies=engine.policies, rules=rules, journal=self._journal, lag=self._lag,
+            policies=engine.policies, rules=self._rules, journal=self._journal, lag=self._lag,
             told=sorted((told for one in authorities.values() for told in one.told), key=lambda told: told.time),
             dns=sum((one.outcomes for one in authorities.values()), Counter()),
         )  # fmt: skip
@@ -212,17 +213,27 @@ class _Run:
             for number, prefix in enumerate(chosen)
         ]  # fmt: skip
 
-    def _put(self, rules: Sequence[SocketRule]) -> None:
+    def _put(self) -> None:
         time = self._clock()
-        self._listeners.put(in_order(rule for rule in rules if rule.in_force(time)))
+        self._listeners.put(in_order(rule for rule in self._rules if rule.in_force(time)))
 
-    async def _change(self, rules: Sequence[SocketRule]) -> None:
-        """Put rules in force when they are."""
-        for change in sorted({rule.start for rule in rules if rule.start is not None}):
+    async def _change(self) -> None:
+        """Put rules in force when it is time, and write down when they really were."""
+        for change in sorted({rule.start for rule in self._rules if rule.start is not None}):
             # The loop's clock and the wall's may differ a little: a rule must never be there before its time.
             while (wait := change - self._clock()) > 0:  # noqa: ASYNC110 - it is a time that is waited for
                 await asyncio.sleep(wait / SECOND)
-            self._put(rules)
+            before = self._clock()
+            self._put()
+            after = self._clock()
+            self._rules = [
+                replace(
+                    rule,
+                    start=after if rule.start == change else rule.start,
+                    end=before if rule.end == change - 1 else rule.end,
+                )
+                for rule in self._rules
+            ]
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()

@@ -132,12 +132,15 @@ class Scenario:
         change = self._after(start, RULE_CHANGE)
         api = SocketRule(
             rule="api", prefix=POOL_SPACE, port=ports.api.start, last_port=ports.api.stop - 1, protocol=_TCP,
-            service="api", data_centre=HERE,
+            service="api",
         )  # fmt: skip
         web = replace(api, rule="web", port=ports.web, last_port=None, service="web")
         made = [web, replace(api, end=change - 1), replace(api, rule="api-next", service="api-next", start=change)]
         if self.canary is not None:
-            made.append(replace(web, rule="canary", prefix=self.canary, service="web-canary", priority=10))
+            # Of this data centre alone: who does not say where a flow was logged cannot tell who accepted it.
+            made.append(
+                replace(web, rule="canary", prefix=self.canary, service="web-canary", priority=10, data_centre=HERE)
+            )
         return made
 
     def _after(self, start: int, share: float) -> int:
