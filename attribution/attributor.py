@@ -20,6 +20,7 @@ from attribution.core.heartbeat_store import HeartbeatStore
 from attribution.core.held import HeldFlows, by_age, unfolded
 from attribution.core.ownership import Ownership
 from attribution.core.resolve import Resolver, captured, of_fallback
+from attribution.core.too_old import too_old
 from attribution.errors import ConfigError
 from attribution.schema import (
     ASSIGNMENT,
@@ -45,7 +46,6 @@ Sides = Literal["both", "local", "remote"]
 #: What a snapshot calls flows that wait, with or without their local side.
 _HELD = "held"
 _EVIDENCE = (ASSIGNMENT, NAME_BINDING, LABEL, POLICY, SOCKET_RULE)
-_ABOUT_NAMES = ("hostname_count", "hostname_candidates")
 _START_OF_TIME = -(1 << 61)
 
 
@@ -119,20 +119,27 @@ class Attributor:
     def _add(self, kind: str, rows: Any) -> None:
         if rows.num_rows:
             self._evidence[kind].append(completed(kind, _table(rows)).select(arrow_schema(kind).names))
-            self._resolver = self._rules = None
+            self._resolver = None
+            if kind != NAME_BINDING:
+                self._rules = None
 
     def resolver(self) -> Resolver:
         """The rules over the evidence as it is now; immutable, kept until evidence is added."""
         if self._resolver is None:
-            self._resolver = self._without_heartbeats().knowing(self._heartbeats.all())
+            self._resolver = self._configured().knowing(self._heartbeats.all(), self._gathered(NAME_BINDING))
         return self._resolver
 
-    def _without_heartbeats(self) -> Resolver:
+    def _configured(self) -> Resolver:
+        """The rules over all evidence but heartbeats and name bindings, of which more comes all the time."""
         if self._rules is None:
-            tables = {kind: _joined(kind, tables) for kind, tables in self._evidence.items()}
-            self._evidence = {kind: [table] for kind, table in tables.items()}
+            tables = {kind: self._gathered(kind) for kind in _EVIDENCE if kind != NAME_BINDING}
             self._rules = Resolver(tables, self.settings)
         return self._rules
+
+    def _gathered(self, kind: str) -> Any:
+        table = _joined(kind, self._evidence[kind])
+        self._evidence[kind] = [table]
+        return table
 
     def attribute(self, flows: Any) -> Any:
         """Attribute a record batch of flows with the evidence as it is now, whatever the watermark."""
@@ -245,7 +252,9 @@ class Attributor:
         """The rules over the evidence that these flows ask for."""
         oldest = min(int(microseconds(batch.column("start")).min()) for batch in batches)
         asked = asked_addresses(batches, self._sides)
-        return self._without_heartbeats().knowing(self._heartbeats.about(asked, oldest=oldest))
+        names = self._gathered(NAME_BINDING)
+        names = names.filter(pc.is_in(names.column("server_address"), value_set=asked))
+        return self._configured().knowing(self._heartbeats.about(asked, oldest=oldest), names)
 
     def _judge_batch(self, flows: Any, resolver: Resolver, until: int) -> Any:
         attributed = self._attributed(flows, resolver)
@@ -268,16 +277,12 @@ class Attributor:
         """Merge heartbeats, and forget evidence that no flow which starts at `oldest` (µs) or later can ask for."""
         self._forgotten = max(self._forgotten, min(oldest, self._held.earliest_start))
         self._heartbeats.merge(self._forgotten)
-        names = _joined(NAME_BINDING, self._evidence[NAME_BINDING])
-        current = current_names(names, self.settings, self._forgotten)
-        self._evidence[NAME_BINDING] = [current]
+        self._evidence[NAME_BINDING] = [current_names(self._gathered(NAME_BINDING), self.settings, self._forgotten)]
         for kind in (POLICY, SOCKET_RULE):
-            # Those that ended say whose an address was last; but each is sent many times.
-            known = _joined(kind, self._evidence[kind])
+            # Those that ended say whose an address was last, so they stay; but each may be sent many times.
+            known = self._gathered(kind)
             self._evidence[kind] = [known.group_by(known.schema.names).aggregate([]).select(known.schema.names)]
         self._resolver = None
-        if current.num_rows < names.num_rows:
-            self._rules = None
 
     @property
     def known_heartbeats(self) -> Any:
@@ -350,34 +355,6 @@ def asked_addresses(batches: list[Any], sides: Sides) -> Any:
     names = ["local_address", "remote_address"] if sides == "both" else [f"{sides}_address"]
     columns = [batch.column(name) for batch in batches for name in names]
     return pa.concat_arrays([column.unique().cast(pa.string()) for column in columns]).unique()
-
-
-def too_old(attributed: Any, rows: Any, *, sides: Sides = "both") -> Any:
-    """The attributed batch with the masked rows unattributed for the reason `too_old`, but for what was captured."""
-    columns = dict(zip(attributed.schema.names, attributed.columns, strict=True))
-    for side in ("local", "remote") if sides == "both" else (sides,):
-        asked = pc.and_(pa.array(rows), pc.not_equal(_text(columns[f"{side}_method"]), "capture"))
-        for name, value in (("workload", None), ("service", None), ("distance", None), ("method", "none")):
-            column = _text(columns[f"{side}_{name}"])
-            columns[f"{side}_{name}"] = pc.if_else(asked, pa.scalar(value, column.type), column)
-        reason = _text(columns[f"{side}_reason"])
-        columns[f"{side}_reason"] = pc.if_else(asked, "too_old", reason)
-    if "hostname_reason" in columns:
-        columns |= _unnamed(columns, pa.array(rows))
-    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-
-
-def _unnamed(columns: dict[str, Any], rows: Any) -> dict[str, Any]:
-    """The columns of a name, without it where it may rest on a part of what the client was told; recorded ones stand."""
-    reason = _text(columns["hostname_reason"])
-    lost = pc.fill_null(pc.and_(rows, pc.not_equal(reason, "recorded")), False)
-    names = [name for name in ("local_hostname", "remote_hostname", *_ABOUT_NAMES) if name in columns]
-    nothing = {name: pc.if_else(lost, None, _text(columns[name])) for name in names}
-    return nothing | {"hostname_reason": pc.if_else(lost, "too_old", reason)}
-
-
-def _text(column: Any) -> Any:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _table(rows: Any) -> Any:

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from attribution.config import Settings
-from attribution.core.columns import NEVER_BEFORE, Int32, Int64, Ints, order_by, running_max, starts_of_runs
+from attribution.config import SECOND, Settings
+from attribution.core.columns import NEVER_BEFORE, Int32, Int64, Ints, encode, order_by, running_max, starts_of_runs
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.names import told
 
+#: What name bindings that are merged agree on.
+_TOLD = ("client_address", "client_prefix", "server_address", "hostname")
 #: One in so many addresses shows what merging brings.
 _SAMPLED = 64
 
@@ -71,8 +73,27 @@ def still_asked(address: Int32, socket: Int64, end: Int64, settings: Settings, *
 
 
 def current_names(bindings: Any, settings: Settings, oldest: int) -> Any:
-    """The name bindings that a flow which starts at `oldest` (µs) or later may still touch; duplicates once."""
-    _, end = told(bindings)
+    """The name bindings that a flow which starts at `oldest` (µs) or later may still touch, fewer that say the same.
+
+    Those that agree on all but time are merged where they hold side by side: a client that asks again whenever its
+    answer is over leaves one.
+    """
+    start, end = told(bindings)
     until = end + settings.name_stretch + settings.connection_lifetime
-    bindings = bindings.filter(pa.array(until >= oldest - settings.clock_tolerance))
-    return bindings.group_by(bindings.schema.names).aggregate([]).select(bindings.schema.names)
+    rows = np.flatnonzero(until >= oldest - settings.clock_tolerance)
+    if len(rows) == 0:
+        return bindings.slice(0, 0)
+    who = np.zeros(len(rows), np.int64)
+    for name in _TOLD:
+        codes, _ = encode(bindings.column(name).take(pa.array(rows)))
+        _, who = np.unique(who * (len(rows) + 1) + codes, return_inverse=True)
+    rows = rows[order := order_by(who, start[rows])]
+    who, start, end = who[order], start[rows], end[rows]
+    first = starts_of_runs(who)
+    reach = running_max(end, np.cumsum(first) - 1)
+    first[1:] |= start[1:] > reach[:-1] + settings.name_stretch
+    at = np.flatnonzero(first)
+    last = reach[np.append(at[1:], len(rows)) - 1]
+    merged = bindings.take(pa.array(rows[at]))
+    ttl = pa.chunked_array([pa.array((last - start[at]) / SECOND)])
+    return merged.set_column(merged.schema.get_field_index("ttl"), merged.schema.field("ttl"), ttl)

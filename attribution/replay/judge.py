@@ -10,12 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from attribution.attributor import too_old
 from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE, microseconds
 from attribution.core.held import HeldFlows
 from attribution.core.range_collector import SEVERAL, RangeCollector
 from attribution.core.resolve import Resolver
+from attribution.core.too_old import too_old
 from attribution.io.lake import write_table
 from attribution.io.partitions import DailyWriter, HourlyWriter
 from attribution.replay.collect import Collection, Report
