@@ -17,7 +17,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from attribution.attributor import Attributor
@@ -52,7 +51,7 @@ def streamed(simulation):
     attributor.observe_policies(simulation.policy_table())
     attributor.observe_rules(simulation.rule_table())
     out = []
-    for until, names, flows in arrivals(simulation):
+    for until, names, flows in simulation.arrivals(step=MINUTE):
         attributor.observe_names(names)
         for batch in flows.combine_chunks().to_batches():
             attributor.hold(batch)
@@ -62,18 +61,6 @@ def streamed(simulation):
     answers = pa.concat_tables(plain(batch) for batch in out)
     log = NameLog(simulation.name_table(), simulation.settings.clients_of_resolvers)
     return evaluate_slices([align(simulation.truth_table(), answers)], log=None, variants=(), names=lambda: log)
-
-
-def arrivals(simulation):
-    """Moment, name bindings and flows of each minute, as they were delivered."""
-    flows, names = simulation.flow_table(), simulation.name_table()
-    received, told = simulation.records.received, simulation.names_received
-    first = min(received.min(initial=simulation.scenario.end), told.min(initial=simulation.scenario.end))
-    last = max(received.max(initial=0), told.max(initial=0))
-    for begin in range(int(first), int(last) + 1, MINUTE):
-        spans = [slice(*np.searchsorted(times, [begin, begin + MINUTE])) for times in (told, received)]
-        (one, other) = (table.slice(s.start, s.stop - s.start) for table, s in zip((names, flows), spans, strict=True))
-        yield begin + MINUTE, one, other
 
 
 def plain(batch):

@@ -82,6 +82,21 @@ class AgilitySimulation:
         """The socket rules (`schemas/socket_rule.avsc`)."""
         return tables.rule_table(self.rules)
 
+    def arrivals(self, *, step: int) -> Iterator[tuple[int, Any, Any]]:
+        """Moment, name bindings and flows of each `step` microseconds, as they were delivered before that moment.
+
+        No flow or answer that ended `report_delay` before the moment comes later, by clocks without any error.
+        """
+        names, flows = self.name_table(), self.flow_table()
+        told, received = self.names_received, self.records.received
+        both = np.r_[told, received]
+        for begin in range(int(both.min()), int(both.max()) + 1, step) if len(both) else ():
+            parts = []
+            for table, times in ((names, told), (flows, received)):
+                first, last = np.searchsorted(times, [begin, begin + step])
+                parts.append(table.slice(first, last - first))
+            yield begin + step, parts[0], parts[1]
+
     def tables(self) -> Iterator[tuple[str, Any]]:
         """Name and table of what there is beside the flows and the truth."""
         yield "name_bindings", self.name_table()

@@ -88,14 +88,16 @@ class NameLog:
         number, clients = encode(client)
         keys = [self._keys_of(text) for text in clients.to_pylist()]
         width = max((len(found) for found in keys), default=0)
-        table = np.array([[*found, *[-1] * (width - len(found))] for found in keys], np.int64).reshape(-1, width)
+        table = np.full((len(keys), width), -1)
+        for place, found in enumerate(keys):
+            table[place, : len(found)] = found
         asked = self._server(server)
         best, latest = np.full(len(asked), -1), np.full(len(asked), np.iinfo(np.int64).min)
         for column in table.T:
             key = column[number]
             pair = np.where((key >= 0) & (asked >= 0), key * len(self._servers) + asked, -1)
-            found = self._for_client.ask(pair, moment)
-            row = np.where(found >= 0, self._row[found], -1)
+            last = self._for_client.ask(pair, moment)
+            row = np.where(last >= 0, self._row[last], -1)
             time = np.where(row >= 0, self._time[row], np.iinfo(np.int64).min)
             best = np.where(time > latest, row, best)
             latest = np.maximum(time, latest)

@@ -135,3 +135,71 @@ def test_evaluate_says_what_is_no_lake(fleet, tmp_path):
     result = run("evaluate", "--attributed", tmp_path, "--truth", fleet / "truth.parquet")
     assert isinstance(result.exception, LakeError)
     assert str(tmp_path) in str(result.exception)
+
+
+# Names on pools of addresses
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated") / "names"
+    assert run("simulate", "--scenario", "agility", "--seed", 2, "--out", folder, *FEW_REQUESTS).exit_code == 0
+    return folder
+
+
+FEW_REQUESTS = ("--set", "requests=1500", "--set", "window_share=0")
+
+
+@pytest.fixture(scope="module")
+def named(names, tmp_path_factory):
+    lake = tmp_path_factory.mktemp("named") / "lake"
+    evidence = [f"--{kind}={names / kind.replace('-', '_')}.parquet" for kind in KINDS]
+    found = run(
+        "replay", "--config", names / "settings.toml", "--flows", names / "flows.parquet", *evidence, "--out", lake
+    )
+    assert found.exit_code == 0, found.output
+    return lake
+
+
+KINDS = ("name-bindings", "policies", "socket-rules")
+
+
+def test_names_are_replayed_from_the_files_and_none_is_wrong(names, named):
+    arguments = ("evaluate", "--attributed", named, "--truth", names / "truth.parquet")
+    shown = run(*arguments, "--fail-on-misattribution")
+    assert shown.exit_code == 0
+    for text in ("wrong names: 0;", "last name told to the client", "incomplete", "elsewhere", "dispatched"):
+        assert text in shown.output
+    everything = json.loads(run(*arguments, "--format", "json").output)
+    ours, *baselines = everything["names"]["systems"]
+    assert (ours["wrong"], len(baselines)) == (0, 2)
+    assert min(row["wrong"] for row in baselines) > 0
+    rows = list(csv.DictReader(io.StringIO(run(*arguments, "--format", "csv").output)))
+    assert [row["system"] for row in rows] == [row["system"] for row in everything["names"]["systems"]]
+
+
+def test_a_wrong_name_tells_by_the_exit_status(names, named, tmp_path):
+    rows = pq.read_table(named / "attributed_flows")
+    told = pc.index(rows.column("hostname_reason").cast(pa.string()), "told").as_py()
+    for side in ("local", "remote"):
+        said = rows.column(f"{side}_hostname").cast(pa.string()).to_pylist()
+        said[told] = said[told] and "other.example"
+        rows = rows.set_column(rows.column_names.index(f"{side}_hostname"), f"{side}_hostname", pa.array(said))
+    lake = lake_of(rows.drop_columns(["date", "hour"]), tmp_path / "lake")
+    failed = run("evaluate", "--attributed", lake, "--truth", names / "truth.parquet", "--fail-on-misattribution")
+    assert failed.exit_code == 3
+    assert "wrong names: 1;" in failed.output
+
+
+def test_a_lake_without_names_cannot_be_held_against_them(names, tmp_path):
+    lake = lake_of(perfect(pq.read_table(names / "truth.parquet")), tmp_path / "lake")
+    result = run("evaluate", "--attributed", lake, "--truth", names / "truth.parquet")
+    assert isinstance(result.exception, LakeError)
+    assert "replay them with this version" in str(result.exception)
+
+
+def test_agility_has_parameters_of_its_own(tmp_path):
+    lines = run("simulate", "--scenario", "agility", "--set", "ttl=2m", "--parameters").output.splitlines()
+    assert {"ttl=2m", "named_share=0.6"} < set(lines)
+    refused = run("simulate", "--scenario", "agility", "--flow-format", "vpc", "--out", tmp_path / "f")
+    assert isinstance(refused.exception, ConfigError)
