@@ -52,7 +52,7 @@ class Astray:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return asdict(self)
+        return vars(self) | {"clients": [asdict(one) for one in self.clients]}
 
 
 def astray(

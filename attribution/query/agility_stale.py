@@ -73,7 +73,8 @@ class Stale:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return asdict(self)
+        lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("decay", "clients")}
+        return vars(self) | lists
 
 
 def stale(
