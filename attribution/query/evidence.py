@@ -79,12 +79,27 @@ class LabelledPrefix:
 
 @dataclass(frozen=True)
 class AddressEvidence:
-    """What the lake holds about one address: ranges and events by time, labels with the longest prefix first."""
+    """What the lake holds about one address: ranges and events by time, labels with the longest prefix first.
+
+    Policies and socket rules are all that the lake has, as Arrow tables: there are few.
+    """
 
     address: str
     ranges: tuple[HeldRange, ...]
     assignments: tuple[AssignmentEvent, ...]
     labels: tuple[LabelledPrefix, ...]
+    policies: Any
+    rules: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What the rules about connections ask of a flow, besides its endpoint: its side, and where it was logged."""
+
+    side: str = "remote"
+    direction: str | None = None
+    data_centre: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,7 @@ class Verdict:
         workload: who is named; None where nobody is, and for a label.
         service: the service, or the label's name.
         reason: a reason of `attribution.core.reasons`.
+        pooled: whether the address is one that policies hand out, of which no heartbeat is asked.
         ownership: what the ownership ranges alone say, with the evidence.
         asked_from: start of the asked interval.
         asked_to: its end.
@@ -103,6 +119,7 @@ class Verdict:
     workload: str | None
     service: str | None
     reason: str
+    pooled: bool
     ownership: Answer
     asked_from: datetime
     asked_to: datetime
@@ -151,6 +168,8 @@ def evidence_of(warehouse: Warehouse, address: str) -> AddressEvidence:
         labels=tuple(
             LabelledPrefix(**row) for row in warehouse.ask("address_labels", prefixes=_prefixes_around(address))
         ),
+        policies=warehouse.table("policies", POLICY),
+        rules=warehouse.table("socket_rules", SOCKET_RULE),
     )
 
 
@@ -162,8 +181,10 @@ def judge(
     end: datetime,
     socket: Socket | None,
     basis: Basis,
+    situation: Situation | None = None,
 ) -> Verdict:
     """What the rules say about the address for a flow from `start` to `end`; the socket is None where it has none."""
+    situation = situation or Situation()
     first, last = to_microseconds(start), to_microseconds(end)
     tolerance = settings.clock_tolerance
     low, high = first - tolerance, (first if basis == "connection" else last) + tolerance
@@ -174,31 +195,33 @@ def judge(
     workload, service, reason = answer.workload, answer.service, answer.reason
     spans = [(to_microseconds(one.start), to_microseconds(one.end)) for one in evidence.ranges]
     remembered = any(b >= first - settings.workload_memory and a <= last + settings.hold for a, b in spans)
-    if reason == "unknown" or (reason in ("gap", "shared") and not remembered):
+    pooled = any(address in ipaddress.ip_network(prefix) for prefix in settings.pool_prefixes)
+    if reason == "unknown" or pooled or (reason in ("gap", "shared") and not remembered):
         a, b, s, e = (np.array([moment], np.int64) for moment in (low, high, first, last))
         asked = Question(a, b, s, e, np.array([basis == "connection"]))
-        said = _fallback(evidence, settings, socket, asked)
-        if reason == "unknown" or said[2] not in ("silent", "unknown"):
+        said = _fallback(evidence, settings, socket, asked, situation)
+        if reason == "unknown" or pooled or said[2] not in ("silent", "unknown"):
             workload, service, reason = said
-    return Verdict(workload, service, reason, answer, from_microseconds(low), from_microseconds(high))
+    return Verdict(workload, service, reason, pooled, answer, from_microseconds(low), from_microseconds(high))
 
 
 def _fallback(
-    evidence: AddressEvidence, settings: Settings, socket: Socket | None, question: Question
+    evidence: AddressEvidence, settings: Settings, socket: Socket | None, question: Question, situation: Situation
 ) -> tuple[str | None, str | None, str]:
     events = [{**vars(event), "address": evidence.address} for event in evidence.assignments]
     labels = [vars(label) for label in evidence.labels]
     fallback = Fallback(
         pa.Table.from_pylist(events, schema=arrow_schema(ASSIGNMENT)),
         pa.Table.from_pylist(labels, schema=arrow_schema(LABEL)),
-        arrow_schema(SOCKET_RULE).empty_table(),
+        evidence.rules,
         settings,
     )
     protocol, port = socket or (None, None)
-    flow = {"remote_address": evidence.address, "remote_port": port, "protocol": protocol}
+    side = situation.side
+    flow = {**vars(situation), f"{side}_address": evidence.address, f"{side}_port": port, "protocol": protocol}
     flows = pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW))
-    pooled = PoolSpace(arrow_schema(POLICY).empty_table(), settings).ask(flows, "remote", question)
-    found = fallback.ask(flows, "remote", pooled, np.zeros(1, np.int64), question)
+    pooled = PoolSpace(evidence.policies, settings).ask(flows, side, question)
+    found = fallback.ask(flows, side, pooled, np.zeros(1, np.int64), question)
     owner, service = int(found.owner[0]), int(found.service[0])
     return (
         None if owner < 0 else fallback.owners[owner].as_py(),

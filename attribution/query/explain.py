@@ -8,7 +8,7 @@ from typing import Any
 from attribution.core.reasons import REASONS
 from attribution.core.sockets import PortRange, Socket
 from attribution.errors import QueryError
-from attribution.query.evidence import AddressEvidence, Verdict, evidence_of, hole_row, judge
+from attribution.query.evidence import AddressEvidence, Situation, Verdict, evidence_of, hole_row, judge
 from attribution.query.filters import protocol_name
 from attribution.query.flow_selector import FlowSelector, flow_key
 from attribution.query.path import PathStep, path_of
@@ -147,6 +147,9 @@ def _side(warehouse: Warehouse, row: Mapping[str, Any], side: str) -> SideExplan
     verdict = None
     if row[f"{side}_method"] != "capture":
         asked = {name: row[name] for name in ("start", "end", "basis")}
+        asked["situation"] = Situation(
+            side=side, **{name: row[name] for name in ("direction", "data_centre", "region")}
+        )
         verdict = judge(evidence, warehouse.settings, socket=Socket.of(protocol, port), **asked)
     return SideExplanation(
         side=side,

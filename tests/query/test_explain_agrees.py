@@ -6,7 +6,7 @@ import pytest
 
 from attribution.config import MINUTE, Settings
 from attribution.core.sockets import Socket
-from attribution.query.evidence import evidence_of, judge
+from attribution.query.evidence import Situation, evidence_of, judge
 from attribution.query.warehouse import Warehouse
 from attribution.query.window import OPEN, from_microseconds
 from attribution.replay import Inputs, replay
@@ -48,7 +48,8 @@ def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
             evidence = known.get(address) or evidence_of(hostile, address)
             known[address] = evidence
             socket = Socket.of(row["protocol"], row[f"{side}_port"])
-            found = judge(evidence, hostile.settings, **times, socket=socket, basis=row["basis"])
+            situation = Situation(side=side, **{name: row[name] for name in ("direction", "data_centre", "region")})
+            found = judge(evidence, hostile.settings, **times, socket=socket, basis=row["basis"], situation=situation)
             pairs[reason, found.reason] += 1
             if (reason, found.reason) != ("within", "gap"):
                 assert (found.workload, found.service) == (row[f"{side}_workload"], row[f"{side}_service"])
