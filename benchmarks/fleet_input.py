@@ -106,5 +106,6 @@ def _flows(rng, count, span, addresses, workloads, services, owners):
         "hostname": pa.nulls(count, pa.string()),
         "observer": word(*[f"node-{i}" for i in range(500)]),
         "region": word("eu-1"),
+        "data_centre": pa.nulls(count, pa.string()),
         "basis": word("connection"),
     }
