@@ -37,8 +37,6 @@ class GoldenCase:
             tuple(from_row(schema.LABEL, row) for row in self.rows("labels.jsonl")),
             tuple(from_row(schema.POLICY, row) for row in self.rows("policies.jsonl")),
             tuple(from_row(schema.SOCKET_RULE, row) for row in self.rows("socket_rules.jsonl")),
-            tuple(from_row(schema.POLICY, row) for row in self.rows("policies.jsonl")),
-            tuple(from_row(schema.SOCKET_RULE, row) for row in self.rows("socket_rules.jsonl")),
         )
 
     @cached_property

@@ -8,15 +8,30 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
+from agility import agility, rows_by_number
 from golden_cases import CASES
-from history import History, end_of, found, send
+from history import TIME, History, end_of, found, send
 from live_job import SCRIPT, LiveJob, count, wait_for_checkpoint
 from records import batch
 
+from attribution.attributor import Attributor
 from attribution.cluster.processes import wait_until
+from attribution.config import format_duration
+from attribution.core.flow_heartbeats import flow_heartbeats
+from attribution.core.prefixes import PrefixTable
 from attribution.core.reasons import METHOD_OF
 from attribution.errors import ClusterError
-from attribution.schema import ASSIGNMENT, DEAD_LETTER, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
+from attribution.schema import (
+    ASSIGNMENT,
+    DEAD_LETTER,
+    FLOW,
+    HEARTBEAT,
+    LABEL,
+    NAME_BINDING,
+    POLICY,
+    SOCKET_RULE,
+    arrow_schema,
+)
 
 DAYS = 86_400_000
 
@@ -110,6 +125,40 @@ def test_a_crash_after_the_last_message_delays_what_is_due_and_holds_back_nothin
     os.kill(cluster.python_workers()[0], signal.SIGKILL)
     assert found(job.attributed(len(fleet.expected))) == fleet.expected
     assert sum(table.num_rows for table in job.ranges(1))
+    job.stop()
+
+
+def test_policies_socket_rules_and_names_of_pools_give_the_rows_of_the_rules(broker, cluster, tmp_path):
+    history = agility(11)
+    attributor = Attributor(history.settings)
+    attributor.observe(history.tables[HEARTBEAT])
+    attributor.observe_names(history.tables[NAME_BINDING])
+    attributor.observe_policies(history.tables[POLICY])
+    attributor.observe_rules(history.tables[SOCKET_RULE])
+    (flows,) = history.tables[FLOW].combine_chunks().to_batches()
+    pools = PrefixTable.of_prefixes(history.settings.pool_prefixes)
+    attributor.observe(flow_heartbeats(flows, pools=pools))
+    expected = rows_by_number([attributor.attribute(flows)])
+
+    given = {name: value for name, value in history.settings.to_dict().items() if isinstance(value, list)}
+    given["connection_lifetime"] = format_duration(history.settings.connection_lifetime)
+    # Flows are heartbeats when they are reported, too late for those that went out before, so all is late by a day.
+    job = LiveJob(broker, cluster, tmp_path, stream={"report_delay": "1d", "buckets": 4}, attribution=given)
+    job.start(parallelism=2)
+    pieces = [
+        (kind, rows.sort_by(TIME[kind]).slice(at, 100))
+        for kind, rows in history.tables.items()
+        if kind in TIME
+        for at in range(0, rows.num_rows, 100)
+    ]
+    send(job, [(kind, history.tables[kind]) for kind in (POLICY, SOCKET_RULE)])
+    send(job, sorted(pieces, key=lambda piece: max(end_of(*piece))))
+    outside = {"policy": "x", "pool": "y", "prefix": "10.0.0.0/8"}
+    job.send_value(POLICY, json.dumps(outside).encode(), timestamp_ms=1)
+    job.say_time(max(max(end_of(*piece)) for piece in pieces) + 3 * DAYS)
+    assert rows_by_number(b for t in job.attributed(len(expected)) for b in t.to_batches()) == expected
+    (letter,) = map(json.loads, job.received(DEAD_LETTER, 1))
+    assert (letter["kind"], letter["reason"]) == (POLICY, "outside_pools")
     job.stop()
 
 

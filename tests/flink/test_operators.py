@@ -53,6 +53,8 @@ BEATS = [Heartbeat("10.0.0.2", None, "b", None, T0 - MINUTE, T0 + MINUTE)]
 
 def documented(name):
     """The name under which the reference has a metric."""
+    if name.startswith("hostname."):
+        return "hostname.REASON"
     return "attributed.SIDE.METHOD.REASON" if name.startswith("attributed.") else name
 
 
@@ -79,7 +81,7 @@ def test_a_stage_counts_answers_by_method_and_reason_and_shows_what_it_holds():
     due_ms = min(runtime.event_timers)
     runtime.watermark, runtime.now = due_ms, due_ms + 7_000
     assert len(runtime.fire(operator, due_ms, TimeDomain.EVENT_TIME)) == 1
-    assert runtime.metrics.counted() == {"attributed.remote.heartbeat.covered": 1}
+    assert runtime.metrics.counted() == {"attributed.remote.heartbeat.covered": 1, "hostname.untold": 1}
     assert runtime.metrics.shown("release_latency_ms") == 0
     assert [runtime.metrics.shown(name) for name in ("flows_held", "watermark_lag_ms")] == [1, 7_000]
 
@@ -90,7 +92,7 @@ def test_a_stage_counts_answers_by_method_and_reason_and_shows_what_it_holds():
     runtime.now += 1_500
     assert len(runtime.fire(operator, runtime.now, TimeDomain.PROCESSING_TIME)) == 1
     counted = {"attributed.remote.heartbeat.covered": 1, "attributed.remote.none.gap": 1, "late_heartbeats": 1}
-    assert runtime.metrics.counted() == counted
+    assert runtime.metrics.counted() == counted | {"hostname.untold": 2}
     assert runtime.metrics.shown("release_latency_ms") == 1_500
 
 
@@ -101,7 +103,8 @@ def test_what_goes_out_because_time_stands_still_is_counted():
         list(operator.process_element((0, content), runtime))
     runtime.now += StreamOptions().give_up_after // 1000 + 1
     assert len(runtime.fire(operator, runtime.now, TimeDomain.PROCESSING_TIME)) == 1
-    assert runtime.metrics.counted() == {"attributed.remote.heartbeat.covered": 1, "flows_given_up": 1}
+    counted = {"attributed.remote.heartbeat.covered": 1, "flows_given_up": 1, "hostname.untold": 1}
+    assert runtime.metrics.counted() == counted
     assert runtime.metrics.shown("flows_held") == 0
 
 

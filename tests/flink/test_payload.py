@@ -7,7 +7,7 @@ from records import batch
 
 from attribution.errors import ConfigError
 from attribution.flink import payload
-from attribution.schema import FLOW, HEARTBEAT, OWNERSHIP_RANGE, arrow_schema
+from attribution.schema import FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, OWNERSHIP_RANGE, arrow_schema
 
 
 @pytest.mark.parametrize("encode", [True, False])
@@ -18,6 +18,17 @@ def test_rows_come_back_as_they_were(encode):
     kind, found = payload.unpack_rows(payload.pack_rows(HEARTBEAT, given))
     assert kind == HEARTBEAT
     assert found.to_pylist() == rows.to_pylist()
+
+
+def test_every_kind_has_a_tag_of_its_own():
+    tags = {}
+    for kind in set(INPUT_RECORDS) - {LABEL}:
+        entry = payload.pack_rows(kind, pa.RecordBatch.from_pylist([], schema=arrow_schema(kind)))
+        tags[entry[:1]] = payload.kind_of(entry)
+        assert payload.unpack_rows(entry)[0] == kind
+    assert set(tags.values()) == set(INPUT_RECORDS) - {LABEL}
+    others = {payload.WATERMARK, payload.SNAPSHOT, payload.POSTPONED, payload.TIME, payload.CROSSING}
+    assert not set(tags) & (others | {payload.ANSWERS, payload.OPEN, payload.DONE})
 
 
 def test_a_slice_takes_only_its_own_bytes_along():

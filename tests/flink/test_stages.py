@@ -14,7 +14,7 @@ from records import answers, attributed_row, batch, ownership, package_settings
 from strategies import any_history, crowded_histories
 
 from attribution.core.distinct import plain
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
 
 
 def stream_of(settings, evidence, **options):
@@ -39,7 +39,8 @@ def found(stream):
 
 def elements(evidence, flows):
     kinds = ((HEARTBEAT, evidence.heartbeats), (ASSIGNMENT, evidence.assignments))
-    kinds += ((NAME_BINDING, evidence.name_bindings), (FLOW, flows))
+    kinds += ((NAME_BINDING, evidence.name_bindings), (POLICY, evidence.policies))
+    kinds += ((SOCKET_RULE, evidence.socket_rules), (FLOW, flows))
     return [(kind, record) for kind, records in kinds for record in records]
 
 

@@ -26,7 +26,7 @@ from attribution.io.lake import LAKE_FORMAT
 from attribution.schema import arrow_schema
 from attribution.streaming import wire
 from attribution.streaming.dead_letters import Rejected, dead_letter
-from attribution.streaming.lake import LakeWriter, Writing
+from attribution.streaming.lake import KINDS, LakeWriter, Writing
 from attribution.streaming.lake_folder import open_lake
 from attribution.streaming.metrics import Metrics
 from attribution.streaming.range_files import PartitionFiles
@@ -114,6 +114,9 @@ def test_every_table_is_written_once_and_questions_are_answered(lake, broker, pr
     output.value("name-bindings", json.dumps([names, {"colour": "red"}]).encode())
     event = {"address": "9.9.9.9", "owner": "x", "action": "assign", "time": T0}
     output.value("assignments", json.dumps(event).encode())
+    policy = {"policy": "a", "pool": "b", "prefix": "192.0.2.0/24", "end": T0}
+    output.value("policies", json.dumps([policy, policy | {"prefix": "192.0.2.1/24"}]).encode())
+    output.value("socket-rules", json.dumps({"rule": "r", "prefix": "192.0.2.0/24", "service": "s"}).encode())
     output.value("dead-letters", dead_letter("flows", 0, 5, "flow", Rejected(2, "not_a_time", "start='x'")))
     output.value(FLOWS, b"noise", partition=1)
     output.value("dead-letters", b"[]", partition=1)
@@ -122,6 +125,10 @@ def test_every_table_is_written_once_and_questions_are_answered(lake, broker, pr
     assert numbers_in(lake) == list(range(120))
     assert metrics.get("attribution_lake_rows_total", topic=prefix + FLOWS) == 121
     assert metrics.get("attribution_lake_unreadable_messages_total", topic=prefix + FLOWS) == 1
+    kept = {name: [row for path in (lake / name).glob("*.parquet") for row in pq.read_table(path).to_pylist()]
+            for name in ("policies", "socket_rules")}  # fmt: skip
+    assert [(row["policy"], row["prefix"], row["match"]) for row in kept["policies"]] == [("a", "192.0.2.0/24", None)]
+    assert [(row["rule"], row["service"]) for row in kept["socket_rules"]] == [("r", "s")]
     letters = [row for path in (lake / "dead_letters").glob("*.parquet") for row in pq.read_table(path).to_pylist()]
     assert sorted((r["topic"], r["row"], r["kind"], r["reason"]) for r in letters) == sorted(
         [
@@ -270,13 +277,13 @@ def test_writers_share_the_partitions_and_take_over_from_each_other(lake, broker
     try:
         start(0)
         output.flows(9)
-        wait(lambda: partitions(0) == 15, "the first to have all partitions")
+        wait(lambda: partitions(0) == 3 * len(KINDS), "the first to have all partitions")
         for number in (1, 2):
             start(number)
-        settle(lambda: sorted(map(partitions, range(3))) == [5, 5, 5], "as many partitions each")
+        settle(lambda: sorted(map(partitions, range(3))) == [len(KINDS)] * 3, "as many partitions each")
         stops[0].set()
         stops[1].set()
-        settle(lambda: partitions(2) == 15, "the last to have all partitions")
+        settle(lambda: partitions(2) == 3 * len(KINDS), "the last to have all partitions")
         wait(lambda: failures or len(numbers_in(lake)) == output.sent, "all rows")
     finally:
         for stop in stops:

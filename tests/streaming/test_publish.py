@@ -94,7 +94,38 @@ def test_finish_moves_time_on_in_every_partition_of_every_input_topic(broker, re
             last_time, last = decoded(partition, kind)[-1]
             assert last_time == (published.last + 3600 * SECOND) // 1000
             assert (last.batch.num_rows, last.rejects) == (0, [])
-    assert published.rows == {"flow": 600, "heartbeat": 10, "assignment": 0, "name_binding": 0}
+    assert published.rows == {"flow": 600, "heartbeat": 10, "assignment": 0, "name_binding": 0} | {
+        "policy": 0,
+        "socket_rule": 0,
+    }
+
+
+def test_configuration_comes_before_all_time_and_its_pools_are_no_workloads(real_broker, prefix, tmp_path):
+    document = tmp_path / "policies.toml"
+    document.write_text(
+        '[[policies]]\nname = "a"\nprefixes = ["10.0.0.0/31"]\nend = 2030-01-01T00:00:00Z\n'
+        '[[socket_rules]]\nname = "web"\nprefixes = ["10.0.0.0/31"]\nservice = "web"\n'
+    )
+    flows = write(
+        tmp_path / "flows", [flow(1, local_workload="w"), flow(2, local_workload="w", local_address="10.0.0.9")]
+    )
+    place = ("--bootstrap-servers", real_broker.bootstrap, "--topic-prefix", prefix, "--format", "json")
+    given = ("publish", "--policies", document, "--heartbeats", flows, *place)
+    result = CliRunner().invoke(cli, [str(part) for part in given], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert {row["kind"]: row["rows"] for row in json.loads(result.stdout)} == {
+        "policy": 1,
+        "socket_rule": 1,
+        "heartbeat": 1,
+    }
+    for kind, topic in (("policy", "policies"), ("socket_rule", "socket-rules")):
+        times = {
+            found.batch.num_rows: time_ms
+            for partition in messages(real_broker.bootstrap, prefix + topic)
+            for time_ms, found in decoded(partition, kind)
+        }
+        assert times == {1: 1, 0: times[0]}
+        assert times[0] > T0 // 1000
 
 
 def test_flows_that_are_evidence_only_become_heartbeats_and_distrusted_ones_say_so(

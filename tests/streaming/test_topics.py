@@ -66,7 +66,7 @@ def test_what_loses_data_or_stops_the_job_is_found(broker, real_broker):
     assert (problem.setting, problem.wanted) == ("retention.ms", "-1")
 
 
-def test_the_command_creates_checks_and_says_so_by_its_exit_status(real_broker):
+def test_the_command_creates_checks_and_says_so_by_its_exit_status(broker, real_broker):
     place = ("--bootstrap-servers", real_broker.bootstrap, "--topic-prefix", "cli.")
     result = run("topics", "check", *place, "--format", "json")
     assert result.exit_code == 3
@@ -76,7 +76,7 @@ def test_the_command_creates_checks_and_says_so_by_its_exit_status(real_broker):
     assert result.exit_code == 0
     assert result.stdout.count("created cli.") == len(TOPICS) + 2
     assert run("topics", "check", *place, "--retention", "7d").stdout == "All topics are there and will do.\n"
-    states = Broker(KafkaSettings(bootstrap_servers=real_broker.bootstrap)).topics(["cli.policies", "cli.flows"])
+    states = broker.topics(["cli.policies", "cli.flows"])
     assert {name: state.config["retention.ms"] for name, state in states.items()} == {
         "cli.policies": "-1",
         "cli.flows": "604800000",
