@@ -15,6 +15,7 @@ VERBS = {
     "talkers": "Show the largest services, workloads, addresses, ports or edges.",
     "whois": "Show who held an address, and when.",
     "explain": "Show why a flow or an edge was attributed as it was.",
+    "agility": "Show what addressing by policy does: load, stray and stale traffic, attacked names.",
     "simulate": "Make a fleet with flows, heartbeats and the truth.",
     "evaluate": "Compare a lake with the truth, and with event-based attribution.",
     "lab": "Play addressing by policy with real DNS, TLS and HTTP on loopback.",

@@ -1,5 +1,6 @@
 """`attribution explain`: why a flow or an edge was attributed as it was."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import click
 from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows, path_sections, witness_sections
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import lake_argument, selection_options
-from attribution.core.reasons import REASONS
+from attribution.core.reasons import HOSTNAME_REASONS, REASONS
+from attribution.query.agility import POLICY_STATES
 from attribution.query.explain import FlowExplanation, SideExplanation, explain_flow
 from attribution.query.explain_edge import EdgeExplanation, explain_edge
 from attribution.query.filters import Filters, port_name, protocol_name
@@ -126,7 +128,8 @@ def _write_flow(found: FlowExplanation, output: Output) -> None:
         rows = [_witness_row(side, witness) for side in (found.local, found.remote) for witness in side.witnesses]
         output.csv(["side", "address", *Witness.__dataclass_fields__], rows)
     else:
-        output.document([_flow_head(found), *_side(found.local), *_side(found.remote)])
+        sides = (part for side in (found.local, found.remote) for part in _side(side, found.flow))
+        output.document([_flow_head(found), *sides])
 
 
 def _witness_row(side: SideExplanation, witness: Witness) -> dict[str, Any]:
@@ -154,19 +157,34 @@ def _flow_head(found: FlowExplanation) -> str:
         lines.append(f"on the wire its local end is {flow['wire_address']}" + (f" port {port}" if port else ""))
     if any(logged):
         lines.append("logged " + " ".join(filter(None, logged)))
-    if flow["remote_hostname"]:
-        lines.append(f"hostname of the remote end: {flow['remote_hostname']}")
+    lines += _hostname(flow)
     if found.alike > 1:
         lines.append(f"{found.alike} rows of the lake have these ends and this start; this is the first")
     return "\n".join(lines)
 
 
-def _side(side: SideExplanation) -> list[Section | str]:
+def _hostname(flow: Mapping[str, Any]) -> Iterator[str]:
+    """The hostname of the server with the reason, or why there is none; nothing where the log says nothing of it."""
+    reason = flow["hostname_reason"]
+    why = f" ({reason}: {HOSTNAME_REASONS[reason]})" if reason else ""
+    names = {side: flow[f"{side}_hostname"] for side in ("local", "remote") if flow[f"{side}_hostname"]}
+    for side, name in names.items():
+        yield f"hostname of the {side} end: {name}{why}"
+    if flow["hostname_count"] and not names:
+        yield f"hostname of the server: none of {format_count(flow['hostname_count'])}{why}"
+    if flow["hostname_candidates"]:
+        yield f"candidates: {', '.join(flow['hostname_candidates'].split())}"
+
+
+def _side(side: SideExplanation, flow: Mapping[str, Any]) -> list[Section | str]:
     lines = [
         "",
         f"{side.side.capitalize()} end {_endpoint(side)}: {_who(side)}",
         f"{side.method}, {side.reason}: {side.rule}",
     ]
+    pool, policy, state = (flow[f"{side.side}_{name}"] for name in ("pool", "policy", "policy_state"))
+    if pool:
+        lines.append(f"pool {pool}, policy {policy}, {state}: {POLICY_STATES[state]}")
     if side.distance:
         lines.append(f"nearest evidence: {format_span(side.distance)} from the start of the flow")
     if side.verdict is not None:
@@ -190,6 +208,8 @@ def _endpoint(side: SideExplanation) -> str:
 def _who(side: SideExplanation) -> str:
     if side.method == "none":
         return "unattributed"
+    if side.method == "policy":
+        return "nobody's"
     return (
         f"{side.service} ({side.workload})" if side.service and side.workload else side.service or side.workload or "-"
     )

@@ -31,11 +31,25 @@ _HOSTNAMES = (
     Column(name="first_seen", kind="time", rank=1),
     Column(name="last_seen", kind="time", rank=1),
 )
+_POLICIES = (
+    Column(name="prefix"),
+    Column(name="pool"),
+    Column(name="policy"),
+    Column(name="data_centre", rank=1),
+    Column(name="region", rank=4),
+    Column(name="ttl", kind="span", rank=3),
+    Column(name="start", kind="time", rank=2),
+    Column(name="end", kind="time", rank=2),
+)
+_POOLED = ("pool", "policy", "policy_state")
 _FLOWS = (
     Column(name="side"),
     Column(name="method"),
     Column(name="reason"),
     Column(name="service"),
+    Column(name="pool", rank=2),
+    Column(name="policy", rank=4),
+    Column(name="policy_state", rank=3),
     Column(name="flows", kind="count"),
     Column(name="first_seen", kind="time", rank=1),
     Column(name="last_seen", kind="time", rank=1),
@@ -84,7 +98,11 @@ def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]
         ]
     shown = [row | {"hole_count": len(row["holes"]), "port": _ports(row)} for row in ranges]
     columns = [column for column in _RANGES if column.name != "port" or any(row["port"] is not None for row in ranges)]
+    counts = [vars(count) for count in found.flows]
+    known = [column for column in _FLOWS if column.name not in _POOLED or any(row[column.name] for row in counts)]
+    policies = [policy.to_dict() for policy in found.policies]
     sections = (
+        Section(columns=_POLICIES, rows=policies, title="Policies that have had it in a pool, longest prefix first"),
         Section(columns=columns, rows=shown, title="Ownership ranges"),
         Section(columns=ASSIGNMENTS, rows=assignment_rows(found.evidence.assignments), title="Assignment events"),
         Section(
@@ -93,11 +111,7 @@ def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]
         Section(
             columns=_HOSTNAMES, rows=[vars(name) for name in found.hostnames], title="Names that clients were told"
         ),
-        Section(
-            columns=_FLOWS,
-            rows=[vars(count) for count in found.flows],
-            title="Flows, by how this side was answered for",
-        ),
+        Section(columns=known, rows=counts, title="Flows, by how this side was answered for"),
     )
     return [*parts, *(section for section in sections if section.rows)]
 
@@ -110,7 +124,8 @@ def _headline(found: Whois) -> str:
     workloads = len({one.workload for one in found.evidence.ranges})
     ranges = len(found.evidence.ranges)
     flows = sum(count.flows for count in found.flows)
-    if not (ranges or flows or found.evidence.assignments or found.evidence.labels or found.hostnames):
+    known = (ranges, flows, found.evidence.assignments, found.evidence.labels, found.hostnames, found.policies)
+    if not any(known):
         return f"{found.address}: nothing is known of it in this lake."
     counts = ((workloads, "workload"), (ranges, "ownership range"), (flows, "flow"))
     return f"{found.address}: " + ", ".join(f"{format_count(n)} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
@@ -120,7 +135,7 @@ def _answer(found: Whois) -> str:
     verdict, at = found.verdict, found.at
     if verdict is None or at is None:
         raise ValueError("no moment was asked about")
-    who = verdict.workload or verdict.service or "unattributed"
+    who = verdict.workload or verdict.service or ("nobody's" if verdict.method == "policy" else "unattributed")
     if verdict.workload and verdict.service:
         who = f"{verdict.service} ({verdict.workload})"
     where = found.address if found.port is None else f"{found.address} port {port_name(found.port, found.protocol)}"

@@ -18,6 +18,12 @@ from attribution.query.window import Window, from_microseconds, to_microseconds
 from attribution.schema import POLICY
 
 NO_FILTERS = Filters()
+#: What `policy_state` says, for a person.
+POLICY_STATES = {
+    "in_force": "it handed the address out then, where the flow was logged",
+    "elsewhere": "it handed the address out then, but in other data centres only",
+    "ended": "it handed the address out before, no longer then",
+}
 #: What makes two records one policy, whose ends and lifetimes are one.
 _ALIKE = ("policy", "pool", "prefix", "match", "start")
 _SECOND = 1_000_000
@@ -62,6 +68,18 @@ class PolicyRecord:
         """Whether it has an end."""
         return self.end < NEVER_AFTER
 
+    def to_dict(self) -> dict[str, Any]:
+        """A flat row; times are None where there is none, the ttl is in microseconds."""
+        return {
+            "prefix": self.prefix,
+            "pool": self.pool,
+            "policy": self.policy,
+            **self.place._asdict(),
+            "ttl": self.ttl,
+            "start": None if self.start <= NEVER_BEFORE else from_microseconds(self.start),
+            "end": from_microseconds(self.end) if self.ended else None,
+        }
+
 
 def policy_records(warehouse: Warehouse) -> tuple[PolicyRecord, ...]:
     """The policies that a lake was made with, one record for those that are alike.
@@ -79,6 +97,17 @@ def policy_records(warehouse: Warehouse) -> tuple[PolicyRecord, ...]:
         place = Place.of_match(row["match"])
         found[key] = PolicyRecord(row["policy"], row["pool"], row["prefix"], place, start, end, ttl)
     return tuple(found.values())
+
+
+def policies_of(warehouse: Warehouse, address: str) -> tuple[PolicyRecord, ...]:
+    """The policies that ever had an address in a pool, the longest prefix first, in order of time.
+
+    Raises:
+        LakeError: the lake cannot be read.
+    """
+    it = ipaddress.ip_address(address)
+    found = [record for record in policy_records(warehouse) if it in record.network]
+    return tuple(sorted(found, key=lambda one: (-one.network.prefixlen, one.start, one.end, one.policy)))
 
 
 def prepare(

@@ -7,6 +7,7 @@ from typing import Any
 
 from attribution.core.sockets import Socket
 from attribution.errors import QueryError
+from attribution.query.agility import PolicyRecord, policies_of
 from attribution.query.evidence import AddressEvidence, Verdict, evidence_of, hole_row, judge, parse_address
 from attribution.query.filters import protocol_number
 from attribution.query.path import path_of
@@ -36,6 +37,9 @@ class FlowCount:
     method: str
     reason: str
     service: str | None
+    pool: str | None
+    policy: str | None
+    policy_state: str | None
     flows: int
     first_seen: datetime
     last_seen: datetime
@@ -47,6 +51,7 @@ class Whois:
 
     Attributes:
         evidence: ranges, events and labels.
+        policies: those that ever had the address in a pool, the longest prefix first.
         hostnames: the names that clients were told, the most frequent first.
         flows: how its flows were answered for.
         at: the moment asked about; None where none was.
@@ -56,6 +61,7 @@ class Whois:
     """
 
     evidence: AddressEvidence
+    policies: tuple[PolicyRecord, ...]
     hostnames: tuple[ToldName, ...]
     flows: tuple[FlowCount, ...]
     at: datetime | None
@@ -88,6 +94,7 @@ class Whois:
             "ranges": [range_row(self, number) for number in range(len(self.evidence.ranges))],
             "assignments": [vars(event) for event in self.evidence.assignments],
             "labels": [vars(label) for label in self.evidence.labels],
+            "policies": [one.to_dict() for one in self.policies],
             "hostnames": [vars(name) for name in self.hostnames],
             "flows": [vars(count) for count in self.flows],
         }
@@ -135,10 +142,12 @@ def whois(
         verdict = None
         if moment is not None:
             verdict = judge(evidence, warehouse.settings, start=moment, end=moment, socket=socket, basis="connection")
+        policies = policies_of(warehouse, canonical)
         names = warehouse.ask("address_hostnames", address=canonical)
         counts = warehouse.ask("address_flows", address=canonical, **warehouse.window(window).parameters())
     return Whois(
         evidence=evidence,
+        policies=policies,
         hostnames=tuple(ToldName(**{**row, **_seen(row)}) for row in names),
         flows=tuple(FlowCount(**{**row, **_seen(row)}) for row in counts),
         at=moment,
