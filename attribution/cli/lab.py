@@ -1,7 +1,6 @@
 """`attribution lab`: addressing by policy, played with real DNS, TLS and HTTP on loopback."""
 
 import importlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,6 @@ import click
 from attribution.cli.output import Column, Output, output_options
 from attribution.lab import LabError
 from attribution.lab.scenarios import PRESETS, preset
-
-#: As many clients as the model has: it costs nothing there.
-MODEL_CLIENTS = 2000
 
 _LOADS = (
     Column(name="scenario"),
@@ -143,15 +139,8 @@ def load_figure(
       attribution lab load-figure --out figure
       attribution lab load-figure --clients 200 --seconds 60 --out figure
     """
-    load, figure, play = _part("load"), _part("figure"), _part("run").play
-    loads = []
-    for name in load.SERIES:
-        modelled = load.for_figure(name, names=model_names, clients=MODEL_CLIENTS)
-        loads.append(load.modelled(modelled, requests=model_requests, seed=seed))
-        real = load.for_figure(name, clients=clients, seconds=seconds)
-        loads.append(load.counted(play(real, seed=seed)))
+    loads, paths = _part("comparison").compare(
+        out, clients=clients, seconds=seconds, model_requests=model_requests, model_names=model_names, seed=seed
+    )
     rows = [one.to_dict() for one in loads]
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "load.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    paths = figure.save(figure.draw(loads), out)
     output.table(_LOADS, rows, note=f"Written to {', '.join(map(str, paths))}.")

@@ -12,7 +12,6 @@ import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
-import dns.opcode
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
@@ -84,12 +83,12 @@ class AuthoritativeServer:
         """
         if len(message) < _HEADER_BYTES or message[2] & _RESPONSE >> 8:
             return self._count("dropped", None)
+        if message[2] & _OPCODE >> 8:  # before it is read: what else there is has a form of its own
+            return self._count("not_implemented", _bare(message, dns.rcode.NOTIMP))
         try:
             query = dns.message.from_wire(message)
         except (dns.exception.DNSException, ValueError):
             return self._count("malformed", _bare(message, dns.rcode.FORMERR))
-        if query.opcode() != dns.opcode.QUERY:
-            return self._count("not_implemented", _bare(message, dns.rcode.NOTIMP))
         if len(query.question) != 1:
             return self._count("malformed", _bare(message, dns.rcode.FORMERR))
         response = dns.message.make_response(query)

@@ -35,6 +35,8 @@ RULES_FILE: Final = "socket_rules.jsonl"
 TRUTH_FILE: Final = "truth.parquet"
 SETTINGS_FILE: Final = "settings.toml"
 
+_Row = dict[str, Any]
+
 _OBSERVER: Final = f"{HERE}-edge"
 _TIMES: Final = ("start", "end", "time")
 _TCP: Final = 6
@@ -52,18 +54,21 @@ def write(outcome: Outcome, folder: Path, *, client_view: bool = False) -> dict[
         Rows of each file, by its name.
 
     Raises:
-        LabError: The folder holds something else, or cannot be written.
+        LabError: The folder holds something else or cannot be written, or there is nothing to write.
     """
     folder = folder.absolute()
     if folder.exists() and not (folder / LAB_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise LabError(
             f"cannot write a run of the lab to {folder}: it holds something else; name a new or empty folder"
         )
+    flows = list(_flows(outcome, client_view=client_view))
+    if not flows:
+        raise LabError(f"nothing to write of {outcome.scenario.name}: no connection was made; give it more time")
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        rows = _write_files(outcome, partial, client_view=client_view)
+        rows = _write_files(outcome, partial, flows)
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -73,8 +78,8 @@ def write(outcome: Outcome, folder: Path, *, client_view: bool = False) -> dict[
     return rows
 
 
-def _write_files(outcome: Outcome, folder: Path, *, client_view: bool) -> dict[str, int]:
-    flows, truth = zip(*_flows(outcome, client_view=client_view), strict=True)
+def _write_files(outcome: Outcome, folder: Path, seen: Iterable[tuple[_Row, _Row]]) -> dict[str, int]:
+    flows, truth = zip(*seen, strict=True)
     bindings = [_binding(told) for told in outcome.told]
     rows = {
         FLOWS_FILE: _json_lines(folder / FLOWS_FILE, flows),
@@ -136,7 +141,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _flows(outcome: Outcome, *, client_view: bool) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _flows(outcome: Outcome, *, client_view: bool) -> Iterator[tuple[_Row, _Row]]:
     """Each flow as it is logged, and its truth; the earliest first."""
     rng = random.Random(f"{outcome.seed} sni")  # noqa: S311 - no secret
     journal, share = outcome.journal, outcome.scenario.record_sni
@@ -147,8 +152,6 @@ def _flows(outcome: Outcome, *, client_view: bool) -> Iterator[tuple[dict[str, A
         for one in journal.departures:
             service = services.get((one.local, one.remote, one.hostname))
             seen.append((one, service, {"direction": "egress", "observer": f"client-{one.local[0]}"}))
-    if not seen:
-        raise LabError(f"nothing to write of {outcome.scenario.name}: no connection was made; give it more time")
     for one, service, by in sorted(seen, key=lambda row: (row[0].start, row[0].remote)):
         flow = _flow(one) | by
         true = truth_of(flow, one, service, outcome.policies)

@@ -58,21 +58,29 @@ def source() -> bytes:
 
 
 def compiled(clang: str | None = None) -> Program:
-    """The program, by clang where there is one, else as the package ships it.
+    """The program, by clang where there is one that can, else as the package ships it.
 
     Args:
-        clang: Which; one on the path by default, and the empty string for none.
+        clang: Which, and no other way; by default one on the path. The empty string is for none.
 
     Raises:
-        LabError: clang does not compile it, or there is none and what the package ships is of another source.
+        LabError: The one that is asked for does not compile it, or what the package ships is of another source.
     """
     found = next(filter(None, map(shutil.which, _CLANGS)), "") if clang is None else clang
+    why = "there being no clang here"
     if found:
-        return parse(_compile(found), made_by=f"compiled by {found}")
+        try:
+            return parse(_compile(found), made_by=f"compiled by {found}")
+        except LabError as error:
+            if clang is not None:
+                raise
+            why = f"for {error}"
     folder = resources.files(__package__).joinpath("bpf")
     if folder.joinpath("sk_lookup.sha256").read_text(encoding="ascii").strip() != hashlib.sha256(source()).hexdigest():
-        raise LabError("no clang here, and the compiled program in the package is not of its source: install clang")
-    return parse(folder.joinpath("sk_lookup.o").read_bytes(), made_by="as shipped, there being no clang here")
+        raise LabError(
+            f"cannot take the compiled program of the package, {why}: it is not of its source; install clang"
+        )
+    return parse(folder.joinpath("sk_lookup.o").read_bytes(), made_by=f"as shipped, {why}")
 
 
 def _compile(clang: str) -> bytes:

@@ -63,7 +63,7 @@ def truth_of(
 
 
 def policy_of(policies: Iterable[Policy], address: str, time: int, data_centre: str | None) -> dict[str, str | None]:
-    """Pool, policy and state of an address at a time, for a flow that this data centre logged; None where there is none.
+    """Pool, policy and state of an address at a time, for a flow that a data centre logged; None where there is none.
 
     The pools of a run do not overlap, so at any time one policy has an address at the most.
     """
