@@ -8,9 +8,7 @@ import click
 
 from attribution.cli.agility_attack import attack_command, plan_command
 from attribution.cli.output import Column, Output, Section, output_options
-from attribution.cli.selection import lake_argument, selection_options
-from attribution.config import parse_duration
-from attribution.query.agility import ClientNetwork
+from attribution.cli.selection import duration, lake_argument, selection_options
 from attribution.query.agility_astray import KINDS, Astray, astray
 from attribution.query.agility_load import Measure, PoolLoad, load
 from attribution.query.agility_stale import Stale, stale
@@ -28,10 +26,10 @@ _LOADS = (
     Column(name="bytes", kind="bytes", rank=2),
     Column(name="busiest", kind="count"),
     Column(name="least", title="least busy", kind="count"),
-    Column(name="mean_shown", title="mean"),
+    Column(name="mean_shown", title="mean", kind="number"),
     Column(name="ratio", title="busiest / least", kind="factor"),
-    Column(name="variation_shown", title="variation"),
-    Column(name="by_chance_shown", title="by chance", rank=5),
+    Column(name="variation_shown", title="variation", kind="number"),
+    Column(name="by_chance_shown", title="by chance", kind="number", rank=5),
 )
 _ADDRESSES = (
     Column(name="place", kind="number"),
@@ -58,11 +56,11 @@ _ASTRAY = (
     Column(name="clients", title="most from", rank=2),
 )
 _STALE = (
-    Column(name="data_centre"),
-    Column(name="logged_by", rank=5),
     Column(name="pool"),
     Column(name="policy", rank=4),
-    Column(name="prefix"),
+    Column(name="logged_by", rank=5),
+    Column(name="prefixes_shown", title="prefixes", rank=7),
+    Column(name="data_centres_shown", title="data centres", rank=8),
     Column(name="ended", kind="time"),
     Column(name="ttl", kind="span", rank=3),
     Column(name="answers_until", kind="time", rank=2),
@@ -220,19 +218,17 @@ def _astray(
     elif not found:
         output.document(["Nothing astray: every flow came to an address that policies hand out there, or did."])
     else:
-        rows = [vars(one) | {"clients": _shown(one.clients, one.networks)} for one in found]
+        rows = [
+            vars(one) | {"clients": _some([client.network for client in one.clients], one.networks)} for one in found
+        ]
         kinds = "\n".join(f"{kind}: {KINDS[kind]}" for kind in dict.fromkeys(one.kind for one in found))
         output.document([Section(columns=_ASTRAY, rows=rows), kinds])
 
 
-def _shown(clients: Sequence[ClientNetwork], networks: int) -> str:
-    shown = ", ".join(one.network for one in clients[:2])
-    more = networks - min(len(clients), 2)
-    return f"{shown} +{format_count(more)}" if more else shown
-
-
-def _bucket(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    return None if value is None else parse_duration(value)
+def _some(names: Sequence[str], whole: int | None = None) -> str | None:
+    """The first names, and how many more there are."""
+    more = (len(names) if whole is None else whole) - len(names[:2])
+    return ", ".join(names[:2]) + (f" +{format_count(more)}" if more else "") or None
 
 
 @command.command(name="stale")
@@ -240,7 +236,7 @@ def _bucket(_: click.Context, __: click.Parameter, value: str | None) -> int | N
 @selection_options
 @_pool_option
 @click.option(
-    "--bucket", metavar="DURATION", callback=_bucket,
+    "--bucket", metavar="DURATION", callback=duration,
     help="Length of the buckets of time since the end.  [default: the ttl, then each as long as all before it]",
 )  # fmt: skip
 @_clients_option
@@ -279,13 +275,15 @@ def _stale(
     elif not found:
         output.document(["Nothing stale: no flow came to an address after its policy had ended."])
     else:
-        output.document([Section(columns=_STALE, rows=[vars(one) for one in found]), *_stale_parts(found)])
+        lists = ("prefixes", "data_centres")
+        rows = [vars(one) | {f"{name}_shown": _some(vars(one)[name]) for name in lists} for one in found]
+        output.document([Section(columns=_STALE, rows=rows), *_stale_parts(found)])
 
 
 def _stale_parts(found: Sequence[Stale]) -> list[Section | str]:
     parts: list[Section | str] = []
     for one in found:
-        where = f"{one.pool} {one.prefix or ''} in {one.data_centre or 'no known data centre'}, by the {one.logged_by}"
+        where = f"{one.pool}, by {one.policy}, logged by the {one.logged_by}"
         if one.ended is None:
             parts.append(f"\n{where}: the lake does not have the policy, so nothing is known of its end")
         elif one.bound is None:

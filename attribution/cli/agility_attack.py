@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from attribution.cli.output import Column, Output, Section, output_options
-from attribution.cli.selection import lake_argument, selection_options
-from attribution.config import SECOND, parse_duration
+from attribution.cli.selection import duration, lake_argument, selection_options
+from attribution.config import SECOND
 from attribution.query.attack import Attack, StepRead, attack
 from attribution.query.attack_loads import Measure
 from attribution.query.attack_plan import AttackPlan, NameFile, plan_addresses, read_plan, write_assignment
@@ -36,10 +36,6 @@ _STEPS = (
 )
 
 
-def _duration(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    return None if value is None else parse_duration(value)
-
-
 _assignment_option = click.option(
     "--assignment", "assignment_path", type=click.Path(dir_okay=False, path_type=Path),
     help="Write the step's names with their addresses to this file, a line each.",
@@ -61,15 +57,15 @@ _at_option = click.option(
     "--attacked", required=True, multiple=True, metavar="ADDRESS|CIDR", help="What the attack comes to now; repeatable."
 )
 @click.option(
-    "--ttl-before", metavar="DURATION", default="5m", show_default=True, callback=_duration,
+    "--ttl-before", metavar="DURATION", default="5m", show_default=True, callback=duration,
     help="TTL of the answers that clients have now.",
 )  # fmt: skip
 @click.option(
-    "--ttl", metavar="DURATION", default="30s", show_default=True, callback=_duration,
+    "--ttl", metavar="DURATION", default="30s", show_default=True, callback=duration,
     help="TTL of the answers that the steps give.",
 )  # fmt: skip
 @click.option(
-    "--observe", metavar="DURATION", default="1m", show_default=True, callback=_duration,
+    "--observe", metavar="DURATION", default="1m", show_default=True, callback=duration,
     help="How long to look at the addresses in each step, once the answers of before have expired.",
 )  # fmt: skip
 @click.option(

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from attribution.config import parse_duration
 from attribution.core.reasons import METHODS, REASONS
 from attribution.query.filters import Filters
 
@@ -64,6 +65,11 @@ hostnames_option = click.option(
     is_flag=True,
     help="Show unattributed ends, and those at addresses of pools, under the hostname that clients used, if known.",
 )
+
+
+def duration(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """A duration as an option's callback reads it, in microseconds; None stays None."""
+    return None if value is None else parse_duration(value)
 
 
 def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -130,7 +130,7 @@ def prepare(
     if not space:
         raise QueryError(
             f"cannot say which addresses policies hand out in the lake {warehouse.folder}: it was made without pools; "
-            "replay its logs with the policies, and with the prefixes of their pools as pool_prefixes (--pool-prefix)"
+            "replay its logs with the policies (--policies), whose prefixes become pool_prefixes (--pool-prefix)"
         )
     bounds = [span_hex(ipaddress.ip_network(prefix)) for prefix in space]
     warehouse.give("pool_space", pa.table({"first": [low for low, _ in bounds], "last": [high for _, high in bounds]}))

@@ -34,14 +34,15 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True)
 class Stale:
-    """What came, in one data centre, to addresses of a prefix after its policy had ended there.
+    """What came to addresses after a policy that handed them out had ended, where it was logged.
 
     Attributes:
-        data_centre: where it was logged; None where the flows do not say.
-        logged_by: `server` where it came in to the address there; `client` where it went out from there.
         pool, policy: as in the flows.
-        prefix, ended: the record that ended, and when; None where the lake does not have the policies.
-        ttl: how long its answers may be used, in microseconds; None where not known.
+        logged_by: `server` where it was logged at the address; `client` where at the other end.
+        ended: when; None where the lake does not have the policies.
+        prefixes: of the pool, to which it came.
+        data_centres: where it was logged, where the flows say that.
+        ttl: how long answers may be used, in microseconds; None where not known.
         answers_until: the end, the ttl and `name_stretch` together: until then an answer may be used. None where the
             ttl is not known; so the counts below.
         bound: that and `connection_lifetime`: until then a connection may last that was opened in time.
@@ -52,12 +53,12 @@ class Stale:
         clients: the networks that most of what is beyond came from; of all of it where no bound is known.
     """
 
-    data_centre: str | None
-    logged_by: str
     pool: str
     policy: str
-    prefix: str | None
+    logged_by: str
     ended: datetime | None
+    prefixes: tuple[str, ...]
+    data_centres: tuple[str, ...]
     ttl: int | None
     answers_until: datetime | None
     bound: datetime | None
@@ -74,7 +75,7 @@ class Stale:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("decay", "clients")}
-        return vars(self) | lists
+        return vars(self) | lists | {name: list(getattr(self, name)) for name in ("prefixes", "data_centres")}
 
 
 def stale(
@@ -140,11 +141,13 @@ def _stale(
     counts: dict[str, Any] = {
         name: row[name] if until is not None else None for name in ("within_answer", "within_connection", "beyond")
     }
-    plain = ("data_centre", "logged_by", "pool", "policy", "prefix", "ttl", "flows", "bytes")
+    plain = ("pool", "policy", "logged_by", "ttl", "flows", "bytes")
     return Stale(
         **{name: row[name] for name in plain},
         **counts,
         ended=from_microseconds(row["ended"]),
+        prefixes=tuple(row["prefixes"]),
+        data_centres=tuple(row["data_centres"]),
         answers_until=from_microseconds(until),
         bound=from_microseconds(None if until is None else until + lifetime),
         decay=decay,

@@ -88,11 +88,11 @@ def test_astray(lake):
 
 def test_stale(lake):
     lines = squeezed(ok("stale", lake))
-    assert any(line.startswith("ams server old before 198.51.100.128/25 2026-01-05 12:00:00 1m") for line in lines)
-    assert "Since the end of old 198.51.100.128/25 in ams, by the server" in lines
+    assert any(line.startswith("old before server 198.51.100.128/25 ams 2026-01-05 12:00:00 1m") for line in lines)
+    assert "Since the end of old, by before, logged by the server" in lines
     assert "1m 2m 1 100.0% 1.0 kB 1" in lines
     assert "16m 32m 1 50.0% 1.0 kB 1" in lines
-    assert "Who still comes to old 198.51.100.128/25 in ams, by the server, beyond the bound" in lines
+    assert "Who still comes to old, by before, logged by the server, beyond the bound" in lines
     (row,) = rows(ok("stale", lake, "--format", "csv", "--bucket", "10m"))
     assert [bucket["begin"] for bucket in json.loads(row["decay"])] == [0, 1_800_000_000]
     assert (row["within_answer"], row["beyond"]) == ("1", "1")

@@ -13,7 +13,10 @@ FROM (
             ELSE width * pow(2, floor(log2(since / width)))::BIGINT
         END AS begin
     FROM (
-        SELECT *, CASE WHEN $doubling::BOOLEAN AND ttl > 0 THEN ttl ELSE $bucket::BIGINT END AS width
+        SELECT
+            *,
+            CASE WHEN $doubling::BOOLEAN AND max(ttl) OVER (PARTITION BY place) > 0 THEN max(ttl) OVER (PARTITION BY place)
+                 ELSE $bucket::BIGINT END AS width
         FROM agility_stale_flow
         WHERE ended IS NOT NULL
     )

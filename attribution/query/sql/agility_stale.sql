@@ -1,11 +1,13 @@
 -- Traffic after the end of each policy, from the table agility_stale_flow; the last to end first.
 SELECT
-    place, data_centre, logged_by, pool, policy, prefix, ended, any_value(ttl) AS ttl, any_value(answers_until) AS answers_until,
+    place, pool, policy, logged_by, ended, max(ttl) AS ttl, max(answers_until) AS answers_until,
+    coalesce(list_sort(list(DISTINCT prefix) FILTER (prefix IS NOT NULL)), []) AS prefixes,
+    coalesce(list_sort(list(DISTINCT data_centre) FILTER (data_centre IS NOT NULL)), []) AS data_centres,
     count(*) AS flows, sum(bytes) AS bytes,
     count(*) FILTER (bound = 'answer') AS within_answer,
     count(*) FILTER (bound = 'connection') AS within_connection,
     count(*) FILTER (bound = 'beyond') AS beyond,
     epoch_us(min(start)) AS first_seen, epoch_us(max("end")) AS last_seen
 FROM agility_stale_flow
-GROUP BY place, data_centre, logged_by, pool, policy, prefix, ended
+GROUP BY place, pool, policy, logged_by, ended
 ORDER BY place

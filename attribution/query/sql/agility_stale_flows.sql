@@ -9,9 +9,7 @@ SELECT
         WHEN basis = 'window' AND moment - $clock_tolerance::BIGINT <= answers_until + $connection_lifetime::BIGINT THEN 'connection'
         ELSE 'beyond'
     END AS bound,
-    dense_rank() OVER (
-        ORDER BY ended DESC NULLS LAST, data_centre NULLS LAST, logged_by, pool, policy, prefix NULLS LAST
-    ) AS place
+    dense_rank() OVER (ORDER BY ended DESC NULLS LAST, pool, policy, logged_by DESC) AS place
 FROM (
     SELECT *, ended + ttl + $name_stretch::BIGINT AS answers_until
     FROM agility_gone
