@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from oracle import Evidence as OracleEvidence
-from oracle import Flow, Heartbeat, attribute
+from oracle import Flow, Heartbeat, NameBinding, attribute
 from oracle import Settings as OracleSettings
 from records import answers, batch
 from strategies import BASE
@@ -16,19 +16,33 @@ from attribution import attributor as attributor_module
 from attribution.attributor import Attributor
 from attribution.config import SECOND, Settings
 from attribution.core.range_collector import RangeCollector
+from attribution.core.resolve import captured
 from attribution.flink import payload
+from attribution.flink.bucket import Bucket
 from attribution.query.explain import explain_flow
 from attribution.query.flow_selector import parse_flow
 from attribution.query.warehouse import Warehouse
 from attribution.query.whois import whois
-from attribution.schema import ATTRIBUTED_FLOW, FLOW, HEARTBEAT, OWNERSHIP_RANGE, arrow_schema, completed
+from attribution.schema import (
+    ATTRIBUTED_FLOW,
+    FLOW,
+    HEARTBEAT,
+    LABEL,
+    NAME_BINDING,
+    OWNERSHIP_RANGE,
+    arrow_schema,
+    completed,
+)
 from attribution.sources import Ledger, read
 from attribution.streaming import wire
 from attribution.streaming.written import read_written
 
-NEWER = {"wire_address", "wire_port", "last_port"}
+NEWER = {"wire_address", "wire_port", "last_port", "data_centre", "client_prefix", "local_hostname", "hostname_reason"}
+NEWER |= {"hostname_count", "hostname_candidates"}
+NEWER |= {f"{side}_{name}" for side in ("local", "remote") for name in ("pool", "policy", "policy_state")}
 SEEN = [Heartbeat("10.0.0.9", 443, "w", "web", moment, moment) for moment in (BASE, BASE + 60 * SECOND)]
 ASKED = Flow(BASE + 30 * SECOND, BASE + 31 * SECOND, "10.0.0.1", 4000, "10.0.0.9", 443, local_workload="c")
+TOLD = [NameBinding("10.0.0.1", "10.0.0.9", "cart.example", BASE + 29 * SECOND, 60.0)]
 EXPECTED = [attribute(OracleEvidence(tuple(SEEN)), ASKED, OracleSettings())]
 
 
@@ -43,7 +57,7 @@ def test_a_field_that_may_not_be_null_must_be_there():
         completed(FLOW, batch(FLOW, [ASKED]).select(["start", "end"]))
 
 
-@pytest.mark.parametrize(("kind", "records"), [(FLOW, [ASKED]), (HEARTBEAT, SEEN)])
+@pytest.mark.parametrize(("kind", "records"), [(FLOW, [ASKED]), (HEARTBEAT, SEEN), (NAME_BINDING, TOLD)])
 def test_native_files_and_values_are_read(tmp_path, kind, records):
     rows = older(batch(kind, records))
     path = tmp_path / "old.parquet"
@@ -69,6 +83,18 @@ def test_state_is_read(monkeypatch):
     assert answers(due) == EXPECTED
 
 
+def test_names_in_state_and_flows_that_wait_for_their_remote_side_are_read():
+    halves = captured(batch(FLOW, [ASKED]))
+    log = [
+        payload.pack_rows(kind, older(rows))
+        for kind, rows in ((NAME_BINDING, batch(NAME_BINDING, TOLD)), (FLOW, halves))
+    ]
+    bucket = Bucket(Settings(), sides="remote", labels=arrow_schema(LABEL).empty_table(), log=log)
+    ((found,), _) = bucket.advance(1 << 60)
+    assert found.column("remote_hostname").to_pylist() == ["cart.example"]
+    assert set(found.schema.names) == set(arrow_schema(ATTRIBUTED_FLOW).names)
+
+
 def tables(snapshot):
     source = pa.BufferReader(snapshot)
     while source.tell() < len(snapshot):
@@ -83,6 +109,8 @@ def as_older(table):
 
 
 def test_entries_of_the_jobs_log_and_open_ranges_are_read():
+    names = older(batch(NAME_BINDING, TOLD))
+    assert payload.unpack_rows(payload.pack_rows(NAME_BINDING, names))[1].equals(batch(NAME_BINDING, TOLD))
     kind, rows = payload.unpack_rows(payload.pack_rows(FLOW, older(batch(FLOW, [ASKED]))))
     assert (kind, rows.schema.names) == (FLOW, arrow_schema(FLOW).names)
     ranges = Attributor(Settings())
@@ -111,7 +139,7 @@ def test_values_that_the_job_wrote_are_read():
         writer.write_batch(plain)
     found = read_written(ATTRIBUTED_FLOW, sink.getvalue().to_pybytes())
     assert found.schema.names == arrow_schema(ATTRIBUTED_FLOW).names
-    assert answers(found) == EXPECTED
+    assert [(one.local, one.remote) for one in answers(found)] == [(one.local, one.remote) for one in EXPECTED]
 
 
 def strip(lake, *, some):
@@ -123,7 +151,7 @@ def strip(lake, *, some):
         table = pq.ParquetFile(path).read()
         pq.write_table(older(table), path)
     manifest = json.loads((lake / "lake.json").read_text())
-    for name in ("ephemeral_ports", "translated_prefixes"):
+    for name in ("ephemeral_ports", "translated_prefixes", "pool_prefixes", "named_prefixes", "shared_resolvers"):
         manifest["settings"].pop(name)
     (lake / "lake.json").write_text(json.dumps(manifest | ({"stream": {}} if some else {})))
 

@@ -19,10 +19,11 @@ import pyarrow as pa
 
 from attribution.cli import VERBS, cli
 from attribution.config import Settings, format_duration
-from attribution.core.reasons import METHOD_OF, METHODS, REASONS
+from attribution.core.reasons import HOSTNAME_REASONS, METHOD_OF, METHODS, REASONS
 from attribution.flink.job_metrics import JOB_METRICS, REGION_METRICS
 from attribution.flink.options import DURATIONS, StreamOptions
 from attribution.schema import INPUT_RECORDS, OUTPUT_RECORDS, REGION_RECORDS, TIMESTAMP, Field, Record, record
+from attribution.simulate.agility_scenario import AGILITY, AgilityScenario
 from attribution.simulate.scenarios import PRESETS, Scenario
 from attribution.sources import registry, rejects, skips
 from attribution.streaming import dead_letters
@@ -140,11 +141,13 @@ A lake's `lake.json` holds the settings that it was made with, durations in micr
     rows, keys = [], []
     for field in fields(Settings):
         default = format_duration(field.default) if isinstance(field.default, int) else "".join(field.default)
-        name = field.name.replace("_prefixes", "-prefix").replace("_", "-")
+        name = re.sub(r"_(prefix|resolver)e?s$", r"-\1", field.name).replace("_", "-")
         kind = "DURATION" if isinstance(field.default, int) else "FIRST-LAST"
-        option = f"`--{name} {kind}`" if default else f"`--{name} CIDR`, repeatable"
+        each = "CIDR" if field.name.endswith("_prefixes") else "ADDRESS=CIDR"
+        option = f"`--{name} {kind}`" if default else f"`--{name} {each}`, repeatable"
         rows.append([f"`{field.name}`", default or "none", option, _sentence(documented[field.name])])
-        keys.append(f'{field.name} = "{default}"' if default else f'{field.name} = ["10.0.0.0/8"]')
+        example = "10.0.0.0/8" if each == "CIDR" else "10.0.0.53=10.0.0.0/8"
+        keys.append(f'{field.name} = "{default}"' if default else f'{field.name} = ["{example}"]')
     yield _table(["setting", "default", "option", "meaning"], rows)
     yield "\nDurations are a number and a unit: `us`, `ms`, `s`, `m` or `min`, `h`, `d`. As a file:\n"
     yield "\n".join(["```toml", "[attribution]", *keys, "```"])
@@ -167,6 +170,8 @@ The rules are in the [design](../design.md).
     yield "\n## Reasons\n"
     rows = [[f"`{name}`", f"`{METHOD_OF[name]}`", text] for name, text in REASONS.items()]
     yield _table(["reason", "method", "meaning"], rows)
+    yield "\n## Reasons of hostnames\n\nWhat `hostname_reason` says of the name that was connected to.\n"
+    yield _table(["reason", "meaning"], _coded(HOSTNAME_REASONS))
 
 
 def rejects_and_skips() -> Iterable[str]:
@@ -238,7 +243,12 @@ A source is recognised by its content, never by its name, and decompressed where
 
 
 #: Module of a format -> its how-to page, where they are not called the same.
-PAGE_OF = {"vpc": "vpc-flow-logs", "vpc_parquet": "vpc-flow-logs"}
+PAGE_OF = {
+    "vpc": "vpc-flow-logs",
+    "vpc_parquet": "vpc-flow-logs",
+    "dnstap": "dns-logs",
+    "route53_resolver": "dns-logs",
+}
 
 
 def _guide(known: object) -> str:
@@ -261,6 +271,10 @@ Parameters of `attribution simulate`, changed with `--set NAME=VALUE`. An empty 
         shown = ["" if value == first else value for value in others]
         rows.append([f"`{field.name}`", first, *shown, _sentence(documented[field.name])])
     yield _table(["parameter", *PRESETS, "meaning"], rows)
+    yield f"\n## {AGILITY}\n\nNames on pools of addresses: a world of its own, with parameters of its own.\n"
+    documented = _attributes(AgilityScenario)
+    own = AgilityScenario().to_dict()
+    yield _table(["parameter", "value", "meaning"], [[f"`{n}`", str(own[n]), _sentence(documented[n])] for n in own])
 
 
 def _attributes(described: type) -> dict[str, str]:

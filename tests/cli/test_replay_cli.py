@@ -88,6 +88,7 @@ def test_rejected_rows_are_kept_with_their_line_and_the_status_tells(folder):
         "dead_letters": 2,
         "attributed.local.capture.reported": 30,
         "attributed.remote.none.unknown": 30,
+        "hostname.untold": 30,
     }
 
 
