@@ -569,6 +569,8 @@ def rule_answer(rules: tuple[SocketRule, ...], flow: Flow, which: str, settings:
         return None
     rules = with_earliest_end(rules, but=())
     a, b = asked(flow, settings)
+    if flow.basis == "window":
+        a -= settings.connection_lifetime  # it may show connections that were opened so long before
     services = set()
     for moment in moments_of_change(rules, a, b):
         services |= services_at(rules, flow, address, socket, moment)

@@ -1,6 +1,6 @@
 """Endpoints that are no workload: socket rules, assignment events, then labels, and never inside the workload space."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ class Fallback:
         self._label_service = np.append(named, np.int32(-1)) + np.int32(len(self._assignments.services))
         self.owners = self._assignments.owners
         self._rules, self._connections = RuleIndex(rules), settings.ports_of_connections
+        self._lifetime = settings.connection_lifetime
         self._rules_from = np.int32(len(self._assignments.services) + len(names))
         self.services = pa.concat_arrays([self._assignments.services, names, self._rules.services])
 
@@ -88,9 +89,10 @@ class Fallback:
         port = split_sockets(socket)[1]
         of_connection = (socket != ANY_SOCKET) & (port >= self._connections.start) & (port < self._connections.stop)
         may_accept = ~opens & (accepts | ~of_connection) & (found.reason != CODES["silent"])
-        said = self._rules.ask(
-            asked.column(0), socket, asked.column("protocol"), asked.column("data_centre"), may_accept, question
-        )
+        # Rules decide when a connection is opened, and a window may show one that was opened long before.
+        opened = np.where(question.connection, question.a, question.a - self._lifetime)
+        columns = asked.column("protocol"), asked.column("data_centre")
+        said = self._rules.ask(asked.column(0), socket, *columns, may_accept, replace(question, a=opened))
         one, some = said.state == DISPATCHED, said.state != NOTHING
         found.owner[some] = -1
         found.service[some] = np.where(one, said.service + self._rules_from, -1)[some]

@@ -34,7 +34,6 @@ def test_the_service_that_accepted_a_connection_is_named(seed):
     assert [key for key in result.names.services if key[1:] == ("connection", "wrong")] == []
 
 
-@pytest.mark.xfail(reason="rules that were in force when the connections of a window began are not asked", strict=True)
 def test_a_window_does_not_name_the_service_of_rules_that_came_after_its_connections():
     simulation = world("window_share=1", "rule_changes=12")
     assert judged(simulation, attributed(simulation)).misattributed == 0
