@@ -8,7 +8,7 @@ import hashlib
 import ipaddress
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,6 +25,8 @@ from attribution.query.window import format_time, parse_time
 
 #: Version of the file.
 _FORMAT = 1
+#: Bytes of names that are read at a time.
+_BLOCK = 1 << 22
 #: More addresses than anybody means to write a zone for.
 _MOST_ADDRESSES = 4096
 #: Names that a step lists beside their numbers; the others are in the file of names.
@@ -52,32 +54,38 @@ class NameFile:
         Raises:
             QueryError: it cannot be read, an empty line stands between names, or a name stands there twice.
         """
-        digest, hashes = hashlib.sha256(), np.zeros(1 << 10, np.int64)
-        number = 0
-        for number, line in enumerate(_lines(path), 1):
-            digest.update(line)
-            name = _name(line)
-            if not name:
-                raise QueryError(f"cannot search among the names of {path}: line {number} is empty; take it out")
-            if number > len(hashes):
-                hashes = np.append(hashes, np.zeros_like(hashes))
-            hashes[number - 1] = hash(name)
-        if len(np.unique(hashes[:number])) < number:
+        digest, hashes, number = hashlib.sha256(), [], 0
+        for block in _blocks(path):
+            digest.update(block)
+            names = _names(block)
+            if b"" in names:
+                line = number + names.index(b"") + 1
+                raise QueryError(f"cannot search among the names of {path}: line {line} is empty; take it out")
+            number += len(names)
+            hashes.append(np.fromiter(map(hash, names), np.int64, len(names)))
+        if number and len(np.unique(np.concatenate(hashes))) < number:
             raise QueryError(f"cannot search among the names of {path}: a name stands there twice; sort -u helps")
         return cls(path, number, digest.hexdigest())
 
     def named(self, numbers: Names, *, limit: int | None = None) -> Iterator[tuple[int, str]]:
         """Number and name of those numbers, in order."""
+        given, at = 0, 0
         left = list(reversed(numbers))
-        given = 0
-        for number, line in enumerate(_lines(self.path)):
-            while left and left[-1][1] <= number:
-                left.pop()
-            if not left or given == limit:
+        for block in _blocks(self.path) if left else ():
+            names = _names(block)
+            while left and left[-1][0] < at + len(names):
+                first, end = left.pop()
+                here = min(end, at + len(names))
+                if here < end:
+                    left.append((here, end))
+                for number in range(first, here):
+                    if given == limit:
+                        return
+                    given += 1
+                    yield number, names[number - at].decode("utf-8", "replace")
+            if not left:
                 return
-            if number >= left[-1][0]:
-                given += 1
-                yield number, _name(line)
+            at += len(names)
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,7 @@ class AttackPlan:
             "ttl": self.ttl,
             "observe": self.observe,
             "predicted": {"steps": self.predicted_steps, "time": self.predicted_time},
-            "steps": [_step_row(planned, names) for planned in self.steps],
+            "steps": _step_rows(self.steps, names),
         }
 
 
@@ -245,14 +253,26 @@ def _assigned(step: Step, names: NameFile) -> Iterator[str]:
         yield f"{name} {where[at][2]}\n"
 
 
-def _step_row(planned: PlannedStep, names: NameFile) -> dict[str, Any]:
-    parts = [_part_row(part, names) for part in planned.step.parts]
-    return {"from": format_time(planned.start), "watched": list(planned.step.watched), "parts": parts}
+def _step_rows(steps: Sequence[PlannedStep], names: NameFile) -> list[dict[str, Any]]:
+    small = [part for planned in steps for part in planned.step.parts if count(part.names) <= _LISTED]
+    numbers = sorted({number for part in small for first, end in part.names for number in range(first, end)})
+    # The file is read once, however many parts there are.
+    listed = dict(names.named(tuple((number, number + 1) for number in numbers)))
+    return [
+        {
+            "from": format_time(planned.start),
+            "watched": list(planned.step.watched),
+            "parts": [_part_row(part, listed) for part in planned.step.parts],
+        }
+        for planned in steps
+    ]
 
 
-def _part_row(part: Part, names: NameFile) -> dict[str, Any]:
+def _part_row(part: Part, listed: Mapping[int, str]) -> dict[str, Any]:
     row = {"address": part.address, "count": count(part.names), "numbers": [list(one) for one in part.names]}
-    return row | ({"names": [name for _, name in names.named(part.names)]} if count(part.names) <= _LISTED else {})
+    if count(part.names) > _LISTED:
+        return row
+    return row | {"names": [listed[number] for first, end in part.names for number in range(first, end)]}
 
 
 def _planned(row: dict[str, Any]) -> PlannedStep:
@@ -264,13 +284,19 @@ def _numbers(pairs: Iterable[Sequence[int]]) -> Names:
     return tuple((int(first), int(end)) for first, end in pairs)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The file in blocks of whole lines."""
     try:
         with path.open("rb") as file:
-            yield from file
+            while lines := file.readlines(_BLOCK):
+                yield b"".join(lines)
     except OSError as error:
         raise QueryError(f"cannot read the names {path}: {error.strerror}; give the file with --names") from None
 
 
-def _name(line: bytes) -> str:
-    return line.strip().decode("utf-8", "replace").lower().removesuffix(".")
+def _names(block: bytes) -> list[bytes]:
+    """The names of a block, in lower case, without the final dot: all at once, for there may be millions."""
+    text = block.lower().replace(b"\r\n", b"\n")
+    text = text if text.endswith(b"\n") else text + b"\n"
+    names = text.replace(b".\n", b"\n").split(b"\n")[:-1]
+    return [name.strip() for name in names] if b" " in text or b"\t" in text else names

@@ -241,7 +241,13 @@ def test_other_names_than_the_plans_are_refused(tmp_path, plan, names):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a\n\nb\n", "line 2 is empty"), ("a\nb\nA.\n", "stands there twice"), (None, "cannot read the names")],
+    [
+        ("a\n\nb\n", "line 2 is empty"),
+        ("a\n  \nb\n", "line 2 is empty"),
+        ("a\nb\nA.\n", "stands there twice"),
+        ("a\r\nb\n a", "stands there twice"),
+        (None, "cannot read the names"),
+    ],
 )
 def test_a_file_of_names_that_cannot_be_used_says_why(tmp_path, text, message):
     path = tmp_path / "names"
@@ -251,13 +257,17 @@ def test_a_file_of_names_that_cannot_be_used_says_why(tmp_path, text, message):
         NameFile.of(path)
 
 
-def test_a_long_file_of_names_is_counted(tmp_path):
+@pytest.mark.parametrize("block", [20, 1 << 22])
+def test_a_long_file_of_names_is_counted(tmp_path, monkeypatch, block):
+    monkeypatch.setattr("attribution.query.attack_plan._BLOCK", block)
     path = tmp_path / "names"
     path.write_text("".join(f"{number}.example\n" for number in range(3000)))
     found = NameFile.of(path)
     assert found.names == 3000
     assert list(found.named(((2, 4), (2999, 3000)))) == [(2, "2.example"), (3, "3.example"), (2999, "2999.example")]
     assert list(found.named(((0, 3000),), limit=1)) == [(0, "0.example")]
+    assert [number for number, _ in found.named(((7, 40), (41, 43)))] == [*range(7, 40), 41, 42]
+    assert list(found.named(())) == []
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": 7}', '{"format": 1}'])
