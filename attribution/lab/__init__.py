@@ -4,7 +4,7 @@
     dns_service.py dns_server.py resolver.py       names to addresses, over UDP and TCP,
     stub.py cache.py                               and who asks for them
     listeners.py sk_lookup.py bpf/                 sockets that accept on every address,
-    namespace.py ports.py                          and where they are
+    namespace.py ports.py acceptor.py              and where they are
     web.py clients.py certificates.py              HTTPS between them
     run.py                                         one run, bounded in time
     journal.py record.py truth.py                  what happened, and its files

@@ -99,6 +99,8 @@ def settings(outcome: Outcome) -> str:
     """The settings of attribution under which a run may be judged, as TOML."""
     longest = round((outcome.scenario.overstay + STALE_TTL_S) * SECOND)
     tolerance = max(1, math.ceil(lateness(outcome) + 0.5))
+    connections = [*outcome.journal.arrivals, *outcome.journal.departures]
+    lifetime = math.ceil(max(((one.end - one.start) / SECOND for one in connections), default=0.0))
     return (
         "[attribution]\n"
         f'clock_tolerance = "{tolerance}s"\n'
@@ -106,6 +108,7 @@ def settings(outcome: Outcome) -> str:
         f'named_prefixes = ["{CLIENT_SPACE}"]\n'
         f'shared_resolvers = ["{SHARED_RESOLVER}={SHARED_CLIENTS}"]\n'
         f'name_stretch = "{format_duration(longest)}"\n'
+        f'connection_lifetime = "{lifetime}s"\n'
     )
 
 

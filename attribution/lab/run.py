@@ -171,8 +171,8 @@ class _Run:
 
     async def _serve(self, held: AsyncExitStack, respond: Responder, address: str) -> Endpoint:
         service = DnsService(respond)
-        await service.start(address)
         held.push_async_callback(service.close)
+        await service.start(address)
         return service.endpoint
 
     async def _resolvers(self, held: AsyncExitStack, upstream: Endpoint) -> dict[str, Endpoint]:

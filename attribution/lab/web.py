@@ -6,9 +6,11 @@ import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from attribution.lab.acceptor import Acceptor, Endpoint, Work
 from attribution.lab.certificates import Certificates
 from attribution.lab.journal import Connection, Journal
 from attribution.lab.listeners import Door, Listeners
@@ -29,38 +31,28 @@ class WebServers:
         self._doors, self._journal, self._clock = listeners.doors, journal, clock
         self._names: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
         self._certificates, self._context = certificates, certificates.server_context(self._names.__setitem__)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._acceptor = Acceptor()
 
     def start(self) -> None:
         """Accept from now on."""
         for door in self._doors:
-            self._run(self._accept(door))
+            self._acceptor.accept_on(door.socket, partial(self._accepted, door))
 
     async def close(self) -> None:
         """Accept no more, and leave the connections that there are."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._acceptor.close()
 
-    def _run(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _accept(self, door: Door) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            accepted, remote = await loop.sock_accept(door.socket)
-            now, local = self._clock(), accepted.getsockname()
-            service = door.service_of(*local)
-            if service is None:
-                self._journal.refused += 1
-                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                accepted.close()
-                continue
-            connection = Connection(start=now, end=now, local=local, remote=remote, service=service)
-            self._journal.arrivals.append(connection)
-            self._run(self._serve(accepted, connection))
+    def _accepted(self, door: Door, accepted: socket.socket, remote: Endpoint) -> Work | None:
+        now, local = self._clock(), accepted.getsockname()
+        service = door.service_of(*local)
+        if service is None:
+            self._journal.refused += 1
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            accepted.close()
+            return None
+        connection = Connection(start=now, end=now, local=local, remote=remote, service=service)
+        self._journal.arrivals.append(connection)
+        return self._serve(accepted, connection)
 
     async def _serve(self, accepted: socket.socket, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
