@@ -58,7 +58,7 @@ _ASTRAY = (
 _STALE = (
     Column(name="pool"),
     Column(name="policy", rank=4),
-    Column(name="logged_by", rank=5),
+    Column(name="logged_by"),
     Column(name="prefixes_shown", title="prefixes", rank=7),
     Column(name="data_centres_shown", title="data centres", rank=8),
     Column(name="ended", kind="time"),

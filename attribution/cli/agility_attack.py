@@ -30,8 +30,8 @@ _STEPS = (
     Column(name="observed_to", title="to", kind="time", rank=1),
     Column(name="parts", title="addresses", kind="count"),
     Column(name="hit", title="attack came to"),
-    Column(name="rate", title="a second there"),
-    Column(name="others", title="a second elsewhere", rank=2),
+    Column(name="rate", title="a second there", kind="number"),
+    Column(name="others", title="a second elsewhere", kind="number", rank=2),
     Column(name="suspects", title="names left", kind="count"),
 )
 
