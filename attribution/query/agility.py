@@ -113,7 +113,7 @@ def policies_of(warehouse: Warehouse, address: str) -> tuple[PolicyRecord, ...]:
 def prepare(
     warehouse: Warehouse, window: Window, filters: Filters, *, pools: Sequence[str], clients_by_port: bool
 ) -> dict[str, Any]:
-    """The parameters of the flows asked about, once the table pool_space is there for `sql/agility_ends.sql`.
+    """The parameters of the flows asked about, as `sql/agility_ends.sql` binds them.
 
     Args:
         warehouse: the lake.
@@ -132,13 +132,12 @@ def prepare(
             f"cannot say which addresses policies hand out in the lake {warehouse.folder}: it was made without pools; "
             "replay its logs with the policies (--policies), whose prefixes become pool_prefixes (--pool-prefix)"
         )
-    bounds = [span_hex(ipaddress.ip_network(prefix)) for prefix in space]
-    warehouse.give("pool_space", pa.table({"first": [low for low, _ in bounds], "last": [high for _, high in bounds]}))
     return {
         **window.parameters(),
         **filters.parameters(),
         "clients_by_port": clients_by_port,
         "pools": pattern(tuple(pools)),
+        "space": [list(span_hex(ipaddress.ip_network(prefix))) for prefix in space],
     }
 
 

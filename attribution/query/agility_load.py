@@ -153,20 +153,17 @@ def _pool(row: Mapping[str, Any], sizes: "_Sizes", loads: Iterable[AddressLoad],
     size = sizes.of(row["pool"], row["policy"])
     # An address that policies no longer in the lake handed out is one all the same.
     size = size and max(size, used)
-    share = used / (size or used)
-    mean = deviation = None
-    if row["mean"] is not None:
-        # Unused addresses carried 0: the moments of all follow from those of the used ones.
-        mean = share * row["mean"]
-        deviation = math.sqrt(share * row["variance"] + share * (1 - share) * row["mean"] ** 2)
+    of, total = size or used, row["total"]
+    # Unused addresses carried 0, which adds nothing to either sum.
+    variation = math.sqrt(of * row["squares"] - total**2) / total if total else None
     plain = ("pool", "policy", "used", "flows", "connections", "bytes", "packets", "busiest", "least")
     return PoolLoad(
         **{name: row[name] for name in plain},
         addresses=size,
-        mean=mean,
+        mean=None if total is None else total / of,
         ratio=row["busiest"] / row["least"] if row["least"] else None,
-        variation=deviation / mean if mean and deviation is not None else None,
-        by_chance=math.sqrt(((size or used) - 1) / row["flows"]) if measure == "flows" else None,
+        variation=variation,
+        by_chance=math.sqrt((of - 1) / row["flows"]) if measure == "flows" else None,
         loads=tuple(loads),
         **seen(row),
     )

@@ -1,7 +1,7 @@
 -- with: windowed, opened, filtered
 -- The ends of flows at addresses of the pool space, each seen from there: who the client is, what it sent. An end that opened
--- the flow is no server, and is left out. Of a dispatched end without a pool only the address says that it is of the space,
--- whose prefixes are in the table pool_space.
+-- the flow is no server, and is left out. Of a dispatched end without a pool only the address says that it is of the space:
+-- $space are first and last address of its prefixes.
 SELECT *
 FROM (
     SELECT
@@ -18,8 +18,11 @@ FROM (
     FROM filtered
     WHERE opener IS DISTINCT FROM 'remote'
 )
-WHERE (pool IS NOT NULL OR reason = 'unpooled'
-       OR (reason IN ('dispatched', 'rule_change')
-           AND EXISTS (FROM pool_space WHERE address_hex(address) BETWEEN pool_space.first AND pool_space.last)))
+-- A CASE, so that few addresses are looked up.
+WHERE CASE
+          WHEN pool IS NOT NULL OR reason = 'unpooled' THEN true
+          WHEN reason NOT IN ('dispatched', 'rule_change') THEN false
+          ELSE list_contains([address_hex(address) BETWEEN one[1] AND one[2] FOR one IN $space::VARCHAR[][]], true)
+      END
   AND ($pools::VARCHAR IS NULL
        OR list_contains([regexp_full_match(one, $pools::VARCHAR) FOR one IN string_split(pool, ',')], true))
