@@ -20,6 +20,8 @@ _LOADS = (
     Column(name="least_busy", title="least busy", kind="count"),
     Column(name="idle_addresses", title="idle", kind="count", rank=1),
     Column(name="ratio", kind="factor"),
+    Column(name="variation", rank=1),
+    Column(name="by_chance", title="by chance", rank=1),
     Column(name="requests_per_connection", title="a connection", kind="factor"),
 )
 
@@ -143,4 +145,5 @@ def load_figure(
         out, clients=clients, seconds=seconds, model_requests=model_requests, model_names=model_names, seed=seed
     )
     rows = [one.to_dict() for one in loads]
-    output.table(_LOADS, rows, note=f"Written to {', '.join(map(str, paths))}.")
+    shown = [row | {name: f"{row[name]:.3g}" for name in ("variation", "by_chance")} for row in rows]
+    output.table(_LOADS, shown if output.format == "table" else rows, note=f"Written to {', '.join(map(str, paths))}.")

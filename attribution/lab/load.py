@@ -3,7 +3,9 @@
 The model is the lab without its sockets: the same names, popularity, policies and caches, and a request is a count.
 """
 
+import math
 import random
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -58,6 +60,16 @@ class Load:
         return self.requests[0] / self.requests[-1] if self.requests[-1] else None
 
     @property
+    def variation(self) -> float:
+        """Standard deviation of the addresses' requests over their mean."""
+        return statistics.pstdev(self.requests) / statistics.fmean(self.requests)
+
+    @property
+    def by_chance(self) -> float:
+        """The variation if each request had taken any address at random, as few requests vary more than many."""
+        return math.sqrt((1 - 1 / len(self.requests)) * len(self.requests) / self.total)
+
+    @property
     def requests_per_connection(self) -> float | None:
         """How many requests a connection carried on average; None where there are no connections."""
         return self.total / self.connections if self.connections else None
@@ -67,8 +79,8 @@ class Load:
         return {
             "scenario": self.scenario, "by": self.by, "addresses": len(self.requests), "requests": self.total,
             "busiest": self.requests[0], "least_busy": self.requests[-1], "idle_addresses": self.idle,
-            "ratio": self.ratio, "connections": self.connections,
-            "requests_per_connection": self.requests_per_connection,
+            "ratio": self.ratio, "variation": self.variation, "by_chance": self.by_chance,
+            "connections": self.connections, "requests_per_connection": self.requests_per_connection,
         }  # fmt: skip
 
 

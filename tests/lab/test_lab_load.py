@@ -38,6 +38,11 @@ def test_the_load_of_static_assignment_differs_by_orders_of_magnitude_and_that_o
         "static": 1000, "pool-20": 4096, "pool-24": 256, "one-address": 1
     }  # fmt: skip
     assert all(one.total == 40_000 for one in loads)
+    # Against chance alone few requests say as much as many: those for one answer come together, and that is all.
+    for name in ("pool-20", "pool-24"):
+        assert by_name[name].variation < 1.5 * by_name[name].by_chance
+    assert by_name["static"].variation > 20 * by_name["static"].by_chance
+    assert by_name["one-address"].variation == by_name["one-address"].by_chance == 0
 
 
 def test_the_load_of_a_larger_pool_is_as_even_where_there_are_requests_enough():
