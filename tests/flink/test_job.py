@@ -143,7 +143,9 @@ def test_policies_socket_rules_and_names_of_pools_give_the_rows_of_the_rules(bro
     given = {name: value for name, value in history.settings.to_dict().items() if isinstance(value, list)}
     given["connection_lifetime"] = format_duration(history.settings.connection_lifetime)
     # Flows are heartbeats when they are reported, too late for those that went out before, so all is late by a day.
-    job = LiveJob(broker, cluster, tmp_path, stream={"report_delay": "1d", "buckets": 4}, attribution=given)
+    job = LiveJob(
+        broker, cluster, tmp_path, stream={"report_delay": "1d", "idle_after": "10m", "buckets": 4}, attribution=given
+    )
     job.start(parallelism=2)
     pieces = [
         (kind, rows.sort_by(TIME[kind]).slice(at, 100))

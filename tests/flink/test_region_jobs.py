@@ -53,6 +53,10 @@ def flows_of(job):
     return [row for value in job.written["flows"] for row in pa.ipc.open_stream(value).read_all().to_pylist()]
 
 
+#: What is said of no remote side here.
+UNSAID = dict.fromkeys(("address", "port", "pool", "policy", "policy_state"))
+
+
 def remote(row):
     return {name.removeprefix("remote_"): row[name] for name in row if name.startswith("remote_")} | {
         "address": None,
@@ -82,10 +86,11 @@ def test_a_flow_to_another_region_is_attributed_there_and_comes_out_at_home_once
     (row,) = flows_of(east)
     assert (row["local_workload"], row["local_method"], row["observer"]) == ("e", "capture", WEST)
     expected = {"workload": "w", "service": "cart", "method": "heartbeat", "reason": "covered", "distance": 0}
-    assert remote(row) == expected | {"hostname": "cart.example", "address": None, "port": None}
+    assert remote(row) == expected | UNSAID | {"hostname": "cart.example"}
     assert flows_of(west) == []
     assert not any(job.written[job.to(peer)] for job in (east, west) for peer in job.border.peers)
-    assert east.counted("ask") == {"flows_forwarded": 1, "attributed.remote.heartbeat.covered": 1}
+    answered = {"attributed.remote.heartbeat.covered": 1, "hostname.told": 1}
+    assert east.counted("ask") == {"flows_forwarded": 1} | answered
     assert east.counted("remote") == {}
     assert east.runtimes["ask"].metrics.shown("flows_pending") == 0
     assert west.counted("remote") == {"questions_answered": 1}
@@ -111,13 +116,13 @@ def test_what_nobody_answers_goes_out_unattributed_and_a_late_answer_changes_not
     rows = flows_of(east)
     assert sorted(row["observer"] for row in rows) == [WEST, NORTH]
     nothing = {"workload": None, "service": None, "method": "none", "reason": "region_silent", "distance": None}
-    assert [remote(row) for row in rows] == 2 * [nothing | {"hostname": None, "address": None, "port": None}]
+    assert [remote(row) for row in rows] == 2 * [nothing | UNSAID | {"hostname": None}]
     assert len(questions) == 1
     west.advance(T0 + 10 * MINUTE)
     forward(west, east)
     assert len(flows_of(east)) == 2
     counted = {"flows_forwarded": 2, "attributed.remote.none.region_silent": 2, "answers_unasked": 1}
-    assert east.counted("ask") == counted
+    assert east.counted("ask") == counted | {"hostname.untold": 2}
 
 
 def test_questions_and_answers_that_come_twice_change_nothing(east, west):
