@@ -10,6 +10,7 @@ from attribution.core.address_book import AddressBook
 from attribution.core.candidates import Candidates, Spans
 from attribution.core.client_networks import ClientNetworks
 from attribution.core.columns import Bool, Int32, Int64, encode, floats, microseconds
+from attribution.core.segments import last_at_or_before
 
 
 def told(bindings: Any) -> tuple[Int64, Int64]:
@@ -39,6 +40,8 @@ class NameIndex:
         row = self._networks.row
         pair = self._networks.code * self._size + server[row]
         self._pairs, key = np.unique(pair, return_inverse=True)
+        # Where the pairs of each network begin: one has few, mostly, and all together are many.
+        self._first = np.searchsorted(self._pairs, np.arange(self._networks.size + 1) * self._size)
         self._spans = Spans.of(key, hostname[row], start[row], end[row] + settings.name_stretch)
 
     def __bool__(self) -> bool:
@@ -73,8 +76,11 @@ class NameIndex:
         """The rows that have a key by the client itself, with that, and by networks of each length that contain it."""
         found = []
         for network in self._networks.of(client):
-            pair = network * self._size + server
-            at = np.minimum(np.searchsorted(self._pairs, pair), len(self._pairs) - 1)
-            row = np.flatnonzero((server >= 0) & (network >= 0) & (self._pairs[at] == pair))
-            found.append((row, at[row]))
+            row = np.flatnonzero((server >= 0) & (network >= 0))
+            code = network[row]
+            # A dictionary may have clients that no binding is for: their place may be one past the end.
+            pair, low = code * self._size + server[row], np.minimum(self._first[code], len(self._pairs) - 1)
+            at = last_at_or_before(self._pairs, low, self._first[code + 1] - low, pair)
+            mine = self._pairs[at] == pair
+            found.append((row[mine], at[mine]))
         return found

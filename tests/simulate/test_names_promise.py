@@ -18,7 +18,7 @@ def test_no_name_is_wrong_and_no_set_of_candidates_lacks_the_truth(seed, overrid
     simulation = world(*overrides, seed=seed)
     result = judged(simulation, attributed(simulation))
     names = result.names
-    assert (names.wrong, names.without_truth, names.wrong_policies) == (0, 0, 0)
+    assert (names.wrong, names.without_truth, names.wrong_policies, result.misattributed) == (0, 0, 0, 0)
     assert (result.lost, result.repeated, result.foreign) == (0, 0, 0)
     assert names.coverage > 0.35
     # The same input has room for mistakes.
