@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.columns import NEVER_AFTER, microseconds
-from attribution.core.compaction import current_names
+from attribution.core.compaction import current_names, distinct_rows
 from attribution.core.distinct import plain
 from attribution.core.heartbeat_store import HeartbeatStore
 from attribution.core.held import HeldFlows, by_age, unfolded
@@ -280,8 +280,7 @@ class Attributor:
         self._evidence[NAME_BINDING] = [current_names(self._gathered(NAME_BINDING), self.settings, self._forgotten)]
         for kind in (POLICY, SOCKET_RULE):
             # Those that ended say whose an address was last, so they stay; but each may be sent many times.
-            known = self._gathered(kind)
-            self._evidence[kind] = [known.group_by(known.schema.names).aggregate([]).select(known.schema.names)]
+            self._evidence[kind] = [distinct_rows(self._gathered(kind))]
         self._resolver = None
 
     @property

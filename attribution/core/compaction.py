@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import SECOND, Settings
-from attribution.core.columns import NEVER_BEFORE, Int32, Int64, Ints, encode, order_by, running_max, starts_of_runs
+from attribution.core.columns import NEVER_BEFORE, Int32, Int64, Ints, alike_rows, order_by, running_max, starts_of_runs
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.names import told
 
@@ -72,6 +72,14 @@ def still_asked(address: Int32, socket: Int64, end: Int64, settings: Settings, *
     return np.sort(np.concatenate([np.flatnonzero(~past), rows[last]]))
 
 
+def distinct_rows(table: Any) -> Any:
+    """The rows of a table, each once, in any order."""
+    if table.num_rows == 0:
+        return table
+    _, first = np.unique(alike_rows(table), return_index=True)
+    return table.take(pa.array(first))
+
+
 def current_names(bindings: Any, settings: Settings, oldest: int) -> Any:
     """The name bindings that a flow which starts at `oldest` (µs) or later may still touch, fewer that say the same.
 
@@ -83,10 +91,7 @@ def current_names(bindings: Any, settings: Settings, oldest: int) -> Any:
     rows = np.flatnonzero(until >= oldest - settings.clock_tolerance)
     if len(rows) == 0:
         return bindings.slice(0, 0)
-    who = np.zeros(len(rows), np.int64)
-    for name in _TOLD:
-        codes, _ = encode(bindings.column(name).take(pa.array(rows)))
-        _, who = np.unique(who * (len(rows) + 1) + codes, return_inverse=True)
+    who = alike_rows(bindings.take(pa.array(rows)).select(_TOLD))
     rows = rows[order := order_by(who, start[rows])]
     who, start, end = who[order], start[rows], end[rows]
     first = starts_of_runs(who)

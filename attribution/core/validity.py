@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
-from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE, Bool, Int64, microseconds
+from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE, Bool, Int64, alike_rows, microseconds
 
 
 def in_force(records: Any, *, alike: tuple[str, ...]) -> tuple[Int64, Int64]:
@@ -23,10 +22,7 @@ def in_force(records: Any, *, alike: tuple[str, ...]) -> tuple[Int64, Int64]:
     )
     if records.num_rows == 0:
         return start, end
-    same = np.zeros(records.num_rows, np.int64)
-    for name in alike:
-        codes = pc.fill_null(pc.dictionary_encode(records.column(name).combine_chunks()).indices, -1).to_numpy()
-        _, same = np.unique(same * (records.num_rows + 1) + codes, return_inverse=True)
+    same = alike_rows(records.select(alike))
     earliest = np.full(int(same.max()) + 1, NEVER_AFTER, np.int64)
     np.minimum.at(earliest, same, end)
     return start, earliest[same]
