@@ -115,7 +115,7 @@ def run(
 
 
 @command.command(name="load-figure")
-@click.option("--clients", type=click.IntRange(1, 10_000), default=150, show_default=True, help="On real sockets.")
+@click.option("--clients", type=click.IntRange(1, 10_000), default=40, show_default=True, help="On real sockets.")
 @click.option(
     "--seconds", type=click.FloatRange(1, 3600), default=20, show_default=True,
     help="How long each of four scenarios is played on real sockets.",
@@ -139,7 +139,7 @@ def load_figure(
     \b
     Examples:
       attribution lab load-figure --out figure
-      attribution lab load-figure --clients 200 --seconds 60 --out figure
+      attribution lab load-figure --seconds 120 --out figure
     """
     loads, paths = _part("comparison").compare(
         out, clients=clients, seconds=seconds, model_requests=model_requests, model_names=model_names, seed=seed
