@@ -127,6 +127,7 @@ def test_a_resolver_may_say_for_whom_it_asks():
 
 
 def wire(**changes):
+    """A query for an address, changed."""
     query = dns.message.make_query(HOST, "A")
     for name, value in changes.items():
         getattr(query, name)(value)
@@ -152,6 +153,20 @@ TWO_QUESTIONS = struct.pack("!HHHHHH", 7, 0, 2, 0, 0, 0) + 2 * (b"\x01a\x07examp
         (wire(set_opcode=dns.opcode.UPDATE), dns.rcode.NOTIMP),
         (wire(set_opcode=dns.opcode.NOTIFY), dns.rcode.NOTIMP),
     ],
+    ids=[
+        "nothing",
+        "two bytes",
+        "no header",
+        "a response",
+        "cut in the name",
+        "cut at the end",
+        "more than a query",
+        "a name that points at itself",
+        "two questions",
+        "no question",
+        "an update",
+        "a notify",
+    ],  # queries have random numbers, and test runs in parallel must agree on names
 )
 def test_garbage_is_dropped_or_refused_and_the_server_goes_on(message, rcode):
     async def work(endpoint):

@@ -149,7 +149,7 @@ def test_an_answer_is_used_until_its_ttl_is_over_or_for_longer_by_who_is_careles
 
 def test_few_names_are_asked_for_most():
     names = [Name(hostname=f"{number}.example", account_type="free", service="web") for number in range(1000)]
-    rng = random.Random(3)
-    counts = Counter(Popularity(names, 1.0).draw(rng).hostname for _ in range(20_000))
+    popularity, rng = Popularity(names, 1.0), random.Random(3)
+    counts = Counter(popularity.draw(rng).hostname for _ in range(20_000))
     assert counts.most_common(1)[0][0] == "0.example"
     assert counts["0.example"] / counts["9.example"] == pytest.approx(10, rel=0.3)
