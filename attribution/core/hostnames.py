@@ -85,7 +85,8 @@ class Hostnames:
         return Candidates(count, rows[found.row], found.name)
 
     def _hostname(self, given: Any, name: Int32, asked: Bool) -> Any:
-        told = pa.DictionaryArray.from_arrays(pa.array(name, mask=name < 0), self._names.hostnames)
+        # Text: of many names a batch has few, and each its own.
+        told = pc.take(self._names.hostnames, pa.array(name, mask=name < 0))
         if given.null_count == len(given):
             return told
         found = pc.coalesce(given.cast(pa.string()), told.cast(pa.string())) if self._names else given

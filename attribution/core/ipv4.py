@@ -1,5 +1,6 @@
 """Plain IPv4 text to numbers and back to rows of a table, without a dictionary: the common case, made cheap."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,35 @@ _CACHED_ROWS = 1 << 14
 #: Knuth's multiplicative hash: 2^32 divided by the golden ratio.
 _GOLDEN = np.uint32(2654435769)
 _EMPTY = np.uint64(0xFFFFFFFF)
+#: Columns of which a thread remembers the numbers: the two ends of a batch of flows.
+_KEPT = 2
+
+
+class _Parsed(threading.local):
+    """The columns that a thread parsed last, by where their bytes are: one part after another asks for a batch's.
+
+    A column is kept with what was made of it, so its place in memory stays its own.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[tuple[int, ...], Any, UInt32 | None]] = []
+
+    @staticmethod
+    def _place(texts: Any) -> tuple[int, ...]:
+        _, offsets, data = texts.buffers()
+        return (offsets.address if offsets else 0, data.address if data else 0, texts.offset, len(texts))
+
+    def get(self, texts: Any) -> UInt32 | None:
+        """The numbers of a column that was parsed before; None where it was not."""
+        place = self._place(texts)
+        return next((numbers for known, _, numbers in self._kept if known == place), None)
+
+    def put(self, texts: Any, numbers: UInt32 | None) -> None:
+        """Remember the numbers of a column in the place of the oldest."""
+        self._kept = [(self._place(texts), texts, numbers), *self._kept[: _KEPT - 1]]
+
+
+_parsed = _Parsed()
 
 
 def parse(texts: Any) -> UInt32 | None:
@@ -31,6 +61,14 @@ def parse(texts: Any) -> UInt32 | None:
     """
     if not pa.types.is_string(texts.type) or texts.null_count:
         return None
+    known = _parsed.get(texts)
+    if known is None:
+        known = _parse(texts)
+        _parsed.put(texts, known)
+    return known
+
+
+def _parse(texts: Any) -> UInt32 | None:
     packed = np.zeros(len(texts), np.uint32)
     for begin, characters, bounds in text_blocks(texts, _CACHED_ROWS):
         numbers = _parse_some(characters, bounds)

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from attribution.core.addresses import pack
 from attribution.core.columns import Bool, Int32, Int64, encode
 from attribution.core.index import Question
-from attribution.core.prefixes import PrefixTable
+from attribution.core.prefixes import PrefixTable, UInt64
 from attribution.core.validity import Epochs, in_force
 
 #: What policies may be to an address at a moment.
@@ -64,10 +64,16 @@ class Handed:
         number[rows], state[rows] = self.number, self.state
         taken = pa.array(number, mask=number < 0)
         return {
-            f"{side}_pool": pc.take(self.pools, taken).dictionary_encode(),
-            f"{side}_policy": pc.take(self.policies, taken).dictionary_encode(),
+            f"{side}_pool": _taken(self.pools, taken),
+            f"{side}_policy": _taken(self.policies, taken),
             f"{side}_policy_state": pa.DictionaryArray.from_arrays(pa.array(state, mask=state < 0), pa.array(STATES)),
         }
+
+
+def _taken(texts: Any, numbers: Any) -> Any:
+    """Rows of a few texts, as a dictionary of the distinct ones."""
+    few = texts.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(few.indices.take(numbers), few.dictionary)
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,9 @@ class _View:
     prefixes: PrefixTable
     sets: Int32
 
-    def match(self, address: Any) -> Int32:
-        """Number of the set of policies of each address; -1 where there is none."""
-        return self.sets[self.prefixes.match(address)]
+    def match(self, high: UInt64, low: UInt64) -> Int32:
+        """Number of the set of policies of each packed address; -1 where there is none."""
+        return self.sets[self.prefixes.match_packed(high, low)]
 
 
 class PolicyIndex:
@@ -110,6 +116,7 @@ class PolicyIndex:
             region: the same.
             question: the asked intervals.
         """
+        high, low = pack(address)
         number, tried = np.full(len(address), -1, np.int32), np.full(len(address), -1, np.int64)
         for place, there in _places(data_centre, region):
             for which in range(len(_STATE) - 1):
@@ -118,23 +125,23 @@ class PolicyIndex:
                     break
                 over = which >= _ENDED
                 a = question.a[rows]
-                number[rows] = self._during(
-                    address.take(pa.array(rows)), place, which, a, a if over else question.b[rows]
-                )
+                number[rows] = self._during((high[rows], low[rows]), place, which, a, a if over else question.b[rows])
                 tried[rows] = which
         state = _STATE[np.where(number < 0, -1, tried)]
         with self._making:
             sets = list(self._sets)
         return Handed(number, state, _texts(sets, self._pool), _texts(sets, self._policy))
 
-    def _during(self, address: Any, place: Place, which: int, a: Int64, b: Int64) -> Int32:
+    def _during(self, address: tuple[UInt64, UInt64], place: Place, which: int, a: Int64, b: Int64) -> Int32:
         """The sets of the policies that have the addresses at any moment of the intervals."""
         number = np.full(len(a), -1, np.int32)
         for epoch, rows in self._epochs.each(a, b):
-            one = self._view(place, which, epoch).match(address.take(pa.array(rows)))
+            one = self._view(place, which, epoch).match(address[0][rows], address[1][rows])
             before = number[rows]
-            for other, new in {pair for pair in zip(before.tolist(), one.tolist(), strict=True) if min(pair) >= 0}:
-                one[(before == other) & (one == new)] = self._united(other, new)
+            both = np.flatnonzero((before >= 0) & (one >= 0) & (before != one))
+            pairs, pair = np.unique(np.stack([before[both], one[both]]), axis=1, return_inverse=True)
+            united = np.array([self._united(*two) for two in pairs.T.tolist()], np.int32)
+            one[both] = united[pair.reshape(-1)]
             number[rows] = np.maximum(one, np.where(one < 0, before, -1))
         return number
 

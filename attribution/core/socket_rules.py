@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from attribution.core.addresses import pack
 from attribution.core.columns import Bool, Int32, Int64, encode, find, integers, recode
 from attribution.core.index import Question
-from attribution.core.prefixes import PrefixTable
+from attribution.core.prefixes import PrefixTable, UInt64
 from attribution.core.sockets import ANY_SOCKET, split_sockets
 from attribution.core.validity import Epochs, in_force
 
@@ -86,10 +87,11 @@ class RuleIndex:
             question: the asked intervals.
         """
         state, service = np.zeros(len(socket), np.uint8), np.full(len(socket), _NONE, np.int32)
-        asked = np.flatnonzero(accepts & self._all.contains(address))
+        high, low = pack(address)
+        asked = np.flatnonzero(accepts & (self._all.match_packed(high, low) >= 0))
         codes, names = encode(data_centre.take(asked))
         centre = recode(codes, find(names, pa.array(self._centres, pa.string())))
-        side = _Sides(address.take(asked), socket[asked], integers(protocol, null=-1)[asked], centre, codes < 0)
+        side = _Sides(high[asked], low[asked], socket[asked], integers(protocol, null=-1)[asked], centre, codes < 0)
         first, ever = np.full(len(asked), _NONE, np.int32), np.zeros(len(asked), np.bool_)
         changed = np.zeros(len(asked), np.bool_)
         for epoch, rows in self._epochs.each(question.a[asked], question.b[asked]):
@@ -110,7 +112,7 @@ class RuleIndex:
         for rule in np.flatnonzero(self._epochs.current(epoch)).tolist():
             prefix = self._of[rule]
             if prefix not in inside:
-                inside[prefix] = self._prefix[prefix].contains(side.address.take(rows))
+                inside[prefix] = self._prefix[prefix].match_packed(side.high[rows], side.low[rows]) >= 0
             fits = inside[prefix] & self._fits(rule, side, rows)
             if self._centre[rule] is not None:
                 # Where it is not known where a flow came in, a rule that one place has of its own may be the one.
@@ -138,7 +140,8 @@ class RuleIndex:
 
 @dataclass(frozen=True)
 class _Sides:
-    address: Any
+    high: UInt64
+    low: UInt64
     socket: Int32
     protocol: Int32
     centre: Int32
