@@ -60,7 +60,7 @@ class Settings:
         assignment_hold: how long after its end a flow waits, in a stream, for assignment events where no heartbeat
             answers; no shorter than `hold`.
         name_stretch: how long after its TTL a DNS answer may still be used by the client.
-        connection_lifetime: how long a connection lasts at the most; a window may hold one that was opened so long before.
+        connection_lifetime: how long a connection lasts at the most; a window may hold one opened so long before.
         workload_prefixes: addresses that are workloads even without a heartbeat; events and labels never name them.
         shared_prefixes: addresses that several workloads hold by port (nodes with host-network pods): there a flow is
             a heartbeat of its own port and protocol only.

@@ -10,7 +10,8 @@ import click
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.config import parse_duration
 from attribution.simulate.evaluate import evaluate
-from attribution.simulate.evaluation import OURS, Evaluation
+from attribution.simulate.evaluation import Evaluation
+from attribution.simulate.kinds import OURS
 from attribution.simulate.names_evaluation import NamesEvaluation
 from attribution.simulate.write import EVENTS_FILE, NAMES_FILE
 

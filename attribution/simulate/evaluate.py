@@ -20,8 +20,8 @@ from attribution.io.lake import MANIFEST
 from attribution.schema import NAME_BINDING, arrow_schema
 from attribution.simulate.alignment import Slice, aligned, has_names
 from attribution.simulate.baselines import Baseline, EventLog, baselines
-from attribution.simulate.evaluation import FLEET_KINDS, OURS, Evaluation, Outcomes
-from attribution.simulate.kinds import KIND_TEXTS, Ints
+from attribution.simulate.evaluation import FLEET_KINDS, Evaluation, Outcomes
+from attribution.simulate.kinds import KIND_TEXTS, OURS, Ints
 from attribution.simulate.name_baselines import NameLog
 from attribution.simulate.names_evaluation import NamesEvaluation
 from attribution.simulate.tables import EVENTS

@@ -1,17 +1,12 @@
 """The result of an evaluation: outcomes by system, side, kind and service, and the dependency graphs they imply."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from attribution.simulate.kinds import KIND_TEXTS, Ints, Kind
-
-if TYPE_CHECKING:
-    from attribution.simulate.names_evaluation import NamesEvaluation
-
-#: The system under evaluation, as tables show it; baselines stand beside it by their names.
-OURS = "time ranges"
+from attribution.simulate.kinds import KIND_TEXTS, OURS, Ints, Kind
+from attribution.simulate.names_evaluation import NamesEvaluation
 
 #: Kinds of remote endpoint that are workloads of the fleet.
 FLEET_KINDS = (Kind.WORKLOAD, Kind.PORT_OWNER, Kind.TRANSLATED)
@@ -89,7 +84,7 @@ class Evaluation:
     outcomes: dict[str, Outcomes]
     reasons: dict[tuple[str, str, str], int]
     true_edges: frozenset[tuple[int, int]]
-    names: "NamesEvaluation | None" = None
+    names: NamesEvaluation | None = None
 
     @property
     def misattributed(self) -> int:

@@ -10,6 +10,10 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
+#: The system under evaluation, as tables show it; baselines stand beside it by their names.
+OURS = "time ranges"
+
+
 class Kind(IntEnum):
     """What holds an address; the lower-case name is what `truth.parquet` calls it."""
 

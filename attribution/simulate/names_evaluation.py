@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 
 from attribution.core.columns import encode, microseconds
 from attribution.simulate.agility_plan import STATES
-from attribution.simulate.evaluation import OURS
-from attribution.simulate.kinds import Bools, Ints
+from attribution.simulate.kinds import OURS, Bools, Ints
 from attribution.simulate.name_baselines import LAST_NAME, LAST_NAME_TOLD, NameLog
 
 #: What can come of an answer, in the order of tables.

@@ -10,7 +10,7 @@ from truth_lake import lake_of, perfect
 from attribution.errors import LakeError, SourceError
 from attribution.simulate.alignment import align, aligned
 from attribution.simulate.evaluate import evaluate
-from attribution.simulate.evaluation import OURS
+from attribution.simulate.kinds import OURS
 from attribution.simulate.scenarios import scenario
 from attribution.simulate.simulation import simulate
 from attribution.simulate.tables import IDENTITY, TRUTH

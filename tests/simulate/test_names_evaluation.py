@@ -9,7 +9,7 @@ from named_worlds import attributed, judged, world
 from attribution.schema import NAME_BINDING, arrow_schema
 from attribution.simulate.alignment import align
 from attribution.simulate.evaluate import evaluate_slices
-from attribution.simulate.evaluation import OURS
+from attribution.simulate.kinds import OURS
 from attribution.simulate.name_baselines import LAST_NAME, LAST_NAME_TOLD, NameLog
 
 SIDES = ("local", "remote")

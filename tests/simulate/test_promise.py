@@ -11,7 +11,7 @@ from attribution.schema import FLOW, HEARTBEAT, arrow_schema
 from attribution.simulate.alignment import align
 from attribution.simulate.baselines import EventLog, baselines
 from attribution.simulate.evaluate import evaluate_slices
-from attribution.simulate.evaluation import OURS
+from attribution.simulate.kinds import OURS
 from attribution.simulate.scenarios import scenario
 from attribution.simulate.simulation import simulate
 
