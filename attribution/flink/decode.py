@@ -13,7 +13,7 @@ from attribution.flink.options import StreamOptions
 from attribution.flink.split import Splitter
 from attribution.flink.worker import spare_imports
 from attribution.schema import POLICY
-from attribution.sources.pool_space import OUTSIDE, PoolSpace
+from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.streaming import wire
 from attribution.streaming.dead_letters import Rejected, dead_letter
 from attribution.streaming.topics import CONFIGURATION
@@ -57,7 +57,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         spare_imports()
         border = self._border
         self._splitter = Splitter(self._settings, buckets=self._options.buckets, border=border)
-        self._pools = PoolSpace(self._settings.pool_prefixes)
+        self._pools = PoolPrefixes(self._settings.pool_prefixes)
         group = runtime_context.get_metrics_group()
         if border is not None:
             group.gauge("regions_failed", lambda: int(border.failed))

@@ -16,7 +16,7 @@ from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL
 from attribution.sources import Batch, Ledger, Reject, read, total_bytes
 from attribution.sources.native import is_native_flows, parquet_heartbeats, parquet_starts
 from attribution.sources.opening import expand
-from attribution.sources.pool_space import OUTSIDE, PoolSpace
+from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.sources.registry import read_order
 from attribution.sources.rejects import RejectsFile
 
@@ -44,7 +44,7 @@ class Collection:
         self._spool = Spool(folder / ".flows", memory_bytes=limits.flow_bytes)
         self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
         self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
-        self._pool_space = PoolSpace(settings.pool_prefixes)
+        self._pool_space = PoolPrefixes(settings.pool_prefixes)
         self._left: list[Path] = []
         # Rows of flows in the order in which they are given, and the earliest start (µs) among them.
         self._starts: list[tuple[int, int]] = []

@@ -20,7 +20,7 @@ from attribution.sources.reading import read_all
 OUTSIDE = "outside_pools"
 
 
-class PoolSpace:
+class PoolPrefixes:
     """The addresses of `pool_prefixes`; immutable."""
 
     def __init__(self, prefixes: Sequence[str]) -> None:
@@ -73,6 +73,6 @@ def with_pools_of(
         raise SourceError("cannot read policies from standard input, because they are read twice: put them into a file")
     ledger = Ledger(max_rejected_share=1)
     prefixes = read_all(policies, POLICY, format=format, ledger=ledger).column("prefix").unique().to_pylist()
-    known = PoolSpace(settings.pool_prefixes)
+    known = PoolPrefixes(settings.pool_prefixes)
     new = sorted({prefix for prefix in prefixes if prefix not in known})
     return replace(settings, pool_prefixes=(*settings.pool_prefixes, *new)) if new else settings
