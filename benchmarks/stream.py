@@ -19,7 +19,6 @@ flows that it had more, is what a flow costs once everything has started: `susta
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,13 +28,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-import psutil
 import pyarrow as pa
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from stream_input import PATIENCE_S, Fleet, Topics  # noqa: E402 (it needs the checkout's own package)
+import processor_time  # noqa: E402 (it needs the checkout's own package)
+from stream_input import PATIENCE_S, Fleet, Topics  # noqa: E402
 
 from attribution.cluster.flink import FlinkCluster  # noqa: E402
 from attribution.cluster.kafka import Broker  # noqa: E402
@@ -147,9 +146,9 @@ def run_job(
         count = lambda value: int(pa.ipc.open_stream(value).read_next_batch().num_rows)  # noqa: E731
     job = cluster.submit(engine.script, engine.arguments(servers, prefix, cluster.folder / f"{name}.toml"))
     cluster.wait_for_state(job, "RUNNING", timeout_s=PATIENCE_S)
-    before, began = _spent(cluster, broker), time.monotonic()
+    before, began = processor_time.of_servers(cluster, broker), time.monotonic()
     found = topics.wait_for_rows(output, rows, count, limit_s=limit_s)
-    wall, job_spent = time.monotonic() - began, _spent(cluster, broker)
+    wall, job_spent = time.monotonic() - began, processor_time.of_servers(cluster, broker)
     cluster.cancel(job)
     if found < rows:
         print(f"{name}: did not finish in {limit_s:g} s: {found:,} of {rows:,} rows", flush=True)
@@ -168,26 +167,9 @@ def _write_lake(servers: str, prefix: str, folder: Path, broker: Broker) -> tupl
     """Processor seconds of the lake's writer over all that the job has put out, and of the broker meanwhile."""
     command = [sys.executable, "-m", "attribution", "lake", "--out", str(folder), "--stop-at-end"]
     command += ["--bootstrap-servers", servers, "--topic-prefix", prefix]
-    before, broker_before = _spent_by_children(), _seconds(psutil.Process(broker.server.pid))
+    before, broker_before = processor_time.of_ended_children(), processor_time.of_broker(broker)
     subprocess.run(command, check=True, cwd=ROOT)  # noqa: S603 (our own command line)
-    return _spent_by_children() - before, _seconds(psutil.Process(broker.server.pid)) - broker_before
-
-
-def _spent_by_children() -> float:
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return spent.ru_utime + spent.ru_stime
-
-
-def _spent(cluster: FlinkCluster, broker: Broker) -> tuple[float, float, float]:
-    """Processor seconds of the TaskManager's Java, of its Python, and of the broker."""
-    managers = [psutil.Process(server.pid) for server in cluster.task_managers]
-    pythons = [one for manager in managers for one in manager.children(recursive=True)]
-    return sum(map(_seconds, managers)), sum(map(_seconds, pythons)), _seconds(psutil.Process(broker.server.pid))
-
-
-def _seconds(process: psutil.Process) -> float:
-    spent = process.cpu_times()
-    return float(spent.user + spent.system)
+    return processor_time.of_ended_children() - before, processor_time.of_broker(broker) - broker_before
 
 
 def main() -> None:
