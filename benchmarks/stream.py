@@ -42,8 +42,6 @@ from attribution.schema import ATTRIBUTED_FLOW  # noqa: E402
 from attribution.streaming.topics import topic_of  # noqa: E402
 
 DELAY_S = 10
-#: As for a job that is not meant to grow beyond two parallel shares: fewer buckets make denser batches.
-BUCKETS = 2
 JOBS = Path(__file__).parent / "stream_jobs"
 
 
@@ -63,11 +61,11 @@ class Engine:
     share: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def arguments(self, servers: str, prefix: str, config: Path) -> list[str]:
+    def arguments(self, servers: str, prefix: str, config: Path, *, buckets: int) -> list[str]:
         """Of the script."""
         if self.flow_heartbeats is None:
             return ["--bootstrap-servers", servers, "--prefix", prefix, "--delay", str(DELAY_S)]
-        config.write_text(f'[stream]\nreport_delay = "{DELAY_S}s"\nbuckets = {BUCKETS}\n')
+        config.write_text(f'[stream]\nreport_delay = "{DELAY_S}s"\nbuckets = {buckets}\n')
         return ["--config", str(config), "--bootstrap-servers", servers, "--topic-prefix", prefix, "--name", prefix]
 
 
@@ -102,7 +100,9 @@ class Took:
         return Took(*(getattr(self, part.name) - getattr(less, part.name) for part in fields(self)))
 
 
-def run(name: str, fleet: Fleet, broker: Broker, folder: Path, *, longer: int, limit_s: float) -> dict[str, Took]:
+def run(
+    name: str, fleet: Fleet, broker: Broker, folder: Path, *, buckets: int, longer: int, limit_s: float
+) -> dict[str, Took]:
     """Warm the cluster up with a third of the flows, then take the time of all; nothing if that took too long.
 
     Returns:
@@ -124,7 +124,7 @@ def run(name: str, fleet: Fleet, broker: Broker, folder: Path, *, longer: int, l
             sizes.append(Fleet(fleet.flows * longer, fleet.addresses, fleet.seconds * longer))
         found: list[Took] = []
         for number, size in enumerate(sizes):
-            took = run_job(f"{folder.name}-{number}", engine, size, broker, cluster, limit_s=limit_s)
+            took = run_job(f"{folder.name}-{number}", engine, size, broker, cluster, buckets=buckets, limit_s=limit_s)
             if took is None:
                 return {}
             found.append(took)
@@ -132,7 +132,7 @@ def run(name: str, fleet: Fleet, broker: Broker, folder: Path, *, longer: int, l
 
 
 def run_job(
-    name: str, engine: Engine, fleet: Fleet, broker: Broker, cluster: FlinkCluster, *, limit_s: float
+    name: str, engine: Engine, fleet: Fleet, broker: Broker, cluster: FlinkCluster, *, buckets: int, limit_s: float
 ) -> Took | None:
     """From the moment that all tasks run to the last row of output; None if that did not come within the limit."""
     prefix, servers, topics = f"{name}.", broker.bootstrap, Topics(broker.bootstrap)
@@ -144,7 +144,8 @@ def run_job(
     if engine.flow_heartbeats is not None:
         output = topic_of(ATTRIBUTED_FLOW, prefix=prefix)
         count = lambda value: int(pa.ipc.open_stream(value).read_next_batch().num_rows)  # noqa: E731
-    job = cluster.submit(engine.script, engine.arguments(servers, prefix, cluster.folder / f"{name}.toml"))
+    arguments = engine.arguments(servers, prefix, cluster.folder / f"{name}.toml", buckets=buckets)
+    job = cluster.submit(engine.script, arguments)
     cluster.wait_for_state(job, "RUNNING", timeout_s=PATIENCE_S)
     before, began = processor_time.of_servers(cluster, broker), time.monotonic()
     found = topics.wait_for_rows(output, rows, count, limit_s=limit_s)
@@ -178,6 +179,8 @@ def main() -> None:
     parser.add_argument("--flows", type=int, default=3_000_000)
     parser.add_argument("--addresses", type=int, default=20_000)
     parser.add_argument("--seconds", type=int, default=600, help="event time that the flows are spread over")
+    # As for a job that is not meant to grow beyond two parallel shares: fewer buckets make denser batches.
+    parser.add_argument("--buckets", type=int, default=2, help="of ours; more make smaller batches")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--longer", type=int, default=1, help="how many times as many flows ours gets once more")
     parser.add_argument("--limit", type=float, default=300, help="seconds after which an engine is given up")
@@ -192,7 +195,8 @@ def main() -> None:
                 for name in given.engines:
                     results.setdefault(name, [])
                     place = folder / f"{name}-{number}"
-                    found = run(name, fleet, broker, place, longer=given.longer, limit_s=given.limit)
+                    how = {"buckets": given.buckets, "longer": given.longer}
+                    found = run(name, fleet, broker, place, **how, limit_s=given.limit)
                     for which, took in found.items():
                         results.setdefault(which, []).append(took)
     report(results)
