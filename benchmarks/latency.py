@@ -2,18 +2,21 @@
 
     .venv-flink/bin/python benchmarks/latency.py --rate 10000 --seconds 120
 
-A fleet is published as it lives: every half second the flows that ended since, and every five seconds a heartbeat of
-each address. A flow is due when the hold after its end and the report delay are over; its latency is the time from then
-until a reader of uncommitted rows has it. Readers of committed rows have it with the checkpoint after that. A message
-every half second and the job's `round_interval` are part of it. No engine is compared: only the share of the rate that
-the job sustains (`benchmarks/stream.py`) says what half load is.
+A fleet is published as it lives: every tenth of a second the flows that ended since, and every five seconds a heartbeat
+of each address. A flow is due when the hold after its end and the report delay are over; its latency is the time from
+then until a reader of uncommitted rows has it. Readers of committed rows have it with the checkpoint after that. A
+message every tenth of a second and the job's `round_interval` are part of it. No engine is compared: only the share of
+the rate that the job sustains (`benchmarks/stream.py`) says what half load is. On a machine that others use their load
+is part of it, too: it is printed, and so is what a flow takes of the processor at that rate.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +26,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from stream_input import PATIENCE_S, SECOND, Topics, record_batch  # noqa: E402 (it needs the checkout's own package)
+import processor_time  # noqa: E402 (it needs the checkout's own package)
+from stream_input import PATIENCE_S, SECOND, Topics, record_batch  # noqa: E402
 
 from attribution.cluster.flink import FlinkCluster  # noqa: E402
 from attribution.cluster.kafka import Broker  # noqa: E402
@@ -31,7 +35,7 @@ from attribution.schema import ATTRIBUTED_FLOW, FLOW, HEARTBEAT, TIMESTAMP  # no
 from attribution.streaming import wire  # noqa: E402
 from attribution.streaming.topics import topic_of  # noqa: E402
 
-STEP_S, BEAT_S = 0.5, 5
+STEP_S, BEAT_S = 0.1, 5
 HOLD_S, MAX_GAP_S, DELAY_S = 20, 15, 2
 CONFIG = f"""
 [attribution]
@@ -87,21 +91,29 @@ def publish(servers: str, prefix: str, *, rate: int, addresses: int, seconds: in
         raise SystemExit("the broker did not take the input")
 
 
-def latencies(servers: str, topic: str, *, rows: int, limit_s: float) -> np.ndarray:
-    """Seconds from each flow's being due until it was read, in the order of reading."""
+def latencies(
+    servers: str, topic: str, *, rows: int, skipped: int, spent: Callable[[], float], limit_s: float
+) -> tuple[np.ndarray, float]:
+    """Seconds from each flow's being due until it was read, in the order of reading, but for the first `skipped`.
+
+    Also what `spent` counted meanwhile.
+    """
     consumer = Consumer({"bootstrap.servers": servers, "group.id": topic, "isolation.level": "read_uncommitted"})
     consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     found, count, until = [], 0, time.monotonic() + limit_s
+    before = None
     while count < rows and time.monotonic() < until:
         for message in consumer.consume(100, timeout=0.05):
             read_at = time.time()
             end = pa.ipc.open_stream(message.value()).read_next_batch().column("end").cast(pa.int64()).to_numpy()
             found.append(read_at - (end / SECOND + HOLD_S + DELAY_S))
             count += len(end)
+            if before is None and count >= skipped:
+                before = spent()
     consumer.close()
     if count < rows:
         raise SystemExit(f"only {count:,} of {rows:,} flows came out in {limit_s:g} s")
-    return np.concatenate(found)
+    return np.concatenate(found)[skipped:], spent() - before
 
 
 def main() -> None:
@@ -135,10 +147,19 @@ def main() -> None:
             publisher = threading.Thread(target=publish, args=(broker.bootstrap, prefix), kwargs=fleet)
             publisher.start()
             output = topic_of(ATTRIBUTED_FLOW, prefix=prefix)
-            found = latencies(broker.bootstrap, output, rows=rows, limit_s=given.seconds + 180)
+            steady, spent = latencies(
+                broker.bootstrap,
+                output,
+                rows=rows,
+                skipped=given.rate * given.warm_up,
+                spent=lambda: sum(processor_time.of_servers(cluster, broker)),
+                limit_s=given.seconds + 180,
+            )
             publisher.join()
-    steady = found[given.rate * given.warm_up :]
     print(f"{given.rate:,} flows/s for {given.seconds} s, the first {given.warm_up} s left out: {len(steady):,} flows")
+    print(
+        f"load of the machine {os.getloadavg()[0]:.1f}; {1e6 * spent / len(steady):.1f} µs of Flink and broker a flow"
+    )
     print("seconds from due to read: " + ", ".join(f"p{p:g} {np.percentile(steady, p):.2f}" for p in (50, 90, 99, 100)))
 
 

@@ -1,6 +1,7 @@
 """Throughput of the streaming job beside the same join written otherwise, on a real broker and a real Flink cluster.
 
     .venv-flink/bin/python benchmarks/stream.py
+    .venv-flink/bin/python benchmarks/stream.py --engines ours --longer 4
 
 All read a backlog of the same flows and heartbeats from Kafka and write to Kafka, exactly once, with a parallelism of
 one. Ours reads Arrow batches and applies all its rules, with and without the heartbeats that flows are. `per_flow` is
@@ -9,12 +10,17 @@ runs in the JVM and needs no Python; both read JSON, one row a message, and answ
 take turns on clusters of their own, and each runs once on fewer flows before, because Java spends half a minute of
 processor time on compiling what it runs often. `per_flow` gets a hundredth of the flows, and as much less time and
 heartbeats, because it is slow; `sql_join` gets a third. Only ratios mean something on a shared machine: those of
-processor time a flow, of the TaskManager, its Python processes and the broker, and those of wall time where the machine
-is quiet. An engine that takes longer than `--limit` is given up and said to have.
+processor time a flow, of the TaskManager's Java, its Python, the broker and the lake writer (for ours: `attribution
+lake` over the job's output, with its start), and those of wall time where the machine is quiet. An engine that takes
+longer than `--limit` is given up and said to have.
+
+With `--longer N`, ours runs once more, on N times the flows over N times the event time. What it took more, by the
+flows that it had more, is what a flow costs once everything has started: `sustained`.
 """
 
 import argparse
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,13 +28,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-import psutil
 import pyarrow as pa
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from stream_input import PATIENCE_S, Fleet, Topics  # noqa: E402 (it needs the checkout's own package)
+import processor_time  # noqa: E402 (it needs the checkout's own package)
+from stream_input import PATIENCE_S, Fleet, Topics  # noqa: E402
 
 from attribution.cluster.flink import FlinkCluster  # noqa: E402
 from attribution.cluster.kafka import Broker  # noqa: E402
@@ -36,8 +42,6 @@ from attribution.schema import ATTRIBUTED_FLOW  # noqa: E402
 from attribution.streaming.topics import topic_of  # noqa: E402
 
 DELAY_S = 10
-#: As for a job that is not meant to grow beyond two parallel shares: fewer buckets make denser batches.
-BUCKETS = 2
 JOBS = Path(__file__).parent / "stream_jobs"
 
 
@@ -57,11 +61,11 @@ class Engine:
     share: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def arguments(self, servers: str, prefix: str, config: Path) -> list[str]:
+    def arguments(self, servers: str, prefix: str, config: Path, *, buckets: int) -> list[str]:
         """Of the script."""
         if self.flow_heartbeats is None:
             return ["--bootstrap-servers", servers, "--prefix", prefix, "--delay", str(DELAY_S)]
-        config.write_text(f'[stream]\nreport_delay = "{DELAY_S}s"\nbuckets = {BUCKETS}\n')
+        config.write_text(f'[stream]\nreport_delay = "{DELAY_S}s"\nbuckets = {buckets}\n')
         return ["--config", str(config), "--bootstrap-servers", servers, "--topic-prefix", prefix, "--name", prefix]
 
 
@@ -77,15 +81,33 @@ ENGINES = {
 
 @dataclass(frozen=True)
 class Took:
-    """What an engine took a flow, in microseconds: of the clock, of its processes, and of the broker."""
+    """What an engine took, in seconds: of the clock, and of the processor by whose they were."""
 
+    rows: int
     wall: float
-    processor: float
+    java: float
+    python: float
     broker: float
+    lake: float
+
+    @property
+    def processor(self) -> float:
+        """Of all together."""
+        return self.java + self.python + self.broker + self.lake
+
+    def beyond(self, less: "Took") -> "Took":
+        """What it took more than another one."""
+        return Took(*(getattr(self, part.name) - getattr(less, part.name) for part in fields(self)))
 
 
-def run(name: str, fleet: Fleet, broker: Broker, folder: Path, *, limit_s: float) -> Took | None:
-    """Warm the cluster up with a third of the flows, then take the time of all; None if that took too long."""
+def run(
+    name: str, fleet: Fleet, broker: Broker, folder: Path, *, buckets: int, longer: int, limit_s: float
+) -> dict[str, Took]:
+    """Warm the cluster up with a third of the flows, then take the time of all; nothing if that took too long.
+
+    Returns:
+        By the engine's name, and where it ran longer what it took beyond that, as `sustained`.
+    """
     engine = ENGINES[name]
     fleet = Fleet(fleet.flows // engine.share, fleet.addresses, max(1, fleet.seconds // engine.share))
     folder.mkdir()
@@ -97,14 +119,20 @@ def run(name: str, fleet: Fleet, broker: Broker, folder: Path, *, limit_s: float
     with FlinkCluster.start(
         folder / "flink", slots=1, settings=settings, environment={"PYTHONPATH": str(ROOT)}
     ) as cluster:
-        less = Fleet(fleet.flows // 3, fleet.addresses, fleet.seconds)
-        if run_job(f"{folder.name}-warm-up", engine, less, broker, cluster, limit_s=limit_s) is None:
-            return None
-        return run_job(folder.name, engine, fleet, broker, cluster, limit_s=limit_s)
+        sizes = [Fleet(fleet.flows // 3, fleet.addresses, fleet.seconds), fleet]
+        if longer > 1 and engine.flow_heartbeats is not None:
+            sizes.append(Fleet(fleet.flows * longer, fleet.addresses, fleet.seconds * longer))
+        found: list[Took] = []
+        for number, size in enumerate(sizes):
+            took = run_job(f"{folder.name}-{number}", engine, size, broker, cluster, buckets=buckets, limit_s=limit_s)
+            if took is None:
+                return {}
+            found.append(took)
+    return {name: found[1]} | {f"{name}, sustained": found[2].beyond(found[1]) for _ in found[2:]}
 
 
 def run_job(
-    name: str, engine: Engine, fleet: Fleet, broker: Broker, cluster: FlinkCluster, *, limit_s: float
+    name: str, engine: Engine, fleet: Fleet, broker: Broker, cluster: FlinkCluster, *, buckets: int, limit_s: float
 ) -> Took | None:
     """From the moment that all tasks run to the last row of output; None if that did not come within the limit."""
     prefix, servers, topics = f"{name}.", broker.bootstrap, Topics(broker.bootstrap)
@@ -116,30 +144,33 @@ def run_job(
     if engine.flow_heartbeats is not None:
         output = topic_of(ATTRIBUTED_FLOW, prefix=prefix)
         count = lambda value: int(pa.ipc.open_stream(value).read_next_batch().num_rows)  # noqa: E731
-    job = cluster.submit(engine.script, engine.arguments(servers, prefix, cluster.folder / f"{name}.toml"))
+    arguments = engine.arguments(servers, prefix, cluster.folder / f"{name}.toml", buckets=buckets)
+    job = cluster.submit(engine.script, arguments)
     cluster.wait_for_state(job, "RUNNING", timeout_s=PATIENCE_S)
-    managers = [server.pid for server in cluster.task_managers]
-    before, broker_before, began = _spent(managers), _spent([broker.server.pid]), time.monotonic()
+    before, began = processor_time.of_servers(cluster, broker), time.monotonic()
     found = topics.wait_for_rows(output, rows, count, limit_s=limit_s)
-    wall, processor = time.monotonic() - began, _spent(managers) - before
-    took = Took(*(1e6 * s / rows for s in (wall, processor, _spent([broker.server.pid]) - broker_before)))
+    wall, job_spent = time.monotonic() - began, processor_time.of_servers(cluster, broker)
     cluster.cancel(job)
     if found < rows:
         print(f"{name}: did not finish in {limit_s:g} s: {found:,} of {rows:,} rows", flush=True)
         return None
-    print(f"{name}: {rows:,} flows in {wall:.1f} s, {processor:.1f} s of processor time", flush=True)
+    java, python, broker_s = (after - earlier for after, earlier in zip(job_spent, before, strict=True))
+    lake = 0.0
+    if engine.flow_heartbeats is not None:
+        lake, for_lake = _write_lake(servers, prefix, cluster.folder / f"{name}-lake", broker)
+        broker_s += for_lake
+    took = Took(rows, wall, java, python, broker_s, lake)
+    print(f"{name}: {rows:,} flows in {wall:.1f} s, {took.processor:.1f} s of processor time", flush=True)
     return took
 
 
-def _spent(processes: list[int]) -> float:
-    """Processor seconds of processes and their children."""
-    total = 0.0
-    for pid in processes:
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
-            spent = one.cpu_times()
-            total += spent.user + spent.system
-    return total
+def _write_lake(servers: str, prefix: str, folder: Path, broker: Broker) -> tuple[float, float]:
+    """Processor seconds of the lake's writer over all that the job has put out, and of the broker meanwhile."""
+    command = [sys.executable, "-m", "attribution", "lake", "--out", str(folder), "--stop-at-end"]
+    command += ["--bootstrap-servers", servers, "--topic-prefix", prefix]
+    before, broker_before = processor_time.of_ended_children(), processor_time.of_broker(broker)
+    subprocess.run(command, check=True, cwd=ROOT)  # noqa: S603 (our own command line)
+    return processor_time.of_ended_children() - before, processor_time.of_broker(broker) - broker_before
 
 
 def main() -> None:
@@ -148,40 +179,47 @@ def main() -> None:
     parser.add_argument("--flows", type=int, default=3_000_000)
     parser.add_argument("--addresses", type=int, default=20_000)
     parser.add_argument("--seconds", type=int, default=600, help="event time that the flows are spread over")
+    # As for a job that is not meant to grow beyond two parallel shares: fewer buckets make denser batches.
+    parser.add_argument("--buckets", type=int, default=2, help="of ours; more make smaller batches")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--longer", type=int, default=1, help="how many times as many flows ours gets once more")
     parser.add_argument("--limit", type=float, default=300, help="seconds after which an engine is given up")
     parser.add_argument("--engines", nargs="*", default=list(ENGINES), choices=list(ENGINES))
     given = parser.parse_args()
     fleet = Fleet(given.flows, given.addresses, given.seconds)
-    results: dict[str, list[Took]] = {name: [] for name in given.engines}
+    results: dict[str, list[Took]] = {}
     with tempfile.TemporaryDirectory(prefix="stream-benchmark-") as temporary:
         folder = Path(temporary)
         with Broker.start(folder / "kafka") as broker:
             for number in range(given.rounds):
                 for name in given.engines:
-                    took = run(name, fleet, broker, folder / f"{name}-{number}", limit_s=given.limit)
-                    if took is not None:
-                        results[name].append(took)
+                    results.setdefault(name, [])
+                    place = folder / f"{name}-{number}"
+                    how = {"buckets": given.buckets, "longer": given.longer}
+                    found = run(name, fleet, broker, place, **how, limit_s=given.limit)
+                    for which, took in found.items():
+                        results.setdefault(which, []).append(took)
     report(results)
 
 
 def report(results: dict[str, list[Took]]) -> None:
-    """Print the medians, and how many times as fast as each engine the first one is."""
+    """Print the medians, and how many times as long as the first engine each takes."""
+    parts = ("wall", "java", "python", "broker", "lake", "processor")
     medians = {
-        name: Took(*(statistics.median(getattr(one, part.name) for one in found) for part in fields(Took)))
+        name: {part: statistics.median(1e6 * getattr(one, part) / one.rows for one in found) for part in parts}
         for name, found in results.items()
         if found
     }
     first = medians.get(next(iter(results)))
-    print("\nMicroseconds a flow, and how many times as long as the first:")
-    print(f"{'engine':28}{'wall':>9}{'CPU':>9}{'broker':>9}{'wall':>9}{'CPU':>9}")
+    print("\nMicroseconds a flow (`processor` is all but `wall`), and how many times as long as the first:")
+    print(f"{'engine':38}{''.join(f'{part:>10}' for part in parts)}{'wall':>10}{'processor':>10}")
     for name in results:
         if name not in medians:
-            print(f"{name:28}{'did not finish':>14}")
+            print(f"{name:38}{'did not finish':>14}")
             continue
         took = medians[name]
-        times = f"{took.wall / first.wall:9.2f}{took.processor / first.processor:9.2f}" if first else ""
-        print(f"{name:28}{took.wall:9.2f}{took.processor:9.2f}{took.broker:9.2f}{times}")
+        times = [took[part] / first[part] for part in ("wall", "processor")] if first else []
+        print(f"{name:38}{''.join(f'{value:10.2f}' for value in (*took.values(), *times))}")
 
 
 if __name__ == "__main__":

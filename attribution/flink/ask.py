@@ -14,7 +14,7 @@ from attribution.flink.payload import ANSWERS, CROSSING, unpack_of_peer
 from attribution.schema import ATTRIBUTED_FLOW, QUESTION
 from attribution.streaming import wire
 
-#: (bucket, entry) with flows to other regions.
+#: Entries with flows to other regions.
 TO_BORDER = OutputTag("border", ENTRY)
 
 _MILLISECOND = 1000
@@ -26,7 +26,7 @@ def to_peer(peer: str) -> Any:
 
 
 class Ask(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
-    """Holds flows to other regions until these have answered; takes (bucket, entry), keyed by bucket.
+    """Holds flows to other regions until these have answered; takes entries, keyed by bucket.
 
     An entry is flows that are attributed but for their remote side, answers, or what the clock says. The output is
     Kafka values of attributed flows; questions go to the side outputs `to_peer`. Flow and question are in one
@@ -58,7 +58,7 @@ class Ask(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """One entry for a bucket."""
-        number, content = value
+        number, content = ctx.get_current_key(), value
         timers = ctx.timer_service()
         now = timers.current_processing_time()
         kept = self._kept(number, now)

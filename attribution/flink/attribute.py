@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow.compute as pc
+from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext, TimeDomain
 from pyflink.datastream.state import ListStateDescriptor
 
@@ -30,7 +31,7 @@ _MILLISECOND = 1000
 
 
 class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
-    """Attributes one side of flows; takes (bucket, entry), keyed by bucket.
+    """Attributes one side of flows; takes entries, keyed by bucket.
 
     State is the log of `Bucket`. What is in memory is made of it when a bucket is first touched, so a worker that is
     killed, or a key that moves to another one, loses nothing.
@@ -78,10 +79,9 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """One entry for a bucket."""
-        number, content = value
-        timers = ctx.timer_service()
+        content, timers = value, ctx.timer_service()
         now = timers.current_processing_time()
-        kept = self._kept(number, now)
+        kept = self._kept(ctx.get_current_key(), now)
         if content[:1] == TIME:
             kept.reached = max(kept.reached, unpack_moment(content))
         elif content != WAKE:
@@ -153,11 +153,11 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
                 return
             rows, crossing = self._border.crossing(rows)
             for bucket, content in crossing:
-                yield TO_BORDER, (bucket, content)
+                yield TO_BORDER, Row(bucket, content)
         self._metrics.count(rows)
         if self._sides == "local":
             for entry in self._splitter.halves(rows):
-                yield entry.bucket, entry.content
+                yield Row(entry.bucket, entry.content)
         else:
             for message in wire.encode(ATTRIBUTED_FLOW, rows):
                 yield message.value

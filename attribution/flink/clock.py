@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pyflink.common import Types
+from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
@@ -73,5 +73,5 @@ class Clock(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     def _to_every_bucket(self, content: bytes) -> Iterator[Any]:
         for bucket in range(self._options.buckets):
-            yield bucket, content
-            yield LOCAL_SIDE, (bucket, content)
+            yield Row(bucket, content)
+            yield LOCAL_SIDE, Row(bucket, content)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pyflink.common import Types
+from pyflink.common import Row, Types
 from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
 
 from attribution.config import Settings
@@ -19,12 +19,14 @@ from attribution.streaming.dead_letters import Rejected, dead_letter
 from attribution.streaming.topics import CONFIGURATION
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-#: (bucket, entry)
-ENTRY = Types.TUPLE([Types.INT(), BYTES])
+#: Row of key and content, as keyed operators take it: the bucket, and an entry for it.
+ENTRY = Types.ROW([Types.INT(), BYTES])
 DEAD_LETTERS = OutputTag("dead-letters", BYTES)
 LOCAL_SIDE = OutputTag("local-side", ENTRY)
 #: (topic, partition, time of a record of it in ms); a tick has no topic.
-TIMES = OutputTag("times", Types.TUPLE([Types.STRING(), Types.INT(), Types.LONG()]))
+TIME_OF = Types.TUPLE([Types.STRING(), Types.INT(), Types.LONG()])
+#: The same under the one key of the clock.
+TIMES = OutputTag("times", Types.ROW([Types.INT(), TIME_OF]))
 #: What `TIMES` has for a tick.
 TICK = ("", 0, 0)
 
@@ -68,7 +70,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         """One message."""
         content, topic, partition, offset, reported = value
         if topic is None:
-            yield TIMES, TICK
+            yield TIMES, Row(0, TICK)
             return
         kind = self._kinds[topic]
         reported_ms = reported.to_epoch_milli()
@@ -84,10 +86,10 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
         self._count(batch.num_rows, decoded.rejected_rows + decoded.batch.num_rows - batch.num_rows, topic)
         for entry in self._splitter.split(kind, batch, decoded.flow_heartbeats):
-            row = entry.bucket, entry.content
+            row = Row(entry.bucket, entry.content)
             yield row if entry.stage == "remote" else (LOCAL_SIDE, row)
         if kind not in CONFIGURATION or not decoded.batch.num_rows:  # which may be published with any time
-            yield TIMES, (topic, partition, reported_ms)
+            yield TIMES, Row(0, (topic, partition, reported_ms))
 
     def _count(self, rows: int, rejected: int, topic: str) -> None:
         self._rows.inc(rows)

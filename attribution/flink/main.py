@@ -22,8 +22,11 @@ from attribution.streaming.topic_setup import check_topics
 
 #: Of Flink's own settings, what this job does best with; the cluster's configuration, or `-D`, may say otherwise.
 _PREFERRED = {
-    # Each operator's Python hands its output on, and releases its timers, at the end of a bundle.
-    "python.fn-execution.bundle.time": "100",
+    # Each operator's Python hands its output on, and releases its timers, at the end of a bundle; the watermark waits
+    # for it, passes four operators one after the other, and waits for a buffer to be sent between each two of them.
+    "python.fn-execution.bundle.time": "50",
+    "pipeline.auto-watermark-interval": "50 ms",
+    "execution.buffer-timeout.interval": "10 ms",
     # A bundle is kept in memory, and an element can have some 4 MB.
     "python.fn-execution.bundle.size": "100",
     # Else all that a bundle adds to a state is sent as one message, and one of 100 MB ends in a job that hangs.

@@ -34,7 +34,7 @@ class StreamOptions:
     report_delay: int = MINUTE
     idle_after: int = MINUTE
     give_up_after: int = 10 * MINUTE
-    round_interval: int = SECOND // 2
+    round_interval: int = SECOND // 5
     settle_interval: int = MINUTE
     rejected_share: float = 0.1
     region: str = ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyflink.common import Row
 from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
 
 from attribution.core.distinct import plain
@@ -60,10 +61,10 @@ class Receive(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         if kind == QUESTION:
             for bucket, rows in by_bucket(_as_flows(batch, peer), "remote_address", self._count):
                 for content in pack_pieces(FLOW, rows):
-                    yield bucket, content
+                    yield Row(bucket, content)
         else:
             for bucket, rows in by_bucket(batch, "remote_address", self._count):
-                yield TO_ASK, (bucket, pack_of_peer(ANSWERS, rows, peer))
+                yield TO_ASK, Row(bucket, pack_of_peer(ANSWERS, rows, peer))
 
     def _own(self, kind: str, batch: Any, peer: str) -> tuple[Any, list[Rejected]]:
         """The rows that are the peer's to send, and a letter about the others."""

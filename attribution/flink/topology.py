@@ -22,9 +22,10 @@ from typing import Any
 
 from pyflink.common import Duration, Types, WatermarkStrategy
 from pyflink.common.serialization import ByteArraySchema
-from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
 from pyflink.datastream.connectors.base import DeliveryGuarantee
 from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, KafkaSink
+from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescriptor
 
 from attribution.config import Settings
@@ -32,7 +33,7 @@ from attribution.flink.ask import TO_BORDER, Ask, to_peer
 from attribution.flink.attribute import RANGES, Attribute
 from attribution.flink.border import Border
 from attribution.flink.clock import Clock
-from attribution.flink.decode import BYTES, DEAD_LETTERS, ENTRY, LOCAL_SIDE, TIMES, Decode
+from attribution.flink.decode import BYTES, DEAD_LETTERS, ENTRY, LOCAL_SIDE, TIME_OF, TIMES, Decode
 from attribution.flink.options import StreamOptions
 from attribution.flink.receive import TO_ASK, Receive
 from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE
@@ -85,7 +86,7 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
     messages = sources[0].union(*sources[1:], _ticks(tables))
     decoded = messages.process(Decode(kinds, job.settings, job.options, border=job.border), output_type=ENTRY)
     decoded.name("decode").uid("decode")
-    times = decoded.get_side_output(TIMES).key_by(lambda _: 0, key_type=Types.INT())
+    times = _keyed(decoded.get_side_output(TIMES), TIME_OF)
     clock = times.process(Clock(job.options), output_type=ENTRY).name("clock").uid("clock")
     rules = job.settings, job.options, job.labels
     entries = decoded.get_side_output(LOCAL_SIDE).union(clock.get_side_output(LOCAL_SIDE))
@@ -98,7 +99,7 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
         for_remote, dead = for_remote.union(received), dead.union(received.get_side_output(DEAD_LETTERS))
         remote = _attribute(for_remote, Attribute("remote", *rules, border=job.border), BYTES, "remote")
         crossing = remote.get_side_output(TO_BORDER).union(received.get_side_output(TO_ASK), clock)
-        asked = crossing.key_by(_bucket, key_type=Types.INT()).process(Ask(job.options, job.border.peers), BYTES)
+        asked = _keyed(crossing, BYTES).process(Ask(job.options, job.border.peers), BYTES)
         asked.name("ask").uid("ask")
         flows = remote.union(asked)
         for peer in job.border.peers:
@@ -112,8 +113,14 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
         _sink(stream, job, topic=topic_of(kind, prefix=job.prefix), name=kind)
 
 
-def _bucket(entry: Any) -> int:
-    return int(entry[0])
+def _keyed(rows: DataStream, content: Any) -> KeyedStream:
+    """Rows of key and content, keyed as they are; the type is that of the content.
+
+    PyFlink's own `key_by` sends every row through one more Python operator, which puts its key before it.
+    """
+    key = Types.ROW([Types.INT()]).get_java_type_info()
+    keyed = rows._j_data_stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key)  # noqa: SLF001 (the only way to it)
+    return KeyedStream(keyed, content, rows)
 
 
 def _receive(tables: StreamTableEnvironment, job: Job, border: Border) -> DataStream:
@@ -130,8 +137,12 @@ def _receive(tables: StreamTableEnvironment, job: Job, border: Border) -> DataSt
 
 
 def _attribute(entries: DataStream, function: Attribute, output: Any, side: str) -> DataStream:
-    keyed = entries.key_by(_bucket, key_type=Types.INT())
-    return keyed.process(function, output_type=output).name(f"attribute {side} side").uid(f"attribute-{side}")
+    return (
+        _keyed(entries, BYTES)
+        .process(function, output_type=output)
+        .name(f"attribute {side} side")
+        .uid(f"attribute-{side}")
+    )
 
 
 def _source(tables: StreamTableEnvironment, job: Job, topic: str, name: str, *, timed: bool = True) -> DataStream:

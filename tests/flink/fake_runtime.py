@@ -79,9 +79,12 @@ class Runtime:
             register_processing_time_timer=self.round_timers.add,
         )
 
+    def get_current_key(self):
+        return 0
+
     def fire(self, operator, at, domain):
         context = SimpleNamespace(
-            timer_service=self.timer_service, get_current_key=lambda: 0, time_domain=lambda: domain
+            timer_service=self.timer_service, get_current_key=self.get_current_key, time_domain=lambda: domain
         )
         return list(operator.on_timer(at, context))
 

@@ -1,6 +1,7 @@
 """The jobs of several regions in one process: their operators on fake runtimes, and forwarders that a test may stop."""
 
 from fake_runtime import Runtime, opened
+from pyflink.common import Row
 from pyflink.common.time import Instant
 from pyflink.datastream import TimeDomain
 
@@ -78,23 +79,25 @@ class RegionJob:
 
     def wake(self):
         """What the clock says after a start."""
-        self._enter("ask", (0, WAKE))
+        self._enter("ask", Row(0, WAKE))
 
     def _route(self, found):
         for one in found:
+            if isinstance(one, Row):
+                self._enter("remote", one)
+                continue
             tag, content = one if isinstance(one, tuple) else ("flows", one)
             tag = getattr(tag, "tag_id", tag)
             if tag in self.entered:
                 self._enter(self.entered[tag], content)
             elif tag in self.written:
                 self.written[tag].append(content)
-            elif isinstance(tag, int):
-                self._enter("remote", one)
             else:
                 assert tag in {TIMES.tag_id, RANGES.tag_id}
 
     def _enter(self, name, entry):
-        self._route(self.operators[name].process_element(entry, self.runtimes[name]))
+        _, content = entry
+        self._route(self.operators[name].process_element(content, self.runtimes[name]))
 
     def counted(self, name):
         return self.runtimes[name].metrics.counted()

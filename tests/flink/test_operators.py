@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from fake_runtime import Runtime, opened
 from oracle import Flow, Heartbeat
+from pyflink.common import Row
 from pyflink.common.time import Instant
 from pyflink.datastream import TimeDomain
 from records import batch
@@ -72,7 +73,7 @@ def test_a_stage_counts_answers_by_method_and_reason_and_shows_what_it_holds():
     runtime.now, runtime.watermark = T0 // 1000, T0 // 1000 - 3_000
     operator = attribute(runtime)
     for content in entries((HEARTBEAT, BEATS), (FLOW, [flow(0), flow(5 * MINUTE)])):
-        list(operator.process_element((0, content), runtime))
+        list(operator.process_element(content, runtime))
     names = ("flows_held", "heartbeats_known", "state_bytes", "largest_bucket_bytes", "watermark_lag_ms")
     size = sum(map(len, runtime.log))
     assert [runtime.metrics.shown(name) for name in names] == [2, 1, size, size, 3_000]
@@ -88,7 +89,7 @@ def test_a_stage_counts_answers_by_method_and_reason_and_shows_what_it_holds():
     # Time goes on, but the bucket had a round just now; and one heartbeat comes late.
     runtime.watermark += 10 * MINUTE // 1000
     assert not runtime.fire(operator, runtime.watermark, TimeDomain.EVENT_TIME)
-    list(operator.process_element((0, entries((HEARTBEAT, BEATS))[0]), runtime))
+    list(operator.process_element(entries((HEARTBEAT, BEATS))[0], runtime))
     runtime.now += 1_500
     assert len(runtime.fire(operator, runtime.now, TimeDomain.PROCESSING_TIME)) == 1
     counted = {"attributed.remote.heartbeat.covered": 1, "attributed.remote.none.gap": 1, "late_heartbeats": 1}
@@ -100,7 +101,7 @@ def test_what_goes_out_because_time_stands_still_is_counted():
     runtime = Runtime()
     operator = attribute(runtime)
     for content in entries((HEARTBEAT, BEATS), (FLOW, FLOWS)):
-        list(operator.process_element((0, content), runtime))
+        list(operator.process_element(content, runtime))
     runtime.now += StreamOptions().give_up_after // 1000 + 1
     assert len(runtime.fire(operator, runtime.now, TimeDomain.PROCESSING_TIME)) == 1
     counted = {"attributed.remote.heartbeat.covered": 1, "flows_given_up": 1, "hostname.untold": 1}
@@ -121,9 +122,9 @@ def test_each_message_says_its_time_once_its_rows_are_out_and_a_tick_none():
     topics = {HEARTBEAT: HEARTBEAT}
     decode = opened(Decode(topics, Settings(), StreamOptions(buckets=1)), Runtime())
     found = list(decode.process_element(message(HEARTBEAT, BEATS), None))
-    assert found[-1] == (TIMES, (HEARTBEAT, 0, BEATS[0].end // 1000))
+    assert found[-1] == (TIMES, Row(0, (HEARTBEAT, 0, BEATS[0].end // 1000)))
     assert [unpack_rows(one[1])[0] if key == LOCAL_SIDE else key for key, one in found[:-1]] == [0, HEARTBEAT]
-    assert list(decode.process_element((None,) * 5, None)) == [(TIMES, TICK)]
+    assert list(decode.process_element((None,) * 5, None)) == [(TIMES, Row(0, TICK))]
 
 
 class LateStart:
@@ -222,14 +223,14 @@ def test_what_was_due_before_a_crash_goes_out_without_a_message_and_so_do_ranges
     first = Runtime()
     operator = attribute(first)
     for content in entries((HEARTBEAT, BEATS), (FLOW, FLOWS)):
-        list(operator.process_element((0, content), first))
+        list(operator.process_element(content, first))
 
     second = Runtime(first.log)
     again = attribute(second)
     second.watermark = -(1 << 63)
-    list(again.process_element((0, WAKE), second))
+    list(again.process_element(WAKE, second))
     assert not second.fire(again, second.now, TimeDomain.PROCESSING_TIME)
-    list(again.process_element((0, pack_time(LATER_MS * 1000)), second))
+    list(again.process_element(pack_time(LATER_MS * 1000), second))
     second.now = min(second.round_timers)
     assert len(second.fire(again, second.now, TimeDomain.PROCESSING_TIME)) == 1
     second.now += MINUTE // 1000
@@ -242,7 +243,7 @@ def test_time_that_a_start_learnt_late_takes_no_watermark_back():
     runtime = Runtime()
     operator = attribute(runtime)
     for content in (pack_time(T0), *entries((FLOW, FLOWS))):
-        list(operator.process_element((0, content), runtime))
+        list(operator.process_element(content, runtime))
     assert not runtime.fire(operator, runtime.now, TimeDomain.PROCESSING_TIME)
     runtime.watermark = LATER_MS
     runtime.now += 2 * SECOND // 1000
@@ -253,14 +254,14 @@ def test_a_bucket_whose_timers_a_checkpoint_missed_lets_its_flows_out_after_a_wa
     first = Runtime()
     operator = attribute(first)
     for content in entries((HEARTBEAT, BEATS), (FLOW, FLOWS)):
-        assert not list(operator.process_element((0, content), first))
+        assert not list(operator.process_element(content, first))
     due = (T0 + Settings().hold) // 1000 + 1
     assert first.event_timers == {due}
 
     # Go on from a checkpoint with the log, but without the timers.
     second = Runtime(first.log)
     again = attribute(second)
-    assert not list(again.process_element((0, WAKE), second))
+    assert not list(again.process_element(WAKE, second))
     assert (second.log, second.event_timers) == (first.log, first.event_timers)
     second.watermark = due
     (released,) = second.fire(again, due, TimeDomain.EVENT_TIME)
@@ -274,7 +275,7 @@ def test_a_flow_that_comes_below_the_watermark_goes_out_in_the_next_round():
     runtime.watermark = LATER_MS
     content = entries((HEARTBEAT, BEATS), (FLOW, FLOWS))
     for one in content:
-        list(operator.process_element((0, one), runtime))
+        list(operator.process_element(one, runtime))
     assert not runtime.event_timers
     soonest = min(runtime.round_timers)
     assert soonest <= runtime.now + SECOND // 1000
@@ -287,11 +288,11 @@ def test_a_round_that_comes_too_early_is_put_off_not_lost():
     runtime = Runtime()
     operator = attribute(runtime)
     for one in entries((FLOW, FLOWS)):
-        list(operator.process_element((0, one), runtime))
+        list(operator.process_element(one, runtime))
     runtime.watermark = LATER_MS
     assert len(runtime.fire(operator, min(runtime.event_timers), TimeDomain.EVENT_TIME)) == 1
     for one in entries((FLOW, [flow(MINUTE)])):
-        list(operator.process_element((0, one), runtime))
+        list(operator.process_element(one, runtime))
     runtime.now += 1
     assert not runtime.fire(operator, LATER_MS, TimeDomain.EVENT_TIME)
     runtime.now += 2 * SECOND // 1000
