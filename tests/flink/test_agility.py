@@ -12,6 +12,7 @@ import pytest
 from agility import EDGE, SETTINGS, agility, rows_by_number, table
 from embedded_stream import EmbeddedStream
 from fake_runtime import Runtime, opened
+from pyflink.common import Row
 
 from attribution.flink.attribute import Attribute
 from attribution.flink.buckets import bucket_of
@@ -157,7 +158,7 @@ def test_a_policy_outside_of_the_pool_space_is_a_dead_letter_and_configuration_s
     assert not [value for tag, value in said if tag is TIMES]
     assert sum(tag is LOCAL_SIDE for tag, _ in said) == BUCKETS
     empty = wire.empty(POLICY), *message([], "policies", 5)[1:]
-    assert list(decode.process_element(empty, None)) == [(TIMES, ("policies", 0, 5))]
+    assert list(decode.process_element(empty, None)) == [(TIMES, Row(0, ("policies", 0, 5)))]
 
 
 def test_the_operator_counts_why_flows_have_a_name():
