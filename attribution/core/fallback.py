@@ -14,8 +14,8 @@ from attribution.core.index import Question
 from attribution.core.pools import Pooled
 from attribution.core.prefixes import PrefixTable
 from attribution.core.reasons import CODES
-from attribution.core.socket_rules import DISPATCHED, NOTHING, RuleIndex
-from attribution.core.sockets import ANY_SOCKET, asked_sockets, split_sockets
+from attribution.core.socket_rules import DISPATCHED, NOTHING, Dispatched, RuleIndex
+from attribution.core.sockets import ANY_SOCKET, split_sockets
 
 _EGRESS, _INGRESS = pa.scalar("egress"), pa.scalar("ingress")
 #: The directions in which a side opened the flow, and accepted it.
@@ -59,44 +59,49 @@ class Fallback:
         self._rules_from = np.int32(len(self._assignments.services) + len(names))
         self.services = pa.concat_arrays([self._assignments.services, names, self._rules.services])
 
-    def ask(self, flows: Any, which: str, pooled: Pooled, rows: Int64, question: Question) -> Found:
+    def ask(self, flows: Any, which: str, sockets: Int32, pooled: Pooled, rows: Int64, question: Question) -> Found:
         """What is known of some addresses and sockets without heartbeats.
 
         Args:
             flows: record batch.
             which: the side that is asked about, `local` or `remote`.
+            sockets: that side's, as of `asked_sockets`.
             pooled: what is known of that side's addresses as ones that policies hand out.
             rows: the flows that are asked about.
             question: the asked intervals of all flows.
         """
-        taken, question = pa.array(rows), question.take(rows)
-        asked = flows.select([f"{which}_address", f"{which}_port", "protocol", "direction", "data_centre"]).take(taken)
-        address = asked.column(0)
-        socket = asked_sockets(asked.column("protocol"), asked.column(1))
-        found = self._known(address, socket, question)
-        inside = pooled.inside[rows]
-        if inside.any():
-            found.owner[inside], found.service[inside] = -1, -1
-            found.reason[inside] = np.where(pooled.handed[rows][inside], CODES["pooled"], CODES["unpooled"])
+        nobody = np.full(len(rows), -1, np.int32)
+        reason = np.where(pooled.handed[rows], np.uint8(CODES["pooled"]), np.uint8(CODES["unpooled"]))
+        found = Found(nobody, nobody.copy(), reason)
+        others = np.flatnonzero(~pooled.inside[rows])
+        if len(others):
+            asked = rows[others]
+            address = flows.column(f"{which}_address").take(pa.array(asked))
+            known = self._known(address, sockets[asked], question.take(asked))
+            found.owner[others], found.service[others], found.reason[others] = known.owner, known.service, known.reason
         if self._rules:
-            self._dispatch(asked, which, socket, question, found)
+            self._dispatch(flows, which, sockets, rows, question.take(rows), found)
         return found
 
-    def _dispatch(self, asked: Any, which: str, socket: Int32, question: Question, found: Found) -> None:
+    def _dispatch(self, flows: Any, which: str, sockets: Int32, rows: Int64, question: Question, found: Found) -> None:
         """Write what socket rules say where they say something, but inside the workload space."""
-        opened_by = [is_value(asked.column("direction"), direction) for direction in _OPENED_BY[which]]
-        opens, accepts = (mask.to_numpy(zero_copy_only=False) for mask in opened_by)
+        directions = [is_value(flows.column("direction"), direction) for direction in _OPENED_BY[which]]
+        opens, accepts = (mask.to_numpy(zero_copy_only=False)[rows] for mask in directions)
+        socket = sockets[rows]
         port = split_sockets(socket)[1]
         of_connection = (socket != ANY_SOCKET) & (port >= self._connections.start) & (port < self._connections.stop)
-        may_accept = ~opens & (accepts | ~of_connection) & (found.reason != CODES["silent"])
+        may_accept = np.flatnonzero(~opens & (accepts | ~of_connection) & (found.reason != CODES["silent"]))
         # Rules decide when a connection is opened, and a window may show one that was opened long before.
         opened = np.where(question.connection, question.a, question.a - self._lifetime)
-        columns = asked.column("protocol"), asked.column("data_centre")
-        said = self._rules.ask(asked.column(0), socket, *columns, may_accept, replace(question, a=opened))
-        one, some = said.state == DISPATCHED, said.state != NOTHING
-        found.owner[some] = -1
-        found.service[some] = np.where(one, said.service + self._rules_from, -1)[some]
-        found.reason[some] = np.where(one, CODES["dispatched"], CODES["rule_change"])[some]
+        sides = self._rules.sides(flows, which, socket[may_accept], rows[may_accept])
+        self._write(self._rules.ask(sides, replace(question, a=opened).take(may_accept)), may_accept, found)
+
+    def _write(self, said: Dispatched, rows: Int64, found: Found) -> None:
+        some = said.state != NOTHING
+        rows, one, service = rows[some], said.state[some] == DISPATCHED, said.service[some]
+        found.owner[rows] = -1
+        found.service[rows] = np.where(one, service + self._rules_from, -1)
+        found.reason[rows] = np.where(one, CODES["dispatched"], CODES["rule_change"])
 
     def _known(self, address: Any, socket: Int32, question: Question) -> Found:
         """What assignment events and labels say."""

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from attribution.core.addresses import pack
 from attribution.core.columns import Bool, Int32, Int64, encode
 from attribution.core.index import Question
 from attribution.core.prefixes import PrefixTable, UInt64
 from attribution.core.validity import Epochs, in_force
+
+#: Addresses as `addresses.pack` gives them.
+Packed = tuple[UInt64, UInt64]
 
 #: What policies may be to an address at a moment.
 STATES = ("in_force", "elsewhere", "ended")
@@ -40,6 +42,9 @@ class Place(NamedTuple):
     def fits(self, other: "Place") -> bool:
         """Whether nothing that both say differs."""
         return all(one is None or two is None or one == two for one, two in zip(self, other, strict=True))
+
+
+_ANYWHERE = Place(None, None)
 
 
 @dataclass(frozen=True)
@@ -107,18 +112,18 @@ class PolicyIndex:
         self._sets: list[frozenset[int]] = []
         self._making = Lock()
 
-    def ask(self, address: Any, data_centre: Any, region: Any, question: Question) -> Handed:
+    def ask(self, address: Packed, data_centre: Any, region: Any, question: Question) -> Handed:
         """Which policies have each address.
 
         Args:
-            address: text column of addresses in the pool space.
+            address: of the pool space.
             data_centre: text column, where each flow was logged; null where not known.
             region: the same.
             question: the asked intervals.
         """
-        high, low = pack(address)
-        number, tried = np.full(len(address), -1, np.int32), np.full(len(address), -1, np.int64)
-        for place, there in _places(data_centre, region):
+        high, low = address
+        number, tried = np.full(len(high), -1, np.int32), np.full(len(high), -1, np.int64)
+        for place, there in self._places(data_centre, region):
             for which in range(len(_STATE) - 1):
                 rows = there[number[there] < 0]
                 if len(rows) == 0:
@@ -132,7 +137,7 @@ class PolicyIndex:
             sets = list(self._sets)
         return Handed(number, state, _texts(sets, self._pool), _texts(sets, self._policy))
 
-    def _during(self, address: tuple[UInt64, UInt64], place: Place, which: int, a: Int64, b: Int64) -> Int32:
+    def _during(self, address: Packed, place: Place, which: int, a: Int64, b: Int64) -> Int32:
         """The sets of the policies that have the addresses at any moment of the intervals."""
         number = np.full(len(a), -1, np.int32)
         for epoch, rows in self._epochs.each(a, b):
@@ -144,6 +149,12 @@ class PolicyIndex:
             one[both] = united[pair.reshape(-1)]
             number[rows] = np.maximum(one, np.where(one < 0, before, -1))
         return number
+
+    def _places(self, data_centre: Any, region: Any) -> Iterator[tuple[Place, Int64]]:
+        """Each place that makes a difference, with its rows."""
+        if any(place != _ANYWHERE for place in self._place):
+            return _places(data_centre, region)
+        return iter([(_ANYWHERE, np.arange(len(region)))])
 
     def _united(self, one: int, other: int) -> int:
         with self._making:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
+from attribution.core.addresses import pack
 from attribution.core.columns import Bool
 from attribution.core.index import Question
 from attribution.core.policies import Handed, PolicyIndex
@@ -35,12 +36,12 @@ class PoolSpace:
         size = flows.num_rows
         if not self:
             return Pooled(which, np.zeros(size, np.bool_), None)
-        address = flows.column(f"{which}_address")
-        inside = self.contains(address)
+        high, low = pack(flows.column(f"{which}_address"))
+        inside = self._prefixes.match_packed(high, low) >= 0
         rows = np.flatnonzero(inside)
-        taken = pa.array(rows)
-        place = [flows.column(name).take(taken) for name in ("data_centre", "region")]
-        return Pooled(which, inside, self._policies.ask(address.take(taken), place[0], place[1], question.take(rows)))
+        place = [flows.column(name).take(pa.array(rows)) for name in ("data_centre", "region")]
+        found = self._policies.ask((high[rows], low[rows]), place[0], place[1], question.take(rows))
+        return Pooled(which, inside, found)
 
 
 class Pooled:

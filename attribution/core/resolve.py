@@ -166,11 +166,11 @@ class Resolver:
         side.distance[pooled.inside] = -1
         rows = np.flatnonzero((side.reason == CODES["unknown"]) | pooled.inside)
         if len(rows):
-            self._fall_back(side, flows, which, rows, question)
+            self._fall_back(side, flows, which, sockets, rows, question)
         if self._settings.workload_memory < self._settings.retention:
             unanswered = np.flatnonzero(np.isin(side.reason, _OPEN))
             seen = self.ownership.remembered(address.take(pa.array(unanswered)), question.take(unanswered))
-            self._fall_back(side, flows, which, unanswered[~seen], question, only=_SAID)
+            self._fall_back(side, flows, which, sockets, unanswered[~seen], question, only=_SAID)
         old = question.end - question.start > self._settings.retention
         if old.any():
             side.workload[old], side.service[old], side.distance[old] = -1, -1, -1
@@ -178,10 +178,18 @@ class Resolver:
         return side
 
     def _fall_back(
-        self, side: Side, flows: Any, which: str, rows: Int64, question: Question, *, only: Any = None
+        self,
+        side: Side,
+        flows: Any,
+        which: str,
+        sockets: Int32,
+        rows: Int64,
+        question: Question,
+        *,
+        only: Any = None,
     ) -> None:
         """Write what the fallback says of these rows; `only` where its reason is one of these codes."""
-        found = self._fallback.ask(flows, which, side.pooled, rows, question)
+        found = self._fallback.ask(flows, which, sockets, side.pooled, rows, question)
         said = np.ones(len(rows), np.bool_) if only is None else np.isin(found.reason, only)
         rows, owner, service = rows[said], found.owner[said], found.service[said]
         side.workload[rows] = np.where(owner < 0, -1, owner + self._owners_from)

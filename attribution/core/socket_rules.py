@@ -4,7 +4,7 @@ As a sk_lookup program decides (Linux, `Documentation/bpf/prog_sk_lookup.rst`): 
 socket listens where.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -73,25 +73,29 @@ class RuleIndex:
         """Whether there is any rule."""
         return len(self._of) > 0
 
-    def ask(
-        self, address: Any, socket: Int32, protocol: Any, data_centre: Any, accepts: Bool, question: Question
-    ) -> Dispatched:
-        """What the rules say of each side.
+    def sides(self, flows: Any, which: str, socket: Int32, rows: Int64) -> "Sides":
+        """What the rules ask of one side of flows, `local` or `remote`.
 
         Args:
-            address: text column.
-            socket: as of `asked_sockets`.
-            protocol: nullable column of protocol numbers.
-            data_centre: text column, where each flow was logged; null where not known.
-            accepts: whether each side may be the one that accepted the connection.
-            question: the asked intervals.
+            flows: record batch.
+            which: the side.
+            socket: as of `asked_sockets`, for these rows.
+            rows: those whose side may have accepted the connection.
         """
-        state, service = np.zeros(len(socket), np.uint8), np.full(len(socket), _NONE, np.int32)
-        high, low = pack(address)
-        asked = np.flatnonzero(accepts & (self._all.match_packed(high, low) >= 0))
-        codes, names = encode(data_centre.take(asked))
-        centre = recode(codes, find(names, pa.array(self._centres, pa.string())))
-        side = _Sides(high[asked], low[asked], socket[asked], integers(protocol, null=-1)[asked], centre, codes < 0)
+        high, low = pack(flows.column(f"{which}_address"))
+        protocol = integers(flows.column("protocol"), null=-1)
+        centre, nowhere = np.full(len(high), -1, np.int32), np.zeros(len(high), np.bool_)
+        if self._centres:
+            codes, names = encode(flows.column("data_centre"))
+            centre, nowhere = recode(codes, find(names, pa.array(self._centres, pa.string()))), codes < 0
+        return Sides(high[rows], low[rows], socket, protocol[rows], centre[rows], nowhere[rows])
+
+    def ask(self, side: "Sides", question: Question) -> Dispatched:
+        """What the rules say of each side."""
+        size = len(side.socket)
+        state, service = np.zeros(size, np.uint8), np.full(size, _NONE, np.int32)
+        asked = np.flatnonzero(self._all.match_packed(side.high, side.low) >= 0)
+        side = side.take(asked)
         first, ever = np.full(len(asked), _NONE, np.int32), np.zeros(len(asked), np.bool_)
         changed = np.zeros(len(asked), np.bool_)
         for epoch, rows in self._epochs.each(question.a[asked], question.b[asked]):
@@ -102,7 +106,7 @@ class RuleIndex:
         service[asked] = np.where(changed, _NONE, first)
         return Dispatched(state, service)
 
-    def _in_epoch(self, epoch: int, side: "_Sides", rows: Int64) -> Int32:
+    def _in_epoch(self, epoch: int, side: "Sides", rows: Int64) -> Int32:
         """The service of each row in an epoch; `_NONE` where no rule fits, `_CONTESTED` where two do."""
         found = np.full(len(rows), _NONE, np.int32)
         best = np.full((len(rows), 2), -1, np.int64)
@@ -127,7 +131,7 @@ class RuleIndex:
         found[unsure] = _CONTESTED
         return found
 
-    def _fits(self, rule: int, side: "_Sides", rows: Int64) -> Bool:
+    def _fits(self, rule: int, side: "Sides", rows: Int64) -> Bool:
         """Whether a rule is for the socket of each row."""
         fits = np.ones(len(rows), np.bool_)
         if self._first[rule] >= 0:
@@ -139,10 +143,16 @@ class RuleIndex:
 
 
 @dataclass(frozen=True)
-class _Sides:
+class Sides:
+    """Sides of flows that may have accepted connections, as `RuleIndex.sides` gives them."""
+
     high: UInt64
     low: UInt64
     socket: Int32
     protocol: Int32
     centre: Int32
     nowhere: Bool
+
+    def take(self, rows: Int64) -> "Sides":
+        """Those rows."""
+        return Sides(*(getattr(self, field.name)[rows] for field in fields(self)))

@@ -21,7 +21,7 @@ from attribution.core.fallback import Fallback
 from attribution.core.index import Question
 from attribution.core.pools import PoolSpace
 from attribution.core.reasons import METHOD_OF, REASONS
-from attribution.core.sockets import Socket, held_by
+from attribution.core.sockets import Socket, asked_sockets, held_by
 from attribution.core.timeline import OwnershipRange, Timeline
 from attribution.core.timeline_rules import Answer, Held
 from attribution.errors import QueryError
@@ -221,7 +221,8 @@ def _fallback(
     flow = {**vars(situation), f"{side}_address": evidence.address, f"{side}_port": port, "protocol": protocol}
     flows = pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW))
     pooled = PoolSpace(evidence.policies, settings).ask(flows, side, question)
-    found = fallback.ask(flows, side, pooled, np.zeros(1, np.int64), question)
+    sockets = asked_sockets(flows.column("protocol"), flows.column(f"{side}_port"))
+    found = fallback.ask(flows, side, sockets, pooled, np.zeros(1, np.int64), question)
     owner, service = int(found.owner[0]), int(found.service[0])
     return (
         None if owner < 0 else fallback.owners[owner].as_py(),
