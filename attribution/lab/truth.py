@@ -7,31 +7,13 @@ import pyarrow as pa
 
 from attribution.lab.journal import Connection
 from attribution.lab.policies import Policy
-from attribution.schema import FLOW, arrow_schema
+from attribution.simulate.agility_tables import AGILITY_TRUTH
+from attribution.simulate.tables import IDENTITY
 
-#: What joins a flow to its truth, as in a simulation.
-IDENTITY: Final = (
-    "start", "end", "local_address", "local_port", "remote_address", "remote_port", "protocol", "observer",
-)  # fmt: skip
-
-_TEXTS = ("local_workload", "local_service", "remote_workload", "remote_service")
 #: `truth.parquet`: the columns that a simulation of names has, and all names that were asked for on the connection.
 #: `hostname` is the one that it was opened for; the service is who accepted it.
-TRUTH: Final = pa.schema(
-    [
-        *(arrow_schema(FLOW).field(name) for name in IDENTITY),
-        *(pa.field(name, pa.string()) for name in _TEXTS),
-        pa.field("remote_kind", pa.string(), nullable=False),
-        pa.field("server_side", pa.string(), nullable=False),
-        pa.field("hostname", pa.string()),
-        pa.field("connections", pa.int32(), nullable=False),
-        pa.field("names_carried", pa.int32(), nullable=False),
-        pa.field("answers_known", pa.bool_(), nullable=False),
-        pa.field("pool", pa.string()),
-        pa.field("policy", pa.string()),
-        pa.field("policy_state", pa.string()),
-        pa.field("hostnames", pa.list_(pa.field("item", pa.string(), nullable=False)), nullable=False),
-    ]
+TRUTH: Final = AGILITY_TRUTH.append(
+    pa.field("hostnames", pa.list_(pa.field("item", pa.string(), nullable=False)), nullable=False)
 )
 
 

@@ -23,11 +23,8 @@ from attribution.lab.listeners import wildcard
 from attribution.lab.record import lateness, settings, summary, write
 from attribution.lab.run import SHARED_CLIENTS, SHARED_RESOLVER, SUBNET_CLIENTS, SUBNET_RESOLVER, now, play
 from attribution.lab.scenarios import CLIENT_SPACE, ELSEWHERE_POOL, FIRST_POOL, SECOND_POOL, preset
-from attribution.lab.truth import IDENTITY, TRUTH
 from attribution.lab.web import WebServers
-from attribution.simulate.agility_tables import AGILITY_TRUTH
 from attribution.simulate.evaluate import evaluate
-from attribution.simulate.tables import IDENTITY as IDENTITY_OF_SIMULATIONS
 
 #: Few clients, for a machine that has other things to do.
 SMALL = {"clients": 20, "seconds": 5.0, "names": 40, "ttl": 1.0, "overstay": 3.0, "pause": 0.4}
@@ -237,12 +234,6 @@ def test_a_name_that_no_certificate_covers_is_refused_and_the_attempt_is_on_reco
 
 
 # What is written
-
-
-def test_the_truth_has_what_evaluation_reads():
-    assert IDENTITY == IDENTITY_OF_SIMULATIONS
-    assert TRUTH.names[:-1] == AGILITY_TRUTH.names
-    assert all(TRUTH.field(name).equals(AGILITY_TRUTH.field(name)) for name in AGILITY_TRUTH.names)
 
 
 def test_flows_carry_the_name_only_in_the_share_that_is_asked_for(folders):
