@@ -150,9 +150,12 @@ def run_job(
     before, began = processor_time.of_servers(cluster, broker), time.monotonic()
     found = topics.wait_for_rows(output, rows, count, limit_s=limit_s)
     wall, job_spent = time.monotonic() - began, processor_time.of_servers(cluster, broker)
-    cluster.cancel(job)
+    state = cluster.jobs().get(job, "gone")
+    if state == "RUNNING":
+        cluster.cancel(job)
     if found < rows:
-        print(f"{name}: did not finish in {limit_s:g} s: {found:,} of {rows:,} rows", flush=True)
+        how = f"did not finish in {limit_s:g} s" if state == "RUNNING" else f"is {state} after {wall:.0f} s"
+        print(f"{name}: {how}: {found:,} of {rows:,} rows", flush=True)
         return None
     java, python, broker_s = (after - earlier for after, earlier in zip(job_spent, before, strict=True))
     lake = 0.0
