@@ -1,5 +1,6 @@
 """The hostname of a flow: what the record carries, else what the client was told, if that leaves one name."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from attribution.core.candidates import Candidates
 from attribution.core.columns import Bool, Int32, Int64, is_value, order_by
 from attribution.core.index import Question
 from attribution.core.names import NameIndex
+from attribution.core.pools import nothing
 from attribution.core.prefixes import PrefixTable
 from attribution.core.reasons import HOSTNAME_REASONS
 
@@ -28,6 +30,16 @@ def accepted(flows: Any, local_in_pool: Bool) -> Bool:
         return local_in_pool
     came_in: Bool = is_value(flows.column("direction"), _INGRESS).to_numpy(zero_copy_only=False)
     return came_in & local_in_pool
+
+
+@lru_cache(maxsize=4)
+def _untold(rows: int) -> dict[str, Any]:
+    """What there is to say about names where nothing is known of any; kept, because most batches have one size."""
+    return {
+        "hostname_reason": pa.DictionaryArray.from_arrays(pa.array(np.full(rows, _UNTOLD, np.int32)), _REASONS),
+        "hostname_count": pa.array(np.zeros(rows, np.int32)),
+        "hostname_candidates": nothing(rows),
+    }
 
 
 class Hostnames:
@@ -49,6 +61,8 @@ class Hostnames:
             question: what the flows ask.
         """
         given = flows.column("hostname")
+        if not self._names and given.null_count == len(given) and asked.all():
+            return {f"{server}_hostname": nothing(len(given)), **_untold(len(given))}
         recorded = given.is_valid().to_numpy(zero_copy_only=False)
         candidates = Candidates.united([], flows.num_rows)
         if self._names:

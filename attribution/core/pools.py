@@ -1,5 +1,6 @@
 """The pool space: addresses that policies hand out, to any name, so that they are no workload's."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def names_of(side: str) -> tuple[str, str, str]:
     return f"{side}_pool", f"{side}_policy", f"{side}_policy_state"
 
 
+@lru_cache(maxsize=4)
 def nothing(rows: int) -> Any:
-    """A text column of nulls, as those that evidence fills are."""
+    """A text column of nulls, as those that evidence fills are; kept, because most batches have one size."""
     return pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()), _NO_TEXT)
