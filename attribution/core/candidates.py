@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from attribution.core.columns import Int32, Int64, order_by, running_max, starts_of_runs
+from attribution.core.columns import Int32, Int64, joined_spans, order_by, starts_of_runs
 from attribution.core.segments import last_at_or_before
 
 #: Candidates of a flow that are listed; of more only the number is known.
@@ -76,10 +76,7 @@ class Spans:
         order = order_by(key, name, start)
         key, name, start, end = key[order], name[order], start[order], end[order]
         first = starts_of_runs(key, name) if len(key) else np.zeros(0, np.bool_)
-        reach = running_max(end, np.cumsum(first) - 1)
-        first[1:] |= start[1:] > reach[:-1]
-        begin = np.flatnonzero(first)
-        end = reach[np.append(begin[1:], len(key)) - 1] if len(key) else end
+        begin, end = joined_spans(first, start, end)
         key, name, start = key[begin], name[begin], start[begin]
         by_start = order_by(key, start)
         offset = np.searchsorted(key, np.arange(int(key[-1]) + 2 if len(key) else 1))

@@ -87,6 +87,22 @@ def starts_of_runs(*columns: npt.NDArray[Any]) -> Bool:
     return first
 
 
+def joined_spans(first: Bool, start: Int64, end: Int64, *, gap: int = 0) -> tuple[Int64, Int64]:
+    """Spans joined where they touch, or are at most `gap` apart, within their groups: first row and end of each run.
+
+    Args:
+        first: the first row of each group; rows are ordered by group, then by start.
+        start: first moment of each span.
+        end: last moment of each.
+        gap: largest difference of a start and the latest end before it that is joined over.
+    """
+    reach = running_max(end, np.cumsum(first) - 1)
+    begin = first.copy()
+    begin[1:] |= start[1:] > reach[:-1] + gap
+    at = np.flatnonzero(begin)
+    return at, reach[np.append(at[1:], len(start)) - 1] if len(start) else reach
+
+
 def next_start(first: Bool, length: int) -> Int64:
     """For each row the position of the next run's start; `length` where there is none. `first` marks the starts."""
     positions = np.append(np.flatnonzero(first), length)
@@ -100,6 +116,13 @@ def alike_rows(table: Any) -> Int64:
         codes = pc.fill_null(pc.dictionary_encode(one_array(column)).indices, -1).to_numpy()
         _, number = np.unique(number * (table.num_rows + 1) + codes, return_inverse=True)
     return number
+
+
+def spread(rows: Int64, size: int) -> Any:
+    """Where each of `size` rows finds its answer among those of `rows`, for Arrow's `take`; null where it has none."""
+    place = np.full(size, -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    return pa.array(place, mask=place < 0)
 
 
 def encode(column: Any) -> tuple[Int32, Any]:

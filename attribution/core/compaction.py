@@ -7,7 +7,16 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import SECOND, Settings
-from attribution.core.columns import NEVER_BEFORE, Int32, Int64, Ints, alike_rows, order_by, running_max, starts_of_runs
+from attribution.core.columns import (
+    NEVER_BEFORE,
+    Int32,
+    Int64,
+    Ints,
+    alike_rows,
+    joined_spans,
+    order_by,
+    starts_of_runs,
+)
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.names import told
 
@@ -37,11 +46,8 @@ def compact(heartbeats: Heartbeats, settings: Settings, *, oldest: int) -> Heart
     labels: list[Ints] = [found.address, found.socket, found.workload, found.service]
     found = found.take(order_by(*labels, found.start))
     first = starts_of_runs(found.address, found.socket, found.workload, found.service)
-    reach = running_max(found.end, np.cumsum(first) - 1)
-    begin = first
-    begin[1:] |= found.start[1:] > reach[:-1]
-    at = np.flatnonzero(begin)
-    return replace(found.take(at), end=reach[np.append(at[1:], len(found)) - 1])
+    at, end = joined_spans(first, found.start, found.end)
+    return replace(found.take(at), end=end)
 
 
 def shrinks(heartbeats: Heartbeats, settings: Settings, *, share: float) -> bool:
@@ -94,11 +100,7 @@ def current_names(bindings: Any, settings: Settings, oldest: int) -> Any:
     who = alike_rows(bindings.take(pa.array(rows)).select(_TOLD))
     rows = rows[order := order_by(who, start[rows])]
     who, start, end = who[order], start[rows], end[rows]
-    first = starts_of_runs(who)
-    reach = running_max(end, np.cumsum(first) - 1)
-    first[1:] |= start[1:] > reach[:-1] + settings.name_stretch
-    at = np.flatnonzero(first)
-    last = reach[np.append(at[1:], len(rows)) - 1]
+    at, last = joined_spans(starts_of_runs(who), start, end, gap=settings.name_stretch)
     merged = bindings.take(pa.array(rows[at]))
     ttl = pa.chunked_array([pa.array((last - start[at]) / SECOND)])
     return merged.set_column(merged.schema.get_field_index("ttl"), merged.schema.field("ttl"), ttl)

@@ -74,6 +74,11 @@ def one_array(chunked: Any) -> Any:
     return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], chunked.type)
 
 
+def decoded(texts: Any) -> Any:
+    """The column, its text decoded if it is dictionary-encoded."""
+    return texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
+
+
 def plain(batch: Any) -> Any:
     """The record batch with its text decoded: dictionaries of many batches cannot stand in one stream."""
     coded = [pa.types.is_dictionary(kind) for kind in batch.schema.types]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columns import Int32, is_value
-from attribution.core.distinct import plain
+from attribution.core.distinct import decoded, plain
 from attribution.core.prefixes import PrefixTable
 from attribution.core.sockets import ANY_SOCKET, asked_sockets, columns_of
 from attribution.schema import HEARTBEAT, record
@@ -41,7 +41,6 @@ def flow_heartbeats(
             connection-tracking timeout, which outlives the owner; `none` where the log's flows are no heartbeats.
         shared: addresses that several workloads hold by port: there a flow shows who held its own port of
             its own protocol, and no more; one without either proves nothing.
-
         pools: addresses that policies hand out; a flow there shows nobody's address.
 
     Returns:
@@ -59,7 +58,7 @@ def flow_heartbeats(
         seen = seen.filter(pa.array(~pools.contains(seen.column("local_address"))))
     if on_wire is not None:
         # Who shares an address, and says so by giving its socket there, holds no more of it.
-        own_address = pc.equal(_plain(seen.column("wire_address")), _plain(seen.column("local_address")))
+        own_address = pc.equal(decoded(seen.column("wire_address")), decoded(seen.column("local_address")))
         seen = seen.filter(pc.invert(pc.fill_null(own_address, False)))
     sockets = np.full(seen.num_rows, ANY_SOCKET, np.int32)
     if shared:
@@ -99,10 +98,6 @@ def _heartbeats(seen: Any, address: Any, sockets: Int32, span: str) -> Any:
     fields = record(HEARTBEAT).fields
     schema = pa.schema([pa.field(f.name, columns[f.name].type, nullable=f.nullable) for f in fields])
     return pa.record_batch([columns[f.name] for f in fields], schema=schema)
-
-
-def _plain(texts: Any) -> Any:
-    return texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
 
 
 def _as_batch(table: Any) -> Any:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.candidates import Candidates
-from attribution.core.columns import Bool, Int32, Int64, is_value, order_by
+from attribution.core.columns import Bool, Int32, Int64, is_value, order_by, spread
 from attribution.core.index import Question
 from attribution.core.names import NameIndex
 from attribution.core.pools import nothing
@@ -117,7 +117,4 @@ class Hostnames:
         row, number = row[in_order], number[in_order]
         rows, first = np.unique(row, return_index=True)
         lists = pa.ListArray.from_arrays(np.append(first, len(row)).astype(np.int32), texts.take(pa.array(number)))
-        place = np.full(len(wanted), -1, np.int32)
-        place[rows] = np.arange(len(rows), dtype=np.int32)
-        joined = pc.binary_join(lists, " ").dictionary_encode()
-        return joined.take(pa.array(place, mask=place < 0))
+        return pc.binary_join(lists, " ").dictionary_encode().take(spread(rows, len(wanted)))

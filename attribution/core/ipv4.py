@@ -37,14 +37,17 @@ class _Parsed(threading.local):
         _, offsets, data = texts.buffers()
         return (offsets.address if offsets else 0, data.address if data else 0, texts.offset, len(texts))
 
-    def get(self, texts: Any) -> UInt32 | None:
-        """The numbers of a column that was parsed before; None where it was not."""
+    def of(self, texts: Any) -> UInt32 | None:
+        """What `_parse` makes of a column, which takes the place of the oldest if it is new."""
         place = self._place(texts)
-        return next((numbers for known, _, numbers in self._kept if known == place), None)
-
-    def put(self, texts: Any, numbers: UInt32 | None) -> None:
-        """Remember the numbers of a column in the place of the oldest."""
-        self._kept = [(self._place(texts), texts, numbers), *self._kept[: _KEPT - 1]]
+        for known, _, numbers in self._kept:
+            if known == place:
+                return numbers
+        made = _parse(texts)
+        if made is not None:
+            made.flags.writeable = False  # many have it
+        self._kept = [(place, texts, made), *self._kept[: _KEPT - 1]]
+        return made
 
 
 _parsed = _Parsed()
@@ -61,11 +64,7 @@ def parse(texts: Any) -> UInt32 | None:
     """
     if not pa.types.is_string(texts.type) or texts.null_count:
         return None
-    known = _parsed.get(texts)
-    if known is None:
-        known = _parse(texts)
-        _parsed.put(texts, known)
-    return known
+    return _parsed.of(texts)
 
 
 def _parse(texts: Any) -> UInt32 | None:

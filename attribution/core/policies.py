@@ -1,6 +1,6 @@
 """Which pool an address is of, and which policies hand it out, as of a time and a place."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, NamedTuple
@@ -54,8 +54,8 @@ class Handed:
     Attributes:
         number: of the set of policies, -1 where there is none.
         state: place in `STATES`, -1 where there is none.
-        pools: Arrow text, the pools of each set, joined.
-        policies: Arrow text, the policies of each set, joined.
+        pools: Arrow text, the pools of each set, each once, in order, with commas.
+        policies: Arrow text, the policies of each set, likewise.
     """
 
     number: Int32
@@ -110,6 +110,8 @@ class PolicyIndex:
         self._views: dict[tuple[Place, int, int], _View] = {}
         self._numbers: dict[frozenset[int], int] = {}
         self._sets: list[frozenset[int]] = []
+        self._texts: tuple[list[str], list[str]] = [], []
+        self._placed = any(place != _ANYWHERE for place in self._place)
         self._making = Lock()
 
     def ask(self, address: Packed, data_centre: Any, region: Any, question: Question) -> Handed:
@@ -134,8 +136,8 @@ class PolicyIndex:
                 tried[rows] = which
         state = _STATE[np.where(number < 0, -1, tried)]
         with self._making:
-            sets = list(self._sets)
-        return Handed(number, state, _texts(sets, self._pool), _texts(sets, self._policy))
+            pools, policies = (pa.array(texts, pa.string()) for texts in self._texts)
+        return Handed(number, state, pools, policies)
 
     def _during(self, address: Packed, place: Place, which: int, a: Int64, b: Int64) -> Int32:
         """The sets of the policies that have the addresses at any moment of the intervals."""
@@ -152,7 +154,7 @@ class PolicyIndex:
 
     def _places(self, data_centre: Any, region: Any) -> Iterator[tuple[Place, Int64]]:
         """Each place that makes a difference, with its rows."""
-        if any(place != _ANYWHERE for place in self._place):
+        if self._placed:
             return _places(data_centre, region)
         return iter([(_ANYWHERE, np.arange(len(region)))])
 
@@ -164,6 +166,8 @@ class PolicyIndex:
         if members not in self._numbers:
             self._numbers[members] = len(self._sets)
             self._sets.append(members)
+            for texts, values in zip(self._texts, (self._pool, self._policy), strict=True):
+                texts.append(",".join(sorted({values[row] for row in members})))
         return self._numbers[members]
 
     def _view(self, place: Place, which: int, epoch: int) -> _View:
@@ -202,8 +206,3 @@ def _places(data_centre: Any, region: Any) -> Iterator[tuple[Place, Int64]]:
     for one in np.unique(both).tolist():
         rows = np.flatnonzero(both == one)
         yield Place(names[0][centres[rows[0]]], names[1][regions[rows[0]]]), rows
-
-
-def _texts(sets: Iterable[frozenset[int]], values: list[str]) -> Any:
-    """What the records of each set say, each once, in order, with commas."""
-    return pa.array([",".join(sorted({values[row] for row in members})) for members in sets], pa.string())

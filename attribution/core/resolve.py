@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import Bool, Int32, Int64, is_value, microseconds
+from attribution.core.columns import Bool, Int32, Int64, is_value, microseconds, spread
+from attribution.core.distinct import decoded
 from attribution.core.fallback import Fallback
 from attribution.core.heartbeats import Heartbeats
 from attribution.core.hostnames import Hostnames, accepted
@@ -29,7 +30,6 @@ from attribution.schema import (
     POLICY,
     SOCKET_RULE,
     arrow_schema,
-    completed,
 )
 
 _EVIDENCE = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL, POLICY, SOCKET_RULE)
@@ -65,9 +65,7 @@ class Side:
 
 def of_fallback(attributed: Any, side: str) -> Any:
     """Which flows of an attributed batch the fallback answered on a side, or might have: an Arrow mask."""
-    reason = attributed.column(f"{side}_reason")
-    reason = reason.dictionary_decode() if pa.types.is_dictionary(reason.type) else reason
-    return pc.is_in(reason, value_set=_FALLBACK)
+    return pc.is_in(decoded(attributed.column(f"{side}_reason")), value_set=_FALLBACK)
 
 
 class Resolver:
@@ -77,7 +75,7 @@ class Resolver:
         """Digest the evidence: canonical tables by the kinds of their records, in any order."""
         tables = {kind: evidence.get(kind, arrow_schema(kind).empty_table()) for kind in _EVIDENCE}
         self._settings = settings
-        self._names = Hostnames(completed(NAME_BINDING, tables[NAME_BINDING]), settings)
+        self._names = Hostnames(tables[NAME_BINDING], settings)
         self._fallback = Fallback(tables[ASSIGNMENT], tables[LABEL], tables[SOCKET_RULE], settings)
         self._pools = PoolSpace(tables[POLICY], settings)
         self._know(Heartbeats.of(tables[HEARTBEAT]))
@@ -91,7 +89,7 @@ class Resolver:
         """
         other = copy(self)
         if name_bindings is not None:
-            other._names = Hostnames(completed(NAME_BINDING, name_bindings), self._settings)  # noqa: SLF001 (its own class)
+            other._names = Hostnames(name_bindings, self._settings)  # noqa: SLF001 (its own class)
         other._know(heartbeats)  # noqa: SLF001 (its own class)
         return other
 
@@ -126,13 +124,12 @@ class Resolver:
             columns.setdefault(name, nothing(size))
         side = self._side(halves, "remote", question)
         columns |= self._columns("remote", side)
-        local = columns["local_hostname"]
         accepts = self._accepted(halves)
         names = self._names.columns(halves, "remote", ~accepts, side.pooled.inside, question)
         if accepts.any():
             # What the local stage said of them stands.
             names |= {name: _either(accepts, columns[name], names[name]) for name in _ABOUT_NAMES if name in columns}
-        columns |= names | {"local_hostname": local}
+        columns |= names
         # What a caller keeps beside the fields of a flow stays with it.
         order = [*dict.fromkeys([*arrow_schema(ATTRIBUTED_FLOW).names, *columns])]
         return pa.RecordBatch.from_arrays([columns[name] for name in order], names=order)
@@ -199,13 +196,14 @@ class Resolver:
     def _local(self, flows: Any, question: Question) -> Any:
         """The flows with the local side's columns: what was captured stands, the rest is asked."""
         known = flows.column("local_workload").is_valid().to_numpy(zero_copy_only=False)
-        pooled = self._pools.ask(flows, "local", question)
         if not known.any():
-            columns = self._columns("local", self._side(flows, "local", question))
-        elif known.all():
-            columns = _captured(flows.num_rows) | pooled.columns()
+            side = self._side(flows, "local", question)
+            pooled, columns = side.pooled, self._columns("local", side)
         else:
-            columns = self._partly(flows, np.flatnonzero(~known), question) | pooled.columns()
+            pooled = self._pools.ask(flows, "local", question)
+            unknown = np.flatnonzero(~known)
+            columns = self._partly(flows, unknown, question) if len(unknown) else _captured(flows.num_rows)
+            columns |= pooled.columns()
         if pooled.inside.any():
             accepts = accepted(flows, pooled.inside)
             columns |= self._names.columns(flows, "local", accepts, pooled.inside, question)
@@ -216,14 +214,13 @@ class Resolver:
         size = flows.num_rows
         asked = self._side(flows.take(pa.array(rows)), "local", question.take(rows))
         columns = self._columns("local", asked)
-        place = np.full(size, -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        index, known = pa.array(place, mask=place < 0), pa.array(place < 0)
+        index = spread(rows, size)
+        known = index.is_null()
         columns = {name: column.take(index) for name, column in columns.items()}
         for name in ("local_workload", "local_service"):
             columns[name] = pc.if_else(known, flows.column(name).cast(pa.string()), columns[name].cast(pa.string()))
         for name, column in _captured(size).items():
-            columns[name] = pc.if_else(known, _plain(column), _plain(columns[name]))
+            columns[name] = pc.if_else(known, decoded(column), decoded(columns[name]))
         return {
             name: column.dictionary_encode() if pa.types.is_string(column.type) else column
             for name, column in columns.items()
@@ -250,11 +247,7 @@ def _captured(rows: int) -> dict[str, Any]:
 
 def _either(mask: Bool, one: Any, other: Any) -> Any:
     """A column with the rows of one where the mask holds, of another elsewhere."""
-    return pc.if_else(pa.array(mask), _plain(one), _plain(other))
-
-
-def _plain(column: Any) -> Any:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return pc.if_else(pa.array(mask), decoded(one), decoded(other))
 
 
 def _halves(flows: Any, local: dict[str, Any]) -> Any:

@@ -23,7 +23,6 @@ NOTHING, DISPATCHED, CHANGED = 0, 1, 2
 
 _ALIKE = ("rule", "prefix", "port", "last_port", "protocol", "service", "priority", "data_centre", "start")
 _NONE, _CONTESTED = -1, -2
-_LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
