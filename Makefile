@@ -61,7 +61,7 @@ unit: install
 # Many servers start and few run for long: Java's second compiler would cost more than it gains.
 streaming: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 streaming: install-flink  ## Pass the tests against a real broker and a real Flink cluster.
-	$(FLINK_BIN)/python -m pytest $(wildcard tests/cluster tests/flink tests/streaming)
+	$(FLINK_BIN)/python -m pytest tests/live
 
 docs: install  ## Write the generated reference pages anew.
 	$(BIN)/python tools/reference.py
@@ -75,7 +75,7 @@ bench: install  ## Measure speed against other engines on the same input.
 oldest: pyproject.toml  ## Pass the tests of the core on the oldest supported libraries.
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable . 'pyarrow==16.1.0' 'numpy==2.1.3' pytest hypothesis
-	$(OLDEST)/bin/python -m pytest -q tests/core tests/golden tests/wire -p no:cacheprovider
+	$(OLDEST)/bin/python -m pytest -q tests/core tests/golden tests/stream -p no:cacheprovider
 
 clean:  ## Remove the environments and what demo, cluster and tests wrote.
 	rm -rf $(VENV) $(VENV_FLINK) $(OLDEST) $(CLUSTER) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

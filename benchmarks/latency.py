@@ -29,11 +29,11 @@ sys.path.insert(0, str(ROOT))
 import processor_time  # noqa: E402 (it needs the checkout's own package)
 from stream_input import PATIENCE_S, SECOND, Topics, record_batch  # noqa: E402
 
-from attribution.cluster.flink import FlinkCluster  # noqa: E402
-from attribution.cluster.kafka import Broker  # noqa: E402
 from attribution.schema import ATTRIBUTED_FLOW, FLOW, HEARTBEAT, TIMESTAMP  # noqa: E402
-from attribution.streaming import wire  # noqa: E402
-from attribution.streaming.topics import topic_of  # noqa: E402
+from attribution.stream.topics import topic_of  # noqa: E402
+from attribution.stream.wire import codec  # noqa: E402
+from attribution.testbed.cluster.flink import FlinkCluster  # noqa: E402
+from attribution.testbed.cluster.kafka import Broker  # noqa: E402
 
 STEP_S, BEAT_S = 0.1, 5
 HOLD_S, MAX_GAP_S, DELAY_S = 20, 15, 2
@@ -82,9 +82,9 @@ def publish(servers: str, prefix: str, *, rate: int, addresses: int, seconds: in
         for kind, batch, flow_heartbeats in sent:
             topic = topic_of(kind, prefix=prefix)
             if batch is None:
-                producer.produce(topic, wire.empty(kind), timestamp=now // 1000)
+                producer.produce(topic, codec.empty(kind), timestamp=now // 1000)
                 continue
-            for message in wire.encode(kind, batch, flow_heartbeats=flow_heartbeats):
+            for message in codec.encode(kind, batch, flow_heartbeats=flow_heartbeats):
                 producer.produce(topic, message.value, timestamp=now // 1000)
         producer.poll(0)
     if producer.flush(60):

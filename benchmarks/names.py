@@ -19,15 +19,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from attribution.attributor import Attributor
 from attribution.config import MINUTE
+from attribution.core.attributor import Attributor
 from attribution.replay import Inputs, replay
-from attribution.simulate.agility import simulate_agility
-from attribution.simulate.agility_scenario import agility_scenario
-from attribution.simulate.agility_write import write_agility
-from attribution.simulate.alignment import align
-from attribution.simulate.evaluate import evaluate, evaluate_slices
-from attribution.simulate.name_baselines import NameLog
+from attribution.testbed.evaluate.alignment import align
+from attribution.testbed.evaluate.evaluate import evaluate, evaluate_slices
+from attribution.testbed.evaluate.name_baselines import NameLog
+from attribution.testbed.pools.scenario import agility_scenario
+from attribution.testbed.pools.simulation import simulate_agility
+from attribution.testbed.pools.write import write_agility
 
 
 def replayed(simulation):

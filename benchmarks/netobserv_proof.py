@@ -20,14 +20,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.attributor import Attributor
 from attribution.config import Settings, parse_duration
-from attribution.core.flow_heartbeats import flow_heartbeats
+from attribution.core.attributor import Attributor
+from attribution.core.ownership.flow_heartbeats import flow_heartbeats
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
-from attribution.sources.model import Ledger
-from attribution.sources.netobserv import FORMATS, claims
-from attribution.sources.opening import OpenInput
-from attribution.sources.validate import canonical
+from attribution.sources.formats.netobserv.format import FORMATS, claims
+from attribution.sources.input.opening import OpenInput
+from attribution.sources.records.model import Ledger
+from attribution.sources.records.validate import canonical
 
 (NETOBSERV,) = FORMATS
 #: What can come of a comparison, in the order in which it is printed.

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from attribution.core.prefixes import PrefixTable
+from attribution.core.addressing.prefixes import PrefixTable
 
 #: Lengths of prefixes and their shares, about as in the global routing tables of IPv4 and IPv6.
 IPV4_LENGTHS = {8: 1, 12: 3, 14: 5, 16: 13, 18: 13, 19: 25, 20: 45, 21: 50, 22: 110, 23: 100, 24: 575, 28: 30, 32: 30}

@@ -4,8 +4,8 @@ import resource
 
 import psutil
 
-from attribution.cluster.flink import FlinkCluster
-from attribution.cluster.kafka import Broker
+from attribution.testbed.cluster.flink import FlinkCluster
+from attribution.testbed.cluster.kafka import Broker
 
 
 def of_servers(cluster: FlinkCluster, broker: Broker) -> tuple[float, float, float]:

@@ -15,14 +15,14 @@ import time
 
 import pyarrow as pa
 
-from attribution.attributor import Attributor
 from attribution.config import Settings
-from attribution.core.flow_heartbeats import flow_heartbeats
-from attribution.simulate.alignment import align
-from attribution.simulate.baselines import EventLog, baselines
-from attribution.simulate.evaluate import evaluate_slices
-from attribution.simulate.scenarios import PRESETS, scenario
-from attribution.simulate.simulation import simulate
+from attribution.core.attributor import Attributor
+from attribution.core.ownership.flow_heartbeats import flow_heartbeats
+from attribution.testbed.evaluate.alignment import align
+from attribution.testbed.evaluate.baselines import EventLog, baselines
+from attribution.testbed.evaluate.evaluate import evaluate_slices
+from attribution.testbed.fleet.scenarios import PRESETS, scenario
+from attribution.testbed.fleet.simulation import simulate
 
 
 def attributed(simulation, settings):

@@ -14,12 +14,9 @@ import argparse
 
 import pyarrow as pa
 
-from attribution.attributor import Attributor
 from attribution.config import Settings
-from attribution.core.distinct import plain
-from attribution.flink.bucket import Bucket
-from attribution.flink.open_questions import OpenQuestions, answers_of
-from attribution.flink.payload import pack_rows
+from attribution.core.attributor import Attributor
+from attribution.core.columnar.dictionaries import plain
 from attribution.schema import (
     ANSWER,
     ATTRIBUTED_FLOW,
@@ -29,9 +26,12 @@ from attribution.schema import (
     QUESTION,
     arrow_schema,
 )
-from attribution.simulate.scenarios import scenario
-from attribution.simulate.simulation import simulate
-from attribution.streaming import wire
+from attribution.stream.buckets.bucket import Bucket
+from attribution.stream.buckets.payload import pack_rows
+from attribution.stream.regions.open_questions import OpenQuestions, answers_of
+from attribution.stream.wire import codec
+from attribution.testbed.fleet.scenarios import scenario
+from attribution.testbed.fleet.simulation import simulate
 
 SIZES = (100, 1000, 8000)
 REGIONS = (2, 3, 5, 10)
@@ -41,7 +41,7 @@ FLOWS_A_PERIOD = (1, 10, 100, 1000)
 def on_the_wire(kind, batch, rows):
     """Bytes of a row in messages of so many rows."""
     pieces = [batch.slice(at, rows) for at in range(0, batch.num_rows - rows + 1, rows)]
-    return sum(len(m.value) for piece in pieces for m in wire.encode(kind, piece)) / sum(p.num_rows for p in pieces)
+    return sum(len(m.value) for piece in pieces for m in codec.encode(kind, piece)) / sum(p.num_rows for p in pieces)
 
 
 def main():

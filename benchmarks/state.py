@@ -18,9 +18,9 @@ import psutil
 import pyarrow as pa
 
 from attribution.config import MINUTE, SECOND, Settings
-from attribution.flink import payload
-from attribution.flink.bucket import Bucket
 from attribution.schema import FLOW, HEARTBEAT, LABEL, TIMESTAMP, arrow_schema
+from attribution.stream.buckets import payload
+from attribution.stream.buckets.bucket import Bucket
 
 BEGIN = 1_770_000_000 * SECOND
 BATCH = 5_000

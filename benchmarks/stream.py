@@ -36,10 +36,10 @@ sys.path.insert(0, str(ROOT))
 import processor_time  # noqa: E402 (it needs the checkout's own package)
 from stream_input import PATIENCE_S, Fleet, Topics  # noqa: E402
 
-from attribution.cluster.flink import FlinkCluster  # noqa: E402
-from attribution.cluster.kafka import Broker  # noqa: E402
 from attribution.schema import ATTRIBUTED_FLOW  # noqa: E402
-from attribution.streaming.topics import topic_of  # noqa: E402
+from attribution.stream.topics import topic_of  # noqa: E402
+from attribution.testbed.cluster.flink import FlinkCluster  # noqa: E402
+from attribution.testbed.cluster.kafka import Broker  # noqa: E402
 
 DELAY_S = 10
 JOBS = Path(__file__).parent / "stream_jobs"

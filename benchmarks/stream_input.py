@@ -12,8 +12,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from attribution.schema import FLOW, HEARTBEAT, TIMESTAMP, arrow_schema
-from attribution.streaming import wire
-from attribution.streaming.topics import INPUT_TOPICS, TOPICS, topic_of
+from attribution.stream.topics import INPUT_TOPICS, TOPICS, topic_of
+from attribution.stream.wire import codec
 
 SECOND = 1_000_000
 BEGIN = 1_770_000_000 * SECOND
@@ -144,11 +144,11 @@ def _as_arrow(fleet: Fleet, flow_heartbeats: str, over_ms: int) -> Iterator[tupl
     if waiting:
         yield from _messages(FLOW, pa.Table.from_batches(waiting).combine_chunks().to_batches()[0], flow_heartbeats)
     for kind in INPUT_TOPICS:
-        yield topic_of(kind), wire.empty(kind), over_ms
+        yield topic_of(kind), codec.empty(kind), over_ms
 
 
 def _messages(kind: str, batch: Any, flow_heartbeats: str | None) -> Iterator[tuple[str, bytes, int]]:
-    for message in wire.encode(kind, batch, flow_heartbeats=flow_heartbeats):
+    for message in codec.encode(kind, batch, flow_heartbeats=flow_heartbeats):
         yield topic_of(kind), message.value, message.timestamp_ms
 
 

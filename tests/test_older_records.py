@@ -12,17 +12,15 @@ from records import answers, batch
 from strategies import BASE
 from tiny_lake import write_tiny_lake
 
-from attribution import attributor as attributor_module
-from attribution.attributor import Attributor
 from attribution.config import SECOND, Settings
-from attribution.core.range_collector import RangeCollector
+from attribution.core import attributor as attributor_module
+from attribution.core.attributor import Attributor
+from attribution.core.ownership.range_collector import RangeCollector
 from attribution.core.resolve import captured
-from attribution.flink import payload
-from attribution.flink.bucket import Bucket
-from attribution.query.explain import explain_flow
-from attribution.query.flow_selector import parse_flow
-from attribution.query.warehouse import Warehouse
-from attribution.query.whois import whois
+from attribution.query.explain.flow import explain_flow
+from attribution.query.explain.flow_selector import parse_flow
+from attribution.query.explain.whois import whois
+from attribution.query.lake.session import Warehouse
 from attribution.schema import (
     ATTRIBUTED_FLOW,
     FLOW,
@@ -34,8 +32,10 @@ from attribution.schema import (
     completed,
 )
 from attribution.sources import Ledger, read
-from attribution.streaming import wire
-from attribution.streaming.written import read_written
+from attribution.stream.buckets import payload
+from attribution.stream.buckets.bucket import Bucket
+from attribution.stream.wire import codec
+from attribution.stream.wire.job_output import read_written
 
 NEWER = {"wire_address", "wire_port", "last_port", "data_centre", "client_prefix", "local_hostname", "hostname_reason"}
 NEWER |= {"hostname_count", "hostname_candidates"}
@@ -67,7 +67,7 @@ def test_native_files_and_values_are_read(tmp_path, kind, records):
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_batch(rows)
-    decoded = wire.decode(kind, sink.getvalue().to_pybytes(), reported=BASE + 90 * SECOND)
+    decoded = codec.decode(kind, sink.getvalue().to_pybytes(), reported=BASE + 90 * SECOND)
     assert (decoded.batch.num_rows, decoded.rejected_rows) == (len(records), 0)
 
 

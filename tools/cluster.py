@@ -13,12 +13,12 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from attribution.cluster.flink import FlinkCluster
-from attribution.cluster.kafka import Broker
-from attribution.cluster.processes import Server
-from attribution.cluster.remembered import end_all, remember, still_running
 from attribution.errors import AttributionError, ClusterError
-from attribution.streaming.topics import TOPICS
+from attribution.stream.topics import TOPICS
+from attribution.testbed.cluster.flink import FlinkCluster
+from attribution.testbed.cluster.kafka import Broker
+from attribution.testbed.cluster.processes import Server
+from attribution.testbed.cluster.remembered import end_all, remember, still_running
 
 JOB = Path(__file__).resolve().parent.parent / "jobs" / "attribute_flows.py"
 _COMMAND = [sys.executable, "-m", "attribution"]

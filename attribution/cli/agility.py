@@ -9,11 +9,11 @@ import click
 from attribution.cli.agility_attack import attack_command, plan_command
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import duration, lake_argument, selection_options
-from attribution.query.agility_astray import KINDS, Astray, astray
-from attribution.query.agility_load import Measure, PoolLoad, load
-from attribution.query.agility_stale import Stale, stale
-from attribution.query.filters import Filters
-from attribution.query.measures import format_count
+from attribution.query.lake.filters import Filters
+from attribution.query.lake.measures import format_count
+from attribution.query.pools.astray import KINDS, Astray, astray
+from attribution.query.pools.load import Measure, PoolLoad, load
+from attribution.query.pools.stale import Stale, stale
 
 _LOADS = (
     Column(name="pool"),

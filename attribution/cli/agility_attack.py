@@ -9,13 +9,13 @@ import click
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import duration, lake_argument, selection_options
 from attribution.config import SECOND
-from attribution.query.attack import Attack, StepRead, attack
-from attribution.query.attack_loads import Measure
-from attribution.query.attack_plan import AttackPlan, NameFile, plan_addresses, read_plan, write_assignment
-from attribution.query.filters import Filters
-from attribution.query.kary import Search, count
-from attribution.query.measures import format_count, format_span
-from attribution.query.window import parse_time
+from attribution.query.attack.attack import Attack, StepRead, attack
+from attribution.query.attack.kary_search import Search, count
+from attribution.query.attack.loads import Measure
+from attribution.query.attack.plan import AttackPlan, NameFile, plan_addresses, read_plan, write_assignment
+from attribution.query.lake.filters import Filters
+from attribution.query.lake.measures import format_count, format_span
+from attribution.query.lake.window import parse_time
 
 _PARTS = (
     Column(name="address"),

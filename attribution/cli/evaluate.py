@@ -9,11 +9,11 @@ import click
 
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.config import parse_duration
-from attribution.simulate.evaluate import evaluate
-from attribution.simulate.evaluation import Evaluation
-from attribution.simulate.kinds import OURS
-from attribution.simulate.names_evaluation import NamesEvaluation
-from attribution.simulate.write import EVENTS_FILE, NAMES_FILE
+from attribution.testbed.evaluate.evaluate import evaluate
+from attribution.testbed.evaluate.evaluation import Evaluation
+from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
+from attribution.testbed.fleet.kinds import OURS
+from attribution.testbed.fleet.write import EVENTS_FILE, NAMES_FILE
 
 #: Exit status where `--fail-on-misattribution` found something.
 UNSOUND = 3

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from attribution.cli.output import Column, Section
-from attribution.query.evidence import AssignmentEvent
-from attribution.query.filters import port_name
-from attribution.query.path import PathStep
-from attribution.query.reading import Witness
+from attribution.query.explain.address_evidence import AssignmentEvent
+from attribution.query.explain.findings import Witness
+from attribution.query.explain.path import PathStep
+from attribution.query.lake.filters import port_name
 
 ASSIGNMENTS = (
     Column(name="time", kind="time"),

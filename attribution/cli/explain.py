@@ -10,15 +10,15 @@ from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import lake_argument, selection_options
 from attribution.core.reasons import HOSTNAME_REASONS, REASONS
-from attribution.query.agility import POLICY_STATES
-from attribution.query.explain import FlowExplanation, SideExplanation, explain_flow
-from attribution.query.explain_edge import EdgeExplanation, explain_edge
-from attribution.query.filters import Filters, port_name, protocol_name
-from attribution.query.flow_selector import flow_key, parse_flow, selector
-from attribution.query.measures import format_bytes, format_count, format_span
-from attribution.query.path import held_name
-from attribution.query.reading import Witness
-from attribution.query.warehouse import Warehouse
+from attribution.query.explain.edge import EdgeExplanation, explain_edge
+from attribution.query.explain.findings import Witness
+from attribution.query.explain.flow import FlowExplanation, SideExplanation, explain_flow
+from attribution.query.explain.flow_selector import flow_key, parse_flow, selector
+from attribution.query.explain.path import held_name
+from attribution.query.lake.filters import Filters, port_name, protocol_name
+from attribution.query.lake.measures import format_bytes, format_count, format_span
+from attribution.query.lake.session import Warehouse
+from attribution.query.pools.shared import POLICY_STATES
 
 _PARTS = (
     Column(name="source", title="client end"),

@@ -7,11 +7,11 @@ from threading import Event
 import click
 
 from attribution.cli.kafka import kafka_options, metrics_option
-from attribution.sources.region_file import check_region
-from attribution.streaming.broker import Broker
-from attribution.streaming.forward import Forwarder, Way
-from attribution.streaming.kafka_settings import KafkaSettings
-from attribution.streaming.metrics import Metrics
+from attribution.stream.kafka.broker import Broker
+from attribution.stream.kafka.client_metrics import Metrics
+from attribution.stream.kafka.settings import KafkaSettings
+from attribution.stream.regions.forward import Forwarder, Way
+from attribution.stream.regions.region_file import check_region
 
 
 @click.command(name="forward")

@@ -8,11 +8,11 @@ import click
 
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import hostnames_option, lake_argument, selection_options
-from attribution.query.diff import DEFAULT_FACTOR, GraphDiff, change_row, diff
-from attribution.query.filters import Filters
-from attribution.query.graph import By, Edge, Graph, Node, edge_row, flat_edge_row, graph, node_row
-from attribution.query.measures import format_bytes, format_count, format_factor, format_share
-from attribution.query.render_graph import MERMAID_MAX_EDGES, RENDERERS
+from attribution.query.graph.diff import DEFAULT_FACTOR, GraphDiff, change_row, diff
+from attribution.query.graph.graph import By, Edge, Graph, Node, edge_row, flat_edge_row, graph, node_row
+from attribution.query.graph.render import MERMAID_MAX_EDGES, RENDERERS
+from attribution.query.lake.filters import Filters
+from attribution.query.lake.measures import format_bytes, format_count, format_factor, format_share
 
 #: Rows of a table for people, where --limit does not say how many.
 _TABLE_ROWS = 50

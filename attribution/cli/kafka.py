@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from attribution.streaming.broker import Broker
-from attribution.streaming.kafka_settings import ENVIRONMENT_PREFIX, KafkaSettings
-from attribution.streaming.metrics import Metrics
-from attribution.streaming.topics import topic_of
+from attribution.stream.kafka.broker import Broker
+from attribution.stream.kafka.client_metrics import Metrics
+from attribution.stream.kafka.settings import ENVIRONMENT_PREFIX, KafkaSettings
+from attribution.stream.topics import topic_of
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from attribution.cli.output import Column, Output, output_options
-from attribution.lab import LabError
-from attribution.lab.scenarios import PRESETS, preset
+from attribution.testbed.lab import LabError
+from attribution.testbed.lab.scenarios import PRESETS, preset
 
 _LOADS = (
     Column(name="scenario"),
@@ -51,7 +51,7 @@ def _part(name: str) -> Any:
         LabError: The extra is not installed.
     """
     try:
-        return importlib.import_module(f"attribution.lab.{name}")
+        return importlib.import_module(f"attribution.testbed.lab.{name}")
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("attribution"):
             raise

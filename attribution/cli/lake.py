@@ -9,10 +9,10 @@ import click
 from attribution.cli.kafka import kafka_options, metrics_option
 from attribution.cli.settings import settings_options
 from attribution.config import SECOND, Settings, parse_duration
-from attribution.streaming.broker import Broker
-from attribution.streaming.lake import LakeWriter, Writing
-from attribution.streaming.lake_folder import open_lake, write_labels
-from attribution.streaming.metrics import Metrics
+from attribution.stream.kafka.broker import Broker
+from attribution.stream.kafka.client_metrics import Metrics
+from attribution.stream.lake_writer.lake_folder import open_lake, write_labels
+from attribution.stream.lake_writer.writer import LakeWriter, Writing
 
 
 @click.command(name="lake")

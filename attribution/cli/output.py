@@ -24,7 +24,7 @@ from rich.text import Text
 
 from attribution.cli.tables import Column, Section, lay_out
 from attribution.errors import AttributionError
-from attribution.query.window import format_time
+from attribution.query.lake.window import format_time
 
 __all__ = ["Column", "Output", "OutputError", "Section", "output_options"]
 

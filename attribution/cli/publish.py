@@ -15,10 +15,10 @@ from attribution.config import SECOND, Settings, parse_duration
 from attribution.errors import ConfigError
 from attribution.sources import Ledger
 from attribution.sources.pool_space import with_pools_of
-from attribution.sources.rejects import RejectsFile
-from attribution.streaming.broker import Broker
-from attribution.streaming.metrics import Metrics
-from attribution.streaming.publish import Published, Sending, Sources, finish_after, publish
+from attribution.sources.records.rejects import RejectsFile
+from attribution.stream.kafka.broker import Broker
+from attribution.stream.kafka.client_metrics import Metrics
+from attribution.stream.publish.publish import Published, Sending, Sources, finish_after, publish
 
 _COLUMNS = (Column(name="kind"), Column(name="rows", kind="count"), Column(name="messages", kind="count"))
 #: What `--finish` without a value stands for.

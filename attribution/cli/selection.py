@@ -9,7 +9,7 @@ import click
 
 from attribution.config import parse_duration
 from attribution.core.reasons import METHODS, REASONS
-from attribution.query.filters import Filters
+from attribution.query.lake.filters import Filters
 
 #: The lake, as the first argument of a verb. Whether it is one is for the library to say, which says it better.
 lake_argument = click.argument("lake", type=click.Path(path_type=Path))

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from attribution.simulate.agility import simulate_agility
-from attribution.simulate.agility_scenario import AGILITY, AgilityScenario, agility_scenario
-from attribution.simulate.agility_write import write_agility
-from attribution.simulate.scenarios import PRESETS, Scenario, scenario
-from attribution.simulate.simulation import simulate
-from attribution.simulate.write import FLOW_FILES, FlowFormat, write
+from attribution.testbed.fleet.scenarios import PRESETS, Scenario, scenario
+from attribution.testbed.fleet.simulation import simulate
+from attribution.testbed.fleet.write import FLOW_FILES, FlowFormat, write
+from attribution.testbed.pools.scenario import AGILITY, AgilityScenario, agility_scenario
+from attribution.testbed.pools.simulation import simulate_agility
+from attribution.testbed.pools.write import write_agility
 
 #: What VPC flow logs can say: windows, and no workload. Said first, so that `--set` still has the last word.
 _VPC = ("window_share=1", "capture_share=0")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from rich.cells import cell_len, chop_cells
 
-from attribution.query.measures import (
+from attribution.query.lake.measures import (
     format_bytes,
     format_count,
     format_factor,

@@ -6,8 +6,8 @@ import click
 
 from attribution.cli.output import Column, Output, output_options
 from attribution.cli.selection import hostnames_option, lake_argument, selection_options
-from attribution.query.filters import Filters
-from attribution.query.talkers import By, Order, talkers
+from attribution.query.graph.talkers import By, Order, talkers
+from attribution.query.lake.filters import Filters
 
 _KEYS: dict[By, tuple[Column, ...]] = {
     "service": (Column(name="service"), Column(name="kind", rank=4)),

@@ -8,9 +8,9 @@ import click
 from attribution.cli.kafka import kafka_options
 from attribution.cli.output import Column, Output, output_options
 from attribution.config import parse_duration
-from attribution.sources.region_file import check_region
-from attribution.streaming.broker import Broker
-from attribution.streaming.topic_setup import FOREVER, check_topics, create_topics
+from attribution.stream.kafka.broker import Broker
+from attribution.stream.kafka.topic_setup import FOREVER, check_topics, create_topics
+from attribution.stream.regions.region_file import check_region
 
 _COLUMNS = (
     Column(name="topic"),

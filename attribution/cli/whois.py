@@ -9,10 +9,10 @@ from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import lake_argument
 from attribution.core.reasons import REASONS
-from attribution.query.filters import port_name
-from attribution.query.measures import format_count, format_span
-from attribution.query.path import path_of
-from attribution.query.whois import Whois, range_row, whois
+from attribution.query.explain.path import path_of
+from attribution.query.explain.whois import Whois, range_row, whois
+from attribution.query.lake.filters import port_name
+from attribution.query.lake.measures import format_count, format_span
 
 _RANGES = (
     Column(name="start", kind="time"),

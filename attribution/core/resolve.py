@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columns import Bool, Int32, Int64, is_value, microseconds, spread
-from attribution.core.distinct import decoded
-from attribution.core.fallback import Fallback
-from attribution.core.heartbeats import Heartbeats
-from attribution.core.hostnames import Hostnames, accepted
-from attribution.core.index import Question
-from attribution.core.ownership import Ownership
-from attribution.core.pools import Pooled, PoolSpace, names_of, nothing
+from attribution.core.addressing.sockets import asked_sockets
+from attribution.core.columnar.arrays import Bool, Int32, Int64, is_value, microseconds, spread
+from attribution.core.columnar.dictionaries import decoded
+from attribution.core.fallback.chain import Fallback
+from attribution.core.fallback.pools import Pooled, PoolSpace, names_of, nothing
+from attribution.core.hostnames.choice import Hostnames, accepted
+from attribution.core.ownership.heartbeats import Heartbeats
+from attribution.core.ownership.index import Question
+from attribution.core.ownership.lookup import Ownership
 from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
-from attribution.core.sockets import asked_sockets
 from attribution.schema import (
     ASSIGNMENT,
     ATTRIBUTED_FLOW,

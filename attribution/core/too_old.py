@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.distinct import decoded
+from attribution.core.columnar.dictionaries import decoded
 
 _NAMES = ("local_hostname", "remote_hostname", "hostname_count", "hostname_candidates")
 

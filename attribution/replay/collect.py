@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from attribution.config import Settings
-from attribution.core.columns import microseconds
-from attribution.core.flow_heartbeats import flow_heartbeats
-from attribution.core.prefixes import PrefixTable
-from attribution.io.lake import REJECTS
-from attribution.io.spool import Spool
+from attribution.core.addressing.prefixes import PrefixTable
+from attribution.core.columnar.arrays import microseconds
+from attribution.core.ownership.flow_heartbeats import flow_heartbeats
+from attribution.lake.lake import REJECTS
+from attribution.lake.spool import Spool
 from attribution.replay.evidence_store import EvidenceStore
 from attribution.replay.inputs import Inputs, Limits
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
 from attribution.sources import Batch, Ledger, Reject, read, total_bytes
-from attribution.sources.native import is_native_flows, parquet_heartbeats, parquet_starts
-from attribution.sources.opening import expand
+from attribution.sources.formats.native.format import is_native_flows, parquet_heartbeats, parquet_starts
+from attribution.sources.input.opening import expand
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
+from attribution.sources.records.rejects import RejectsFile
 from attribution.sources.registry import read_order
-from attribution.sources.rejects import RejectsFile
 
 #: Called with the phase, the rows done in it so far, and the share of it that is done; None where that is not known.
 Report = Callable[[str, int, float | None], None]

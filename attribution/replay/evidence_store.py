@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columns import NEVER_BEFORE
-from attribution.core.compaction import compact, shrinks
-from attribution.core.heartbeats import Heartbeats
-from attribution.io.partitions import by_hour
-from attribution.io.spool import Buckets
+from attribution.core.columnar.arrays import NEVER_BEFORE
+from attribution.core.ownership.compaction import compact, shrinks
+from attribution.core.ownership.heartbeats import Heartbeats
+from attribution.lake.partitions import by_hour
+from attribution.lake.spool import Buckets
 from attribution.replay.heartbeat_runs import HeartbeatRuns
 from attribution.schema import HEARTBEAT, NAME_BINDING, arrow_schema
 

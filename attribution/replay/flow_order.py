@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import HOUR
-from attribution.core.columns import NEVER_AFTER, microseconds
-from attribution.io.partitions import by_hour
-from attribution.io.spool import Buckets
+from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
+from attribution.lake.partitions import by_hour
+from attribution.lake.spool import Buckets
 
 
 class FlowOrder:

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import HOUR
-from attribution.core.columns import Int32, order_by, starts_of_runs
-from attribution.core.heartbeats import COLUMNS, TEXTS, Heartbeats
+from attribution.core.columnar.arrays import Int32, order_by, starts_of_runs
+from attribution.core.ownership.heartbeats import COLUMNS, TEXTS, Heartbeats
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _NUMBERS = {"socket": pa.int64(), "start": pa.int64(), "end": pa.int64()}

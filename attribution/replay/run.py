@@ -11,10 +11,10 @@ from pathlib import Path
 
 from attribution import __version__
 from attribution.config import Settings
-from attribution.io.lake import StagedLake, writing
+from attribution.lake.lake import StagedLake, writing
+from attribution.replay.attribute import Judge
 from attribution.replay.collect import Collection, Report
 from attribution.replay.inputs import Inputs, Limits
-from attribution.replay.judge import Judge
 from attribution.replay.summary import Summary
 from attribution.sources.pool_space import with_pools_of
 

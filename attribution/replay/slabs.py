@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from attribution.config import HOUR, Settings
-from attribution.core.columns import NEVER_AFTER
-from attribution.core.compaction import compact, current_names
-from attribution.core.heartbeats import Heartbeats
+from attribution.core.columnar.arrays import NEVER_AFTER
+from attribution.core.ownership.compaction import compact, current_names
+from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.replay.evidence_store import EvidenceStore
 from attribution.schema import HEARTBEAT, NAME_BINDING, arrow_schema
 

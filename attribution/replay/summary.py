@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from attribution.config import SECOND
-from attribution.core.columns import microseconds
+from attribution.core.columnar.arrays import microseconds
 from attribution.core.reasons import METHOD_OF
-from attribution.sources.model import Ledger
+from attribution.sources.records.model import Ledger
 
 SIDES = ("local", "remote")
 

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columns import Bool
+from attribution.core.columnar.arrays import Bool
 from attribution.errors import SourceError
 from attribution.schema import POLICY
-from attribution.sources.model import Ledger
 from attribution.sources.reading import read_all
+from attribution.sources.records.model import Ledger
 
-#: A reason of `attribution.sources.rejects`.
+#: A reason of `attribution.sources.records.rejects`.
 OUTSIDE = "outside_pools"
 
 

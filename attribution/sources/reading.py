@@ -10,9 +10,9 @@ import pyarrow as pa
 from attribution.errors import SourceError
 from attribution.schema import INPUT_RECORDS, LABEL, arrow_schema
 from attribution.sources import registry
-from attribution.sources.model import FlowHeartbeats, Format, Ledger, Reject
-from attribution.sources.opening import OpenInput, open_inputs
-from attribution.sources.validate import canonical
+from attribution.sources.input.opening import OpenInput, open_inputs
+from attribution.sources.records.model import FlowHeartbeats, Format, Ledger, Reject
+from attribution.sources.records.validate import canonical
 
 #: Format under which sources are counted whose format is not known.
 UNKNOWN = "unknown"
@@ -26,7 +26,7 @@ class Batch:
 
     Attributes:
         kind: a record name of `attribution.schema.INPUT_RECORDS`.
-        batch: `pyarrow.RecordBatch`; see `attribution.sources.validate.canonical` for its schema.
+        batch: `pyarrow.RecordBatch`; see `attribution.sources.records.validate.canonical` for its schema.
         source: the file or stream, as a person names it.
         format: name of its format.
         flow_heartbeats: what flows of this batch are as heartbeats.
@@ -54,7 +54,7 @@ def read(
     others are read. Where nothing at all could be read, its error is raised.
 
     Args:
-        paths: files, folders, glob patterns, `-` for standard input; see `attribution.sources.opening.open_inputs`.
+        paths: files, folders, glob patterns, `-` for standard input; see `sources.input.opening.open_inputs`.
         ledger: counts what was read and left out; its share of rejects is checked as reading goes on. Check it once
             more at the end.
         format: name of the format of all sources; by default each is recognised by its content.

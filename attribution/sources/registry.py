@@ -4,22 +4,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attribution.errors import SourceError
-from attribution.sources import (
-    cloudtrail,
-    dnstap,
-    goflow2,
-    hubble,
-    kubernetes,
-    labels,
-    native,
-    netobserv,
-    policies,
-    route53_resolver,
-    vpc,
-    vpc_parquet,
-    zeek,
-)
-from attribution.sources.model import ColumnarFormat, Format, Input
+from attribution.sources.formats import goflow2, labels, policies
+from attribution.sources.formats.cloudtrail import format as cloudtrail
+from attribution.sources.formats.dns import dnstap, route53_resolver
+from attribution.sources.formats.hubble import format as hubble
+from attribution.sources.formats.kubernetes import format as kubernetes
+from attribution.sources.formats.native import format as native
+from attribution.sources.formats.netobserv import format as netobserv
+from attribution.sources.formats.vpc import parquet as vpc_parquet
+from attribution.sources.formats.vpc import text as vpc
+from attribution.sources.formats.zeek import format as zeek
+from attribution.sources.records.model import ColumnarFormat, Format, Input
 
 #: Every format, those that claim least first. Native JSON comes last: extra fields do not keep it from matching.
 FORMATS: tuple[Format, ...] = (

@@ -6,7 +6,7 @@ import pytest
 from golden_cases import CASES, case_name
 from records import answers, attributed_row, batch, package_settings
 
-from attribution.attributor import Attributor
+from attribution.core.attributor import Attributor
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
 
 STEP = 150_000_000

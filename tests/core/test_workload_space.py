@@ -9,7 +9,7 @@ from oracle import HOUR, MINUTE, Assignment, Evidence, Flow, Heartbeat, Label, S
 from records import answers, batch, package_settings
 from strategies import any_history
 
-from attribution.attributor import Attributor
+from attribution.core.attributor import Attributor
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL
 
 ADDRESS = "10.0.0.7"

@@ -1,7 +1,7 @@
 import pytest
 from tiny_lake import write_tiny_lake
 
-from attribution.query.warehouse import Warehouse
+from attribution.query.lake.session import Warehouse
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from attribution.config import HOUR
-from attribution.core.columns import NEVER_AFTER, NEVER_BEFORE
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
 from attribution.replay.flow_order import FlowOrder
 from attribution.schema import TIMESTAMP
 

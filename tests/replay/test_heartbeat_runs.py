@@ -5,7 +5,7 @@ from collections import Counter
 import pyarrow as pa
 
 from attribution.config import HOUR, MINUTE
-from attribution.core.heartbeats import Heartbeats
+from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.replay.heartbeat_runs import HeartbeatRuns
 from attribution.schema import HEARTBEAT, arrow_schema
 

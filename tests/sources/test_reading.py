@@ -13,8 +13,8 @@ import pytest
 
 from attribution.errors import RejectLimitError, SourceError
 from attribution.sources import Ledger, format_names, read, registry
-from attribution.sources.model import ColumnarFormat
-from attribution.sources.opening import OpenInput
+from attribution.sources.input.opening import OpenInput
+from attribution.sources.records.model import ColumnarFormat
 
 T0 = 1_767_225_600_000_000
 FLOW = {"start": T0, "end": T0 + 5, "local_address": "10.0.0.1", "remote_address": "10.0.0.2"}

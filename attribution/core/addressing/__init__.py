@@ -1,0 +1,1 @@
+"""Addresses, prefixes, sockets and port blocks, as packed numbers."""

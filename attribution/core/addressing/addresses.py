@@ -1,0 +1,154 @@
+"""Addresses: canonical text at every edge, two 64-bit numbers inside.
+
+Canonical text is dotted IPv4 and RFC 5952 IPv6 (lower case, longest run of zeros compressed); an IPv4-mapped IPv6
+address is the IPv4 address, since the same packet is logged either way. All work is done once per distinct text.
+Spellings that readers take differently (`010.0.0.1` is octal to some) are no addresses here: a wrong guess would be a
+wrong owner.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.core.addressing import ipv4, ipv6
+from attribution.core.columnar.dictionaries import each_distinct, one_array
+
+UInt64 = npt.NDArray[np.uint64]
+Bool = npt.NDArray[np.bool_]
+
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = rf"\A(?:{_OCTET}\.){{3}}{_OCTET}\z"
+#: Distinct texts other than plain IPv4 that are remembered across batches; about 200 bytes each.
+_REMEMBERED = 1 << 17
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+_MAPPED_LOW = np.uint64(0xFFFF << 32)
+_IPV4_LENGTH = 32
+_IPV6_LENGTH = 128
+_MAPPED_LENGTH = 96
+
+
+def canonical(texts: Any) -> tuple[Any, Bool]:
+    """Addresses as canonical text, and which rows are valid.
+
+    Args:
+        texts: an Arrow array (chunked or not) of text, dictionary-encoded or not.
+
+    Returns:
+        Text that is null where the row was null or no address, and a mask that is false only where the row held text
+        that is no address. The text is a `dictionary<int32, string>` array, or the column itself where it is plain
+        text and every row is canonical IPv4 already: the common case, which needs no dictionary.
+    """
+    return _each_address(texts, canonical_address)
+
+
+def canonical_hosts(texts: Any) -> tuple[Any, Bool]:
+    """As `canonical`, but a prefix of full length (`10.0.0.1/32`) is also taken, as its one address."""
+    return _each_address(texts, _canonical_host)
+
+
+def _each_address(texts: Any, function: Callable[[str], str | None]) -> tuple[Any, Bool]:
+    if not isinstance(texts, pa.ChunkedArray) and ipv4.parse(texts) is not None:
+        return texts, np.ones(len(texts), np.bool_)
+    return each_distinct(texts, function, plain=_IPV4)
+
+
+def canonical_prefixes(texts: Any) -> tuple[Any, Bool]:
+    """CIDR prefixes as canonical text, and which rows are valid; a bare address is a prefix of full length."""
+    return each_distinct(texts, canonical_prefix)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def canonical_address(text: str) -> str | None:
+    """Canonical text of one address; None where it is none (a zone id, port, bracket or leading zero makes it none)."""
+    packed = _packed(text)
+    if packed is None:
+        return None
+    if packed.startswith(_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[12:])
+    if packed.startswith(b"\0" * 12):
+        return str(ipaddress.IPv6Address(packed))  # the C library writes ::1:2 as ::0.1.0.2
+    return socket.inet_ntop(socket.AF_INET6, packed)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def canonical_prefix(text: str) -> str | None:
+    """Canonical text of one CIDR prefix; None where it is none or host bits are set."""
+    address, slash, length = text.partition("/")
+    host = canonical_address(address)
+    if host is None or (slash and not (length.isascii() and length.isdigit() and length == str(int(length)))):
+        return None
+    full = _IPV4_LENGTH if "." in host else _IPV6_LENGTH
+    bits = int(length) if slash else full
+    if slash and full == _IPV4_LENGTH and ":" in address:
+        bits -= _MAPPED_LENGTH
+    try:
+        return str(ipaddress.ip_network(f"{host}/{bits}"))
+    except ValueError:
+        return None
+
+
+def pack(addresses: Any) -> tuple[UInt64, UInt64]:
+    """Canonical addresses as (high, low) halves of 128 bits, IPv4 in `::ffff:0:0/96`; order and prefixes are numeric.
+
+    Args:
+        addresses: an Arrow array of canonical text without nulls, dictionary-encoded or not.
+
+    Raises:
+        ValueError: a value is no address.
+    """
+    if isinstance(addresses, pa.ChunkedArray):
+        addresses = one_array(addresses)
+    if isinstance(addresses, pa.DictionaryArray):
+        high, low = pack(addresses.dictionary)
+        rows = addresses.indices.to_numpy(zero_copy_only=False)
+        return high[rows], low[rows]
+    texts = addresses.cast(pa.string())
+    numbers = ipv4.parse(texts)
+    if numbers is not None:
+        return np.zeros(len(texts), np.uint64), _MAPPED_LOW | numbers
+    high, low = np.zeros(len(texts), np.uint64), np.zeros(len(texts), np.uint64)
+    colons = pc.match_substring(texts, ":").to_numpy(zero_copy_only=False).astype(np.bool_)
+    numbers = ipv4.parse(texts.filter(pa.array(~colons)))
+    halves = ipv6.parse(texts.filter(pa.array(colons)))
+    if numbers is None or halves is None:
+        odd = np.frombuffer(b"".join(map(_packed_or_raise, texts.to_pylist())), ">u8").reshape(-1, 2)
+        return odd[:, 0].astype(np.uint64), odd[:, 1].astype(np.uint64)
+    low[~colons] = _MAPPED_LOW | numbers
+    high[colons], low[colons] = halves
+    return high, low
+
+
+def _canonical_host(text: str) -> str | None:
+    if "/" not in text:
+        return canonical_address(text)
+    prefix = canonical_prefix(text)
+    if prefix is None:
+        return None
+    host, _, length = prefix.partition("/")
+    return host if int(length) == (_IPV4_LENGTH if "." in host else _IPV6_LENGTH) else None
+
+
+def _packed(text: str) -> bytes | None:
+    """The 16 bytes of one address, IPv4 mapped; None where the text is no address."""
+    try:
+        if ":" not in text:
+            return _MAPPED + ipaddress.IPv4Address(text).packed
+        if "%" in text:  # a zone id; some C libraries take it
+            return None
+        return socket.inet_pton(socket.AF_INET6, text)
+    except (ValueError, OSError):
+        return None
+
+
+def _packed_or_raise(text: str) -> bytes:
+    packed = _packed(text)
+    if packed is None:
+        raise ValueError(f"cannot pack {text!r}: it is no address; make it canonical first")
+    return packed

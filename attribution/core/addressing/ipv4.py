@@ -1,0 +1,152 @@
+"""Plain IPv4 text to numbers and back to rows of a table, without a dictionary: the common case, made cheap."""
+
+import threading
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from attribution.core.columnar.arrays import Int32, Int64, text_blocks
+
+UInt32 = npt.NDArray[np.uint32]
+UInt64 = npt.NDArray[np.uint64]
+
+_DOT, _ZERO = ord("."), ord("0")
+_OCTETS = 4
+#: Rows parsed at a time: what is in between stays in the processor's cache.
+_CACHED_ROWS = 1 << 14
+#: Knuth's multiplicative hash: 2^32 divided by the golden ratio.
+_GOLDEN = np.uint32(2654435769)
+_EMPTY = np.uint64(0xFFFFFFFF)
+#: Columns of which a thread remembers the numbers: the two ends of a batch of flows.
+_KEPT = 2
+
+
+class _Parsed(threading.local):
+    """The columns that a thread parsed last, by where their bytes are: one part after another asks for a batch's.
+
+    A column is kept with what was made of it, so its place in memory stays its own.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[tuple[int, ...], Any, UInt32 | None]] = []
+
+    @staticmethod
+    def _place(texts: Any) -> tuple[int, ...]:
+        _, offsets, data = texts.buffers()
+        return (offsets.address if offsets else 0, data.address if data else 0, texts.offset, len(texts))
+
+    def of(self, texts: Any) -> UInt32 | None:
+        """What `_parse` makes of a column, which takes the place of the oldest if it is new."""
+        place = self._place(texts)
+        for known, _, numbers in self._kept:
+            if known == place:
+                return numbers
+        made = _parse(texts)
+        if made is not None:
+            made.flags.writeable = False  # many have it
+        self._kept = [(place, texts, made), *self._kept[: _KEPT - 1]]
+        return made
+
+
+_parsed = _Parsed()
+
+
+def parse(texts: Any) -> UInt32 | None:
+    """Every row's address as a number, where *all* rows are canonical dotted IPv4; None where any is not.
+
+    Works on the bytes of all rows at once: the dots must fall three to a row, everything else must be digits, and every
+    octet one to three of them without a leading zero and at most 255.
+
+    Args:
+        texts: Arrow array; anything but plain text without nulls gives None.
+    """
+    if not pa.types.is_string(texts.type) or texts.null_count:
+        return None
+    return _parsed.of(texts)
+
+
+def _parse(texts: Any) -> UInt32 | None:
+    packed = np.zeros(len(texts), np.uint32)
+    for begin, characters, bounds in text_blocks(texts, _CACHED_ROWS):
+        numbers = _parse_some(characters, bounds)
+        if numbers is None:
+            return None
+        packed[begin : begin + _CACHED_ROWS] = numbers
+    return packed
+
+
+def _parse_some(characters: npt.NDArray[np.uint8], bounds: Int64) -> UInt32 | None:
+    """The addresses between neighbouring bounds as numbers; None where any is none."""
+    size = len(bounds) - 1
+    digit = characters - np.uint8(_ZERO)
+    dots = np.flatnonzero(characters == _DOT)
+    if len(dots) != size * (_OCTETS - 1) or len(dots) + np.count_nonzero(digit <= 9) != len(digit):
+        return None
+    dots = np.ascontiguousarray(dots.reshape(size, _OCTETS - 1).T)
+    if (dots[0] < bounds[:-1]).any() or (dots[-1] >= bounds[1:]).any():
+        return None
+    begins, ends = [bounds[:-1], *(dots + 1)], [*dots, bounds[1:]]
+    packed = np.zeros(size, np.uint32)
+    for begin, end in zip(begins, ends, strict=True):
+        octet = _octet(digit, begin, end)
+        if octet is None:
+            return None
+        packed = (packed << np.uint32(8)) | octet
+    return packed
+
+
+def _octet(digit: npt.NDArray[np.uint8], begin: Int64, end: Int64) -> npt.NDArray[np.uint16] | None:
+    """Value of the digits in each [begin, end); None where one is no octet."""
+    length = end - begin
+    if length.min() < 1 or length.max() > 3:
+        return None
+    two, three = length > 1, length > 2
+    value = digit.take(end - 1).astype(np.uint16)
+    value += two * digit.take(end - 2, mode="wrap") * np.uint16(10)
+    value += three * digit.take(end - 3, mode="wrap") * np.uint16(100)
+    leading_zero = (two & (value < 10)) | (three & (value < 100))
+    return None if leading_zero.any() or value.max() > 255 else value
+
+
+class Numbering:
+    """Finds IPv4 numbers in a fixed list: a hash table with open addressing, probed a batch at a time."""
+
+    def __init__(self, numbers: UInt32) -> None:
+        """Number the distinct `numbers` by their place in the list."""
+        bits = max(4, (4 * len(numbers)).bit_length())
+        self._shift = np.uint32(32 - bits) if bits < 32 else np.uint32(0)
+        self._mask = np.int64((1 << bits) - 1)
+        self._table = np.full(1 << bits, _EMPTY, np.uint64)
+        entry = (numbers.astype(np.uint64) << np.uint64(32)) | np.arange(len(numbers), dtype=np.uint64)
+        slot = self._slot(numbers)
+        while len(entry):
+            free = self._table[slot] == _EMPTY
+            self._table[slot[free]] = entry[free]
+            left = self._table[slot] != entry
+            entry, slot = entry[left], (slot[left] + 1) & self._mask
+
+    def _slot(self, numbers: UInt32) -> npt.NDArray[np.int64]:
+        return ((numbers * _GOLDEN) >> self._shift).astype(np.int64) & self._mask
+
+    def find(self, numbers: UInt32) -> Int32:
+        """Place of each number in the list; -1 where it is not in it."""
+        slot = self._slot(numbers)
+        entry = self._table.take(slot)
+        found = _place(entry, numbers)
+        rows = np.flatnonzero((found < 0) & (entry != _EMPTY))
+        while len(rows):
+            slot_left = (slot[rows] + 1) & self._mask
+            slot[rows] = slot_left
+            entry = self._table[slot_left]
+            found[rows] = _place(entry, numbers[rows])
+            rows = rows[(found[rows] < 0) & (entry != _EMPTY)]
+        return found
+
+
+def _place(entry: UInt64, numbers: UInt32) -> Int32:
+    """The place in each table entry where it is the number's; -1 elsewhere."""
+    mine = (entry >> np.uint64(32)).astype(np.uint32) == numbers
+    # The empty entry's number is 0: only its place tells it from that of 0.0.0.0.
+    return np.where(mine, entry.astype(np.uint32), np.uint32(0xFFFFFFFF)).view(np.int32)

@@ -1,0 +1,45 @@
+"""Which region an address belongs to: the region of the longest of its prefixes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.core.addressing.prefixes import PrefixTable
+from attribution.core.columnar.arrays import Bool, Int32
+
+#: Number of no region.
+NOWHERE = -1
+
+
+class RegionTable:
+    """Finds the region of each of a batch of addresses; immutable once made.
+
+    Args:
+        prefixes: canonical CIDR prefixes, each once.
+        regions: the region of each.
+
+    Attributes:
+        names: the regions, each once; a region's number is its place.
+    """
+
+    def __init__(self, prefixes: Sequence[str], regions: Sequence[str]) -> None:
+        self.names = tuple(dict.fromkeys(regions))
+        self._table = PrefixTable(pa.table({"prefix": pa.array(prefixes, pa.string()), "service": pa.array(regions)}))
+        # One more, which a look-up without a prefix takes.
+        self._number = np.array([*(self.names.index(region) for region in regions), NOWHERE], np.int32)
+
+    def numbers(self, addresses: Any) -> Int32:
+        """The number of each address's region; `NOWHERE` where it is in none.
+
+        Args:
+            addresses: Arrow array (chunked or not) of canonical text, dictionary-encoded or not, without nulls.
+        """
+        return self._number[self._table.match(addresses)]
+
+    def within(self, addresses: Any, region: str) -> Bool:
+        """Whether each address is of this region; a region without prefixes has none."""
+        number = self.names.index(region) if region in self.names else len(self.names)
+        inside: Bool = self.numbers(addresses) == number
+        return inside

@@ -1,0 +1,115 @@
+"""Sockets: a port of one transport protocol. TCP 443 and UDP 443 are two, and may have two owners.
+
+As a number a socket is `protocol * 65536 + port`, in columns that stand beside those of addresses. Evidence may be
+about a range of ports: its number is that of the first one plus `SOCKETS` times (the last port + 1).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from attribution.core.columnar.arrays import Int32, Int64, integers
+
+#: The transport protocols that have ports, by IANA number: TCP, UDP, DCCP, SCTP, UDP-Lite.
+WITH_PORTS = (6, 17, 33, 132, 136)
+TCP, UDP = 6, 17
+#: Those in which one peer answers from start to end: TCP, DCCP, SCTP.
+WITH_CONNECTIONS = (TCP, 33, 132)
+
+#: In the place of a socket: the whole address; for a flow also that its protocol is not known or has no ports.
+ANY_SOCKET = -1
+#: Every socket's number is below this; that of a range of ports is not.
+SOCKETS = 1 << 24
+
+_PORT_BITS = 16
+# The last entry is that of an unknown protocol, -1. All bits set, `ANY_SOCKET` swallows whatever port is put to it.
+_FIRST_OF = np.full(257, ANY_SOCKET, np.int32)
+_FIRST_OF[list(WITH_PORTS)] = np.array(WITH_PORTS, np.int32) << _PORT_BITS
+
+
+class Socket(NamedTuple):
+    """One port of one transport protocol."""
+
+    protocol: int
+    port: int
+
+    @classmethod
+    def of(cls, protocol: int | None, port: int | None) -> "Socket | None":
+        """The socket that a flow's side has; None where it has no port, or its protocol is not known or has none."""
+        return None if protocol is None or port is None or protocol not in WITH_PORTS else cls(protocol, port)
+
+
+class PortRange(NamedTuple):
+    """Some ports of one transport protocol, that were given to a workload together."""
+
+    protocol: int
+    port: int
+    last_port: int
+
+    def holds(self, socket: Socket) -> bool:
+        """Whether a socket is one of them."""
+        return socket.protocol == self.protocol and self.port <= socket.port <= self.last_port
+
+
+def held_by(protocol: int | None, port: int | None, last_port: int | None) -> Socket | PortRange | None:
+    """What a row of evidence is about; None for the whole address."""
+    socket = Socket.of(protocol, port)
+    return socket if socket is None or last_port is None else PortRange(*socket, last_port)
+
+
+def socket_numbers(protocol: npt.NDArray[Any], port: npt.NDArray[Any]) -> Int32:
+    """The number of each socket; -1 stands for an unknown protocol or port, and `ANY_SOCKET` for what is none."""
+    return _FIRST_OF[protocol] | port.astype(np.int32, copy=False)
+
+
+def split_ranges(number: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Number of the first socket of each row of evidence; the last port where it is about a range of them, else -1."""
+    return np.where(number < 0, ANY_SOCKET, number % SOCKETS), np.maximum(number // SOCKETS, 0) - 1
+
+
+def split_sockets(socket: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Protocol and port of each socket that is one."""
+    return socket >> _PORT_BITS, socket & ((1 << _PORT_BITS) - 1)
+
+
+def asked_sockets(protocol: Any, port: Any) -> Int32:
+    """The socket of each flow's side, `ANY_SOCKET` where `Socket.of` has none; nullable Arrow columns."""
+    return socket_numbers(integers(protocol, null=-1), integers(port, null=-1))
+
+
+def held_sockets(evidence: Any) -> Int64:
+    """The socket, or range of them, that each row of evidence is about; `ANY_SOCKET` for the whole address.
+
+    Args:
+        evidence: a canonical Arrow batch or table with the columns `protocol` and `port`, and perhaps `last_port`.
+
+    Raises:
+        ValueError: a row has a port and no protocol that has ports. Taken for the whole address, it would claim what
+            nobody saw; `attribution.sources.records.validate` rejects such rows.
+    """
+    port = evidence.column("port")
+    if port.null_count == len(port):
+        return np.full(len(port), ANY_SOCKET, np.int64)
+    found = asked_sockets(evidence.column("protocol"), port)
+    if (found < 0).sum() > port.null_count:
+        raise ValueError("cannot take evidence of a port whose protocol has no ports, or is not known; validate it")
+    number = found.astype(np.int64)
+    last = evidence.column("last_port") if "last_port" in evidence.schema.names else None
+    if last is not None and last.null_count < len(last):
+        last = integers(last, null=-1)
+        number += np.where(found >= 0, (last + np.int64(1)) * SOCKETS, 0)
+    return number
+
+
+def columns_of(number: npt.NDArray[Any]) -> dict[str, Any]:
+    """What rows of evidence are about as the columns `protocol`, `port` and `last_port`."""
+    whole = number == ANY_SOCKET
+    socket, last = split_ranges(number)
+    protocol, port = split_sockets(socket.astype(np.int32))
+    return {
+        "protocol": pa.array(protocol, mask=whole),
+        "port": pa.array(port, mask=whole),
+        "last_port": pa.array(last.astype(np.int32), mask=last < 0),
+    }

@@ -1,0 +1,1 @@
+"""Arrays, dictionaries and interval look-up: columnar tools that know nothing of flows."""

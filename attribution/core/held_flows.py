@@ -1,0 +1,190 @@
+"""Flows that wait for the evidence about them to be complete."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.config import Settings
+from attribution.core.columnar.arrays import NEVER_AFTER, Int64, microseconds
+
+#: Rows of a batch that is dense: smaller ones are joined, so that what is done to a batch costs what its rows cost.
+_DENSE = 1 << 13
+#: Small batches that may wait before they are joined.
+_SMALL = 32
+
+
+class Folded(Protocol):
+    """Flows in a form that takes less memory than a record batch."""
+
+    def times(self) -> tuple[Int64, Int64]:
+        """Start and end of each, µs."""
+        ...
+
+    def unfold(self) -> Any:
+        """The record batch."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """Rows that wait, when each is due, when the first and the last of them, and when the first of them began."""
+
+    flows: Any
+    due: Int64
+    first: int
+    last: int
+    begun: int
+    arrived: int
+
+    @classmethod
+    def of(cls, flows: Any, due: Int64, begun: int, arrived: int) -> "_Waiting":
+        return cls(flows, due, int(due.min()), int(due.max()), begun, arrived)
+
+    @property
+    def batch(self) -> Any:
+        return self.flows if isinstance(self.flows, pa.RecordBatch) else self.flows.unfold()
+
+    def part(self, batch: Any, rows: Any) -> "_Waiting":
+        """Some rows of the batch that was unfolded."""
+        return _Waiting.of(batch.filter(pa.array(rows)), self.due[rows], self.begun, self.arrived)
+
+
+class HeldFlows:
+    """Batches of flows, each row until it is due: its end plus `hold`.
+
+    Args:
+        hold: how long after its end a flow waits, µs.
+    """
+
+    def __init__(self, hold: int) -> None:
+        self._hold = hold
+        self._waiting: list[_Waiting] = []
+        self._small: list[_Waiting] = []
+        #: When (µs) the first of the flows is due; after all time where none is held.
+        self.next_due = NEVER_AFTER
+        #: How many flows are held.
+        self.rows = 0
+
+    @property
+    def flows(self) -> list[Any]:
+        """What is held, as it is held: dense record batches, and what was folded."""
+        self._join_small()
+        return [one.flows for one in self._waiting]
+
+    @property
+    def earliest_start(self) -> int:
+        """A moment (µs) before which no held flow began; after all time where none is held."""
+        return min((one.begun for one in (*self._waiting, *self._small)), default=NEVER_AFTER)
+
+    def add(self, flows: Any, *, arrived: int = 0, hold: int | None = None) -> None:
+        """Hold flows.
+
+        Args:
+            flows: a record batch, or `Folded` flows, which are unfolded when the first of them is due.
+            arrived: a moment of the caller's own clock, for `stale`.
+            hold: how long after their end these wait, µs, in the place of the usual time.
+        """
+        dense = not isinstance(flows, pa.RecordBatch)
+        start, end = (
+            flows.times() if dense else (microseconds(flows.column("start")), microseconds(flows.column("end")))
+        )
+        if len(end) == 0:
+            return
+        one = _Waiting.of(flows, end + (self._hold if hold is None else hold), int(start.min()), arrived)
+        (self._waiting if dense or len(end) >= _DENSE or _encoded(flows) else self._small).append(one)
+        self.next_due = min(self.next_due, one.first)
+        self.rows += len(end)
+        if len(self._small) >= _SMALL:
+            self._join_small()
+
+    def due(self, watermark: int) -> list[Any]:
+        """Take out the flows that are due when the watermark (µs) stands there."""
+        if self.next_due > watermark:
+            return []
+        self._join_small()
+        released, kept = [], []
+        for one in self._waiting:
+            if one.last <= watermark:
+                released.append(one)
+            elif one.first > watermark:
+                kept.append(one)
+            else:
+                due, batch = one.due <= watermark, one.batch
+                released.append(one.part(batch, due))
+                kept.append(one.part(batch, ~due))
+        return self._keep(kept, released)
+
+    def stale(self, before: int) -> list[Any]:
+        """Take out, due or not, the flows that arrived before a moment of the caller's clock."""
+        self._join_small()
+        released = [one for one in self._waiting if one.arrived < before]
+        return self._keep([one for one in self._waiting if one.arrived >= before], released)
+
+    def _keep(self, kept: list[_Waiting], released: list[_Waiting]) -> list[Any]:
+        self._waiting = kept
+        self.next_due = min((one.first for one in kept), default=NEVER_AFTER)
+        self.rows -= sum(len(one.due) for one in released)
+        return [one.batch for one in _joined(released)]
+
+    def _join_small(self) -> None:
+        self._waiting += _joined(self._small)
+        self._small = []
+
+
+def unfolded(held: list[Any]) -> list[Any]:
+    """Record batches of what `HeldFlows.flows` gives."""
+    return [flows if isinstance(flows, pa.RecordBatch) else flows.unfold() for flows in held]
+
+
+def by_age(batches: list[Any], settings: Settings) -> list[list[Any]]:
+    """Batches of flows in groups that began about when the last one of their group did, the youngest group first.
+
+    How far back evidence is looked at is decided by the flow of a group that began first, and few are much older than
+    the others. Every further group reaches twice as far back, so that there are few groups.
+    """
+    groups: list[list[Any]] = []
+    span = settings.hold + settings.max_gap
+    rest = [(batch, microseconds(batch.column("start"))) for batch in batches]
+    while rest:
+        from_here = max(int(start.max()) for _, start in rest) - span
+        groups.append([])
+        older = []
+        for batch, start in rest:
+            old = start < from_here
+            if not old.any():
+                groups[-1].append(batch)
+            elif old.all():
+                older.append((batch, start))
+            else:
+                groups[-1].append(batch.filter(pa.array(~old)))
+                older.append((batch.filter(pa.array(old)), start[old]))
+        rest, span = older, 2 * span
+    return groups
+
+
+def _joined(parts: list[_Waiting]) -> list[_Waiting]:
+    """The same rows in fewer batches, where batches are small and of one schema."""
+    runs: list[list[_Waiting]] = []
+    size = 0
+    for one in (replace(part, flows=part.batch) for part in parts):
+        apart = not runs or one.flows.schema != runs[-1][-1].flows.schema or _encoded(one.flows)
+        if apart or size + len(one.due) > _DENSE:
+            runs.append([])
+            size = 0
+        runs[-1].append(one)
+        size += len(one.due)
+    return [run[0] if len(run) == 1 else _join(run) for run in runs]
+
+
+def _join(run: list[_Waiting]) -> _Waiting:
+    columns = [pa.concat_arrays(column) for column in zip(*(one.flows.columns for one in run), strict=True)]
+    due = np.concatenate([one.due for one in run])
+    batch = pa.RecordBatch.from_arrays(columns, schema=run[0].flows.schema)
+    return _Waiting.of(batch, due, min(one.begun for one in run), min(one.arrived for one in run))
+
+
+def _encoded(batch: Any) -> bool:
+    """Whether a column has a dictionary of its own, which no other batch need share."""
+    return any(pa.types.is_dictionary(kind) for kind in batch.schema.types)

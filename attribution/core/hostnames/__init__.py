@@ -1,0 +1,1 @@
+"""Which hostname a connection was opened for, by what its client was told."""

@@ -1,0 +1,1 @@
+"""The history of one address, row by row, for `explain` and `whois`."""

@@ -1,0 +1,1 @@
+"""Which name of a pool an attack is after."""

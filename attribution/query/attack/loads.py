@@ -1,0 +1,111 @@
+"""What the addresses of a search carried, and what of it may be anything but the attack."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from attribution.config import SECOND
+from attribution.errors import QueryError
+from attribution.query.attack.kary_search import Reading, read
+from attribution.query.lake.session import Warehouse
+from attribution.query.lake.window import Window, to_microseconds
+
+Measure = Literal["flows", "bytes", "packets"]
+
+#: By how much of itself the background may be more than it was measured to be, and which part of the attack is none.
+_DRIFT, _TRACE = 0.25, 0.05
+#: How many standard deviations of a count are chance.
+_CHANCE = 3.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What addresses carried in a window.
+
+    Attributes:
+        rates: by address, a second, those that carried anything.
+        flows: flows a second, of all of them.
+    """
+
+    window: Window
+    rates: Mapping[str, float]
+    flows: float
+
+    @property
+    def rate(self) -> float:
+        """What all of them carried together, a second."""
+        return sum(self.rates.values())
+
+
+@dataclass(frozen=True)
+class Background:
+    """What all traffic but the attack makes on all addresses together, a second.
+
+    Attributes:
+        rate: the most that it makes.
+        flows: the same in flows; None where only the rate is known.
+        size: what the attack made.
+    """
+
+    rate: float
+    flows: float | None
+    size: float
+
+    def read(self, look: Look) -> Reading:
+        """Which addresses carry the attack, allowing for chance and for a background that is not quite as measured."""
+        expected = (self.flows or 0.0) * _seconds(look.window)
+        chance = _CHANCE / math.sqrt(expected) if expected > 1 else _CHANCE if self.flows is not None else 0.0
+        slack = max(self.rate * max(_DRIFT, chance), self.size * _TRACE)
+        return read(look.rates, background=self.rate, slack=slack)
+
+
+class Eyes:
+    """Looks at the addresses of a search in a lake."""
+
+    def __init__(
+        self, warehouse: Warehouse, addresses: Sequence[str], measure: Measure, conditions: Mapping[str, Any]
+    ) -> None:
+        """Look by one measure, at flows that meet conditions: the parameters of `sql/filtered.sql`.
+
+        Raises:
+            QueryError: there is no such measure.
+        """
+        if measure not in get_args(Measure):
+            raise QueryError(f"cannot measure an attack by {measure!r}: choose {', '.join(get_args(Measure))}")
+        self._warehouse, self._addresses = warehouse, list(addresses)
+        self._measure, self._conditions = measure, conditions
+
+    def look(self, window: Window) -> Look:
+        """What each address carried in a closed window.
+
+        Raises:
+            QueryError: the window has an open end.
+            LakeError: the lake cannot be read.
+        """
+        asked = {**window.parameters(), **self._conditions, "addresses": self._addresses, "order": self._measure}
+        seconds = _seconds(window)
+        rows = self._warehouse.ask("agility_attack_loads", **asked)
+        rates = {row["address"]: row["load"] / seconds for row in rows}
+        return Look(window, rates, sum(row["flows"] for row in rows) / seconds)
+
+    def background(self, before: Look, *, rate: float | None, quiet: Window | None) -> Background:
+        """The background: what is known of it, what it was in a window without attack, or half of what was before.
+
+        Raises:
+            QueryError: both are given, or the window has an open end.
+        """
+        if rate is not None and quiet is not None:
+            raise QueryError("cannot take the background from two places: give --background or --quiet")
+        if rate is not None:
+            return Background(rate, rate if self._measure == "flows" else None, max(before.rate - rate, 0.0))
+        if quiet is not None:
+            calm = self.look(quiet)
+            return Background(calm.rate, calm.flows, max(before.rate - calm.rate, 0.0))
+        return Background(before.rate / 2, before.flows / 2, before.rate / 2)
+
+
+def _seconds(window: Window) -> float:
+    if window.start is None or window.end is None:
+        raise QueryError(f"cannot tell how much there was a second in {window}: give both ends of the window")
+    return (to_microseconds(window.end) - to_microseconds(window.start)) / SECOND

@@ -1,0 +1,1 @@
+"""Why a flow, an edge or an address has its answer."""

@@ -1,0 +1,172 @@
+"""Why an edge is in the graph: how its flows were answered for, examples, and who else held the addresses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from attribution.core.reasons import REASONS
+from attribution.errors import QueryError
+from attribution.query.explain.flow_selector import flow_key
+from attribution.query.lake.filters import Filters
+from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.window import Window, from_microseconds
+
+_NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One flow of the edge; `flow` is what `flow_selector.parse_flow` takes, distances are in microseconds."""
+
+    flow: str
+    source_workload: str | None
+    target_workload: str | None
+    source_distance: int | None
+    target_distance: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Those flow records of the edge whose ends were answered for in one way.
+
+    Attributes:
+        source_distance, target_distance: the oldest evidence used, in microseconds from the flow's start.
+        examples: a few of the flows, those with the oldest evidence first.
+    """
+
+    source_method: str
+    source_reason: str
+    target_method: str
+    target_reason: str
+    flows: int
+    bytes: int | None
+    source_distance: int | None
+    target_distance: int | None
+    first_seen: datetime
+    last_seen: datetime
+    examples: tuple[Example, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, with the sentences of both reasons."""
+        rules = {"source_rule": REASONS[self.source_reason], "target_rule": REASONS[self.target_reason]}
+        return {**vars(self), **rules, "examples": [vars(example) for example in self.examples]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """A workload that is not this edge's and held one of its addresses within a day of a flow.
+
+    Attributes:
+        side: `source` or `target`.
+        away: microseconds between its range and the nearest flow; 0 where the flow lies in it.
+        near_flows: flows within `max_gap` of it.
+    """
+
+    side: str
+    address: str
+    workload: str
+    service: str | None
+    away: int
+    near_flows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeExplanation:
+    """An edge taken apart; `alternative_count` is how many alternatives there are without the limit."""
+
+    source: str
+    target: str
+    window: Window
+    parts: tuple[Part, ...]
+    alternatives: tuple[Alternative, ...]
+    alternative_count: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON."""
+        return {
+            "source": self.source,
+            "target": self.target,
+            "window": self.window.to_dict(),
+            "parts": [part.to_dict() for part in self.parts],
+            "alternatives": [vars(alternative) for alternative in self.alternatives],
+            "alternative_count": self.alternative_count,
+        }
+
+
+def explain_edge(
+    lake: Warehouse | Path | str,
+    source: str,
+    target: str,
+    *,
+    window: Window | str | None = None,
+    filters: Filters = _NO_FILTERS,
+    clients_by_port: bool = False,
+    examples: int = 3,
+    limit: int = 20,
+) -> EdgeExplanation:
+    """How the flows from `source` to `target` were answered for, and who else held their addresses.
+
+    Args:
+        lake: the lake's folder, or a warehouse that is open.
+        source: the client, as the graph calls it: by service, by workload, or `(unattributed: REASON)`.
+        target: the server, likewise; undirected flows between the two count as well.
+        window: by flow start; text as in `window.parse_window`.
+        filters: conditions on the flows.
+        clients_by_port: as for `graph.graph`.
+        examples: flows to show of each way of answering.
+        limit: alternatives to show, the nearest first.
+
+    Every flow record counts, also where both ends logged the same traffic: each was answered for by itself.
+
+    Raises:
+        LakeError: the folder is no lake, or cannot be read.
+        QueryError: the window cannot be read, or there is no such flow.
+    """
+    with opened(lake) as warehouse:
+        span = warehouse.window(window)
+        asked = {**span.parameters(), **filters.parameters(), "clients_by_port": clients_by_port}
+        warehouse.keep("edge_flow", "edge_flows", **asked, source=source, target=target)
+        rows = warehouse.ask("edge_breakdown")
+        if not rows:
+            warehouse.keep("edge_flow", "edge_flows", **asked, source=target, target=source)
+            raise QueryError(_no_flows(source, target, reverse=bool(warehouse.ask("edge_breakdown"))))
+        shown = warehouse.ask("edge_examples", examples=examples)
+        others = warehouse.ask("edge_alternatives", max_gap=warehouse.settings.max_gap, limit=limit)
+    return EdgeExplanation(
+        source=source,
+        target=target,
+        window=span,
+        parts=tuple(_part(row, shown) for row in rows),
+        alternatives=tuple(_alternative(row) for row in others),
+        alternative_count=others[0]["total"] if others else 0,
+    )
+
+
+def _no_flows(source: str, target: str, *, reverse: bool) -> str:
+    hint = (
+        f"there are from {target!r} to {source!r}: turn the edge round"
+        if reverse
+        else "`attribution graph` lists the edges; names are as they stand there"
+    )
+    return f"no flows from {source!r} to {target!r} in this window that pass the filters; {hint}"
+
+
+def _part(row: Mapping[str, Any], examples: list[dict[str, Any]]) -> Part:
+    kind = (row["source_reason"], row["target_reason"])
+    return Part(
+        **{**row, "first_seen": from_microseconds(row["first_seen"]), "last_seen": from_microseconds(row["last_seen"])},
+        examples=tuple(
+            Example(
+                flow=flow_key(one),
+                **{name: one[name] for name in Example.__dataclass_fields__ if name != "flow"},
+            )
+            for one in examples
+            if (one["source_reason"], one["target_reason"]) == kind
+        ),
+    )
+
+
+def _alternative(row: Mapping[str, Any]) -> Alternative:
+    return Alternative(**{name: row[name] for name in Alternative.__dataclass_fields__})

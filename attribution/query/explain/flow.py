@@ -1,0 +1,173 @@
+"""Why one flow was attributed as it was: which rule, which evidence, how old it is, and why nobody else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attribution.core.addressing.sockets import PortRange, Socket
+from attribution.core.reasons import REASONS
+from attribution.errors import QueryError
+from attribution.query.explain.address_evidence import AddressEvidence, Situation, Verdict, evidence_of, hole_row, judge
+from attribution.query.explain.findings import Witness, witnesses
+from attribution.query.explain.flow_selector import FlowSelector, flow_key
+from attribution.query.explain.path import PathStep, path_of
+from attribution.query.lake.filters import protocol_name
+from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.window import from_microseconds
+
+#: Flows that are listed where a person's words fit several.
+_LISTED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideExplanation:
+    """Why one side of a flow was answered as it was.
+
+    Attributes:
+        side: `local` or `remote`.
+        address, port, protocol: the endpoint.
+        workload, service, method, reason, distance: the answer, as the lake holds it; distance in microseconds.
+        rule: the reason in a sentence.
+        asked: the asked interval; None where the log itself named the workload.
+        key_port, key_protocol: the port whose evidence was asked; None for that of the whole address.
+        witnesses: the ranges that decided, then the nearest of everybody else, each with what it means.
+        holes: the silences for which nobody is named.
+        verdict: what the rules make of the lake's ranges; it may say less than the answer, which knew every heartbeat.
+        evidence: everything that the lake holds about the address.
+    """
+
+    side: str
+    address: str
+    port: int | None
+    protocol: int | None
+    workload: str | None
+    service: str | None
+    method: str
+    reason: str
+    distance: int | None
+    verdict: Verdict | None
+    evidence: AddressEvidence
+
+    @property
+    def rule(self) -> str:
+        """The reason in a sentence."""
+        return REASONS[self.reason]
+
+    @property
+    def witnesses(self) -> tuple[Witness, ...]:
+        """The ranges that decided, then the nearest of everybody else; none where the log named the workload."""
+        if self.verdict is None:
+            return ()
+        return witnesses(self.evidence, self.verdict, workload=self.workload, reason=self.reason)
+
+    @property
+    def path(self) -> tuple[PathStep, ...]:
+        """What was asked in turn, by the lake's ranges, and why the rest was not."""
+        return path_of(self.verdict, self.reason)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON; durations in microseconds."""
+        verdict = self.verdict
+        key = verdict.ownership.socket if verdict else None
+        return {
+            "side": self.side,
+            "address": self.address,
+            "port": self.port,
+            "protocol": self.protocol,
+            "workload": self.workload,
+            "service": self.service,
+            "method": self.method,
+            "reason": self.reason,
+            "rule": self.rule,
+            "distance": self.distance,
+            "asked_from": verdict.asked_from if verdict else None,
+            "asked_to": verdict.asked_to if verdict else None,
+            "key_port": key.port if key else None,
+            "key_last_port": key.last_port if isinstance(key, PortRange) else None,
+            "key_protocol": key.protocol if key else None,
+            "path": [vars(step) for step in self.path],
+            "witnesses": [vars(witness) for witness in self.witnesses],
+            "holes": [hole_row(hole) for hole in verdict.holes] if verdict else [],
+            "assignments": [vars(event) for event in self.evidence.assignments],
+            "labels": [vars(label) for label in self.evidence.labels],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowExplanation:
+    """One flow, as a row of `schemas/attributed_flow.avsc`, and both its sides.
+
+    Attributes:
+        alike: how many rows of the lake have the same endpoints and start; the first is explained.
+    """
+
+    flow: Mapping[str, Any]
+    local: SideExplanation
+    remote: SideExplanation
+    alike: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON."""
+        return {
+            "flow": dict(self.flow) | {"protocol_name": protocol_name(self.flow["protocol"])},
+            "alike": self.alike,
+            "local": self.local.to_dict(),
+            "remote": self.remote.to_dict(),
+        }
+
+
+def explain_flow(lake: Warehouse | Path | str, selector: FlowSelector) -> FlowExplanation:
+    """Why the one flow that the selector fits was attributed as it was.
+
+    Raises:
+        LakeError: the folder is no lake, or cannot be read.
+        QueryError: no flow fits, or several do; the message lists the first of them as selectors that fit one each.
+    """
+    with opened(lake) as warehouse:
+        conditions = {name: value for name, value in vars(selector).items() if name != "starts"}
+        rows = warehouse.ask("find_flows", **conditions, **selector.starts.parameters(), limit=1000)
+        if not rows:
+            raise QueryError(
+                f"no flow of {warehouse.folder} has {selector}; leave out a condition to see which there are"
+            )
+        if len({_identity(row) for row in rows}) > 1:
+            raise QueryError(_several(rows))
+        row = rows[0]
+        total = row.pop("total")
+        row |= {name: from_microseconds(row[name]) for name in ("start", "end")}
+        return FlowExplanation(
+            flow=row, local=_side(warehouse, row, "local"), remote=_side(warehouse, row, "remote"), alike=total
+        )
+
+
+def _side(warehouse: Warehouse, row: Mapping[str, Any], side: str) -> SideExplanation:
+    address, port, protocol = row[f"{side}_address"], row[f"{side}_port"], row["protocol"]
+    evidence = evidence_of(warehouse, address)
+    verdict = None
+    if row[f"{side}_method"] != "capture":
+        asked = {name: row[name] for name in ("start", "end", "basis")}
+        asked["situation"] = Situation(
+            side=side, **{name: row[name] for name in ("direction", "data_centre", "region")}
+        )
+        verdict = judge(evidence, warehouse.settings, socket=Socket.of(protocol, port), **asked)
+    return SideExplanation(
+        side=side,
+        address=address,
+        port=port,
+        protocol=protocol,
+        **{name: row[f"{side}_{name}"] for name in ("workload", "service", "method", "reason", "distance")},
+        verdict=verdict,
+        evidence=evidence,
+    )
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("start", "local_address", "local_port", "remote_address", "remote_port"))
+
+
+def _several(rows: list[dict[str, Any]]) -> str:
+    keys = list(dict.fromkeys(flow_key(row) for row in rows))
+    listed = "".join(f"\n  --flow {key}" for key in keys[:_LISTED])
+    more = "" if len(keys) <= _LISTED else "\n  ..."
+    return f"{rows[0]['total']} flows fit; say more of the one that you mean, or take one of these:{listed}{more}"

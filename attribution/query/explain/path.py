@@ -1,0 +1,79 @@
+"""The path to an answer: what was asked in turn, what each step said, and why the others were not asked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from attribution.core.addressing.sockets import PortRange
+from attribution.core.reasons import REASONS
+from attribution.core.timeline.rules import Held
+from attribution.query.explain.address_evidence import Verdict
+from attribution.query.lake.filters import port_name
+
+_NOT_ASKED = "not asked"
+#: Reasons that no heartbeat gives.
+_BY_EVENTS = ("assigned", "assignment_change", "prefix")
+_BY_RULES = ("dispatched", "rule_change")
+
+
+@dataclass(frozen=True)
+class PathStep:
+    """One step.
+
+    Attributes:
+        asked: what: the log, heartbeats of a port, of a range of ports or of the whole address, or events and labels.
+        result: a reason of `attribution.core.reasons`, or `not asked`.
+        meaning: the same in a sentence.
+    """
+
+    asked: str
+    result: str
+    meaning: str
+
+
+def path_of(verdict: Verdict | None, reason: str) -> tuple[PathStep, ...]:
+    """The steps to an answer.
+
+    Args:
+        verdict: what the rules make of the lake's ranges; None where the log itself named the workload.
+        reason: that of the answer.
+    """
+    if verdict is None:
+        return (PathStep("log", "reported", REASONS["reported"]),)
+    if verdict.pooled:
+        return tuple(_pooled(reason))
+    answer = verdict.ownership
+    steps = [PathStep(f"heartbeats of {held_name(step.socket)}", *_said(step.reason)) for step in answer.steps]
+    if answer.steps and answer.steps[-1].socket is not None:
+        meaning = "Evidence of the port itself counts, and decides whatever it says."
+        steps.append(PathStep(f"heartbeats of {held_name(None)}", _NOT_ASKED, meaning))
+    if reason in _BY_RULES:
+        steps.append(PathStep("socket rules", reason, REASONS[reason]))
+    elif answer.reason == "unknown" or reason in _BY_EVENTS:
+        steps.append(PathStep("events and labels", reason, REASONS[reason]))
+    else:
+        meaning = "Heartbeats of the address count, so it is a workload's: events and labels never name it."
+        steps.append(PathStep("events and labels", _NOT_ASKED, meaning))
+    return tuple(steps)
+
+
+def _pooled(reason: str) -> Iterator[PathStep]:
+    """The steps for an address that policies hand out."""
+    yield PathStep("heartbeats", _NOT_ASKED, "Policies hand the address out, so it is no workload's.")
+    if reason in _BY_RULES:
+        yield PathStep("socket rules", reason, REASONS[reason])
+        return
+    yield PathStep("socket rules", "unknown", "No rule is for the address and port.")
+    yield PathStep("policies", reason, REASONS[reason])
+
+
+def held_name(held: Held) -> str:
+    """What evidence is about, as a person reads it."""
+    if held is None:
+        return "the whole address"
+    if isinstance(held, PortRange):
+        return f"ports {port_name(held.port, held.protocol, held.last_port)}"
+    return f"port {port_name(held.port, held.protocol)}"
+
+
+def _said(reason: str) -> tuple[str, str]:
+    return reason, "Nothing counts for it." if reason == "unknown" else REASONS[reason]

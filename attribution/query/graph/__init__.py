@@ -1,0 +1,1 @@
+"""The dependency graph, differences between two windows, and the top talkers."""

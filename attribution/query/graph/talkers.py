@@ -1,0 +1,129 @@
+"""Who talks most in a window: services, workloads, addresses, server ports, or edges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from attribution.errors import QueryError
+from attribution.query.graph.graph import Name, keep_edges, seen
+from attribution.query.lake.filters import Filters, protocol_name
+from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.window import Window
+
+By = Literal["service", "workload", "address", "port", "edge"]
+Order = Literal["bytes", "flows", "packets"]
+
+_NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talker:
+    """One of those who talk most.
+
+    Attributes:
+        key: what it is, as columns: a service with its kind; a workload or an address with kind and service (null where
+            it had several); a port with its protocol; the two ends of an edge.
+        bytes_sent, bytes_received: by an endpoint; for a port by its clients; for an edge by its source.
+        unattributed_flows: those with an unattributed end.
+    """
+
+    key: Mapping[str, str | int | bool | None]
+    flows: int
+    bytes: int | None
+    bytes_sent: int | None
+    bytes_received: int | None
+    packets: int | None
+    unattributed_flows: int
+    first_seen: datetime
+    last_seen: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """A flat row: the key's columns, then the numbers."""
+        return {**self.key, **{name: value for name, value in vars(self).items() if name != "key"}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talkers:
+    """The largest first; `total` is how many there are without the limit."""
+
+    window: Window
+    rows: tuple[Talker, ...]
+    total: int
+
+
+def talkers(
+    lake: Warehouse | Path | str,
+    *,
+    by: By = "service",
+    order: Order = "bytes",
+    limit: int | None = 20,
+    window: Window | str | None = None,
+    filters: Filters = _NO_FILTERS,
+    hostnames: bool = False,
+    clients_by_port: bool = False,
+) -> Talkers:
+    """Who talks most among the flows that start in the window and pass the filters.
+
+    Args:
+        lake: the lake's folder, or a warehouse that is open.
+        by: what is listed.
+        order: by which measure, the largest first; those of which it is not known come last.
+        limit: how many; None for all.
+        window: by flow start; text as in `window.parse_window`.
+        filters: conditions on the flows; a flow that passes counts for both of its ends.
+        hostnames: as for `graph.graph`; of services and edges.
+        clients_by_port: as for `graph.graph`; of services, ports and edges.
+
+    Traffic that both ends log is counted once, by the end that logged more of it; services, ports and edges as in
+    `graph.graph`, so that the numbers are the same there; addresses and workloads each as a whole.
+
+    Raises:
+        LakeError: the folder is no lake, or cannot be read.
+        QueryError: the window cannot be read, or `by` or `order` is none of those there are.
+    """
+    for what, value, known in (("list talkers by", by, get_args(By)), ("order talkers by", order, get_args(Order))):
+        if value not in known:
+            raise QueryError(f"cannot {what} {value!r}: choose {', '.join(known)}")
+    with opened(lake) as warehouse:
+        span = warehouse.window(window)
+        shown: dict[str, Any] = {"order": order, "limit": limit}
+        if by in ("address", "workload"):
+            asked = {**span.parameters(), **filters.parameters(), "clients_by_port": clients_by_port, "by": by}
+            rows = warehouse.ask("talkers_endpoint", **asked, **shown)
+        else:
+            keep_edges(warehouse, span, filters, by="service", hostnames=hostnames, clients_by_port=clients_by_port)
+            rows = warehouse.ask(
+                {"service": "talkers_node", "port": "talkers_port", "edge": "talkers_edge"}[by], **shown
+            )
+    made = tuple(_talker(row, by) for row in rows)
+    return Talkers(window=span, rows=made, total=rows[0]["total"] if rows else 0)
+
+
+def _talker(row: Mapping[str, Any], by: By) -> Talker:
+    plain = ("flows", "bytes", "bytes_sent", "bytes_received", "packets", "unattributed_flows")
+    return Talker(
+        key=_key(row, by),
+        **{name: row[name] for name in plain},
+        **seen(row),
+    )
+
+
+def _key(row: Mapping[str, Any], by: By) -> dict[str, str | int | bool | None]:
+    match by:
+        case "edge":
+            return {
+                "source": str(Name(row["source_kind"], row["source"])),
+                "target": str(Name(row["target_kind"], row["target"])),
+                "directed": row["directed"],
+            }
+        case "port":
+            return {"port": row["port"], "protocol": protocol_name(row["protocol"])}
+        case "service":
+            return {"service": str(Name(row["kind"], row["name"])), "kind": row["kind"]}
+        case "workload":
+            name = str(Name(row["kind"], row["name"]))
+            return {"workload": name, "kind": row["kind"], "service": row["service"]}
+        case "address":
+            return {"address": row["name"], "kind": row["kind"], "service": row["service"]}

@@ -1,0 +1,236 @@
+"""A lake opened for questions: its Parquet folders as DuckDB views, its SQL files as named questions."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from attribution.config import Settings
+from attribution.errors import ConfigError, LakeError
+from attribution.lake.lake import MANIFEST, read_manifest
+from attribution.query.lake.window import Window, from_microseconds, parse_window
+from attribution.schema import (
+    ASSIGNMENT,
+    ATTRIBUTED_FLOW,
+    LABEL,
+    NAME_BINDING,
+    OWNERSHIP_RANGE,
+    POLICY,
+    SOCKET_RULE,
+    arrow_schema,
+    record,
+)
+
+#: Folder of a lake, which is also the name of its view -> record, and how its Parquet files lie below it.
+_FOLDERS = {
+    "attributed_flows": (ATTRIBUTED_FLOW, ("date", "hour")),
+    "ownership_ranges": (OWNERSHIP_RANGE, ("date",)),
+    "assignments": (ASSIGNMENT, ()),
+    "name_bindings": (NAME_BINDING, ()),
+    "labels": (LABEL, ()),
+    "policies": (POLICY, ()),
+    "socket_rules": (SOCKET_RULE, ()),
+}
+
+_COMMENT = re.compile(r"--.*")
+_PARAMETER = re.compile(r"\$([a-z_]+)")
+_GLOB_CHARACTER = re.compile(r"([*?\[])")
+
+#: Folders that have questions.
+_WINGS = ("lake", "graph", "explain", "pools", "attack")
+
+
+class Warehouse:
+    """One lake and an in-memory DuckDB over it; use it as a context manager, or close it.
+
+    Raises:
+        LakeError: the folder is no lake, or its lake.json is of a format that this version does not read.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        manifest = read_manifest(self.folder)
+        try:
+            #: The settings with which the lake's flows were attributed.
+            # Where the lake does not say which ports are ephemeral, its version knew of none.
+            given = {"ephemeral_ports": ""} | manifest.get("settings", {})
+            self.settings = Settings.from_dict(given, where=str(self.folder / MANIFEST))
+        except ConfigError as error:
+            raise LakeError(f"cannot open the lake {self.folder}: {error}; replay the logs with this version") from None
+        # Spilled data belongs in the system's folder for such things, not in whatever folder the person stands in;
+        # and nothing that a question needs may be fetched from a network.
+        self._connection = duckdb.connect(
+            config={"temp_directory": tempfile.gettempdir(), "autoinstall_known_extensions": False}
+        )
+        try:
+            grown = "stream" in manifest
+            for name, (kind, levels) in _FOLDERS.items():
+                self._create_view(name, kind, levels, grown=grown)
+            self._connection.execute(_text("macros"))
+        except duckdb.Error as error:
+            self.close()
+            raise self._failure(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the database; further questions fail."""
+        self._connection.close()
+
+    def ask(self, question: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows that answer the named question, each as column -> value.
+
+        Parameters that the question does not use are left out, so that one set of filters serves several questions.
+
+        Raises:
+            LakeError: DuckDB cannot read the lake's files.
+        """
+        sql = _composed(question)
+        result = self._execute(sql, parameters)
+        names = [column[0] for column in result.description or ()]
+        try:
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        except duckdb.Error as error:
+            raise self._failure(error) from error
+
+    def keep(self, table: str, question: str, **parameters: Any) -> None:
+        """Keep the answer to the named question as the temporary table `table`, for other questions to read.
+
+        Raises:
+            LakeError: DuckDB cannot read the lake's files.
+        """
+        self._execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {_composed(question)}", parameters)
+
+    def table(self, folder: str, kind: str) -> pa.Table:
+        """All rows of a folder of the lake, with the columns of its record in their order.
+
+        Raises:
+            LakeError: DuckDB cannot read the lake's files.
+        """
+        schema = arrow_schema(kind)
+        columns = ", ".join(f'"{name}"' for name in schema.names)
+        try:
+            rows = self._connection.sql(f"SELECT {columns} FROM {folder}").to_arrow_table()
+        except duckdb.Error as error:
+            raise self._failure(error) from error
+        return rows.cast(pa.schema([pa.field(f.name, f.type) for f in schema]))
+
+    def give(self, name: str, rows: pa.Table) -> None:
+        """Make a table of rows that questions can read beside the lake's."""
+        self._connection.from_arrow(rows).create_view(name)
+
+    def extent(self) -> Window:
+        """From the first flow to just after the start of the last one; both None where the lake has no flows."""
+        (row,) = self.ask("extent")
+        last = row["last_start"]
+        return Window(from_microseconds(row["first_start"]), from_microseconds(None if last is None else last + 1))
+
+    def last_start(self) -> datetime | None:
+        """Start of the last flow, from which relative times count back; None where the lake has no flows."""
+        (row,) = self.ask("extent")
+        return from_microseconds(row["last_start"])
+
+    def window(self, window: Window | str | None) -> Window:
+        """`window` itself, or the window that the text means on this lake, or the open one.
+
+        Raises:
+            QueryError: the text is no window.
+        """
+        if window is None:
+            return Window()
+        return window if isinstance(window, Window) else parse_window(window, last=self.last_start())
+
+    def _execute(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+        used = set(_PARAMETER.findall(sql))
+        try:
+            return self._connection.execute(sql, {name: parameters[name] for name in used})
+        except duckdb.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: duckdb.Error) -> LakeError:
+        # What follows the first line shows the SQL, which is ours and no help.
+        found, _, _ = str(error).strip().partition("\n")
+        return LakeError(
+            f"cannot read the lake {self.folder}: {found}; "
+            "if a file is damaged or missing, replay the logs into a new folder"
+        )
+
+    def _create_view(self, name: str, kind: str, levels: tuple[str, ...], *, grown: bool) -> None:
+        """A view of a folder; where several versions may have added files to it, these differ in their columns."""
+        folder = self.folder / name
+        pattern = "/".join([f"{level}=*" for level in levels] + ["*.parquet"])
+        if any(folder.glob(pattern)):
+            escaped = _GLOB_CHARACTER.sub(r"[\1]", str(folder)).replace("'", "''")
+            # A view takes no parameters, and a relation with parameters is a copy in memory in some versions. Dates and
+            # hours stay the text that they are: DuckDB leaves files out by comparing it.
+            options = "hive_partitioning = true, hive_types_autocast = false" + ", union_by_name = true" * grown
+            files = f"read_parquet('{escaped}/{pattern}', {options})"
+            found = {row[0] for row in self._connection.execute(f"DESCRIBE FROM {files}").fetchall()}
+            lacking = [f.name for f in record(kind).fields if f.nullable and f.name not in found]
+            columns = ", ".join(["*", *(f'NULL AS "{field}"' for field in lacking)])
+            self._connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM {files}")
+            return
+        schema = arrow_schema(kind)
+        for level in levels:
+            schema = schema.append(pa.field(level, pa.string()))
+        self._connection.from_arrow(schema.empty_table()).create_view(name)
+
+
+@contextmanager
+def opened(lake: Warehouse | Path | str) -> Iterator[Warehouse]:
+    """The warehouse itself, or one over the folder that is closed again afterwards.
+
+    Raises:
+        LakeError: the folder is no lake.
+    """
+    if isinstance(lake, Warehouse):
+        yield lake
+        return
+    with Warehouse(lake) as warehouse:
+        yield warehouse
+
+
+@cache
+def _composed(question: str) -> str:
+    """The SQL of the question, after the questions that its first line says it stands on."""
+    standing_on: dict[str, str] = {}
+    _collect(question, standing_on)
+    sql = standing_on.pop(question)
+    if not standing_on:
+        return sql
+    # Never materialised: DuckDB then reads only the columns and the files that the question as a whole needs.
+    parts = [f"{name} AS NOT MATERIALIZED (\n{text}\n)" for name, text in standing_on.items()]
+    return f"WITH {', '.join(parts)}\nSELECT * FROM (\n{sql}\n)"
+
+
+def _collect(question: str, found: dict[str, str]) -> None:
+    text = _text(question)
+    first, _, _ = text.partition("\n")
+    if first.startswith("-- with:"):
+        for name in first.removeprefix("-- with:").split(","):
+            _collect(name.strip(), found)
+    # Without comments, a name after a dollar sign is a parameter that must be bound.
+    found.setdefault(question, _COMMENT.sub("", text).strip())
+
+
+def _text(question: str) -> str:
+    for wing in _WINGS:
+        path = resources.files("attribution.query").joinpath(wing, "sql", f"{question}.sql")
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise LookupError(question)

@@ -1,0 +1,1 @@
+"""Load, stray and stale traffic of pools of addresses."""

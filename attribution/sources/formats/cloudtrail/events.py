@@ -1,0 +1,280 @@
+"""What CloudTrail's EC2 events say of addresses: each kind of event as gifts to and ends of owners.
+
+Requests and responses are those of the EC2 interface as JSON. Lists are wrapped in `items`, `item` or a type's name,
+one element may stand without its list, some calls are wrapped in `...Request` and `...Response`, and requests of those
+write names with a capital. All of these occur in logs.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from attribution.sources.formats.cloudtrail.history import Assignment, History, Origin, Owner
+from attribution.sources.records.model import Ledger
+
+#: (kind of thing, its id): what an event must know before it says anything.
+Key = tuple[str, str]
+
+#: What an interface's description says it belongs to: pattern, kind, and the service, where group 1 names one.
+#: A Lambda interface is shared by functions, and named after the first of them only: it names no service.
+_DESCRIPTIONS = (
+    (re.compile(r"ELB (?:(?:app|net|gwy)/)?([^/]+)"), "load_balancer"),
+    (re.compile(r"Interface for NAT Gateway (nat-\w+)"), "nat_gateway"),
+    (re.compile(r"VPC Endpoint Interface (vpce-\w+)"), "vpc_endpoint"),
+    (re.compile(r"EFS mount target for (fs-\w+)"), "managed_service"),
+    (re.compile(r"(RDS)NetworkInterface"), "managed_service"),
+    (re.compile(r"(ElastiCache \S+)"), "managed_service"),
+    (re.compile(r"Amazon (EKS \S+)"), "managed_service"),
+    (re.compile(r"AWS Lambda VPC ENI"), "lambda"),
+)
+_TYPES = {"network_load_balancer": "load_balancer", "gateway_load_balancer": "load_balancer"}
+_WRAPPED_LIST = re.compile(r"items?|\w+SetType")
+_WRAPPED_CALL = re.compile(r"\w+(Request|Response)")
+
+
+class IncompleteError(Exception):
+    """An event lacks what every event of its kind has."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One successful call: what was asked, what was answered, when (microseconds), and where it stands."""
+
+    request: Any
+    response: Any
+    time: int
+    origin: Origin
+
+
+class Trail:
+    """The events of one run, read in any order; keeps what later events need."""
+
+    def __init__(self, ledger: Ledger, source_format: str) -> None:
+        """Count events that wait for what they need in `ledger`, for as long as they wait."""
+        self._ledger = ledger
+        self._format = source_format
+        self._history = History()
+        self._waiting: defaultdict[Key, list[Callable[[], list[Assignment]]]] = defaultdict(list)
+        self._owners: dict[Key, Owner] = {}
+        self._public: dict[Key, str] = {}
+        self._associated: dict[Key, tuple[str, Owner]] = {}
+        self._interfaces_of: defaultdict[str, list[str]] = defaultdict(list)
+        self._readers = {
+            "CreateNetworkInterface": self._create_interface,
+            "DeleteNetworkInterface": self._delete_interface,
+            "AssignPrivateIpAddresses": self._add,
+            "AssignIpv6Addresses": self._add,
+            "UnassignPrivateIpAddresses": self._remove,
+            "UnassignIpv6Addresses": self._remove,
+            "RunInstances": self._run,
+            "TerminateInstances": self._terminate,
+            "AllocateAddress": self._allocate,
+            "AssociateAddress": self._associate,
+            "DisassociateAddress": self._disassociate,
+            "CreateNatGateway": self._create_gateway,
+            "DeleteNatGateway": self._delete_gateway,
+        }
+
+    def reads(self, event_name: Any) -> bool:
+        """Whether events of that name say anything of addresses."""
+        return event_name in self._readers
+
+    def read(self, event_name: str, call: Call) -> list[Assignment]:
+        """The assignment events that follow from this event and those before it.
+
+        Raises:
+            IncompleteError: the event does not say what it is about.
+        """
+        return self._readers[event_name](call)
+
+    def _create_interface(self, call: Call) -> list[Assignment]:
+        interface = _member(call.response, "networkInterface")
+        name = _required(interface, "networkInterfaceId")
+        owner = _interface_owner(interface, name)
+        events = self._give(_addresses(interface), owner, call)
+        return events + self._learn_owner(("interface", name), owner)
+
+    def _delete_interface(self, call: Call) -> list[Assignment]:
+        return self._end(("interface", _required(call.request, "networkInterfaceId")), call)
+
+    def _add(self, call: Call) -> list[Assignment]:
+        key = ("interface", _required(call.request, "networkInterfaceId"))
+        addresses = _addresses(call.response) or _addresses(call.request)
+        return self._when(key, lambda: self._give(addresses, self._owners[key], call))
+
+    def _remove(self, call: Call) -> list[Assignment]:
+        key = ("interface", _required(call.request, "networkInterfaceId"))
+        addresses = list(dict.fromkeys([*_addresses(call.request), *_addresses(call.response)]))
+        return self._when(
+            key,
+            lambda: [e for a in addresses for e in self._history.take(a, self._owners[key], call.time, call.origin)],
+        )
+
+    def _run(self, call: Call) -> list[Assignment]:
+        events = []
+        for instance in _items(_member(call.response, "instancesSet")):
+            name = _required(instance, "instanceId")
+            owner = Owner(name, "instance", _name_tag(instance), _text(instance, "vpcId"))
+            addresses = _addresses(instance)
+            for interface in _items(_member(instance, "networkInterfaceSet")):
+                addresses += _addresses(interface)
+                interface_name = _required(interface, "networkInterfaceId")
+                if _text(interface, "attachment", "deleteOnTermination") != "false":
+                    self._interfaces_of[name].append(interface_name)
+                events += self._learn_owner(("interface", interface_name), _interface_owner(interface, interface_name))
+            events += self._give(list(dict.fromkeys(addresses)), owner, call)
+            events += self._learn_owner(("instance", name), owner)
+        return events
+
+    def _terminate(self, call: Call) -> list[Assignment]:
+        events = []
+        for instance in _items(_member(call.request, "instancesSet")):
+            events += self._end(("instance", _required(instance, "instanceId")), call)
+        return events
+
+    def _allocate(self, call: Call) -> list[Assignment]:
+        key = ("allocation", _required(call.response, "allocationId"))
+        self._public[key] = _required(call.response, "publicIp")
+        return self._learn(key)
+
+    def _associate(self, call: Call) -> list[Assignment]:
+        interface = _text(call.request, "networkInterfaceId")
+        key = ("interface", interface) if interface else ("instance", _required(call.request, "instanceId"))
+        owner = self._owners.get(key, Owner(key[1], "network_interface" if interface else "instance"))
+        return self._give_public(call.request, _text(call.response, "associationId"), owner, call)
+
+    def _disassociate(self, call: Call) -> list[Assignment]:
+        key = ("association", _required(call.request, "associationId"))
+        return self._when(key, lambda: self._history.take(*self._associated[key], call.time, call.origin))
+
+    def _create_gateway(self, call: Call) -> list[Assignment]:
+        gateway = _member(call.response, "natGateway")
+        name = _required(gateway, "natGatewayId")
+        owner = Owner(name, "nat_gateway", _name_tag(gateway), _text(gateway, "vpcId"))
+        events = self._learn_owner(("gateway", name), owner)
+        for part in _items(_member(gateway, "natGatewayAddressSet")):
+            private = _text(part, "privateIp")
+            events += self._give([private] if private else [], owner, call)
+            events += self._give_public(part, _text(part, "associationId"), owner, call)
+        return events
+
+    def _delete_gateway(self, call: Call) -> list[Assignment]:
+        return self._end(("gateway", _required(call.request, "natGatewayId")), call)
+
+    def _give(self, addresses: list[str], owner: Owner, call: Call) -> list[Assignment]:
+        return [e for a in addresses for e in self._history.give(a, owner, call.time, call.origin)]
+
+    def _give_public(self, named: Any, association: str | None, owner: Owner, call: Call) -> list[Assignment]:
+        """Give the public address that `named` states, or that its allocation is known to have; none where neither."""
+        stated, allocation = _text(named, "publicIp"), ("allocation", _text(named, "allocationId") or "")
+
+        def give() -> list[Assignment]:
+            address = stated or self._public[allocation]
+            events = self._history.give(address, owner, call.time, call.origin, public=True)
+            if association is None:
+                return events
+            self._associated["association", association] = address, owner
+            return events + self._learn(("association", association))
+
+        if stated:
+            return give()
+        return self._when(allocation, give) if allocation[1] else []
+
+    def _end(self, key: Key, call: Call) -> list[Assignment]:
+        def end() -> list[Assignment]:
+            ended = [key[1], *self._interfaces_of.get(key[1], [])]
+            return [e for owner in ended for e in self._history.end(owner, call.time, call.origin)]
+
+        return self._when(key, end)
+
+    def _when(self, key: Key, part: Callable[[], list[Assignment]]) -> list[Assignment]:
+        """What `part` says, now or as soon as `key` is known."""
+        if key in self._owners or key in self._public or key in self._associated:
+            return part()
+        self._waiting[key].append(part)
+        self._ledger.skip(self._format, f"unknown_{key[0]}")
+        return []
+
+    def _learn_owner(self, key: Key, owner: Owner) -> list[Assignment]:
+        self._owners.setdefault(key, owner)
+        return self._learn(key)
+
+    def _learn(self, key: Key) -> list[Assignment]:
+        waiting = self._waiting.pop(key, [])
+        counter = self._format, f"unknown_{key[0]}"
+        self._ledger.skip(*counter, -len(waiting))
+        if not self._ledger.skipped[counter]:
+            del self._ledger.skipped[counter]
+        return [event for part in waiting for event in part()]
+
+
+def unwrapped(call: Any) -> Any:
+    """A request or response without the `...Request` or `...Response` around it."""
+    if isinstance(call, dict):
+        for name, inner in call.items():
+            if _WRAPPED_CALL.fullmatch(name):
+                return inner
+    return call
+
+
+def _interface_owner(interface: Any, name: str) -> Owner:
+    network, description = _text(interface, "vpcId"), _text(interface, "description") or ""
+    for pattern, kind in _DESCRIPTIONS:
+        if found := pattern.match(description):
+            return Owner(name, kind, found[1] if pattern.groups else None, network)
+    stated = _text(interface, "interfaceType") or "interface"
+    kind = "network_interface" if stated == "interface" else _TYPES.get(stated, stated)
+    return Owner(name, kind, _name_tag(interface), network)
+
+
+def _addresses(holder: Any) -> list[str]:
+    """Every address that an interface, an instance or an answer about one states, once each."""
+    found = [_text(holder, "privateIpAddress"), _text(holder, "ipv6Address")]
+    for name in ("privateIpAddressesSet", "assignedPrivateIpAddressesSet"):
+        found += [_text(item, "privateIpAddress") for item in _items(_member(holder, name))]
+    for name in ("ipv6AddressesSet", "assignedIpv6Addresses", "unassignedIpv6Addresses", "ipv6Addresses"):
+        for item in _items(_member(holder, name)):
+            found.append(item if isinstance(item, str) else _text(item, "ipv6Address"))
+    return list(dict.fromkeys(address for address in found if address))
+
+
+def _name_tag(tagged: Any) -> str | None:
+    """The `Name` tag; for instances of a group without one, the group's name."""
+    tags = {_text(tag, "key"): _text(tag, "value") for tag in _items(_member(tagged, "tagSet"))}
+    return tags.get("Name") or tags.get("aws:autoscaling:groupName")
+
+
+def _items(value: Any) -> list[Any]:
+    """The elements of a list in any of the wrappings of EC2's calls."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict) or not value:
+        return []
+    for name, inner in value.items():
+        if _WRAPPED_LIST.fullmatch(name):
+            return inner if isinstance(inner, list) else [inner]
+    return [value]
+
+
+def _required(value: Any, name: str) -> str:
+    found = _text(value, name)
+    if found is None:
+        raise IncompleteError(f"no {name}")
+    return found
+
+
+def _member(value: Any, name: str) -> Any:
+    if not isinstance(value, dict):
+        return None
+    return value.get(name, value.get(name[0].upper() + name[1:]))
+
+
+def _text(value: Any, *path: str) -> str | None:
+    """The text at a path, with booleans and numbers as JSON writes them; None where there is none."""
+    for name in path:
+        value = _member(value, name)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int) and value != "" else None

@@ -1,0 +1,171 @@
+"""CloudTrail: which network interface, instance, NAT gateway or public address was given what, and until when.
+
+| event | says |
+|---|---|
+| `CreateNetworkInterface` | the interface holds its private addresses |
+| `AssignPrivateIpAddresses`, `AssignIpv6Addresses` and their opposites | the interface holds more, or fewer |
+| `DeleteNetworkInterface` | it holds none any more |
+| `RunInstances`, `TerminateInstances` | the instance holds the addresses it was launched with; none any more |
+| `AllocateAddress`, `AssociateAddress`, `DisassociateAddress` | who holds a public address |
+| `CreateNatGateway`, `DeleteNatGateway` | the gateway holds its public addresses, and its private ones where named |
+
+All other events are skipped, and so are requests with an `errorCode`, which changed nothing (a dry run is one). The
+load balancer, NAT gateway or service behind an interface is told by the interface's description.
+
+Events of one minute are spread over files, so what is half known waits for its other half over the whole run, see
+`sources.formats.cloudtrail.history`. What no event of the run tells stays open: an interface made before the first
+file has a deletion but no addresses (`unknown_interface`), and public addresses that AWS itself hands to instances and
+load balancers are in no event at all. Times are whole seconds by the control plane's clock.
+
+Source: "CloudTrail record contents" in the AWS CloudTrail User Guide; the shapes of requests and responses, which are
+those of the EC2 interface with lists wrapped in `items`, `item` or a type's name, from published logs.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.schema import ASSIGNMENT
+from attribution.sources.formats.cloudtrail.events import Call, IncompleteError, Trail, unwrapped
+from attribution.sources.formats.cloudtrail.history import Assignment, Origin
+from attribution.sources.json.documents import whole
+from attribution.sources.records.model import Block, Format, Input, Ledger, Reject
+from attribution.sources.records.timestamps import instant
+
+_BLOCK_BYTES = 4 << 20
+_BLOCK_ROWS = 1 << 14
+_SHOWN = 200
+
+#: Where a document keeps its events: a file of a trail, the answer of `lookup-events`, or a plain list.
+_OPENING = re.compile(r'(?:\{\s*"(?:Records|Events)"\s*:\s*)?\[')
+_CLOSING = re.compile(r'\](?:\s*,\s*"\w+"\s*:\s*(?:"[^"]*"|null))*\s*\}?')
+_EMPTY = re.compile(r'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
+_BETWEEN = re.compile(r"[\s,]*")
+_TYPES = {name: pa.string() for name in ("address", "owner", "service", "kind", "action")} | {"time": pa.int64()}
+_DECODER = json.JSONDecoder()
+
+
+class CloudTrail(Format):
+    """CloudTrail logs: files of a trail, answers of `lookup-events`, and events as JSON lines."""
+
+    name = "cloudtrail"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether this is JSON with CloudTrail's events, or a file of a trail that holds none."""
+        text = head.decode("utf-8", "replace")
+        if _EMPTY.fullmatch(text):
+            return True
+        if not text.lstrip().startswith(("{", "[")):
+            return False
+        return '"CloudTrailEvent"' in text or ('"eventName"' in text and '"eventSource"' in text)
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """The assignments that the events of this source complete; each with the place of the event that it is from."""
+        trail: Trail = ledger.memory.setdefault(self.name, Trail(ledger, self.name))
+        found: list[Assignment] = []
+        for number, event in _numbered_events(data, self.name, ledger):
+            found += self._assignments(event, Origin(data.name, number), trail, ledger)
+            if len(found) >= _BLOCK_ROWS:
+                yield from _blocks(found)
+                found = []
+        yield from _blocks(found)
+
+    def _assignments(self, event: Any, origin: Origin, trail: Trail, ledger: Ledger) -> list[Assignment]:
+        event = _inner(event)
+        if not isinstance(event, dict) or not isinstance(event.get("eventName"), str):
+            self._reject(ledger, origin, "malformed", "no event of CloudTrail", event)
+        elif not trail.reads(event["eventName"]) or event.get("eventSource") != "ec2.amazonaws.com":
+            ledger.skip(self.name, "other_event")
+        elif event.get("errorCode"):
+            ledger.skip(self.name, "request_failed")
+        elif (time := instant(str(event.get("eventTime")))) is None:
+            self._reject(ledger, origin, "malformed", "no eventTime", event)
+        else:
+            request, answer = unwrapped(event.get("requestParameters")), unwrapped(event.get("responseElements"))
+            try:
+                return trail.read(event["eventName"], Call(request, answer, time, origin))
+            except IncompleteError as error:
+                self._reject(ledger, origin, "malformed", str(error), event)
+        return []
+
+    def _reject(self, ledger: Ledger, origin: Origin, reason: str, what: str, event: Any) -> None:
+        found = f"{what}: {json.dumps(event)[:_SHOWN]}"
+        ledger.reject(self.name, Reject(origin.source, origin.line, reason, found, ASSIGNMENT))
+
+
+def _numbered_events(data: Input, source_format: str, ledger: Ledger) -> Iterator[tuple[int, Any]]:
+    """The events of a source with their place: the line in JSON lines, else the position among all events."""
+    first, newline, _ = data.head().lstrip().partition(b"\n")
+    if newline and _is_event(first):
+        for first_line, block in data.lines(_BLOCK_BYTES):
+            for number, line in enumerate(block.split(b"\n"), first_line):
+                if not line.strip():
+                    continue
+                try:
+                    yield number, json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    found = f"{error}: {line.decode('utf-8', 'replace')[:_SHOWN]}"
+                    ledger.reject(source_format, Reject(data.name, number, "malformed", found, ASSIGNMENT))
+        return
+    number = 0
+    try:
+        for number, event in enumerate(_listed_events(whole(data).decode("utf-8-sig", "replace")), 1):
+            yield number, event
+    except (ValueError, RecursionError) as error:
+        found = f"broken JSON, left out from here on: {error}"
+        ledger.reject(source_format, Reject(data.name, number + 1, "malformed", found, ASSIGNMENT))
+
+
+def _listed_events(text: str) -> Iterator[Any]:
+    """The events of documents that stand one after the other; one by one, so that all before a broken one are read."""
+    at = _after(_BETWEEN, text, 0)
+    while at < len(text):
+        if (end := _after(_OPENING, text, at)) > at or (end := _after(_CLOSING, text, at)) > at:
+            at = end
+        else:
+            event, at = _DECODER.raw_decode(text, at)
+            yield event
+        at = _after(_BETWEEN, text, at)
+
+
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Where the pattern ends, if it stands at a position; else the position."""
+    found = pattern.match(text, at)
+    return at if found is None else found.end()
+
+
+def _is_event(line: bytes) -> bool:
+    """Whether the line is one event, so that the source is JSON lines."""
+    try:
+        event = _inner(json.loads(line))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(event, dict) and "eventName" in event
+
+
+def _inner(event: Any) -> Any:
+    """The event itself, without the envelope of EventBridge or of `lookup-events`."""
+    if not isinstance(event, dict) or "eventName" in event:
+        return event
+    if isinstance(event.get("CloudTrailEvent"), str):
+        try:
+            return json.loads(event["CloudTrailEvent"])
+        except (ValueError, RecursionError):
+            return None
+    return event.get("detail", event)
+
+
+def _blocks(assignments: list[Assignment]) -> Iterator[Block]:
+    """Assignments as blocks, one for each run from one source: what waited comes from an earlier one."""
+    for source, run in groupby(assignments, key=lambda assignment: assignment.origin.source):
+        rows = list(run)
+        columns = {name: pa.array([getattr(row, name) for row in rows], _TYPES[name]) for name in _TYPES}
+        yield Block(ASSIGNMENT, columns, source, np.array([row.origin.line for row in rows], np.int64))
+
+
+FORMATS: tuple[Format, ...] = (CloudTrail(),)

@@ -1,0 +1,1 @@
+"""DNS answers of dnstap and Route 53 Resolver logs."""

@@ -1,0 +1,81 @@
+"""Lines of DNS logs as name bindings: what logs of one JSON object an answer have in common."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.schema import NAME_BINDING
+from attribution.sources.records.model import Block, Input, Ledger
+from attribution.sources.records.set_aside import bad_lines
+
+_BLOCK_BYTES = 4 << 20
+_TYPES = {
+    "client_address": pa.string(),
+    "client_prefix": pa.string(),
+    "server_address": pa.string(),
+    "hostname": pa.string(),
+    "time": pa.string(),
+    "ttl": pa.float64(),
+}
+#: Types of queries whose answers are addresses, and of the records that have them.
+ADDRESSES = ("A", "AAAA")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one client was told.
+
+    Attributes:
+        client: the address that asked.
+        client_prefix: clients that it asked for, if it is a resolver that said so.
+        hostname: the name that was asked for.
+        time: when the answer was given, as the log has it.
+        addresses: each address of the answer, and its TTL in seconds; None where the log does not say.
+    """
+
+    client: str
+    client_prefix: str | None
+    hostname: str
+    time: str
+    addresses: list[tuple[str, float | None]]
+
+
+#: What a line's object says: an answer, or the reason (of `sources.records.skips`) why it says nothing. Whatever it
+#: raises of `LookupError`, `TypeError` and `ValueError` makes the line a malformed one.
+Reader = Callable[[dict[str, Any]], Answer | str]
+
+
+def name_bindings(data: Input, ledger: Ledger, source_format: str, reader: Reader) -> Iterator[Block]:
+    """A name binding for each address of each answer in a log of JSON lines."""
+    set_aside = bad_lines(ledger, source_format, data.name, NAME_BINDING)
+    for first_line, content in data.lines(_BLOCK_BYTES):
+        found: list[tuple[int, Answer]] = []
+        for number, line in enumerate(content.split(b"\n"), first_line):
+            if not line.strip():
+                continue
+            try:
+                said = reader(json.loads(line))
+            except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+                set_aside(number, line, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
+                continue
+            if isinstance(said, str):
+                ledger.skip(source_format, said)
+            else:
+                found.append((number, said))
+        if found:
+            yield _block(found, data.name)
+
+
+def _block(found: list[tuple[int, Answer]], source: str) -> Block:
+    rows = [
+        (line, (said.client, said.client_prefix, address, said.hostname, said.time, ttl))
+        for line, said in found
+        for address, ttl in said.addresses
+    ]
+    values = zip(*(row for _, row in rows), strict=True)
+    columns = {name: pa.array(column, kind) for (name, kind), column in zip(_TYPES.items(), values, strict=True)}
+    return Block(NAME_BINDING, columns, source, np.array([line for line, _ in rows], np.int64))

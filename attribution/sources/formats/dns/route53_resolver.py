@@ -1,0 +1,51 @@
+"""Amazon Route 53 Resolver query logs: what the instances of a VPC were told, as JSON lines.
+
+The log has no TTL: an answer counts for `name_stretch` only, so make that as long as the TTLs of the names in question.
+It has no line for what the resolver answers from its cache, so it does not hold all answers that a client was given:
+none of its clients can be of `named_prefixes` for it. The time is that of the query, in whole seconds.
+
+A name is the one that was asked for, whatever aliases lie between. What Resolver DNS Firewall answered in place of the
+name's own addresses is taken as well: the client was told so.
+
+Source: "Values that appear in VPC Resolver query logs" and "Resolver query logging" in the Amazon Route 53 Developer
+Guide.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from attribution.sources.formats.dns.answers import ADDRESSES, Answer, name_bindings
+from attribution.sources.json.lines import first_object
+from attribution.sources.records.model import Block, Format, Input, Ledger
+
+_TELLING = ("query_name", "query_type", "query_timestamp", "srcaddr", "rcode")
+
+
+class Route53Resolver(Format):
+    """Query logs of Amazon Route 53 Resolver."""
+
+    name = "route53_resolver"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether the first line is an entry of the log."""
+        found = first_object(head)
+        return found is not None and all(field in found for field in _TELLING)
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """Name bindings of the answers."""
+        yield from name_bindings(data, ledger, self.name, _answer)
+
+
+def _answer(entry: dict[str, Any]) -> Answer | str:
+    if entry["rcode"] != "NOERROR":
+        return "dns_error"
+    if entry["query_type"] not in ADDRESSES:
+        return "no_address_query"
+    found = [answer["Rdata"] for answer in entry.get("answers") or [] if answer["Type"] in ADDRESSES]
+    if not found:
+        return "no_answer"
+    addresses: list[tuple[str, float | None]] = [(address, None) for address in found]
+    return Answer(entry["srcaddr"], None, entry["query_name"], entry["query_timestamp"], addresses)
+
+
+FORMATS: tuple[Format, ...] = (Route53Resolver(),)

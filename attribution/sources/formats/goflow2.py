@@ -1,0 +1,133 @@
+"""goflow2 JSON: NetFlow v5 and v9, IPFIX and sFlow, as its versions 1 (`SrcAddr`) and 2 (`src_addr`) write them.
+
+A record is traffic one way between two addresses, seen on a device that is neither: the local side is the source, and
+no direction is known. The times of a NetFlow record are those of the first and last packet by the router's clock, and
+one record can hold several connections of one five-tuple, so it is a window. An sFlow record is one sampled packet, at
+the time at which it was received.
+
+Counts are multiplied by the sampling rate, as the collector's own dashboards do, so that they estimate the traffic and
+compare with logs that see all of it; a rate of 0 means that the exporter did not say.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.schema import FLOW
+from attribution.sources.json.lines import JsonLines, first_object
+from attribution.sources.records.model import Block, FlowHeartbeats, Format, Input, Ledger
+from attribution.sources.records.raw_columns import (
+    mask,
+    no_empty,
+    only_with_ports,
+    scaled,
+    take,
+    take_all,
+    text,
+)
+from attribution.sources.records.set_aside import bad_lines, bad_times
+from attribution.sources.records.timestamps import Unit, micros
+
+_BLOCK_BYTES = 4 << 20
+
+#: Name in this module -> in version 2, in version 1.
+_FIELDS = {
+    "type": ("type", "Type"),
+    "received": ("time_received_ns", "TimeReceived"),
+    "start": ("time_flow_start_ns", "TimeFlowStart"),
+    "end": ("time_flow_end_ns", "TimeFlowEnd"),
+    "start_ms": ("time_flow_start_ms", "TimeFlowStartMs"),
+    "end_ms": ("time_flow_end_ms", "TimeFlowEndMs"),
+    "rate": ("sampling_rate", "SamplingRate"),
+    "sampler": ("sampler_address", "SamplerAddress"),
+    "source": ("src_addr", "SrcAddr"),
+    "destination": ("dst_addr", "DstAddr"),
+    "source_port": ("src_port", "SrcPort"),
+    "destination_port": ("dst_port", "DstPort"),
+    "protocol": ("proto", "Proto"),
+    "ethertype": ("etype", "Etype"),
+    "bytes": ("bytes", "Bytes"),
+    "packets": ("packets", "Packets"),
+    "tcp_flags": ("tcp_flags", "TCPFlags"),
+    "tcp_flags_1": ("tcp_flags", "TcpFlags"),
+}
+_SFLOW = pa.array(["SFLOW_5", "1"])
+_TYPES = {"SFLOW_5", "NETFLOW_V5", "NETFLOW_V9", "IPFIX"}
+#: Ethertypes, as number or name, of what is no IP packet; a blank is a type that the collector has no name for.
+_IP = pa.array(["2048", "34525", "0", "IPv4", "IPv6", ""])
+
+
+class Goflow2(Format):
+    """The JSON lines of goflow2."""
+
+    name = "goflow2"
+    #: No record of a device knows a workload.
+    flow_heartbeats: FlowHeartbeats = "none"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether the first line has the collector's fields."""
+        row = first_object(head)
+        if row is None:
+            return False
+        if "SamplerAddress" in row and "TimeReceived" in row:
+            return True
+        return "time_received_ns" in row and ("sampler_address" in row or row.get("type") in _TYPES)
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """The flows of the records."""
+        set_aside = bad_lines(ledger, self.name, data.name, FLOW)
+        version_1 = "SamplerAddress" in (first_object(data.head()) or {})
+        reader = JsonLines({name: (spelled[version_1],) for name, spelled in _FIELDS.items()})
+        unit: Unit = "s" if version_1 else "ns"
+        for first_line, block in data.lines(_BLOCK_BYTES):
+            for piece in reader.read(block, first_line, set_aside):
+                start, end = _times(piece.columns, unit)
+                ethertype = text(piece.columns["ethertype"])
+                not_ip = mask(pc.invert(pc.is_in(pc.fill_null(ethertype, ""), _IP)))
+                ledger.skip(self.name, "not_ip", int(not_ip.sum()))
+                untimed = ~not_ip & (mask(pc.is_null(start)) | mask(pc.is_null(end)))
+                bad_times(piece.columns, ("received", "start", "end"), untimed, piece.lines, set_aside)
+                rows = np.flatnonzero(~not_ip & ~untimed)
+                if len(rows):
+                    columns = _flows(take_all(piece.columns, rows)) | {
+                        "start": take(start, rows),
+                        "end": take(end, rows),
+                    }
+                    yield Block(FLOW, columns, data.name, piece.lines[rows])
+
+
+def _times(columns: dict[str, Any], unit: Unit) -> tuple[Any, Any]:
+    """Start and end; late versions 1 have both seconds and milliseconds, the latter 0 where the exporter had none."""
+    received = micros(columns["received"], unit)
+    bounds = []
+    for bound in ("start", "end"):
+        exact = micros(columns[f"{bound}_ms"], "ms")
+        exact = pc.if_else(pc.equal(exact, 0), pa.scalar(None, pa.int64()), exact)
+        bounds.append(pc.coalesce(exact, micros(columns[bound], unit)))
+    is_sample = pc.fill_null(pc.is_in(text(columns["type"]), _SFLOW), False)
+    return pc.if_else(is_sample, received, bounds[0]), pc.if_else(is_sample, received, bounds[1])
+
+
+def _flows(record: dict[str, Any]) -> dict[str, Any]:
+    protocol = record["protocol"]
+    if pa.types.is_string(protocol.type):
+        protocol = no_empty(protocol)
+    flags = record["tcp_flags_1"] if record["tcp_flags"].null_count == len(record["tcp_flags"]) else record["tcp_flags"]
+    return {
+        "local_address": no_empty(record["source"]),
+        "local_port": only_with_ports(protocol, record["source_port"]),
+        "remote_address": no_empty(record["destination"]),
+        "remote_port": only_with_ports(protocol, record["destination_port"]),
+        "protocol": protocol,
+        "bytes_sent": scaled(record["bytes"], record["rate"]),
+        "packets_sent": scaled(record["packets"], record["rate"]),
+        "tcp_flags": flags,
+        "observer": no_empty(record["sampler"]),
+        "basis": pa.array(np.full(len(protocol), "window", object), pa.string()),
+    }
+
+
+FORMATS: tuple[Format, ...] = (Goflow2(),)

@@ -1,0 +1,1 @@
+"""Cilium Hubble flow events."""

@@ -1,0 +1,69 @@
+"""Cilium Hubble events: `hubble observe -o json` (or `jsonpb`), and the files of Hubble's exporter.
+
+| event | is |
+|---|---|
+| a packet or request that passed | a flow at that instant; a heartbeat of the pod on the observing node |
+| its reply | heartbeats of the pods on the observing node only: skipped as `reply` |
+| a DNS answer | name bindings |
+| what was dropped | skipped as `dropped`: nothing reached anybody, and a source may be forged |
+| events of the agent, of lost events, of sockets | skipped by their own reasons |
+
+Hubble logs single events, some for each packet that opens or closes a connection and some at every point that it
+passes. Its rows tell who talks to whom and when, not how often: an edge's number of flows is a number of events.
+
+The pod of an endpoint is named `namespace/pod`, for Hubble knows no pod UID. Endpoint IDs are no help: they are unique
+on one node only, so that one pod would have another name as soon as the stream misses them.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
+from attribution.sources.formats.hubble.records import events, fields
+from attribution.sources.json.lines import JsonLines, first_object
+from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.set_aside import bad_lines, bad_times
+
+_BLOCK_BYTES = 4 << 20
+_ENVELOPE = ("flow", "lost_events", "node_status", "agent_event", "debug_event")
+
+
+class Hubble(Format):
+    """Hubble events as JSON lines, each wrapped as `{"flow": …}` or bare."""
+
+    name = "hubble"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether the first line is an answer of Hubble, or a flow of Hubble's."""
+        row = first_object(head)
+        if row is None:
+            return False
+        if any(isinstance(row.get(key), dict) for key in _ENVELOPE):
+            flow = row.get("flow")
+            return flow is None or (isinstance(flow, dict) and bool({"verdict", "IP", "Type"} & set(flow)))
+        return isinstance(row.get("IP"), dict) and bool({"verdict", "traffic_direction", "Type"} & set(row))
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """Flows, heartbeats and name bindings of the events."""
+        set_aside = bad_lines(ledger, self.name, data.name, FLOW)
+        first = first_object(data.head()) or {}
+        reader = JsonLines(fields(wrapped=any(key in first for key in _ENVELOPE)))
+        for first_line, block in data.lines(_BLOCK_BYTES):
+            for piece in reader.read(block, first_line, set_aside):
+                found = events(piece.columns)
+                for reason, count in found.skipped.items():
+                    ledger.skip(self.name, reason, count)
+                for row in np.flatnonzero(found.unknown).tolist():
+                    set_aside(int(piece.lines[row]), b"neither a flow nor another event of Hubble", "unknown_kind")
+                bad_times(piece.columns, ("time",), found.bad_time, piece.lines, set_aside)
+                for kind, columns, rows in (
+                    (FLOW, found.flows, found.flow_row),
+                    (HEARTBEAT, found.heartbeats, found.heartbeat_row),
+                    (NAME_BINDING, found.names, found.name_row),
+                ):
+                    if len(rows):
+                        yield Block(kind, columns, data.name, piece.lines[rows], shown_by_flows=kind == HEARTBEAT)
+
+
+FORMATS: tuple[Format, ...] = (Hubble(),)

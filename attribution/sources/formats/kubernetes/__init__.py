@@ -1,0 +1,1 @@
+"""Kubernetes pod lists, watches and audit events."""

@@ -1,0 +1,177 @@
+"""Kubernetes pods as heartbeats: pod lists, watched pods and audit events, all as JSON.
+
+| content | from |
+|---|---|
+| a pod list, one pod, or several documents in a row | `kubectl get pods -A -o json`, with `-w` too |
+| watch events, `{"type": "MODIFIED", "object": {…}}` a line | `--output-watch-events`, the watch API |
+| audit events, raw or as Google Cloud Logging has them, by line or in an array | the API server's log, an export |
+
+The workload is the pod's UID, its service `namespace/owner`. What a pod proves about its address stands in
+`sources.formats.kubernetes.pods`. Audit events of a status have not the whole pod: what is fixed for its life
+(owner, host network, ports) is remembered from other events of the run.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.schema import HEARTBEAT
+from attribution.sources.formats.kubernetes.audit import is_audit_event, pod_event
+from attribution.sources.formats.kubernetes.pods import Facts, Held, facts, held
+from attribution.sources.json.documents import documents
+from attribution.sources.json.lines import OnBad, first_object
+from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.recent import Recent
+from attribution.sources.records.set_aside import bad_lines
+
+_BLOCK_BYTES = 4 << 20
+_ROWS = 50_000
+_KEPT_PODS = 200_000
+
+_POD = re.compile(rb'"kind"\s*:\s*"(?:Pod|PodList|List)"')
+_VERSION = re.compile(rb'"apiVersion"\s*:\s*"v1"')
+_AUDIT = re.compile(rb'"audit\.k8s\.io/|"methodName"\s*:\s*"io\.k8s\.')
+
+_COLUMNS = {
+    "address": pa.string(),
+    "port": pa.int64(),
+    "last_port": pa.int64(),
+    "protocol": pa.string(),
+    "workload": pa.string(),
+    "service": pa.string(),
+    "start": pa.int64(),
+    "end": pa.int64(),
+    "observer": pa.string(),
+}
+
+
+class Kubernetes(Format):
+    """Pod lists, watched pods and audit events."""
+
+    name = "kubernetes"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether the content begins with a pod, a list of objects or an audit event."""
+        if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+            return False
+        return bool(_AUDIT.search(head) or (_POD.search(head) and _VERSION.search(head)))
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """Heartbeats; a "line" is the line of JSON lines, and the number of the object in documents that span lines."""
+        known: Recent[Facts] = ledger.memory.setdefault("kubernetes", Recent(_KEPT_PODS))
+        lines: list[int] = []
+        rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        for line, item in self._items(data, ledger):
+            for pod, claim in self._claims(item, known, ledger):
+                lines.append(line)
+                for name, value in _row(pod, claim, known).items():
+                    rows[name].append(value)
+            if len(lines) >= _ROWS:
+                yield _block(rows, lines, data.name)
+                lines, rows = [], {name: [] for name in _COLUMNS}
+        if lines:
+            yield _block(rows, lines, data.name)
+
+    def _items(self, data: Input, ledger: Ledger) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Pods and events, one by one, each with its number."""
+        set_aside = bad_lines(ledger, self.name, data.name, HEARTBEAT)
+        numbered = _by_document(data) if first_object(data.head()) is None else _by_line(data, set_aside)
+        for number, item in numbered:
+            if isinstance(item, Mapping):
+                yield number, item
+            else:
+                set_aside(number, json.dumps(item).encode(), "malformed")
+
+    def _claims(
+        self, item: Mapping[str, Any], known: Recent[Facts], ledger: Ledger
+    ) -> Iterator[tuple[Mapping[str, Any], Held]]:
+        """What one object says of pods; why it says nothing goes to the ledger."""
+        seen_at = None
+        if is_audit_event(item):
+            event = pod_event(item)
+            if isinstance(event, str):
+                ledger.skip(self.name, event)
+                return
+            pods, seen_at = event.pods, event.seen_at
+        else:
+            pods = [item["object"] if isinstance(item.get("object"), Mapping) else item]
+        for pod in pods:
+            uid = _uid(pod)
+            if not uid or (pod.get("kind", "Pod") != "Pod" and not pod.get("@type") and "status" not in pod):
+                ledger.skip(self.name, "no_pod")
+                continue
+            if isinstance(pod.get("spec"), Mapping):
+                known.put(uid, facts(pod))
+            found = held(pod, known.get(uid) or Facts(), seen_at)
+            if isinstance(found, str):
+                ledger.skip(self.name, found)
+                continue
+            for claim in found:
+                yield pod, claim
+
+
+def _by_document(data: Input) -> Iterator[tuple[int, Any]]:
+    number = 0
+    for document in documents(data):
+        for item in _flat(document):
+            number += 1
+            yield number, item
+
+
+def _by_line(data: Input, set_aside: OnBad) -> Iterator[tuple[int, Any]]:
+    for first_line, block in data.lines(_BLOCK_BYTES):
+        for line, content in enumerate(block.split(b"\n"), first_line):
+            if not content.strip():
+                continue
+            try:
+                found = json.loads(content)
+            except (ValueError, RecursionError) as error:
+                set_aside(line, content, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
+                continue
+            for item in _flat(found):
+                yield line, item
+
+
+def _flat(document: Any) -> Iterator[Any]:
+    """The objects of a document: of an array, of a list's `items`, or itself."""
+    if isinstance(document, list):
+        yield from document
+    elif isinstance(document, Mapping) and isinstance(document.get("items"), list):
+        yield from document["items"]
+    else:
+        yield document
+
+
+def _uid(pod: Mapping[str, Any]) -> str | None:
+    metadata = pod.get("metadata")
+    uid = metadata.get("uid") if isinstance(metadata, Mapping) else None
+    return uid if isinstance(uid, str) and uid else None
+
+
+def _row(pod: Mapping[str, Any], claim: Held, known: Recent[Facts]) -> dict[str, Any]:
+    uid = _uid(pod)
+    fixed = known.get(uid) or Facts()
+    return {
+        "address": claim.address,
+        "port": claim.port,
+        # A range of one: the pod listens there, however high the port; it was not given out for a connection.
+        "last_port": claim.port,
+        "protocol": claim.protocol,
+        "workload": uid,
+        "service": fixed.service,
+        "start": claim.start,
+        "end": claim.end,
+        "observer": fixed.node,
+    }
+
+
+def _block(rows: dict[str, list[Any]], lines: list[int], source: str) -> Block:
+    columns = {name: pa.array(rows[name], kind) for name, kind in _COLUMNS.items()}
+    return Block(HEARTBEAT, columns, source, np.array(lines, np.int64))
+
+
+FORMATS: tuple[Format, ...] = (Kubernetes(),)

@@ -1,0 +1,1 @@
+"""NetObserv flow records."""

@@ -1,0 +1,132 @@
+"""NetObserv flows: JSON lines, or the answer of a Loki query that holds them.
+
+NetObserv reports traffic once per interface and once per node that sees it. Each flow is counted once, as the first
+place that reports it has it (`records.deduplication`; skipped as `duplicate`), but every node's own side of it is
+a heartbeat. A record counts packets one way; the way back is a record of its own.
+
+The local side is the one on the agent's node. Its pod is named `namespace/name`, for NetObserv knows no pod UID; names
+of pods are reused only by StatefulSets and bare pods, for what is then the same thing to whoever asks.
+
+| record | is |
+|---|---|
+| a flow log, or any record without `_RecordType` | a flow, and a heartbeat over its packets |
+| `endConnection` | a flow without a known workload, and a heartbeat at its last packet |
+| `newConnection`, `heartbeat` | a heartbeat at its last packet; else skipped (`connection_update`): the end counts it |
+| a frame that is not IP, as ARP | skipped as `not_ip` |
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from attribution.errors import SourceError
+from attribution.schema import FLOW, HEARTBEAT
+from attribution.sources.formats.netobserv.records import FIELDS, Reports, reports
+from attribution.sources.json.documents import documents
+from attribution.sources.json.lines import JsonLines, Piece, first_object
+from attribution.sources.records.deduplication import Repeats
+from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.set_aside import bad_lines, bad_times
+
+_BLOCK_BYTES = 4 << 20
+_ENVELOPE = re.compile(rb'"resultType"\s*:\s*"streams"')
+_FLOW_IN_TEXT = rb"\"TimeFlowEndMs\""
+
+
+class NetObserv(Format):
+    """NetObserv flows, plain or in Loki's envelope."""
+
+    name = "netobserv"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether this is a line with NetObserv's fields, or a Loki answer whose values are such lines."""
+        if _ENVELOPE.search(head) and _FLOW_IN_TEXT in head:
+            return True
+        row = first_object(head)
+        if row is None or "TimeFlowEndMs" not in row or "SamplerAddress" in row:
+            return False
+        return any(key in row for key in ("AgentIP", "Etype", "IfDirection", "FlowDirection"))
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """Flows, and the heartbeats that they are not; in Loki's envelope a "line" is the number of the entry."""
+        for piece, found in _reports(data, ledger):
+            if len(found.flow_row):
+                yield Block(FLOW, found.flows, data.name, piece.lines[found.flow_row])
+            if len(found.heartbeat_row):
+                lines = piece.lines[found.heartbeat_row]
+                yield Block(HEARTBEAT, found.heartbeats, data.name, lines, shown_by_flows=True)
+
+
+def claims(data: Input, *, ledger: Ledger | None = None) -> Iterator[Any]:
+    """What NetObserv itself says of the remote side of each flow that `read` yields, to compare an attribution with.
+
+    Args:
+        data: as for `read`.
+        ledger: of the run, where several inputs make it: it remembers the flows already seen.
+
+    Yields:
+        `pyarrow.Table`s with the raw columns of the flows, `line`, and `remote_type` (Pod, Node, Service or null),
+        `remote_workload` (null for a Service) and `remote_service`. NetObserv takes them from its inventory of the
+        cluster at the time of processing, so they are no truth, but an independent witness.
+    """
+    for piece, found in _reports(data, ledger or Ledger()):
+        line = pa.array(piece.lines[found.flow_row])
+        yield pa.table({"line": line, **found.flows, **found.claims})
+
+
+def _reports(data: Input, ledger: Ledger) -> Iterator[tuple[Piece, Reports]]:
+    repeats = ledger.memory.setdefault("netobserv", Repeats())
+
+    set_aside = bad_lines(ledger, "netobserv", data.name, FLOW)
+    reader = JsonLines({name: (name,) for name in FIELDS})
+    in_envelope = _ENVELOPE.search(data.head()) is not None
+    for first_line, block in _entries(data) if in_envelope else data.lines(_BLOCK_BYTES):
+        for piece in reader.read(block, first_line, set_aside):
+            found = reports(piece.columns, repeats)
+            for reason, count in found.skipped.items():
+                ledger.skip("netobserv", reason, count)
+            bad_times(piece.columns, ("TimeFlowStartMs", "TimeFlowEndMs"), found.bad_time, piece.lines, set_aside)
+            yield piece, found
+
+
+def _entries(data: Input) -> Iterator[tuple[int, bytes]]:
+    """The entries of Loki answers as blocks of lines, each with its stream's labels among its fields."""
+    lines: list[bytes] = []
+    size, first = 0, 1
+    for answer in documents(data):
+        for labels, entry in _streams(answer, data.name):
+            lines.append(_with_labels(labels, entry))
+            size += len(lines[-1])
+            if size >= _BLOCK_BYTES:
+                yield first, b"\n".join(lines)
+                first, lines, size = first + len(lines), [], 0
+    if lines:
+        yield first, b"\n".join(lines)
+
+
+def _streams(answer: Any, source: str) -> Iterator[tuple[str, str]]:
+    """Labels, as the inside of a JSON object, and text of each entry."""
+    try:
+        for stream in answer["data"]["result"]:
+            labels = json.dumps({k: v for k, v in stream["stream"].items() if k in FIELDS})[1:-1]
+            for _, entry in stream["values"]:
+                yield labels, str(entry)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SourceError(
+            f"cannot read {source}: a Loki answer without data.result[].stream and values; "
+            "save the answer to a log query (resultType streams)"
+        ) from None
+
+
+def _with_labels(labels: str, entry: str) -> bytes:
+    entry = entry.replace("\n", " ").replace("\r", " ").strip()
+    inside = entry[1:].lstrip() if entry.startswith("{") else ""
+    if labels and inside:
+        entry = f"{{{labels}{'' if inside.startswith('}') else ','}{inside}"
+    return entry.encode("utf-8", "replace") or b"null"
+
+
+FORMATS: tuple[Format, ...] = (NetObserv(),)

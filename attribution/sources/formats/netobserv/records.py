@@ -1,0 +1,240 @@
+"""What a NetObserv record says: a flow one way, and who held the address on the node that saw it.
+
+The agent on each node reports packets per five-tuple and a few seconds; a processor then looks both addresses up in
+the cluster's inventory. Only what it finds for the agent's own node is taken as an observation: that node's packets
+came from or went to that pod. What it says of the other side is a claim from an inventory, which may be late.
+
+Connection tracking comes before that look-up: a connection's summary is looked up once it has ended, when its address
+may be another pod's. Whom such a record names was there at its last packet; of its start it says nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.sources.records.deduplication import FIRST, OTHER_NODE, SAME_NODE, Repeats, hash_columns
+from attribution.sources.records.raw_columns import (
+    Mask,
+    Rows,
+    alike,
+    either,
+    mask,
+    null_where,
+    only_with_ports,
+    scaled,
+    take,
+    take_all,
+    text,
+    whole,
+)
+from attribution.sources.records.timestamps import micros
+
+_SIDE = ("Addr", "Port", "K8S_Name", "K8S_Namespace", "K8S_OwnerName", "K8S_Type", "K8S_HostIP")
+#: The fields read of each record; stream labels of Loki have the same names.
+FIELDS: tuple[str, ...] = (
+    *(f"{side}{field}" for side in ("Src", "Dst") for field in _SIDE),
+    *("Proto", "Etype", "TimeFlowStartMs", "TimeFlowEndMs", "Bytes", "Packets", "Sampling", "Flags"),
+    *("Bytes_AB", "Bytes_BA", "Packets_AB", "Packets_BA", "_RecordType", "Duplicate"),
+    *("AgentIP", "Interface", "IfDirection", "FlowDirection"),
+)
+
+_ETYPES = pa.array(["2048", "34525"])  # IPv4, IPv6
+_SUMMARY = "endConnection"
+_UPDATES = pa.array(["newConnection", "heartbeat"])
+_TCP = "6"
+_INGRESS = "0"
+_FLAG_BITS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ECE": 64, "CWR": 128}
+
+
+@dataclass(frozen=True)
+class Reports:
+    """What a piece of records says.
+
+    Attributes:
+        flows: raw columns of flows, each reported once.
+        flow_row: index of the record of each flow.
+        claims: what NetObserv says of the remote side of each flow: `remote_type`, `remote_workload`, `remote_service`.
+        heartbeats: raw columns of the heartbeats that the flows are not already.
+        heartbeat_row: index of the record of each.
+        bad_time: mask of the records whose times cannot be read.
+        skipped: reason -> records that carry no flow.
+    """
+
+    flows: dict[str, Any]
+    flow_row: Rows
+    claims: dict[str, Any]
+    heartbeats: dict[str, Any]
+    heartbeat_row: Rows
+    bad_time: Mask
+    skipped: dict[str, int]
+
+
+def reports(columns: dict[str, Any], repeats: Repeats) -> Reports:
+    """The flows and heartbeats of records that hold `FIELDS`."""
+    kind = pc.fill_null(text(columns["_RecordType"]), "")
+    update = mask(pc.is_in(kind, _UPDATES))
+    etype = text(columns["Etype"])
+    not_ip = ~update & mask(pc.and_(pc.is_valid(etype), pc.invert(pc.is_in(etype, _ETYPES))))
+    marked = ~update & ~not_ip & mask(pc.equal(text(columns["Duplicate"]), "true"))
+    usable = ~(update | not_ip | marked)
+    start, end = micros(columns["TimeFlowStartMs"], "ms"), micros(columns["TimeFlowEndMs"], "ms")
+    bad_time = usable & (mask(pc.is_null(start)) | mask(pc.is_null(end)))
+    row = np.flatnonzero((usable | update) & mask(pc.is_valid(start)) & mask(pc.is_valid(end)))
+    record = take_all(columns | {"start": start, "end": end}, row)
+    for side in ("Src", "Dst"):
+        record |= _owner(record, side)
+    record["swap"] = _destination_is_local(record)
+    record["tracked"] = pa.array(update[row] | mask(pc.equal(take(kind, row), _SUMMARY)))
+    # What an update counts comes again: it is no flow, but shows both sides as another node's report would.
+    seen = np.full(len(row), OTHER_NODE, np.int8)
+    counted = np.flatnonzero(~update[row])
+    seen[counted] = _judged(take_all(record, counted), repeats)
+    skipped = {
+        "connection_update": int(update.sum()),
+        "not_ip": int(not_ip.sum()),
+        "duplicate": int(marked.sum()) + int((seen[counted] != FIRST).sum()),
+    }
+    kept = np.flatnonzero(seen == FIRST)
+    flows, claims = _flows(take_all(record, kept))
+    beats, beat = _heartbeats(record, seen)
+    return Reports(flows, row[kept], claims, beats, row[beat], bad_time, skipped)
+
+
+def _judged(record: dict[str, Any], repeats: Repeats) -> Any:
+    return repeats.judge(
+        hash_columns(*(record[f] for f in ("SrcAddr", "DstAddr", "SrcPort", "DstPort", "Proto"))),
+        hash_columns(*(record[f] for f in ("AgentIP", "Interface", "IfDirection", "_RecordType"))),
+        hash_columns(record["AgentIP"]),
+        np.asarray(record["start"]),
+        np.asarray(record["end"]),
+    )
+
+
+def _flows(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    swap = record["swap"]
+    local_address, remote_address = either(swap, record["SrcAddr"], record["DstAddr"])
+    local_port, remote_port = (
+        only_with_ports(record["Proto"], port) for port in either(swap, record["SrcPort"], record["DstPort"])
+    )
+    at_capture = pc.if_else(swap, record["Dst_here"], record["Src_here"])
+    workload, remote_workload = either(swap, record["Src_workload"], record["Dst_workload"])
+    service, remote_service = either(swap, record["Src_service"], record["Dst_service"])
+    not_seen = pc.or_(pc.invert(at_capture), pc.or_(pc.is_null(workload), record["tracked"]))
+    # Only a TCP connection has one peer from start to end; a summary of other packets may be hours long.
+    lasting = pc.and_(record["tracked"], pc.fill_null(pc.not_equal(text(record["Proto"]), _TCP), True))
+    sent, received = _counts(record, "Bytes", swap)
+    packets_sent, packets_received = _counts(record, "Packets", swap)
+    flows = {
+        "start": record["start"],
+        "end": record["end"],
+        "local_address": local_address,
+        "local_port": local_port,
+        "remote_address": remote_address,
+        "remote_port": remote_port,
+        "protocol": record["Proto"],
+        "direction": pc.if_else(swap, "ingress", "egress"),
+        "bytes_sent": sent,
+        "bytes_received": received,
+        "packets_sent": packets_sent,
+        "packets_received": packets_received,
+        "tcp_flags": _tcp_flags(record),
+        "local_workload": null_where(not_seen, workload),
+        "local_service": null_where(not_seen, service),
+        "observer": text(record["AgentIP"]),
+        "basis": pc.if_else(lasting, "window", "connection"),
+    }
+    claims = {
+        "remote_type": pc.if_else(swap, text(record["SrcK8S_Type"]), text(record["DstK8S_Type"])),
+        "remote_workload": remote_workload,
+        "remote_service": remote_service,
+    }
+    return flows, claims
+
+
+def _heartbeats(record: dict[str, Any], seen: Any) -> tuple[dict[str, Any], Rows]:
+    """Observations of the agent's own node that are no flow's local side, and the record of each.
+
+    The destination, where source and destination are on one node; and either side, where the flow was counted already
+    on the other node. In records of connection tracking both sides, at the last packet.
+    """
+    swap, tracked = mask(record["swap"]), mask(record["tracked"])
+    found: list[dict[str, Any]] = []
+    rows: list[Rows] = []
+    for side, is_local in (("Src", ~swap), ("Dst", swap)):
+        known = mask(record[f"{side}_here"]) & mask(pc.is_valid(record[f"{side}_workload"]))
+        row = np.flatnonzero(known & (tracked | np.where(is_local, seen == OTHER_NODE, seen != SAME_NODE)))
+        beat = {
+            "address": record[f"{side}Addr"],
+            "workload": record[f"{side}_workload"],
+            "service": record[f"{side}_service"],
+            "start": pc.if_else(record["tracked"], record["end"], record["start"]),
+            "end": record["end"],
+            "observer": text(record["AgentIP"]),
+        }
+        found.append({name: take(column, row) for name, column in beat.items()})
+        rows.append(row)
+    both = {
+        name: pa.concat_arrays([text(f[name]) if name == "address" else f[name] for f in found]) for name in found[0]
+    }
+    return both, np.concatenate(rows)
+
+
+def _destination_is_local(record: dict[str, Any]) -> Any:
+    """Whether the destination is on the agent's node; the record's own direction decides where that leaves it open.
+
+    The direction of old versions is that of the interface, which for a pod's own is the reverse of the pod's.
+    """
+    source, destination = record["Src_here"], record["Dst_here"]
+    told = pc.equal(text(pc.coalesce(*_as_text(record["FlowDirection"], record["IfDirection"]))), _INGRESS)
+    return pc.if_else(pc.xor(source, destination), destination, pc.fill_null(told, False))
+
+
+def _owner(record: dict[str, Any], side: str) -> dict[str, Any]:
+    """Workload and service of one side, and whether it is on the agent's node.
+
+    A pod goes by namespace and name, a node by its name; a Service is no workload. A node's own address is also that
+    of its host-network pods, which NetObserv does not tell apart: it is the node's, and where one of the pods is named
+    for it all the same, nobody's.
+    """
+    name, space, owner, kind = (text(record[f"{side}K8S_{f}"]) for f in ("Name", "Namespace", "OwnerName", "Type"))
+    is_pod, is_node = pc.equal(kind, "Pod"), pc.equal(kind, "Node")
+    in_space = pc.binary_join_element_wise(space, name, "/")
+    on_host = pc.and_(is_pod, pc.equal(text(record[f"{side}Addr"]), text(record[f"{side}K8S_HostIP"])))
+    workload = null_where(pc.fill_null(on_host, False), pc.case_when(pc.make_struct(is_pod, is_node), in_space, name))
+    of_owner = pc.binary_join_element_wise(space, pc.coalesce(owner, name), "/")
+    service = pc.case_when(pc.make_struct(is_pod, is_node, pc.equal(kind, "Service")), of_owner, name, in_space)
+    here = pc.fill_null(pc.equal(text(record[f"{side}K8S_HostIP"]), text(record["AgentIP"])), False)
+    return {f"{side}_workload": workload, f"{side}_service": service, f"{side}_here": here}
+
+
+def _counts(record: dict[str, Any], name: str, swap: Any) -> tuple[Any, Any]:
+    """Sent and received: a record counts one way, a connection's summary both."""
+    forth = pc.coalesce(*alike(record[f"{name}_AB"], record[name]))
+    return either(swap, *(scaled(count, record["Sampling"]) for count in alike(forth, record[f"{name}_BA"])))
+
+
+def _tcp_flags(record: dict[str, Any]) -> Any:
+    """The OR of flags: a number with bits of NetObserv's own above the eighth, or names in a list."""
+    flags = whole(record["Flags"])
+    if pa.types.is_integer(flags.type):
+        bits = pc.bit_wise_and(flags.cast(pa.int64()), 255)
+    elif pa.types.is_list(flags.type):
+        names = pc.list_flatten(flags).to_pylist()
+        value = np.array([_bits(name) for name in names], np.int64)
+        total = np.zeros(len(flags), np.int64)
+        np.bitwise_or.at(total, np.asarray(pc.list_parent_indices(flags)), value)
+        bits = pa.array(total, mask=np.asarray(pc.is_null(flags)))
+    else:
+        bits = flags
+    return null_where(pc.not_equal(text(record["Proto"]), _TCP), bits)
+
+
+def _bits(name: str | None) -> int:
+    return sum(_FLAG_BITS.get(part, 0) for part in (name or "").split("_"))
+
+
+def _as_text(*columns: Any) -> tuple[Any, ...]:
+    return tuple(text(column) for column in columns)

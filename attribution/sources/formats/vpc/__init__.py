@@ -1,0 +1,1 @@
+"""AWS VPC and transit gateway flow logs."""

@@ -1,0 +1,89 @@
+"""AWS flow logs in Parquet files, plain or in Hive-compatible folders.
+
+Columns are named with underscores and typed (`int32` ports, `int64` counts and seconds, text for the rest). A folder
+name like `hour=07` repeats what the rows say and is not needed. Beyond that the rows mean what those of text logs do:
+see `attribution.sources.formats.vpc.rows`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from attribution.errors import SourceError
+from attribution.sources.formats.vpc.fields import Layout, is_flow_log
+from attribution.sources.formats.vpc.rows import RowReader
+from attribution.sources.records.model import Block, ColumnarFormat, FlowHeartbeats, Format, Input, Ledger
+
+_ROWS = 1 << 16
+
+
+class VpcParquet(ColumnarFormat):
+    """AWS flow logs in Parquet, recognised by their columns."""
+
+    name = "vpc_parquet"
+    flow_heartbeats: FlowHeartbeats = "none"
+
+    def matches(self, head: bytes) -> bool:  # noqa: ARG002  a Parquet file begins as every other does
+        """Never: the columns of a Parquet file stand at its end."""
+        return False
+
+    def matches_columns(self, columns: frozenset[str]) -> bool:
+        """Whether the columns are those of a flow log."""
+        return is_flow_log(frozenset(map(_plain, columns)))
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """Flows of the rows, and at the end the heartbeats of the ECS tasks that they name.
+
+        Raises:
+            SourceError: the file is damaged, or lacks a column that a flow needs.
+        """
+        try:
+            file = pq.ParquetFile(data.seekable_file())
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(_damaged(data, error)) from None
+        names = {_plain(name): name for name in file.schema_arrow.names}
+        layout = Layout(tuple(names))
+        if layout.missing:
+            raise SourceError(
+                f"cannot read {data.name} as a flow log of AWS: the Parquet file has no column "
+                f"{', '.join(name.replace('-', '_') for name in layout.missing)}; "
+                f"create the flow log with a format that has these fields"
+            )
+        rows, row = RowReader(data.name, self.name, ledger), 1
+        try:
+            for batch in file.iter_batches(_ROWS, columns=[names[name] for name in layout.read]):
+                columns = [_as_read(batch.column(names[name]), layout.types[name]) for name in layout.read]
+                table = pa.table(columns, layout.read)
+                block = rows.flows(table, np.arange(row, row + len(batch), dtype=np.int64))
+                row += len(batch)
+                if block is not None:
+                    yield block
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(_damaged(data, error)) from None
+        heartbeats = rows.heartbeats()
+        if heartbeats is not None:
+            yield heartbeats
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _as_read(column: Any, expected: Any) -> Any:
+    """The column as the reader of text logs makes it: plain text, with `-` as null. Numbers stay as they are."""
+    if pa.types.is_integer(expected) and pa.types.is_integer(column.type):
+        return column
+    text = column.cast(pa.string())
+    dash = pc.equal(text, "-")
+    return pc.if_else(dash, pa.scalar(None, pa.string()), text) if pc.any(dash).as_py() else text
+
+
+def _damaged(data: Input, error: Exception) -> str:
+    return f"cannot read {data.name} as Parquet: {error}; copy the file again, or leave it out"
+
+
+FORMATS: tuple[Format, ...] = (VpcParquet(),)

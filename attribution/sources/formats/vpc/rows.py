@@ -1,0 +1,209 @@
+"""What rows of AWS flow logs mean as flows, and what the ECS fields among them say of tasks.
+
+**Which side is local.** The side of the network interface at which the row was logged. `flow-direction` tells: the
+interface is the destination of `ingress` and the source of `egress`. Without that field a row does not say which of
+its addresses is the interface's, so the source stands in as local and the direction is null; both sides are attributed
+by address anyway. Counting which address recurs per interface would be a guess, and one that changes with the file.
+
+A transit gateway holds neither address: its `flow-direction` only says whether the packet entered or left the gateway
+(it is logged both times). There, too, the source stands in as local.
+
+**Which addresses.** Those of the packet, `pkt-srcaddr` and `pkt-dstaddr`, where the log has them; `srcaddr` and
+`dstaddr` otherwise. They differ only on the interface's own side, where the latter show the interface's *primary*
+address whatever the packet carried: for secondary addresses (every EKS pod), for traffic that a NAT gateway or another
+middlebox passes on, and for traffic through a transit gateway's interface. The promise is about who sent and received,
+and a NAT gateway's reply from an internet host, seen at the gateway, is that host's. A log without the packet's
+addresses cannot tell a pod from its node: for such fleets the format must have those two fields.
+
+**When.** `start` and `end` are the seconds in which the first and last packet were *received by the flow log service*,
+which "might be up to 60 seconds after the packet was transmitted or received on the network interface". A packet of a
+row therefore passed in [start - 60 s, end + 1 s), and that is the window. Taken at its word, `start` would ask about
+the owner of a minute later.
+
+**Rejected traffic** (`action` is REJECT) reached nobody; it is counted as skipped. So are NODATA and SKIPDATA rows.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.schema import FLOW
+from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
+from attribution.sources.formats.vpc.tasks import TaskSightings
+from attribution.sources.records.model import Block, Ledger
+from attribution.sources.records.timestamps import micros
+
+#: Protocols whose header has ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
+_WITH_PORTS = [6, 17, 33, 132, 136]
+
+
+class RowReader:
+    """Makes flow blocks of tables of flow log rows; remembers what ECS tasks were seen."""
+
+    def __init__(self, source: str, source_format: str, ledger: Ledger) -> None:
+        """Read rows of `source`; count what is left out in `ledger` under `source_format`."""
+        self._source = source
+        self._format = source_format
+        self._ledger = ledger
+        self._tasks = TaskSightings()
+
+    def flows(self, table: Any, lines: npt.NDArray[np.int64]) -> Block | None:
+        """The flows among rows; None where there are none.
+
+        Args:
+            table: columns of `vpc_fields.READ`, numbers or text, `-` as null; the start and end in seconds.
+            lines: where each row stands.
+        """
+        keep = self._kept(table)
+        if keep is not None:
+            table, lines = table.filter(pa.array(keep)), lines[keep]
+        if not len(lines):
+            return None
+        return Block(FLOW, self._columns(table, lines), self._source, lines)
+
+    def heartbeats(self) -> Block | None:
+        """What all rows so far say of ECS tasks; None where nothing. To be asked once, after the last row."""
+        return self._tasks.block(self._source)
+
+    def _kept(self, table: Any) -> npt.NDArray[np.bool_] | None:
+        """Which rows carry traffic that arrived; None for all of them."""
+        dropped = []
+        if "log_status" in table.column_names:
+            status = table.column("log_status")
+            if not pc.all(pc.equal(status, "OK"), skip_nulls=False).as_py():
+                dropped += [("no_data", _mask(pc.equal(status, "NODATA")))]
+                dropped += [("skip_data", _mask(pc.equal(status, "SKIPDATA")))]
+        else:
+            nowhere = _mask(pc.is_null(_packet(table, "srcaddr"))) & _mask(pc.is_null(_packet(table, "dstaddr")))
+            dropped += [("no_data", nowhere)]
+        if "action" in table.column_names:
+            dropped += [("rejected_traffic", _mask(pc.equal(table.column("action"), "REJECT")))]
+        keep = np.ones(table.num_rows, np.bool_)
+        for reason, mask in dropped:
+            self._ledger.skip(self._format, reason, int(np.count_nonzero(mask & keep)))
+            keep &= ~mask
+        return None if keep.all() else keep
+
+    def _columns(self, table: Any, lines: npt.NDArray[np.int64]) -> dict[str, Any]:
+        start, end = window = _window(table)
+        incoming = _incoming(table)
+        columns = {
+            "start": _shown(start, table.column("start")),
+            "end": _shown(end, table.column("end")),
+            **_sides(table, incoming),
+            "observer": _first_of(table, "interface_id", "tgw_attachment_id", "tgw_id", "resource_id"),
+            "basis": _constant("window", table.num_rows),
+        }
+        for name in ("protocol", "tcp_flags", "region"):
+            if name in table.column_names:
+                columns[name] = table.column(name)
+        columns |= self._tasks.see(table, incoming, window, lines)
+        return {name: column for name, column in columns.items() if column is not None}
+
+
+def _incoming(table: Any) -> npt.NDArray[np.bool_] | None:
+    """Which rows are known to come in at the interface; None where the log does not say."""
+    if "flow_direction" not in table.column_names or _is_transit_gateway(table):
+        return None
+    return _mask(pc.equal(table.column("flow_direction"), "ingress"))
+
+
+def _is_transit_gateway(table: Any) -> bool:
+    return "tgw_id" in table.column_names or "tgw_attachment_id" in table.column_names
+
+
+def _sides(table: Any, incoming: npt.NDArray[np.bool_] | None) -> dict[str, Any]:
+    """Addresses, ports, counts and direction: by local and remote side instead of source and destination."""
+    source, destination = _packet(table, "srcaddr"), _packet(table, "dstaddr")
+    source_port, destination_port = _port(table, "srcport"), _port(table, "dstport")
+    if incoming is None or not incoming.any():
+        sides = {
+            "local_address": source,
+            "remote_address": destination,
+            "local_port": source_port,
+            "remote_port": destination_port,
+            "bytes_sent": _column(table, "bytes"),
+            "packets_sent": _column(table, "packets"),
+        }
+    else:
+        mask = pa.array(incoming)
+        sides = {
+            "local_address": pc.if_else(mask, destination, source),
+            "remote_address": pc.if_else(mask, source, destination),
+            "local_port": _choose(mask, destination_port, source_port),
+            "remote_port": _choose(mask, source_port, destination_port),
+        }
+        for count in ("bytes", "packets"):
+            values = _column(table, count)
+            sides[f"{count}_sent"] = _choose(mask, None, values)
+            sides[f"{count}_received"] = _choose(mask, values, None)
+    if incoming is not None:
+        sides["direction"] = table.column("flow_direction")
+    return sides
+
+
+def _port(table: Any, name: str) -> Any:
+    """The ports, null where the protocol has none: these logs write 0 for ICMP."""
+    port, protocol = _column(table, name), _column(table, "protocol")
+    if port is None or protocol is None:
+        return port
+    without = pc.invert(pc.is_in(protocol, pa.array(_WITH_PORTS).cast(protocol.type)))
+    return _choose(without, None, port) if pc.any(without).as_py() else port
+
+
+def _window(table: Any) -> tuple[Any, Any]:
+    """The window in which the packets passed, microseconds; null where a time is none.
+
+    Where `end` is before `start` both are left as they are, for validation to find: moved apart they would look sound.
+    """
+    start, end = micros(table.column("start"), "s"), micros(table.column("end"), "s")
+    earliest, latest = pc.subtract(start, REPORT_DELAY), pc.add(end, WITHIN_SECOND)
+    swapped = pc.less(end, start)
+    if not pc.any(swapped).as_py():
+        return earliest, latest
+    return pc.if_else(swapped, start, earliest), pc.if_else(swapped, end, latest)
+
+
+def _shown(time: Any, raw: Any) -> Any:
+    """Times for validation: where one was written that is none, its text and unit instead of null."""
+    if time.null_count == raw.null_count:
+        return time
+    unread = pc.and_(pc.is_null(time), pc.is_valid(raw))
+    return pc.if_else(unread, pc.binary_join_element_wise(raw.cast(pa.string()), "s", " "), time.cast(pa.string()))
+
+
+def _packet(table: Any, name: str) -> Any:
+    """The packet's address where the log has it, else what the interface shows."""
+    return _first_of(table, f"pkt_{name}", name)
+
+
+def _first_of(table: Any, *names: str) -> Any:
+    """The first of several columns that is not null, row by row; None where the log has none of them."""
+    found = [table.column(name) for name in names if name in table.column_names]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 or found[0].null_count == 0 else pc.coalesce(*found)
+
+
+def _choose(mask: Any, this: Any, that: Any) -> Any:
+    """`this` where the mask holds, `that` elsewhere; either may be absent, which is null."""
+    if this is None and that is None:
+        return None
+    null = pa.scalar(None, (this if this is not None else that).type)
+    return pc.if_else(mask, null if this is None else this, null if that is None else that)
+
+
+def _column(table: Any, name: str) -> Any:
+    return table.column(name) if name in table.column_names else None
+
+
+def _constant(value: str, size: int) -> Any:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(size, np.int32)), pa.array([value]))
+
+
+def _mask(booleans: Any) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_] = np.asarray(pc.fill_null(booleans, False))
+    return mask

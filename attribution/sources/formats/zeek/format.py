@@ -1,0 +1,169 @@
+"""Zeek logs, tab-separated or JSON: conn, dns, ssl, http and dhcp.
+
+| log | is |
+|---|---|
+| conn | flows (basis `connection` for TCP, else `window`) |
+| dns | name bindings |
+| ssl, http | the hostname of their connection's flow, where conn is read after them |
+| dhcp | heartbeats: at an ACK, the address is the client's |
+| any other | skipped, reason `other_log` |
+
+A server name (TLS) or Host (HTTP) belongs to one connection, so it is no name binding: it is joined to the flow by the
+connection's `uid`. That takes the ssl and http logs to be read first, which `read_order` asks for, and memory: at
+most a million names are kept over a run, the latest, and those forgotten are counted (`name_forgotten`).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
+from attribution.sources.formats.zeek.records import FIELDS, answers, connections, leases
+from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
+from attribution.sources.json.lines import JsonLines, Piece, first_object
+from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.recent import Recent
+from attribution.sources.records.set_aside import bad_lines, bad_times
+
+_BLOCK_BYTES = 4 << 20
+_KEPT_NAMES = 1_000_000
+
+#: Fields that every row of one log has and no other log, by which a JSON line without `_path` is told.
+_TELLTALE = {
+    "conn_state": "conn",
+    "rejected": "dns",
+    "trans_depth": "http",
+    "established": "ssl",
+    "uids": "dhcp",
+    "assigned_ip": "dhcp",
+}
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
+_NAMING = ("ssl", "http")
+#: Stands for the name of a connection that has several.
+_SEVERAL = ""
+
+
+class Hostnames:
+    """The names asked for in connections, by `uid`: the latest `limit` of them, or half as many."""
+
+    def __init__(self, limit: int = _KEPT_NAMES) -> None:
+        self._names: Recent[str] = Recent(limit)
+
+    def note(self, uids: Any, names: Any) -> int:
+        """Remember the name of each connection; how many older ones were forgotten for them.
+
+        A connection with two names has none: which one a byte was for cannot be told.
+        """
+        before = self._names.forgotten
+        for uid, name in zip(uids.to_pylist(), names.to_pylist(), strict=True):
+            host = _host(name)
+            if uid is not None and host is not None:
+                self._names.put(uid, host if self._names.get(uid) in {None, host} else _SEVERAL)
+        return self._names.forgotten - before
+
+    def of(self, uids: Any) -> Any:
+        """The name of each connection, null where none is known."""
+        if not len(self._names):
+            return pa.nulls(len(uids), pa.string())
+        names = pa.array(map(self._names.get, uids.to_pylist()), pa.string(), size=len(uids))
+        return pc.if_else(pc.equal(names, _SEVERAL), pa.scalar(None, pa.string()), names)
+
+
+class Zeek(Format):
+    """Zeek logs; the names of ssl and http are carried over to conn in the run's memory."""
+
+    name = "zeek"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether this is a Zeek header, or a JSON line with Zeek's fields."""
+        if head.startswith(b"#"):
+            return head.startswith(b"#separator ") or b"\n#fields" in head
+        row = first_object(head)
+        if row is None or "ts" not in row:
+            return False
+        return bool({"_path", "uid", "uids", "fuid", "id.orig_h", "conn_uids"} & set(row))
+
+    def read_order(self, name: str) -> tuple[str, int]:
+        """Where a file of this name belongs among others: the ssl and http logs of a rotation before its conn log."""
+        folder, _, file = name.rpartition("/")
+        log, _, rotation = file.partition(".")
+        return f"{folder}/{rotation}", 0 if log in _NAMING else 1
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """The records of one log, or of several in one stream."""
+        set_aside = bad_lines(ledger, self.name, data.name, "row")
+        if data.head().startswith(b"#"):
+            table = TsvReader(FIELDS)
+            for first_line, block in data.lines(_BLOCK_BYTES):
+                for rows in table.read(block, first_line, set_aside):
+                    yield from self._records(rows, data.name, ledger)
+            return
+        reader = JsonLines({n: (n,) for n in ("_path", *_TELLTALE, *(f for log in FIELDS.values() for f in log))})
+        for first_line, block in data.lines(_BLOCK_BYTES):
+            for piece in reader.read(block, first_line, set_aside):
+                for rows in _by_log(piece):
+                    yield from self._records(rows, data.name, ledger)
+
+    def _records(self, rows: Rows, source: str, ledger: Ledger) -> Iterator[Block]:
+        if rows.path == "conn":
+            result, kind = connections(rows.columns, _hostnames(ledger).of(rows.columns["uid"])), FLOW
+        elif rows.path == "dns":
+            result, kind = answers(rows.columns, rows.header), NAME_BINDING
+        elif rows.path == "dhcp":
+            result, kind = leases(rows.columns, rows.header), HEARTBEAT
+        elif rows.path in _NAMING:
+            self._note_names(rows.columns, ledger)
+            return
+        else:
+            ledger.skip(self.name, "other_log", len(rows.lines))
+            return
+        for reason, count in result.skipped.items():
+            ledger.skip(self.name, reason, count)
+        set_aside = bad_lines(ledger, self.name, source, kind)
+        bad_times(rows.columns, ("ts", "duration", "rtt"), result.bad_time, rows.lines, set_aside)
+        if len(result.row):
+            yield Block(kind, result.columns, source, rows.lines[result.row])
+
+    def _note_names(self, columns: dict[str, Any], ledger: Ledger) -> None:
+        names = columns["server_name"] if "server_name" in columns else columns["host"]
+        with_name = pc.sum(pc.is_valid(names)).as_py() or 0
+        ledger.skip(self.name, "name_of_connection", with_name)
+        ledger.skip(self.name, "no_name", len(names) - with_name)
+        ledger.skip(self.name, "name_forgotten", _hostnames(ledger).note(columns["uid"], unescape(names)))
+
+
+def _hostnames(ledger: Ledger) -> Hostnames:
+    names: Hostnames = ledger.memory.setdefault("zeek", Hostnames())
+    return names
+
+
+def _by_log(piece: Piece) -> Iterator[Rows]:
+    """JSON lines by log: what `_path` says, else what only that log has."""
+    path = piece.columns["_path"].cast(pa.string())
+    for field, log in _TELLTALE.items():
+        told = pc.and_(pc.is_null(piece.columns["_path"]), pc.is_valid(piece.columns[field]))
+        path = pc.if_else(told, log, path)
+    path = pc.fill_null(path, "")
+    for log in pc.unique(path).to_pylist():
+        row = np.flatnonzero(np.asarray(pc.equal(path, log)))
+        columns = {name: pc.take(piece.columns[name], row) for name in FIELDS.get(log, ())}
+        yield Rows(log, Header(), columns, piece.lines[row])
+
+
+def _host(name: str | None) -> str | None:
+    """The hostname in a server name or a Host header; None where it is an address or no name."""
+    if name is None:
+        return None
+    host = name.strip().lower()
+    if not host.startswith("["):
+        host = host.partition(":")[0].rstrip(".")
+    if not _HOST.fullmatch(host) or host.rpartition(".")[2].isdigit():
+        return None
+    return host
+
+
+FORMATS: tuple[Format, ...] = (Zeek(),)

@@ -1,0 +1,209 @@
+r"""Zeek's tab-separated logs as columns: the header decides everything, and a new one may come at any line.
+
+The `#fields` line names the columns, which may begin with some of the site's own. Concatenated rotated logs have a
+header in the middle. Values escape what would break the format as `\x09`.
+"""
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pcsv
+
+from attribution.sources.json.lines import OnBad
+
+_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
+
+
+@dataclass
+class Header:
+    """What the `#` lines said last."""
+
+    separator: str = "\t"
+    set_separator: str = ","
+    empty: str = "(empty)"
+    unset: str = "-"
+    path: str = ""
+    fields: list[str] = field(default_factory=list)
+
+    def take(self, line: bytes) -> None:
+        """Note one `#` line; lines that say nothing about the columns pass."""
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        if text.startswith("#separator"):
+            # The one directive that is written with a space, for the separator is not known yet.
+            self.separator = _unescape(text.partition(" ")[2].encode()) or "\t"
+            self.fields = []
+            return
+        name, *values = text.split(self.separator)
+        if name == "#fields":
+            self.fields = values
+        elif name == "#path" and values:
+            self.path = values[0]
+        elif name == "#set_separator" and values:
+            self.set_separator = _unescape(values[0].encode())
+        elif name == "#empty_field" and values:
+            self.empty = values[0]
+        elif name == "#unset_field" and values:
+            self.unset = values[0]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one log under one header.
+
+    Attributes:
+        path: the kind of log: `conn`, `dns`.
+        header: in force for these rows.
+        columns: the wanted fields; null where unset or empty, or where the log lacks them.
+        lines: 1-based line of each row.
+    """
+
+    path: str
+    header: Header
+    columns: dict[str, Any]
+    lines: npt.NDArray[np.int64]
+
+
+class TsvReader:
+    """Reads blocks of lines; the header is remembered from one to the next."""
+
+    def __init__(self, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+        """Read the fields that `wanted` names for each log path, with the Arrow type to try first for each.
+
+        A field whose values do not fit that type is text. Logs of other paths are yielded without columns.
+        """
+        self.header = Header()
+        self._wanted = wanted
+        self._as_text: set[tuple[str, ...]] = set()
+
+    def read(self, block: bytes, first_line: int, on_bad: OnBad) -> Iterator[Rows]:
+        """The rows of a block of whole lines, in order.
+
+        Args:
+            block: whole lines; the last may lack its newline.
+            first_line: 1-based number of the block's first line.
+            on_bad: told of every line that has another number of columns than its header, or no header at all.
+        """
+        at = 0
+        while at < len(block):
+            if block.startswith(b"#", at):
+                end = block.find(b"\n", at) + 1 or len(block)
+                self.header.take(block[at:end])
+                first_line += 1
+            else:
+                end = block.find(b"\n#", at) + 1 or len(block)
+                body = block[at:end]
+                yield from self._body(body, first_line, on_bad)
+                first_line += body.count(b"\n")
+            at = end
+
+    def _body(self, body: bytes, first_line: int, on_bad: OnBad) -> Iterator[Rows]:
+        numbers = None
+        if body.startswith((b"\n", b"\r\n")) or b"\n\n" in body or b"\n\r\n" in body:
+            kept = [(n, line) for n, line in enumerate(body.split(b"\n"), first_line) if line.strip()]
+            numbers = np.array([n for n, _ in kept], np.int64)
+            body = b"\n".join(line for _, line in kept)
+        if not body:
+            return
+        if numbers is None:
+            count = body.count(b"\n") + (not body.endswith(b"\n"))
+            numbers = np.arange(first_line, first_line + count, dtype=np.int64)
+        if not self.header.fields:
+            for number, line in zip(numbers.tolist(), body.split(b"\n"), strict=False):
+                on_bad(number, line, "unusable_header")
+            return
+        wanted = self._wanted.get(self.header.path)
+        if wanted is None:
+            yield Rows(self.header.path, self.header, {}, numbers)
+            return
+        columns, numbers = self._parse(body, numbers, wanted, on_bad)
+        yield Rows(self.header.path, self.header, columns, numbers)
+
+    def _parse(
+        self, body: bytes, numbers: npt.NDArray[np.int64], wanted: Mapping[str, Any], on_bad: OnBad
+    ) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+        key = tuple(self.header.fields)
+        if key not in self._as_text:
+            try:
+                return self._table(body, numbers, wanted, on_bad)
+            except pa.ArrowInvalid:
+                # A value does not fit its type, as ISO times do not. It is for validation to say so: all is text.
+                self._as_text.add(key)
+        text = dict.fromkeys(wanted, pa.string())
+        try:
+            return self._table(body, numbers, text, on_bad)
+        except pa.ArrowInvalid:
+            body, numbers = _only_utf8(body, numbers, on_bad)
+            if not body:
+                return {name: pa.nulls(0, pa.string()) for name in text}, numbers
+            return self._table(body, numbers, text, on_bad)
+
+    def _table(
+        self, body: bytes, numbers: npt.NDArray[np.int64], types: Mapping[str, Any], on_bad: OnBad
+    ) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+        bad: list[tuple[int, str]] = []
+
+        def set_aside(row: Any) -> str:
+            bad.append((row.number - 1, row.text))
+            return "skip"
+
+        # Two columns of one name would be read as the last; the site's own come first, so that Zeek's win.
+        unique = {name: index for index, name in enumerate(self.header.fields)}
+        names = [n if unique[n] == i else f"{n}\0{i}" for i, n in enumerate(self.header.fields)]
+        present = [name for name in types if name in unique]
+        table = pcsv.read_csv(
+            io.BytesIO(body),
+            read_options=pcsv.ReadOptions(column_names=names, use_threads=False, block_size=len(body) + 1),
+            parse_options=pcsv.ParseOptions(
+                delimiter=self.header.separator, quote_char=False, escape_char=False, invalid_row_handler=set_aside
+            ),
+            convert_options=pcsv.ConvertOptions(
+                column_types={name: types[name] for name in present},
+                include_columns=present,
+                strings_can_be_null=True,
+                null_values=[self.header.unset, self.header.empty],
+            ),
+        )
+        for index, text in bad:
+            on_bad(int(numbers[index]), text.encode(), "wrong_columns")
+        if bad:
+            numbers = np.delete(numbers, [index for index, _ in bad])
+        columns = {
+            name: table.column(name) if name in unique else pa.nulls(len(numbers), kind) for name, kind in types.items()
+        }
+        return columns, numbers
+
+
+def unescape(column: Any) -> Any:
+    r"""Text with Zeek's `\x09` escapes undone; the column itself where it has none."""
+    if not pc.any(pc.match_substring(column, "\\x")).as_py():
+        return column
+    return pa.array([None if v is None else _unescape(v.encode()) for v in column.to_pylist()], pa.string())
+
+
+def split(column: Any, header: Header) -> Any:
+    """A text column of sets or vectors as lists; items are still escaped."""
+    return pc.split_pattern(column, header.set_separator)
+
+
+def _unescape(value: bytes) -> str:
+    return _ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), value).decode("utf-8", "replace")
+
+
+def _only_utf8(body: bytes, numbers: npt.NDArray[np.int64], on_bad: OnBad) -> tuple[bytes, npt.NDArray[np.int64]]:
+    kept, good = [], []
+    for number, line in zip(numbers.tolist(), body.split(b"\n"), strict=False):
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            on_bad(number, line, "not_text")
+        else:
+            kept.append(line)
+            good.append(number)
+    return b"\n".join(kept), np.array(good, np.int64)

@@ -1,0 +1,1 @@
+"""JSON lines, documents and objects, cut and read in bulk."""

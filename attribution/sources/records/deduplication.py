@@ -1,0 +1,109 @@
+"""Tells traffic that was already reported, by another interface or another node, from traffic seen for the first time.
+
+An observer that taps every interface of every node reports one flow once per place that it passes. The rule here is
+that of such agents themselves, first come: the first place to report a flow is believed, and what other places report
+of the same five-tuple at that time is a repeat. So is a report that comes twice, as exports that overlap have it.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.sources.records.recent import Recent
+
+#: Of each row: seen for the first time; repeated by the node that reported it; repeated by another node.
+FIRST: Literal[0] = 0
+SAME_NODE: Literal[1] = 1
+OTHER_NODE: Literal[2] = 2
+Verdict = Literal[0, 1, 2]
+
+#: Two places see one packet at times that differ by their way, and by two clocks' errors where they are two nodes.
+_SLACK = 1_000_000
+#: At most some 200 MB in all.
+_KEPT_REPORTS = 1 << 19
+_KEPT_FLOWS = 1 << 17
+#: Reports of one flow that are compared with; in each place the reports of a flow follow each other in time.
+_KEPT_OF_FLOW = 4
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+Hashes = npt.NDArray[np.uint64]
+#: Place, node, start and end of a report.
+Sighting = tuple[int, int, int, int]
+
+
+class Repeats:
+    """Remembers the latest reports, in bounded memory: what is older counts as new.
+
+    The verdicts depend on the order in which rows come, not on how they are cut into blocks.
+    """
+
+    def __init__(self, *, kept_reports: int = _KEPT_REPORTS, kept_flows: int = _KEPT_FLOWS) -> None:
+        self._reports: Recent[bool] = Recent(kept_reports)
+        self._flows: Recent[list[Sighting]] = Recent(kept_flows)
+
+    def judge(
+        self,
+        flow: Hashes,
+        place: Hashes,
+        node: Hashes,
+        start: npt.NDArray[np.int64],
+        end: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.int8]:
+        """`FIRST`, `SAME_NODE` or `OTHER_NODE` for each row, in order.
+
+        Args:
+            flow: hash of the five-tuple, with its direction.
+            place: hash of where it was seen: node, interface, way through it.
+            node: hash of the node.
+            start: microseconds of the first packet of the report.
+            end: of the last.
+        """
+        report = _mixed(flow, place, start.view(np.uint64), end.view(np.uint64))
+        sightings = zip(place.tolist(), node.tolist(), start.tolist(), end.tolist(), strict=True)
+        rows = zip(report.tolist(), flow.tolist(), sightings, strict=True)
+        return np.array([self._one(*row) for row in rows], np.int8)
+
+    def _one(self, report: int, flow: int, sighting: Sighting) -> Verdict:
+        if self._reports.get(report):
+            return SAME_NODE
+        place, node, start, end = sighting
+        seen = self._flows.get(flow) or []
+        for other, other_node, other_start, other_end in seen:
+            if other != place and start <= other_end + _SLACK and other_start <= end + _SLACK:
+                return SAME_NODE if node == other_node else OTHER_NODE
+        self._flows.put(flow, [*seen[1 - _KEPT_OF_FLOW :], sighting])
+        self._reports.put(report, True)
+        return FIRST
+
+
+def hash_columns(*columns: Any) -> Hashes:
+    """One 64-bit hash a row of columns of numbers, text or null; equal rows of any block hash alike."""
+    return _mixed(*(_hash_column(column) for column in columns))
+
+
+def _hash_column(column: Any) -> Hashes:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_integer(array.type):
+        values: Hashes = np.asarray(pc.fill_null(array.cast(pa.int64()), -1)).view(np.uint64)
+        return values
+    encoded = pc.dictionary_encode(array)
+    hashes = np.array([hash(value) & 0xFFFFFFFFFFFFFFFF for value in encoded.dictionary.to_pylist()] + [0], np.uint64)
+    found: Hashes = hashes[np.asarray(pc.fill_null(encoded.indices, -1))]
+    return found
+
+
+def _mixed(*parts: Hashes) -> Hashes:
+    """The parts as one hash, after Steele, Lea and Flood: Fast splittable pseudorandom number generators (2014)."""
+    mixed: Hashes = np.zeros(len(parts[0]), np.uint64)
+    for part in parts:
+        mixed = (mixed ^ part) + _GOLDEN
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_2
+        mixed ^= mixed >> np.uint64(31)
+    return mixed

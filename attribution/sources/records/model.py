@@ -1,0 +1,188 @@
+"""What every source yields, and where it reports what it left out.
+
+A source reads one file's content and yields `Block`s: a kind of record and a batch of *raw* columns. Raw columns have
+the native field names, but may still hold text where the record has a number, and addresses in any spelling;
+`attribution.sources.records.validate` makes canonical batches of them and sets bad rows aside. A source therefore never
+validates values: it only finds the columns.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from attribution.errors import RejectLimitError
+from attribution.sources.records import skips
+from attribution.sources.records.rejects import REASONS, Reject
+
+__all__ = ["Block", "ColumnarFormat", "FlowHeartbeats", "Format", "Input", "Ledger", "Reject"]
+
+#: What a log's flows with a known local workload are as heartbeats of it: over the whole interval, at its start only
+#: (the end can come from a connection-tracking timeout, which outlives the owner), or none.
+FlowHeartbeats = Literal["interval", "start", "none"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of one kind from one place.
+
+    Attributes:
+        kind: a record name of `attribution.schema.INPUT_RECORDS`.
+        columns: native field name -> Arrow array (chunked or not), all of one length. A field that is absent is null.
+            Times: timestamp arrays, or int64 microseconds UTC, or ISO 8601 text. Numbers: numbers or text.
+        source: the file or stream, as a person names it.
+        lines: 1-based line (text) or row (Parquet, Arrow) of each row in the source; int64, same length.
+        shown_by_flows: whether these heartbeats rest on nothing but workloads that a flow log names in its flows.
+    """
+
+    kind: str
+    columns: dict[str, Any]
+    source: str
+    lines: npt.NDArray[np.int64]
+    shown_by_flows: bool = False
+
+
+class Input(Protocol):
+    """One opened source, decompressed; read once, front to back."""
+
+    #: As a person names it: the path, or `<stdin>`.
+    name: str
+
+    def head(self) -> bytes:
+        """The first bytes (up to 64 KiB) without consuming them; decides the format."""
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes more; `b""` at the end.
+
+        Truncated or corrupt content ends after its last good byte; the run sets the damage aside as one reject when the
+        format is done, so a format need not care.
+        """
+
+    def lines(self, block_bytes: int) -> Iterator[tuple[int, bytes]]:
+        """Blocks of whole lines, each with the 1-based number of its first line; the last may lack a final newline.
+
+        A byte order mark is left out, and so is the cut-off last line of truncated or corrupt content.
+        """
+
+    def seekable_file(self) -> Any:
+        """A seekable binary file object, for Parquet and Arrow files; spooled to disk where the input is a stream."""
+
+
+@dataclass
+class Ledger:
+    """What was read and what was left out, by reason, over all sources of a run.
+
+    Attributes:
+        rows: (kind, source format) -> rows yielded.
+        skipped: (source format, reason) -> rows that carry no record on purpose; reasons are those of
+            `attribution.sources.records.skips`.
+        rejected: (source format, reason) -> rows that are broken; reasons are those of `sources.records.rejects`.
+        sink: called with each `Reject`; the run writes them to its rejects file.
+        max_rejected_share: the share of rejected rows above which `check` stops the run.
+        consumed: bytes of sources read so far, as stored; for progress.
+        memory: what a format remembers from one source of the run to the next, by format name: the names of connections
+            that stand in another log, the flows already seen.
+    """
+
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sink: Callable[[Reject], None] | None = None
+    max_rejected_share: float = 0.1
+    consumed: int = field(default=0, compare=False)
+    memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _first: dict[tuple[str, str], Reject] = field(default_factory=dict, repr=False)
+
+    def keep(self, reject: Reject) -> None:
+        """Pass a reject to the sink."""
+        if self.sink is not None:
+            self.sink(reject)
+
+    def skip(self, source_format: str, reason: str, count: int = 1) -> None:
+        """Count rows that carry no record on purpose.
+
+        Raises:
+            ValueError: the reason is none of the format's closed list; a mistake in a format, not in the data.
+        """
+        if not skips.is_known(source_format, reason):
+            raise ValueError(f"{source_format}: {reason!r} is no reason of attribution.sources.records.skips")
+        if count:
+            self.skipped[source_format, reason] += count
+
+    def reject(self, source_format: str, reject: Reject) -> None:
+        """Count a broken row and keep it.
+
+        Raises:
+            ValueError: the reason is none of the closed list; a mistake in a format, not in the data.
+        """
+        if reject.reason not in REASONS:
+            raise ValueError(f"{source_format}: {reject.reason!r} is no reason of attribution.sources.records.rejects")
+        self.rejected[source_format, reject.reason] += 1
+        self._first.setdefault((source_format, reject.reason), reject)
+        self.keep(reject)
+
+    def check(self, max_rejected_share: float | None = None, *, at_least: int = 1) -> None:
+        """Stop a run whose input is mostly not what it was taken for.
+
+        Args:
+            max_rejected_share: largest share of rejected rows among all rows; that of the ledger by default.
+            at_least: rows to have seen before judging; fewer pass.
+
+        Raises:
+            RejectLimitError: the share is exceeded; the message counts by reason, with an example of each.
+        """
+        share = self.max_rejected_share if max_rejected_share is None else max_rejected_share
+        rejected = self.rejected.total()
+        seen = rejected + self.rows.total()
+        if seen < at_least or rejected <= share * seen:
+            return
+        counts = [
+            f"\n  {n} {reason} ({name}), {_example(self._first[name, reason])}"
+            for (name, reason), n in self.rejected.most_common()
+        ]
+        raise RejectLimitError(
+            f"{rejected} of {seen} rows were rejected, more than the allowed share of {share:g}:{''.join(counts)}\n"
+            f"mend the source, or allow a larger share"
+        )
+
+
+def _example(reject: Reject) -> str:
+    place = f"line {reject.line} of {reject.source}" if reject.line else reject.source
+    return f"first {place}: {reject.found[:120]}"
+
+
+class Format(Protocol):
+    """One log format: recognised by content, read to blocks."""
+
+    #: Short name, as in `--format` and in the summary: `vpc`, `zeek`, `hubble`.
+    name: str
+    #: What this log's flows are as heartbeats; a class that names `Format` as its base inherits `interval`.
+    flow_heartbeats: FlowHeartbeats = "interval"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether `head`, the first bytes of the decompressed content, is this format. Never raises."""
+
+    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+        """The blocks of the content, lazily and in bounded memory.
+
+        A file may yield several kinds: flows, and the heartbeats that these flows are. Bad rows go to
+        `ledger.reject`, rows without a record to `ledger.skip`; content that cannot go on raises `SourceError`.
+        """
+
+    def read_order(self, name: str) -> tuple[str, int]:  # noqa: ARG002 (most formats need no order)
+        """Sort key of a source's name, for formats that want one log of a set read before another; all alike here."""
+        return "", 0
+
+
+@runtime_checkable
+class ColumnarFormat(Format, Protocol):
+    """A format of Parquet files, recognised by its columns: they stand in the footer, which `head` does not reach.
+
+    `matches` of such a format is false; the registry reads the footer and asks `matches_columns` instead.
+    """
+
+    def matches_columns(self, columns: frozenset[str]) -> bool:
+        """Whether a Parquet file with these top-level columns is of this format. Never raises."""

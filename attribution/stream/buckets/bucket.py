@@ -1,0 +1,138 @@
+"""One bucket's memory: an attributor, the ranges that go on, and the log of entries from which both can be made again.
+
+State is a log: a snapshot, and everything that came after it. Appending an entry is all that an element costs; when the
+log has outgrown its snapshot, a new snapshot takes its place: an entry with what is known besides rows, then the rows,
+in entries like those that came, because no message between Flink and its Python may be as large as a bucket. Whoever
+keeps the log (Flink's keyed state) appends what `take` and `advance` were given, and replaces it by what `settle`
+returns.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from attribution.config import Settings
+from attribution.core.attributor import Attributor, Sides
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
+from attribution.core.ownership.range_collector import SEVERAL, RangeCollector
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, POLICY, SOCKET_RULE
+from attribution.stream.buckets import payload
+
+_OBSERVE = {
+    HEARTBEAT: Attributor.observe,
+    ASSIGNMENT: Attributor.observe_assignments,
+    NAME_BINDING: Attributor.observe_names,
+    POLICY: Attributor.observe_policies,
+    SOCKET_RULE: Attributor.observe_rules,
+}
+#: Bytes of the log beyond its snapshot below which a new snapshot is not worth its cost.
+_SETTLE_FROM = 1 << 20
+#: Bytes of an entry from which on its flows wait as they came; smaller ones are joined.
+_FOLD_FROM = 1 << 14
+
+
+class Bucket:
+    """The evidence and the held flows of the addresses of one bucket.
+
+    Args:
+        settings: the settings of the rules.
+        sides: which side of a flow is attributed here.
+        labels: table of `schemas/label.avsc`; configuration, no part of the state.
+        log: the entries that the bucket had written, in order; none for a new one.
+        now: the caller's clock, ms, from which on restored flows have waited.
+    """
+
+    def __init__(
+        self, settings: Settings, *, sides: Sides, labels: Any, log: Iterable[bytes] = (), now: int = 0
+    ) -> None:
+        self._settings = settings
+        self._sides: Sides = sides
+        self._collector = RangeCollector(settings)
+        self.attributor = Attributor(settings, sides=sides, passing=True)
+        self._snapshot_bytes = 0
+        self._logged_bytes = 0
+        for entry in log:
+            self._replay(entry, now)
+        # Labels stand in no log; a snapshot holds those that were configured when it was made.
+        self.attributor.replace_labels(labels)
+        self.attributor.counters.clear()
+
+    def _replay(self, entry: bytes, now: int) -> None:
+        tag = entry[:1]
+        if tag == payload.SNAPSHOT:
+            state, collected = payload.unpack_snapshot(entry)
+            self.attributor = Attributor.restore(state, self._settings, sides=self._sides, passing=True, arrived=now)
+            self._collector = RangeCollector.of_state(self._settings, collected)
+            self._snapshot_bytes, self._logged_bytes = len(entry), 0
+        elif tag == payload.WATERMARK:
+            self.attributor.skip(payload.unpack_moment(entry))
+        elif tag == payload.POSTPONED:
+            self.attributor.postpone(payload.unpack_rows(entry[1:])[1], arrived=now)
+        else:
+            self.take(entry, now)
+
+    def take(self, entry: bytes, now: int) -> None:
+        """Observe the evidence, or hold the flows, of an entry of `payload.pack_rows` that came at `now` (ms)."""
+        self._logged_bytes += len(entry)
+        if len(entry) >= _FOLD_FROM and payload.kind_of(entry) == FLOW:
+            self.attributor.hold(payload.PackedFlows(entry), arrived=now)
+            return
+        kind, batch = payload.unpack_rows(entry)
+        if kind == FLOW:
+            self.attributor.hold(batch, arrived=now)
+        else:
+            _OBSERVE[kind](self.attributor, batch)
+
+    def advance(self, watermark: int) -> tuple[list[Any], list[bytes]]:
+        """As `Attributor.advance`, with the entries that the log needs for it.
+
+        Nothing is forgotten: that is for `settle`, which first notes what ranges were.
+        """
+        due = self.attributor.advance(watermark, oldest=NEVER_BEFORE)
+        postponed = self.attributor.postponed
+        if not due and not postponed:
+            return [], []
+        # What was due is dropped when the log is read again, and so are flows that were put off: but for these.
+        entries = [payload.pack_watermark(watermark)]
+        for flows in postponed:
+            entries += [payload.POSTPONED + entry for entry in payload.pack_pieces(FLOW, flows)]
+        self._logged_bytes += sum(len(entry) for entry in entries)
+        return due, entries
+
+    @property
+    def log_bytes(self) -> int:
+        """Size of the log."""
+        return self._snapshot_bytes + self._logged_bytes
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether the log has become so long that a snapshot in its place pays."""
+        return self._logged_bytes > max(_SETTLE_FROM, self._snapshot_bytes)
+
+    def settle(self) -> tuple[list[bytes], Any]:
+        """Compact the evidence; return the entries that take the place of the log, and the ranges that are over.
+
+        The ranges are a table of `schemas/ownership_range.avsc`, each given out once; those of the local side's
+        evidence are none, because the same evidence serves the remote side. A range is over `hold` and `max_gap` after
+        its end: heartbeats that last up to `hold` are known then, which are reported when they end.
+        """
+        attributor, settings = self.attributor, self._settings
+        oldest = attributor.watermark - settings.retention
+        ranges = None
+        if self._sides == "remote":
+            last = attributor.watermark >= NEVER_AFTER
+            ranges = self._collector.collect(
+                attributor.ownership_ranges(several=SEVERAL),
+                begun=attributor.ownership_ranges(several=SEVERAL, begun_by=oldest),
+                known_to=NEVER_AFTER if last else attributor.watermark - settings.hold,
+            )
+        attributor.compact(oldest)
+        entries = [payload.pack_snapshot(attributor.snapshot(rows=False), *self._collector.state)]
+        for batch in attributor.known_heartbeats.combine_chunks().to_batches():
+            entries += payload.pack_pieces(HEARTBEAT, batch)
+        for flows in attributor.held_flows:
+            if isinstance(flows, payload.PackedFlows):
+                entries.append(flows.entry)
+            else:
+                entries += payload.pack_pieces(FLOW, flows)
+        self._snapshot_bytes, self._logged_bytes = sum(len(entry) for entry in entries), 0
+        return entries, ranges

@@ -1,0 +1,94 @@
+"""From the records of one message to the entries that the buckets take."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.config import Settings
+from attribution.core.addressing.prefixes import PrefixTable
+from attribution.core.ownership.flow_heartbeats import flow_heartbeats
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
+from attribution.sources.records.model import FlowHeartbeats
+from attribution.stream.buckets.partitioning import by_bucket
+from attribution.stream.buckets.payload import pack_pieces
+from attribution.stream.regions.border import Border
+from attribution.stream.topics import CONFIGURATION
+
+#: Which of the two attributing operators an entry is for.
+Stage = Literal["local", "remote"]
+
+#: The address by which each kind of evidence is asked for.
+_ADDRESS = {HEARTBEAT: "address", ASSIGNMENT: "address", NAME_BINDING: "server_address"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Rows on their way to a bucket."""
+
+    stage: Stage
+    bucket: int
+    content: bytes
+
+
+class Splitter:
+    """Splits batches by bucket.
+
+    A flow whose local workload is known goes to the bucket of its remote address, and as a heartbeat to that of its
+    local one. Any other goes to the bucket of its local address first, and from there, half attributed, to the other;
+    so does one whose local address is of the pool space, about which there is more to say than who it was. Names are
+    asked for by the server's address, which may be either side's there. Configuration goes to every bucket.
+
+    Args:
+        settings: the settings of the rules.
+        buckets: how many there are; part of the state's layout.
+        border: the regions, where there are several: a flow is no heartbeat of another region's address.
+    """
+
+    def __init__(self, settings: Settings, *, buckets: int, border: Border | None = None) -> None:
+        self._buckets, self._border = buckets, border
+        self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
+        self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
+
+    def split(self, kind: str, batch: Any, span: FlowHeartbeats = "interval") -> Iterator[Entry]:
+        """The entries of a canonical record batch; `span` says what kind of heartbeat its flows are."""
+        if kind != FLOW:
+            yield from self._evidence(kind, batch)
+            return
+        known = batch.column("local_workload").is_valid()
+        if self._pools:
+            known = pc.and_(known, pa.array(~self._pools.contains(batch.column("local_address"))))
+        heartbeats = flow_heartbeats(batch, span, shared=self._shared, pools=self._pools)
+        if self._border is not None:
+            heartbeats, _ = self._border.own(HEARTBEAT, heartbeats)
+        yield from self._evidence(HEARTBEAT, heartbeats)
+        if pc.all(known, min_count=0).as_py():
+            yield from self.halves(batch)
+            return
+        yield from self.halves(batch.filter(known))
+        for bucket, rows in by_bucket(batch.filter(pc.invert(known)), "local_address", self._buckets):
+            yield from (Entry("local", bucket, content) for content in pack_pieces(FLOW, rows))
+
+    def halves(self, flows: Any) -> Iterator[Entry]:
+        """The entries of flows whose local side is attributed, or was captured."""
+        for bucket, rows in by_bucket(flows, "remote_address", self._buckets):
+            yield from (Entry("remote", bucket, content) for content in pack_pieces(FLOW, rows))
+
+    def _evidence(self, kind: str, batch: Any) -> Iterator[Entry]:
+        if kind in CONFIGURATION:
+            for content in pack_pieces(kind, batch):
+                for bucket in range(self._buckets):
+                    yield Entry("remote", bucket, content)
+                    yield Entry("local", bucket, content)
+            return
+        for bucket, rows in by_bucket(batch, _ADDRESS[kind], self._buckets):
+            for content in pack_pieces(kind, rows):
+                yield Entry("remote", bucket, content)
+                if kind != NAME_BINDING:
+                    yield Entry("local", bucket, content)
+        if kind == NAME_BINDING and self._pools:
+            in_pools = batch.filter(pa.array(self._pools.contains(batch.column("server_address"))))
+            for bucket, rows in by_bucket(in_pools, "server_address", self._buckets):
+                yield from (Entry("local", bucket, content) for content in pack_pieces(kind, rows))

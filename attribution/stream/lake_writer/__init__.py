@@ -1,0 +1,1 @@
+"""The job's output topics to a lake, each row once."""

@@ -1,0 +1,223 @@
+"""Files of a lake that are named by what they hold: a stretch of offsets of one partition of a topic.
+
+The name is the resume position: what is in a file is never read again, and what is in none always is. So a crash
+neither loses nor repeats a row, if the files of a stretch, which may be many hours', appear together:
+
+    .writing/open/TOPIC-PARTITION/…                   being written; worth nothing after a crash, and removed
+    .writing/ready/TOPIC-PARTITION-FIRST-LAST/…       whole and on disk; moved to its places, also after a crash
+    TABLE/date=…/hour=…/TOPIC-PARTITION-FIRST-LAST.parquet
+
+The step from open to ready is one rename.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+
+from attribution.lake.lake import write_table
+from attribution.lake.partitions import DailyWriter, HourlyWriter
+from attribution.schema import (
+    ASSIGNMENT,
+    ATTRIBUTED_FLOW,
+    DEAD_LETTER,
+    NAME_BINDING,
+    OWNERSHIP_RANGE,
+    POLICY,
+    SOCKET_RULE,
+    arrow_schema,
+)
+from attribution.stream.wire.dead_letters import Rejected, letter
+
+#: Record -> folder of its table.
+TABLES = {
+    ATTRIBUTED_FLOW: "attributed_flows",
+    OWNERSHIP_RANGE: "ownership_ranges",
+    ASSIGNMENT: "assignments",
+    NAME_BINDING: "name_bindings",
+    POLICY: "policies",
+    SOCKET_RULE: "socket_rules",
+    DEAD_LETTER: "dead_letters",
+}
+_WRITING = ".writing"
+_NAME = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<first>\d{15})-(?P<last>\d{15})(?:-\d+)?(?:\.parquet)?")
+
+
+class PartitionFiles:
+    """The files of one partition: which offsets they hold, and the next ones. Only one process has it at a time.
+
+    Attributes:
+        position: the first offset that is in no file; None where there are no files.
+        rows: rows that were added since the last `finish`.
+    """
+
+    def __init__(self, lake: Path, kind: str, topic: str, partition: int, lock: int) -> None:
+        self._lake, self._kind, self._lock = lake, kind, lock
+        self._topic, self._partition = topic, partition
+        self._open = lake / _WRITING / "open" / f"{topic}-{partition}"
+        self._ready = lake / _WRITING / "ready"
+        self._hourly: HourlyWriter | None = None
+        self._batches: list[Any] = []
+        self._letters: list[dict[str, Any]] = []
+        self._first: int | None = None
+        self._last = -1
+        self.rows = 0
+        self.position = self.recover()
+
+    @classmethod
+    def take(cls, lake: Path, kind: str, topic: str, partition: int) -> Self | None:
+        """The files of a partition; None where another process has them.
+
+        The lock is the file system's, and goes with the process: a writer that was thought dead and wakes up cannot
+        write what another one has written meanwhile.
+
+        Raises:
+            OSError: the lake cannot be read or written.
+        """
+        folder = lake / _WRITING / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / f"{topic}-{partition}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return cls(lake, kind, topic, partition, lock)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def recover(self) -> int | None:
+        """Remove what was left open, move what was ready to its places; the position."""
+        shutil.rmtree(self._open, ignore_errors=True)
+        for folder in list(self._stretches(self._ready.iterdir() if self._ready.exists() else iter(()))):
+            self._publish(folder)
+        offsets = [
+            int(found["last"])
+            for table in {TABLES[self._kind], TABLES[DEAD_LETTER]}
+            for path in self._stretches((self._lake / table).rglob("*.parquet"))
+            if (found := _NAME.fullmatch(path.name))
+        ]
+        self.position = max(offsets) + 1 if offsets else None
+        return self.position
+
+    def _stretches(self, paths: Iterator[Path]) -> Iterator[Path]:
+        """Those that are named by a stretch of this partition."""
+        for path in paths:
+            found = _NAME.fullmatch(path.name)
+            if found and found["topic"] == self._topic and int(found["partition"]) == self._partition:
+                yield path
+
+    def add(self, offset: int, batch: Any) -> None:
+        """Add what the message at `offset` held: a record batch.
+
+        Raises:
+            OSError: it cannot be written; `abandon` then.
+        """
+        self._count(offset, batch.num_rows)
+        if self._kind != ATTRIBUTED_FLOW:
+            self._batches.append(batch)
+        elif batch.num_rows:
+            if self._hourly is None:
+                self._hourly = HourlyWriter(self._open / TABLES[ATTRIBUTED_FLOW], name="part")
+            self._hourly.write(batch)
+
+    def add_unreadable(self, offset: int, rejected: Rejected) -> None:
+        """Add that the message at `offset` could not be read."""
+        self._count(offset, 1)
+        self._letters.append(letter(self._topic, self._partition, offset, self._kind, rejected))
+
+    def _count(self, offset: int, rows: int) -> None:
+        self._first = offset if self._first is None else self._first
+        self._last = offset
+        self.rows += rows
+
+    def finish(self) -> int:
+        """Let the files appear; how many there are. Rows are in no file before, and on disk after.
+
+        Raises:
+            OSError: they cannot be written; `abandon` then.
+        """
+        if self.rows and self._first is not None:
+            self._close()
+            for path in (*self._open.rglob("*"), self._open):
+                _sync(path)
+            self._ready.mkdir(exist_ok=True)
+            ready = self._ready / f"{self._topic}-{self._partition}-{self._first:015d}-{self._last:015d}"
+            self._open.rename(ready)
+            _sync(self._ready)
+            self.position = self._last + 1
+            self._forget()
+            return self._publish(ready)
+        self._forget()
+        return 0
+
+    def _close(self) -> None:
+        if self._hourly is not None:
+            self._hourly.close()
+        if self._letters:
+            letters = pa.Table.from_pylist(self._letters, schema=arrow_schema(DEAD_LETTER))
+            write_table(letters, self._open / TABLES[DEAD_LETTER], name="letters.parquet")
+        batches = [batch for batch in self._batches if batch.num_rows]
+        if batches:
+            schema = arrow_schema(self._kind)
+            table = pa.concat_tables([pa.Table.from_batches([batch]).cast(schema) for batch in batches])
+            folder = self._open / TABLES[self._kind]
+            if self._kind == OWNERSHIP_RANGE:
+                DailyWriter(folder).write(table.combine_chunks())
+            else:
+                write_table(table, folder)
+
+    def _publish(self, ready: Path) -> int:
+        """Move the files of a stretch to their places; all of them are on disk."""
+        paths = sorted(ready.rglob("*.parquet"))
+        folders: dict[Path, int] = {}
+        for path in paths:
+            folder = self._lake / path.parent.relative_to(ready)
+            folder.mkdir(parents=True, exist_ok=True)
+            number = folders.get(folder, 0)
+            target = folder / f"{ready.name}{f'-{number}' if number else ''}.parquet"
+            while target.exists():  # moved before a crash
+                number += 1
+                target = folder / f"{ready.name}-{number}.parquet"
+            path.rename(target)
+            folders[folder] = number + 1
+        changed = {above for folder in folders for above in (folder, *folder.parents)}
+        for folder in changed:
+            if folder.is_relative_to(self._lake):
+                _sync(folder)
+        shutil.rmtree(ready)
+        return len(paths)
+
+    def abandon(self) -> None:
+        """Drop what is in no file yet, to be read again from `position`."""
+        if self._hourly is not None:
+            self._hourly.abandon()
+        self._forget()
+        shutil.rmtree(self._open, ignore_errors=True)
+
+    def release(self) -> None:
+        """Let another process have the partition."""
+        self.abandon()
+        with suppress(OSError):
+            os.close(self._lock)
+
+    def _forget(self) -> None:
+        self._hourly = None
+        self._batches, self._letters = [], []
+        self._first, self.rows = None, 0
+
+
+def _sync(path: Path) -> None:
+    """Have a file or a folder on disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,0 +1,143 @@
+"""A history in the order in which it was reported: what `publish` sends, period by period.
+
+Whatever reads the topics takes a record's time for "everything up to here was reported". So rows go out in the order of
+their ends, evidence before flows within a period, however the sources are ordered and split over files. What is read is
+put aside by the hour first, on disk where it is much.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.config import HOUR
+from attribution.core.columnar.arrays import Int64, microseconds
+from attribution.lake.spool import Buckets
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, arrow_schema
+from attribution.sources.records.model import FlowHeartbeats
+from attribution.stream.topics import CONFIGURATION
+
+#: The order within a period: evidence first, so that it is there when the flows are judged.
+_ORDER = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, FLOW)
+#: The column that says when a row could be reported.
+REPORTED = {HEARTBEAT: "end", FLOW: "end", ASSIGNMENT: "time", NAME_BINDING: "time"}
+
+
+class _Series(NamedTuple):
+    kind: str
+    span: FlowHeartbeats
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one kind of a period, in the order of their ends.
+
+    Attributes:
+        kind: record name.
+        rows: record batch.
+        span: what flows are as heartbeats.
+    """
+
+    kind: str
+    rows: Any
+    span: FlowHeartbeats
+
+
+@dataclass(frozen=True)
+class Period:
+    """What was reported within a span of time.
+
+    Attributes:
+        end: its end, in microseconds; nothing of a later period was reported before.
+        parts: what to send, in this order.
+    """
+
+    end: int
+    parts: tuple[Part, ...]
+
+
+class Schedule:
+    """Collects batches in any order and gives them back by time of report.
+
+    Args:
+        folder: where what does not stay in memory is put aside; made when needed.
+        period: length of a period in microseconds; a part of an hour.
+
+    Attributes:
+        kinds: the kinds that there are.
+        first: time of the earliest report, in microseconds; None where there is nothing.
+        last: that of the latest one.
+    """
+
+    def __init__(self, folder: Path, *, period: int) -> None:
+        self._period = period
+        self._buckets = Buckets(folder)
+        self._series: set[_Series] = set()
+        self._hours: set[int] = set()
+        self._timeless: list[Part] = []
+        self.first: int | None = None
+        self.last: int | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that there are, in the order in which they are sent."""
+        there = {series.kind for series in self._series} | {part.kind for part in self._timeless}
+        return tuple(kind for kind in (*CONFIGURATION, *_ORDER) if kind in there)
+
+    @property
+    def timeless(self) -> tuple[Part, ...]:
+        """What has no moment of report, the configuration, to be sent before all periods."""
+        return tuple(self._timeless)
+
+    def add(self, kind: str, batch: Any, span: FlowHeartbeats = "interval") -> None:
+        """Put a canonical record batch aside."""
+        if not batch.num_rows:
+            return
+        batch = batch.select(arrow_schema(kind).names)
+        if kind in CONFIGURATION:
+            self._timeless.append(Part(kind, batch, span))
+            return
+        reported = microseconds(batch.column(REPORTED[kind]))
+        low, high = int(reported.min()), int(reported.max())
+        self.first = low if self.first is None else min(self.first, low)
+        self.last = high if self.last is None else max(self.last, high)
+        series = _Series(kind, span)
+        self._series.add(series)
+        for hour, rows in _cut(batch, reported, HOUR):
+            self._hours.add(hour)
+            self._buckets.add((hour, series), rows)
+
+    def periods(self) -> Iterator[Period]:
+        """The periods that hold something, in order; each is given once."""
+        for hour in sorted(self._hours):
+            by_period: dict[int, list[Part]] = {}
+            for kind in _ORDER:
+                for series in sorted(one for one in self._series if one.kind == kind):
+                    for number, rows in self._sorted(hour, series):
+                        by_period.setdefault(number, []).append(Part(kind, rows, series.span))
+            for number in sorted(by_period):
+                yield Period((number + 1) * self._period, tuple(by_period[number]))
+
+    def _sorted(self, hour: int, series: _Series) -> Iterator[tuple[int, Any]]:
+        batches = list(self._buckets.drain((hour, series)))
+        if batches:
+            batch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+            yield from _cut(batch, microseconds(batch.column(REPORTED[series.kind])), self._period)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._buckets.close()
+
+
+def _cut(batch: Any, reported: Int64, length: int) -> Iterator[tuple[int, Any]]:
+    """The rows in the order of their report, cut into spans of `length`: (number of the span, rows)."""
+    if np.any(reported[1:] < reported[:-1]):
+        order = np.argsort(reported, kind="stable")
+        batch, reported = batch.take(pa.array(order)), reported[order]
+    number = reported // length
+    begins = np.flatnonzero(np.diff(number, prepend=number[0] - 1)).tolist()
+    for begin, end in zip(begins, [*begins[1:], len(number)], strict=True):
+        yield int(number[begin]), batch.slice(begin, end - begin)

@@ -1,0 +1,1 @@
+"""Several regions that ask each other about flows between them."""

@@ -1,0 +1,135 @@
+"""What one region's job knows of the others: whose an address is, and so which rows are its business.
+
+A region keeps evidence about its own addresses and about those of no region. What it hears about another region's it
+does not take, and a flow whose remote address is another region's goes to the `Ask` operator instead of out.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.core.addressing.regions import RegionTable
+from attribution.core.columnar.arrays import Bool
+from attribution.core.columnar.dictionaries import plain
+from attribution.errors import ConfigError
+from attribution.schema import ASSIGNMENT, HEARTBEAT
+from attribution.stream.buckets.partitioning import by_bucket
+from attribution.stream.buckets.payload import CROSSING, pack_of_peer
+from attribution.stream.regions.region_file import read_regions
+from attribution.stream.wire.dead_letters import Rejected
+
+_LOOK_S = 3.0
+#: Rows of an entry.
+_ROWS = 1 << 13
+_LOG = logging.getLogger(__name__)
+
+
+class Border:
+    """The regions, as the job of one of them sees them.
+
+    Every operator has a copy, which reads the file again when its time or size has changed. A file that became
+    unreadable or wrong changes nothing: the table from before stays.
+
+    Args:
+        region: the region of this job.
+        path: the file that says which prefixes belong to which region.
+        buckets: how many there are.
+
+    Attributes:
+        region: the region of this job.
+        peers: the other regions that the file named at the start, who have topics; the file may name more later, whom
+            nobody asks until the job is started again.
+        failed: whether the file cannot be used as it is now.
+
+    Raises:
+        ConfigError: the file cannot be used, or does not name the region.
+    """
+
+    def __init__(self, region: str, path: Path, *, buckets: int) -> None:
+        self._path, self._buckets = path, buckets
+        self.region = region
+        self._seen = _version(path)
+        self._table = self._read()
+        self.peers = tuple(name for name in self._table.names if name != region)
+        self.failed = False
+        self._looked = 0.0
+
+    @property
+    def table(self) -> RegionTable:
+        """The regions as they are now."""
+        now = time.monotonic()
+        if not 0 <= now - self._looked < _LOOK_S:
+            self._looked = now
+            self._look()
+        return self._table
+
+    def _look(self) -> None:
+        version = _version(self._path)
+        if version == self._seen:
+            return
+        self._seen = version
+        try:
+            self._table = self._read()
+        except ConfigError as error:
+            self.failed = True
+            _LOG.warning("%s; the regions stay as they were", error)
+        else:
+            self.failed = False
+
+    def _read(self) -> RegionTable:
+        table = read_regions(self._path)
+        if self.region not in table.names:
+            raise ConfigError(f"{self._path} has no prefix of {self.region!r}, but of {', '.join(table.names)}")
+        return table
+
+    def foreign(self, addresses: Any) -> Bool:
+        """Whether each address is another region's."""
+        table = self.table
+        number = table.numbers(addresses)
+        foreign: Bool = (number >= 0) & (number != table.names.index(self.region))
+        return foreign
+
+    def crossing(self, flows: Any) -> tuple[Any, Iterator[tuple[int, bytes]]]:
+        """Parts attributed flows: those that stay, and (bucket, entry) for `Ask` with those to other regions.
+
+        A flow whose local address is not this region's cannot be asked about, because the peer would not believe it;
+        nor one to a region that has no topics. Their entries are of the region "".
+        """
+        away = self.foreign(flows.column("remote_address"))
+        if not away.any():
+            return flows, iter(())
+        return flows.filter(pa.array(~away)), self._entries(plain(flows.filter(pa.array(away))))
+
+    def own(self, kind: str, batch: Any) -> tuple[Any, list[Rejected]]:
+        """The rows of evidence that are not about another region's address, and a letter about the others."""
+        address = {HEARTBEAT: "address", ASSIGNMENT: "address"}.get(kind)
+        if address is None or not (foreign := self.foreign(batch.column(address))).any():
+            return batch, []
+        first = batch.column(address)[int(np.argmax(foreign))].as_py()
+        found = f"{foreign.sum()} rows, the first about {first}"
+        return batch.filter(pa.array(~foreign)), [Rejected(None, "foreign_prefix", found)]
+
+    def _entries(self, flows: Any) -> Iterator[tuple[int, bytes]]:
+        table = self._table
+        peer = np.where(
+            table.within(flows.column("local_address"), self.region), table.numbers(flows.column("remote_address")), -1
+        )
+        for number in np.unique(peer).tolist():
+            name = table.names[number] if number >= 0 and table.names[number] in self.peers else ""
+            rows = flows.filter(pa.array(peer == number))
+            for bucket, part in by_bucket(rows, "remote_address", self._buckets):
+                for at in range(0, part.num_rows, _ROWS):
+                    yield bucket, pack_of_peer(CROSSING, part.slice(at, _ROWS), name)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size

@@ -1,0 +1,228 @@
+"""Flows that other regions were asked about: one bucket's memory of them, and the log from which it can be made again.
+
+Flows are asked about in batches. A batch has a random number, its *question*, and each flow its row, so that an answer
+finds its flow whatever was answered, lost or asked before: a number is never used again, not by a job that goes on from
+an older state either. A flow is open until the first answer of the region that was asked, or until it has waited too
+long; every further answer finds nothing.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.core.columnar.arrays import Bool
+from attribution.core.columnar.dictionaries import each_distinct, plain
+from attribution.core.reasons import METHOD_OF
+from attribution.schema import ANSWER, ATTRIBUTED_FLOW, QUESTION, arrow_schema
+from attribution.stream.buckets import payload
+
+SILENT = "region_silent"
+#: Column with the region that asked, beside those of a flow and of a question.
+ASKED_BY = "asked_by"
+
+_ROW = "row"
+_NONE = pa.scalar("none")
+#: Bytes of entries about flows that are done from which a new log is worth its cost.
+_REWRITE_FROM = 1 << 20
+
+
+@dataclass
+class _Asked:
+    """The flows of one question.
+
+    Attributes:
+        peer: the region that was asked.
+        flows: attributed flows and their rows, which rise.
+        rows: the column of the rows.
+        open: which of them are.
+        since: when they were asked about, or the bucket was made anew (ms of the caller's clock).
+        size: bytes of the entry in the log.
+    """
+
+    peer: str
+    flows: Any
+    rows: npt.NDArray[np.int32]
+    open: Bool
+    since: int
+    size: int
+
+    @classmethod
+    def of(cls, entry: bytes, now: int) -> tuple[int, "_Asked"]:
+        flows, peer, question = payload.unpack_of_peer(entry)
+        rows = flows.column(_ROW).to_numpy()
+        return question, cls(peer, flows, rows, np.ones(len(rows), np.bool_), now, len(entry))
+
+    def find(self, rows: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], Bool]:
+        """Where each row is, and whether it is there and open."""
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        return at, (self.rows[at] == rows) & self.open[at]
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What became of some flows.
+
+    Attributes:
+        flows: record batches of attributed flows that are no longer open.
+        entries: what is to be appended to the log.
+        unasked: answers that were none to an open flow.
+    """
+
+    flows: list[Any]
+    entries: list[bytes]
+    unasked: int = 0
+
+
+class OpenQuestions:
+    """The open flows of one bucket.
+
+    Args:
+        log: the entries that the bucket had written, in order; none for a new one.
+        now: the caller's clock, ms, from which on the flows in the log have waited.
+    """
+
+    def __init__(self, log: Iterable[bytes] = (), now: int = 0) -> None:
+        self._asked: dict[int, _Asked] = {}
+        self._done_bytes = 0
+        for entry in log:
+            if entry[:1] == payload.OPEN:
+                question, asked = _Asked.of(entry, now)
+                self._asked[question] = asked
+            else:
+                question, rows = payload.unpack_done(entry)
+                at, _ = self._asked[question].find(rows)
+                self._close(question, at)
+
+    @property
+    def open(self) -> int:
+        """How many flows are open."""
+        return sum(int(asked.open.sum()) for asked in self._asked.values())
+
+    @property
+    def oldest(self) -> int | None:
+        """Since when (ms) the first of the open flows has waited; None where there is none."""
+        return min((asked.since for asked in self._asked.values()), default=None)
+
+    @property
+    def log_bytes(self) -> int:
+        """Size of the log, about."""
+        return self._done_bytes + sum(asked.size for asked in self._asked.values())
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether so much of the log is about flows that are done that a new one pays."""
+        return self._done_bytes > max(_REWRITE_FROM, self.log_bytes - self._done_bytes)
+
+    def ask(self, peer: str, flows: Any, now: int) -> tuple[bytes, Any]:
+        """Open flows.
+
+        Args:
+            peer: the region that their remote address is of.
+            flows: record batch of attributed flows, text plain, one row at least.
+            now: the caller's clock, ms.
+
+        Returns:
+            The entry to be appended to the log, and the record batch of `schemas/question.avsc` to be sent.
+        """
+        number = secrets.randbits(63)
+        rows = pa.array(np.arange(flows.num_rows, dtype=np.int32))
+        entry = payload.pack_of_peer(payload.OPEN, flows.append_column(_ROW, rows), peer, question=number)
+        self._asked[number] = _Asked.of(entry, now)[1]
+        columns = {_ROW: rows, "question": pa.repeat(pa.scalar(number, pa.int64()), flows.num_rows)}
+        schema = arrow_schema(QUESTION)
+        asked = [columns[name] if name in columns else flows.column(name) for name in schema.names]
+        return entry, pa.RecordBatch.from_arrays(asked, schema=schema)
+
+    def answer(self, peer: str, answers: Any) -> Closed:
+        """Close the flows that a region answers; the first answer of a flow counts.
+
+        Args:
+            peer: the region that it came from.
+            answers: record batch of `schemas/answer.avsc`.
+        """
+        flows, entries = [], []
+        question, row = answers.column("question").to_numpy(), answers.column(_ROW).to_numpy()
+        for number in np.unique(question).tolist():
+            asked = self._asked.get(number)
+            if asked is None or asked.peer != peer:
+                continue
+            given = np.flatnonzero(question == number)
+            given = given[np.unique(row[given], return_index=True)[1]]
+            at, fits = asked.find(row[given])
+            address = asked.flows.column("remote_address").take(pa.array(at))
+            same = pc.equal(address, answers.column("remote_address").take(pa.array(given)).cast(pa.string()))
+            fits &= same.to_numpy(zero_copy_only=False)
+            if fits.any():
+                at, given = at[fits], given[fits]
+                flows.append(_answered(asked.flows.take(pa.array(at)), answers.take(pa.array(given))))
+                entries.append(self._close(number, at))
+        return Closed(flows, entries, answers.num_rows - sum(batch.num_rows for batch in flows))
+
+    def expire(self, before: int) -> Closed:
+        """Close the flows that have been open since before a moment of the caller's clock (ms), unattributed."""
+        flows, entries = [], []
+        for number, asked in list(self._asked.items()):
+            if asked.since < before:
+                at = np.flatnonzero(asked.open)
+                flows.append(silent(asked.flows.take(pa.array(at))))
+                entries.append(self._close(number, at))
+        return Closed(flows, entries)
+
+    def rewrite(self) -> Iterator[bytes]:
+        """The entries that take the place of the log."""
+        self._done_bytes = 0
+        for number, asked in self._asked.items():
+            flows = asked.flows.filter(pa.array(asked.open))
+            entry = payload.pack_of_peer(payload.OPEN, flows, asked.peer, question=number)
+            self._asked[number] = _Asked.of(entry, asked.since)[1]
+            yield entry
+
+    def _close(self, number: int, at: npt.NDArray[np.int64]) -> bytes:
+        asked = self._asked[number]
+        entry = payload.pack_done(number, asked.rows[at])
+        asked.open[at] = False
+        self._done_bytes += len(entry) + asked.size * len(at) // len(asked.rows)
+        if not asked.open.any():
+            del self._asked[number]
+        return entry
+
+
+def silent(flows: Any) -> Any:
+    """Attributed flows whose remote side nobody answered."""
+    nothing = {"workload": None, "service": None, "distance": None, "method": "none", "reason": SILENT}
+    schema = arrow_schema(ATTRIBUTED_FLOW)
+    return _with_remote(flows, {n: pa.repeat(pa.scalar(v, schema.field(f"remote_{n}").type), flows.num_rows)
+                                for n, v in nothing.items()})  # fmt: skip
+
+
+def _answered(flows: Any, answers: Any) -> Any:
+    """Attributed flows with the answers to them, row by row; one that names nobody has no names."""
+    answers = plain(answers)
+    reason = answers.column("remote_reason")
+    method = each_distinct(reason, METHOD_OF.get)[0].dictionary_decode()
+    named = pc.not_equal(method, _NONE)
+    columns = {"reason": reason, "method": method}
+    for name in ("workload", "service", "distance"):
+        column = answers.column(f"remote_{name}")
+        columns[name] = pc.if_else(named, column, pa.scalar(None, column.type))
+    return _with_remote(flows, columns)
+
+
+def _with_remote(flows: Any, columns: dict[str, Any]) -> Any:
+    schema = arrow_schema(ATTRIBUTED_FLOW)
+    given = {f"remote_{name}": column for name, column in columns.items()}
+    made = [given[name] if name in given else flows.column(name) for name in schema.names]
+    return pa.RecordBatch.from_arrays(made, schema=schema)
+
+
+def answers_of(flows: Any) -> Any:
+    """The record batch of `schemas/answer.avsc` for flows that are attributed and were asked about by one region."""
+    schema = arrow_schema(ANSWER)
+    flows = plain(flows)
+    return pa.RecordBatch.from_arrays([flows.column(name) for name in schema.names], schema=schema)

@@ -1,0 +1,62 @@
+"""The file that says which prefixes belong to which region.
+
+CSV with a header that names the columns `prefix` and `region`, in any order and beside others; `#` starts a comment.
+It is configuration, so one wrong line refuses all of it: a prefix that is missing would send flows the wrong way.
+"""
+
+import csv
+import ipaddress
+import re
+from pathlib import Path
+
+from attribution.core.addressing.regions import RegionTable
+from attribution.errors import ConfigError
+
+#: A region's name is a part of a topic's.
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
+
+
+def read_regions(path: Path) -> RegionTable:
+    """The regions of a file.
+
+    Raises:
+        ConfigError: it cannot be read, lacks a column, or a line is no prefix and region; or a prefix has two regions.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"cannot read the regions {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"cannot read the regions {path}: it is no text in UTF-8") from None
+    stripped = enumerate((line.partition("#")[0].strip() for line in text.splitlines()), 1)
+    lines = {number: line for number, line in stripped if line}
+    rows = csv.DictReader(lines.values(), skipinitialspace=True)
+    if not {"prefix", "region"} <= set(rows.fieldnames or ()):
+        raise ConfigError(
+            f"cannot read the regions {path}: the first line must name the columns prefix and region, "
+            f"found {','.join(rows.fieldnames or ()) or 'nothing'}"
+        )
+    known: dict[str, str] = {}
+    for number, row in zip(list(lines)[1:], rows, strict=True):
+        where = f"{path}, line {number}"
+        prefix, region = _prefix(row["prefix"] or "", where), (row["region"] or "").strip()
+        if not check_region(region):
+            raise ConfigError(
+                f"{where}: {region!r} cannot name a region: it is part of a topic's name, up to 40 letters, digits, "
+                "dots, _ and -"
+            )
+        if known.setdefault(prefix, region) != region:
+            raise ConfigError(f"{where}: {prefix} is of {region} here and of {known[prefix]} above")
+    return RegionTable(list(known), list(known.values()))
+
+
+def check_region(name: str) -> bool:
+    """Whether a region may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _prefix(text: str, where: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text.strip()))
+    except ValueError as error:
+        raise ConfigError(f"{where}: {text!r} is no prefix: {error}") from None

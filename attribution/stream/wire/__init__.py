@@ -1,0 +1,1 @@
+"""Messages on topics: how they are written and read."""

@@ -1,0 +1,1 @@
+"""Attributed flows held against the truth of a simulation, beside event-based baselines."""

@@ -1,0 +1,218 @@
+"""Event-based attribution, as it is commonly done, on the same input: the last event about an address decides.
+
+Two variants. `latest`: events are applied in the order in which they are delivered, and a flow gets the owner of that
+moment, when the flow is reported. `held_back`: a flow waits some minutes more, then the events delivered by then decide
+in the order in which they happened. In both, a release takes an address only from the owner that it names.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.config import MINUTE, SECOND
+from attribution.core.addressing.sockets import SOCKETS, held_sockets
+from attribution.core.columnar.arrays import Int32
+from attribution.testbed.fleet.kinds import Bools, Ints
+
+#: Key numbers of one address: the whole of it, and every socket.
+_ADDRESS = SOCKETS + 1
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class _Ordered:
+    """Events sorted by key and one of their times, with what a look-up needs about each position.
+
+    Attributes:
+        row: the event at each position.
+        group: number of the key at each position.
+        group_start: first position of each key.
+        when: key number and time in one integer, ascending.
+        origin: what the time in `when` counts from.
+        span: times of one key in `when` are below this.
+        assign: position of the last assign of the key at or before each position; -1 where none.
+        released: position of the next release of the same owner on the same key, itself included; `_NEVER` where none.
+        again: position of the next one after it.
+    """
+
+    row: Ints
+    group: Ints
+    group_start: Ints
+    when: Ints
+    origin: int
+    span: int
+    assign: Ints
+    released: Ints
+    again: Ints
+
+    def last(self, groups: Ints, times: Ints) -> Ints:
+        """Last position of each key at or before each time; -1 where there is none or the key is -1."""
+        asked = groups * self.span + np.clip(times - self.origin + 1, 0, self.span - 1)
+        found = np.searchsorted(self.when, asked, side="right") - 1
+        return np.where((groups >= 0) & (found >= self.group_start[np.maximum(groups, 0)]), found, -1)
+
+
+def _ordered(key: Ints, owner: Ints, release: Bools, time: Ints, tie: Ints) -> _Ordered:
+    row = np.lexsort((tie, time, key))
+    key, owner, release, time = key[row], owner[row], release[row], time[row]
+    position = np.arange(len(row))
+    fresh = np.r_[True, key[1:] != key[:-1]][: len(row)]
+    group = np.cumsum(fresh) - 1
+    group_start = np.flatnonzero(fresh)
+    origin = int(time.min(initial=0))
+    span = int(time.max(initial=0)) - origin + 3
+    last_assign = np.maximum.accumulate(np.where(release, -1, position))
+    last_assign = np.where(last_assign >= group_start[group], last_assign, -1)
+    released, again = _next_releases(group, owner, release)
+    return _Ordered(
+        row=row,
+        group=group,
+        group_start=group_start,
+        when=group * span + (time - origin + 1),
+        origin=origin,
+        span=span,
+        assign=last_assign,
+        released=released,
+        again=again,
+    )
+
+
+def _next_releases(group: Ints, owner: Ints, release: Bools) -> tuple[Ints, Ints]:
+    """Position of the next release by the same owner in the same group from each position on, and after it."""
+    order = np.lexsort((np.arange(len(group)), owner, group))
+    g, o, r = group[order], owner[order], release[order]
+    nth = np.arange(len(order))
+    following = np.minimum.accumulate(np.where(r, nth, _NEVER)[::-1])[::-1]
+    positions = []
+    for found in (following, np.r_[following[1:], _NEVER][: len(order)]):
+        at = np.minimum(found, len(order) - 1)
+        same = (found != _NEVER) & (g[at] == g) & (o[at] == o)
+        position = np.empty(len(order), dtype=np.int64)
+        position[order] = np.where(same, order[at], _NEVER)
+        positions.append(position)
+    return positions[0], positions[1]
+
+
+class EventLog:
+    """Events of a control plane, ready to be asked about millions of flows.
+
+    Args:
+        events: a table of `schemas/assignment.avsc` plus `received`, the time of delivery; in the order of delivery.
+    """
+
+    def __init__(self, events: Any) -> None:
+        self._addresses = pc.unique(events.column("address").cast(pa.string()).combine_chunks())
+        address = _ints(pc.index_in(events.column("address").cast(pa.string()), value_set=self._addresses))
+        key = _number(address, held_sockets(events))
+        self.owner = events.column("owner").combine_chunks()
+        self.service = events.column("service").combine_chunks()
+        owner = _ints(pc.dictionary_encode(self.owner).indices)
+        release = pc.equal(events.column("action"), "release").combine_chunks().to_numpy(zero_copy_only=False)
+        time, self._received = (
+            _ints(events.column("time").cast(pa.int64())),
+            _ints(events.column("received").cast(pa.int64())),
+        )
+        rows = np.arange(len(key))
+        self._by_receipt = _ordered(key, owner, release, self._received, rows)
+        # What happened at one time: releases first.
+        self._by_time = _ordered(key, owner, release, time, np.where(release, 0, 1))
+        # Both orders number the keys alike: ascending.
+        self._known = key[self._by_receipt.row][self._by_receipt.group_start]
+        # One more than there are addresses: the last stands for those that no event is about.
+        self._whole = np.full(len(self._addresses) + 1, -1, dtype=np.int64)
+        self._is_shared = np.zeros(len(self._addresses) + 1, dtype=np.bool_)
+        whole = self._known % _ADDRESS == 0
+        self._whole[self._known[whole] // _ADDRESS] = np.flatnonzero(whole)
+        self._is_shared[self._known[~whole] // _ADDRESS] = True
+
+    def keys(self, addresses: Any, sockets: Int32) -> Ints:
+        """The key of this log that decides about each address and socket: a number for `latest` and `held_back`.
+
+        It is the socket's where events are about that socket, else the address's; -1 where there are none of either.
+
+        Args:
+            addresses: canonical text.
+            sockets: as of `attribution.core.addressing.sockets.asked_sockets`.
+        """
+        address = _ints(pc.index_in(addresses.cast(pa.string()), value_set=self._addresses).fill_null(-1))
+        found = self._whole[address]
+        shared = np.flatnonzero(self._is_shared[address])
+        if len(shared):
+            exact = _number(address[shared], sockets[shared])
+            at = np.minimum(np.searchsorted(self._known, exact), len(self._known) - 1)
+            found[shared] = np.where(self._known[at] == exact, at, found[shared])
+        return found
+
+    def latest(self, keys: Ints, judged: Ints) -> Ints:
+        """The event that names each owner by what was delivered until `judged` (µs), in that order; -1 where nobody."""
+        ordered = self._by_receipt
+        if not len(ordered.row):
+            return np.full(len(judged), -1, dtype=np.int64)
+        now = ordered.last(keys, judged)
+        return self._answer(ordered, now, np.where(now >= 0, ordered.assign[now], -1), np.full(len(now), _NEVER))
+
+    def held_back(self, keys: Ints, start: Ints, judged: Ints) -> Ints:
+        """The event that names each owner at `start` by what was delivered until `judged` (µs); -1 where nobody."""
+        ordered = self._by_time
+        if not len(ordered.row):
+            return np.full(len(judged), -1, dtype=np.int64)
+        received = self._received[ordered.row]
+        now = ordered.last(keys, start)
+        assign = np.where(now >= 0, ordered.assign[now], -1)
+        unseen = np.flatnonzero((assign >= 0) & (received[assign] > judged))
+        while len(unseen):
+            before = assign[unseen] - 1
+            same = (before >= 0) & (ordered.group[before] == ordered.group[assign[unseen]])
+            assign[unseen] = np.where(same, ordered.assign[before], -1)
+            unseen = unseen[assign[unseen] >= 0]
+            unseen = unseen[received[assign[unseen]] > judged[unseen]]
+        return self._answer(ordered, now, assign, judged)
+
+    def _answer(self, ordered: _Ordered, now: Ints, assign: Ints, judged: Ints) -> Ints:
+        """The assign of each flow as a row of the events, unless its owner's release is known and came before `now`."""
+        received = self._received[ordered.row]
+        released = np.where(assign >= 0, ordered.released[assign], _NEVER)
+        unseen = np.flatnonzero(released <= now)
+        while len(unseen := unseen[received[released[unseen]] > judged[unseen]]):
+            released[unseen] = ordered.again[released[unseen]]
+            unseen = unseen[released[unseen] <= now[unseen]]
+        return np.where((assign >= 0) & (released > now), ordered.row[assign], -1)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One variant of event-based attribution.
+
+    Attributes:
+        name: as tables show it.
+        wait: time between a flow's end and its judgement, microseconds.
+        by_time: whether events are put in the order in which they happened (`held_back`) or stay as delivered.
+    """
+
+    name: str
+    wait: int
+    by_time: bool
+
+    def attribute(self, log: EventLog, keys: Ints, start: Ints, end: Ints) -> tuple[Any, Any]:
+        """Owner and service of each key (`EventLog.keys`) at the flows' start; null where unattributed."""
+        judged = end + self.wait
+        rows = log.held_back(keys, start, judged) if self.by_time else log.latest(keys, judged)
+        chosen = pa.array(rows, mask=rows < 0)
+        return log.owner.take(chosen), log.service.take(chosen)
+
+
+def baselines(*, report_delay: int = 30 * SECOND, hold_back: int = 10 * MINUTE) -> tuple[Baseline, Baseline]:
+    """The latest event delivered when a flow is reported, and the same with a hold-back; microseconds."""
+    return Baseline("latest event", report_delay, by_time=False), Baseline("held-back events", hold_back, by_time=True)
+
+
+def _number(address: Ints, socket: Ints | Int32) -> Ints:
+    """One number for each (address, socket); the whole address, socket -1, is a multiple of `_ADDRESS`."""
+    return address * _ADDRESS + socket + 1
+
+
+def _ints(column: Any) -> Ints:
+    return np.asarray(column).astype(np.int64)

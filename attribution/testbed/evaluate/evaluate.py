@@ -1,0 +1,268 @@
+"""Holds attributed flows, and what event-based attribution would have said, against the truth."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from attribution.config import MINUTE, SECOND, Settings
+from attribution.core.addressing.sockets import asked_sockets
+from attribution.errors import SourceError
+from attribution.lake.lake import MANIFEST
+from attribution.schema import NAME_BINDING, arrow_schema
+from attribution.testbed.evaluate.alignment import Slice, aligned, has_names
+from attribution.testbed.evaluate.baselines import Baseline, EventLog, baselines
+from attribution.testbed.evaluate.evaluation import FLEET_KINDS, Evaluation, Outcomes
+from attribution.testbed.evaluate.name_baselines import NameLog
+from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
+from attribution.testbed.fleet.kinds import KIND_TEXTS, OURS, Ints
+from attribution.testbed.fleet.tables import EVENTS
+
+_SIDES = ("local", "remote")
+
+
+def evaluate(
+    attributed: Path,
+    truth: Path,
+    events: Path | None = None,
+    *,
+    names: Path | None = None,
+    report_delay: int = 30 * SECOND,
+    hold_back: int = 10 * MINUTE,
+) -> Evaluation:
+    """How right the attributed flows of a lake are, and how right two event-based baselines would have been.
+
+    Args:
+        attributed: the lake that `replay` wrote.
+        truth: `truth.parquet` of the simulation that it replayed.
+        events: `workload_events.parquet`; without it there are no baselines.
+        names: `name_bindings.parquet`, where the truth has names; without it these have no baselines.
+        report_delay: time between a flow's end and its report, when the first baseline judges it; microseconds.
+        hold_back: time between a flow's end and the judgement of the second baseline; microseconds.
+
+    Raises:
+        LakeError: there is no lake.
+        SourceError: the truth, the events or the names cannot be read, or the truth is that of other flows.
+    """
+    log = EventLog(read_events(events)) if events else None
+    variants = baselines(report_delay=report_delay, hold_back=hold_back) if log else ()
+    name_log = partial(name_log_of, names, attributed) if names else None
+    result = evaluate_slices(aligned(attributed, truth), log=log, variants=variants, names=name_log)
+    if result.foreign and result.lost == result.flows:
+        raise SourceError(
+            f"cannot judge {attributed} by {truth}: none of the {result.flows:,} flows of the truth is among its "
+            f"{result.foreign:,}; name the truth of the simulation that was replayed"
+        )
+    return result
+
+
+def evaluate_slices(
+    slices: Iterable[Slice],
+    *,
+    log: EventLog | None,
+    variants: Iterable[Baseline],
+    names: Callable[[], NameLog] | None = None,
+) -> Evaluation:
+    """The evaluation of aligned slices; what `evaluate` and tests in memory share.
+
+    Args:
+        slices: flows with their truth.
+        log: events for the baselines of workloads.
+        variants: these baselines.
+        names: makes the log for the baselines of names; called where the truth has names.
+    """
+    tally = _Tally(log, tuple(variants), names)
+    for part in slices:
+        tally.add(part)
+    return tally.result()
+
+
+def read_events(path: Path) -> Any:
+    """The events of a simulation, in the order of delivery.
+
+    Raises:
+        SourceError: the file cannot be read or lacks columns.
+    """
+    try:
+        return pq.read_table(path, columns=EVENTS.names)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SourceError(
+            f"cannot read the events {path}: {error}; name a simulation's workload_events.parquet"
+        ) from error
+
+
+def read_names(path: Path) -> Any:
+    """The DNS answers of a simulation.
+
+    Raises:
+        SourceError: the file cannot be read or lacks columns.
+    """
+    try:
+        return pq.read_table(path, columns=arrow_schema(NAME_BINDING).names)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SourceError(
+            f"cannot read the name bindings {path}: {error}; name a simulation's name_bindings.parquet"
+        ) from error
+
+
+def name_log_of(names: Path, lake: Path) -> NameLog:
+    """The DNS answers of a simulation, with the resolvers that a lake was made with.
+
+    Raises:
+        SourceError: the file cannot be read or lacks columns.
+    """
+    return NameLog(read_names(names), resolvers_of(lake))
+
+
+def resolvers_of(lake: Path) -> tuple[tuple[str, str], ...]:
+    """Resolver and prefix of its clients, by the settings that a lake was made with; none where these are not there."""
+    manifest = lake / MANIFEST
+    if not manifest.is_file():
+        return ()
+    given = json.loads(manifest.read_text(encoding="utf-8"))["settings"].get("shared_resolvers", ())
+    return Settings(shared_resolvers=tuple(given)).clients_of_resolvers
+
+
+@dataclass
+class _Tally:
+    """Counts slice by slice; services are numbered as they come."""
+
+    log: EventLog | None
+    variants: tuple[Baseline, ...]
+    name_log: Callable[[], NameLog] | None
+    flows: int = 0
+    lost: int = 0
+    repeated: int = 0
+    foreign: int = 0
+    services: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, Outcomes] = field(default_factory=dict)
+    reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    true_edges: set[tuple[int, int]] = field(default_factory=set)
+    names: NamesEvaluation | None = None
+
+    def add(self, part: Slice) -> None:
+        """Count one slice."""
+        truth = part.truth
+        self.flows += truth.num_rows
+        self.lost += part.lost
+        self.repeated += part.repeated
+        self.foreign += part.foreign
+        if not truth.num_rows:
+            return
+        if has_names(truth.schema):
+            self.names = self.names or NamesEvaluation(self.name_log() if self.name_log else None)
+            self.names.add(truth, part.answers)
+        client, server = self._numbers(truth.column("local_service")), self._numbers(truth.column("remote_service"))
+        self.true_edges |= _pairs(client, server)
+        kind = _ints(pc.index_in(truth.column("remote_kind"), value_set=pa.array(KIND_TEXTS)).fill_null(-1))
+        ours = {
+            side: (part.answers.column(f"{side}_workload"), part.answers.column(f"{side}_service")) for side in _SIDES
+        }
+        outcome = self._count(OURS, truth, ours, kind, client, server)
+        for side in _SIDES:
+            self._count_reasons(side, part.answers.column(f"{side}_reason"), outcome[side], kind)
+        if self.log:
+            protocol = truth.column("protocol")
+            keys = {
+                side: self.log.keys(
+                    truth.column(f"{side}_address"), asked_sockets(protocol, truth.column(f"{side}_port"))
+                )
+                for side in _SIDES
+            }
+            for variant in self.variants:
+                self._count(variant.name, truth, _answers(variant, self.log, keys, part), kind, client, server)
+
+    def _count(
+        self, system: str, truth: Any, answers: dict[str, tuple[Any, Any]], kind: Ints, client: Ints, server: Ints
+    ) -> dict[str, Ints]:
+        """Add one system's outcomes of a slice; return them by side."""
+        counts = self.outcomes.setdefault(system, Outcomes())
+        outcome = {side: judge(truth, side, *answers[side]) for side in _SIDES}
+        for side in _SIDES:
+            counts.add_side(side, kind, outcome[side])
+        fleet = np.isin(kind, FLEET_KINDS)
+        counts.add_services(client[fleet], server[fleet], outcome["remote"][fleet])
+        claimed = [self._numbers(answers[side][1]) for side in _SIDES]
+        counts.claimed |= _pairs(*claimed)
+        return outcome
+
+    def _count_reasons(self, side: str, reasons: Any, outcome: Ints, kind: Ints) -> None:
+        """Reasons by outcome; of the remote side, only for flows inside the fleet."""
+        texts = pc.dictionary_encode(reasons.fill_null("lost").combine_chunks())
+        code = np.asarray(texts.indices).astype(np.int64)
+        asked = np.isin(kind, FLEET_KINDS) if side == "remote" else np.ones(len(code), dtype=np.bool_)
+        counts = np.bincount(code[asked] * 3 + outcome[asked], minlength=3 * len(texts.dictionary))
+        for i, reason in enumerate(texts.dictionary.to_pylist()):
+            for j, name in enumerate(Outcomes.NAMES):
+                if counts[3 * i + j]:
+                    self.reasons[side, reason, name] += int(counts[3 * i + j])
+
+    def _numbers(self, services: Any) -> Ints:
+        """The number of each service name; -1 for null."""
+        texts = services.combine_chunks() if isinstance(services, pa.ChunkedArray) else services
+        coded = pc.dictionary_encode(texts)
+        numbers = [self.services.setdefault(name, len(self.services)) for name in coded.dictionary.to_pylist()]
+        code = _ints(coded.indices.fill_null(-1))
+        return np.array([*numbers, -1], dtype=np.int64)[code]
+
+    def result(self) -> Evaluation:
+        """What was counted."""
+        return Evaluation(
+            flows=self.flows,
+            lost=self.lost,
+            repeated=self.repeated,
+            foreign=self.foreign,
+            services=tuple(self.services),
+            outcomes=self.outcomes or {OURS: Outcomes()},
+            reasons=dict(self.reasons),
+            true_edges=frozenset(self.true_edges),
+            names=self.names,
+        )
+
+
+def _answers(variant: Baseline, log: EventLog, keys: dict[str, Ints], part: Slice) -> dict[str, tuple[Any, Any]]:
+    """What a baseline says of both sides; what was seen at capture stays."""
+    start, end = (_ints(part.truth.column(name).cast(pa.int64())) for name in ("start", "end"))
+    found = {}
+    for side in _SIDES:
+        workload, service = variant.attribute(log, keys[side], start, end)
+        captured = pc.equal(part.answers.column(f"{side}_method"), "capture").fill_null(False)
+        found[side] = (
+            pc.if_else(captured, part.answers.column(f"{side}_workload"), workload),
+            pc.if_else(captured, part.answers.column(f"{side}_service"), service),
+        )
+    return found
+
+
+def judge(truth: Any, side: str, workload: Any, service: Any) -> Ints:
+    """0 where the answer is right, 1 where it names a wrong workload or service, 2 where it names nobody.
+
+    An answer without a workload is right if its service is (a labelled prefix); one without a service if its workload
+    is.
+    """
+    right_workload = pc.equal(workload, truth.column(f"{side}_workload")).fill_null(False)
+    right_service = pc.equal(service, truth.column(f"{side}_service")).fill_null(False)
+    wrong = pc.or_(
+        pc.and_(workload.is_valid(), pc.invert(right_workload)), pc.and_(service.is_valid(), pc.invert(right_service))
+    )
+    named = pc.or_(workload.is_valid(), service.is_valid())
+    return _ints(pc.if_else(named, wrong.cast(pa.int64()), 2))
+
+
+def _pairs(client: Ints, server: Ints) -> set[tuple[int, int]]:
+    both = (client >= 0) & (server >= 0)
+    width = int(server.max(initial=0)) + 1
+    packed = np.flatnonzero(np.bincount(client[both] * width + server[both]))
+    return {divmod(pair, width) for pair in packed.tolist()}
+
+
+def _ints(column: Any) -> Ints:
+    return np.asarray(column).astype(np.int64)

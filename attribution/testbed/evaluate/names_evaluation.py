@@ -1,0 +1,237 @@
+"""How right hostnames, pools and services of servers are, held against the truth of a simulation that has names."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.core.columnar.arrays import encode, microseconds
+from attribution.testbed.evaluate.name_baselines import LAST_NAME, LAST_NAME_TOLD, NameLog
+from attribution.testbed.fleet.kinds import OURS, Bools, Ints
+from attribution.testbed.pools.plan import STATES
+
+#: What can come of an answer, in the order of tables.
+OUTCOMES = ("correct", "wrong", "not named")
+_CORRECT, _WRONG, _UNNAMED = range(3)
+#: What the connections of a record were opened for.
+ONE_NAME, SEVERAL_NAMES, NO_NAME = "one name", "several names", "no name"
+
+
+@dataclass
+class NamesEvaluation:
+    """Counts of flows whose server is told by the truth.
+
+    Attributes:
+        log: what the baselines know; without it there are none.
+        flows: flows of the truth that have an attributed row.
+        names: (system, what the connections were opened for, outcome) -> flows.
+        evidence: (hostname_reason, basis, outcome) -> flows, of the system under evaluation.
+        without_truth: flows of clients all of whose answers are logged, whose candidates lack a name that a connection
+            was opened for.
+        coalesced: flows that carried requests for more names than their connections were opened for.
+        policies: (state of the truth, state that was said, outcome) -> flows; 'correct' has all policies of the truth.
+        services: (reason, basis, outcome) -> flows: the service that got the connections.
+    """
+
+    log: NameLog | None = None
+    flows: int = 0
+    names: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    evidence: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    without_truth: int = 0
+    coalesced: int = 0
+    policies: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    services: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    @property
+    def wrong(self) -> int:
+        """Flows for which the system under evaluation said a name that is wrong."""
+        return sum(n for (system, _, outcome), n in self.names.items() if (system, outcome) == (OURS, "wrong"))
+
+    @property
+    def wrong_policies(self) -> int:
+        """Flows for which it lacks a policy of the truth, or has a state that no change nearby explains."""
+        return sum(n for (_, _, outcome), n in self.policies.items() if outcome == "wrong")
+
+    @property
+    def coverage(self) -> float:
+        """Share of the flows that were opened for one name, and are named."""
+        mine = {outcome: n for (system, kind, outcome), n in self.names.items() if (system, kind) == (OURS, ONE_NAME)}
+        return mine.get("correct", 0) / max(1, sum(mine.values()))
+
+    @property
+    def sound(self) -> bool:
+        """Whether no name and no policy is wrong, and no set of candidates lacks the truth."""
+        return not (self.wrong or self.without_truth or self.wrong_policies)
+
+    def systems(self) -> list[dict[str, Any]]:
+        """One row a system: the flows that were opened for one name, and all that are named wrongly."""
+        rows = []
+        for system in dict.fromkeys(system for system, _, _ in self.names):
+            counts = {outcome: self.names[system, ONE_NAME, outcome] for outcome in OUTCOMES}
+            total = sum(counts.values())
+            wrong = sum(self.names[system, kind, "wrong"] for kind in (ONE_NAME, SEVERAL_NAMES, NO_NAME))
+            rows.append(
+                {
+                    "system": system,
+                    "flows": total,
+                    **{outcome.replace(" ", "_"): n for outcome, n in counts.items()},
+                    "correct_share": counts["correct"] / max(1, total),
+                    "wrong_share": counts["wrong"] / max(1, total),
+                    "wrong_elsewhere": wrong - counts["wrong"],
+                }
+            )
+        return rows
+
+    def by_evidence(self) -> list[dict[str, Any]]:
+        """One row a `hostname_reason`, basis and outcome, most flows first."""
+        return _rows(self.evidence, ("reason", "basis", "outcome"))
+
+    def by_policy_state(self) -> list[dict[str, Any]]:
+        """One row a state of the truth, state that was said and outcome, most flows first."""
+        return _rows(self.policies, ("truth", "said", "outcome"))
+
+    def by_service(self) -> list[dict[str, Any]]:
+        """One row a reason, basis and outcome of the servers' services, most flows first."""
+        return _rows(self.services, ("reason", "basis", "outcome"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON-ready values."""
+        return {
+            "flows": self.flows,
+            "coverage": self.coverage,
+            "wrong": self.wrong,
+            "without_truth": self.without_truth,
+            "wrong_policies": self.wrong_policies,
+            "coalesced": self.coalesced,
+            "systems": self.systems(),
+            "evidence": self.by_evidence(),
+            "policies": self.by_policy_state(),
+            "services": self.by_service(),
+        }
+
+    def add(self, truth: Any, answers: Any) -> None:
+        """Count the flows of one slice: rows of `agility_tables.AGILITY_TRUTH`, and what was said of each."""
+        there = answers.column("basis").is_valid()
+        truth, answers = truth.filter(there), answers.filter(there)
+        self.flows += truth.num_rows
+        if not truth.num_rows:
+            return
+        served = {name: _of_server(truth, answers, name) for name in ("service", "reason", "policy", "policy_state")}
+        self._add_names(truth, answers)
+        self._add_policies(truth, served["policy"], served["policy_state"])
+        right = _of_server(truth, truth, "service")
+        _count(self.services, served["reason"], answers.column("basis"), _outcome(served["service"], right))
+
+    def _add_names(self, truth: Any, answers: Any) -> None:
+        right, reason = truth.column("hostname"), answers.column("hostname_reason")
+        several = pc.fill_null(pc.match_substring(right, " "), False)
+        kind = pc.if_else(right.is_null(), NO_NAME, pc.if_else(several, SEVERAL_NAMES, ONE_NAME))
+        mine = _of_server(truth, answers, "hostname")
+        other = pc.if_else(pc.equal(truth.column("server_side"), "local"), *_columns(answers, "hostname")[::-1])
+        outcome = np.where(_mask(other.is_valid()), _WRONG, _outcome(mine, right))
+        system = pa.array([OURS] * truth.num_rows)
+        _count(self.names, system, kind, outcome)
+        _count(self.evidence, reason, answers.column("basis"), outcome)
+        self.without_truth += _lacking(truth, answers)
+        carried = pc.greater(truth.column("names_carried"), pc.add(pc.count_substring(right, " "), 1))
+        self.coalesced += int(pc.sum(carried).as_py() or 0)
+        if self.log is None:
+            return
+        window = _mask(pc.equal(answers.column("basis"), "window"))
+        moment = np.where(window, microseconds(truth.column("end")), microseconds(truth.column("start")))
+        server, client = _of_server(truth, truth, "address"), _of_client(truth, "address")
+        recorded = pc.fill_null(pc.equal(reason, "recorded"), False)
+        for name, said in (
+            (LAST_NAME, self.log.last_for_address(server, moment)),
+            (LAST_NAME_TOLD, self.log.last_for_client(client, server, moment)),
+        ):
+            # What the record itself carries stands.
+            outcome = _outcome(pc.if_else(recorded, mine, said), right)
+            _count(self.names, pa.array([name] * truth.num_rows), kind, outcome)
+
+    def _add_policies(self, truth: Any, policy: Any, state: Any) -> None:
+        """An earlier state of the list is what a change within the asked interval gives; a later one is wrong."""
+        states = pa.array(STATES[:-1])
+        true_state, said_state = truth.column("policy_state"), state
+        rank = [np.asarray(pc.fill_null(pc.index_in(one, states), len(states))) for one in (true_state, said_state)]
+        has_all = _has_all(truth.column("policy"), policy)
+        outcome = np.where(rank[1] == len(states), _UNNAMED, _WRONG)
+        outcome[(rank[1] == rank[0]) & has_all] = _CORRECT
+        outcome[rank[1] < rank[0]] = _CORRECT
+        _count(self.policies, true_state, said_state, outcome)
+
+
+def _columns(table: Any, name: str) -> list[Any]:
+    return [table.column(f"{side}_{name}") for side in ("local", "remote")]
+
+
+def _of_server(truth: Any, table: Any, name: str) -> Any:
+    """A column of the server's side of each flow."""
+    return pc.if_else(pc.equal(truth.column("server_side"), "local"), *_columns(table, name))
+
+
+def _of_client(truth: Any, name: str) -> Any:
+    return pc.if_else(pc.equal(truth.column("server_side"), "remote"), *_columns(truth, name))
+
+
+def _mask(column: Any) -> Bools:
+    found: Bools = np.asarray(column).astype(np.bool_)
+    return found
+
+
+def _outcome(said: Any, right: Any) -> Ints:
+    """0 where what was said is right, 1 where it is not, 2 where nothing was said."""
+    same = pc.fill_null(pc.equal(said, right), False)
+    return np.where(_mask(said.is_null()), _UNNAMED, np.where(_mask(same), _CORRECT, _WRONG))
+
+
+def _count(counter: Counter[tuple[str, str, str]], one: Any, other: Any, outcome: npt.NDArray[Any]) -> None:
+    """Add the number of rows of each (text, text, outcome); null is 'none'."""
+    (first, firsts), (second, seconds) = (encode(pc.fill_null(column, "none")) for column in (one, other))
+    code = (first.astype(np.int64) * len(seconds) + second) * len(OUTCOMES) + outcome
+    for number, count in zip(*(part.tolist() for part in np.unique(code, return_counts=True)), strict=True):
+        pair, result = divmod(number, len(OUTCOMES))
+        names = firsts[pair // len(seconds)].as_py(), seconds[pair % len(seconds)].as_py()
+        counter[(*names, OUTCOMES[result])] += count
+
+
+def _pairs(one: Any, other: Any) -> Iterator[tuple[str, str, Bools]]:
+    """Each distinct pair of texts of two columns, and the rows that have it; null is the empty text."""
+    (first, firsts), (second, seconds) = (encode(pc.fill_null(column, "")) for column in (one, other))
+    code = first.astype(np.int64) * len(seconds) + second
+    distinct, place = np.unique(code, return_inverse=True)
+    for number, pair in enumerate(distinct.tolist()):
+        yield firsts[pair // len(seconds)].as_py(), seconds[pair % len(seconds)].as_py(), place == number
+
+
+def _has_all(right: Any, said: Any) -> Bools:
+    """Whether each list of texts with commas has all of another one."""
+    found = np.zeros(len(right), np.bool_)
+    for true, claimed, rows in _pairs(right, said):
+        found[rows] = set(true.split(",")) <= set(claimed.split(","))
+    return found
+
+
+def _lacking(truth: Any, answers: Any) -> int:
+    """Flows that may have no name, or several, of which none is the truth's, though all answers are known."""
+    reason = answers.column("hostname_reason")
+    listed = pc.or_(answers.column("hostname_candidates").is_valid(), pc.equal(reason, "untold"))
+    open_ = pc.is_in(reason, value_set=pa.array(["several", "incomplete", "untold"]))
+    asked = pc.and_(pc.and_(truth.column("answers_known"), truth.column("hostname").is_valid()), pc.and_(listed, open_))
+    names, candidates = (
+        table.column(name).filter(pc.fill_null(asked, False)).combine_chunks().to_pylist()
+        for table, name in ((truth, "hostname"), (answers, "hostname_candidates"))
+    )
+    return sum(
+        not set(name.split()) <= set((those or "").split()) for name, those in zip(names, candidates, strict=True)
+    )
+
+
+def _rows(counter: Counter[tuple[str, str, str]], names: tuple[str, str, str]) -> list[dict[str, Any]]:
+    found = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    return [dict(zip(names, key, strict=True)) | {"flows": count} for key, count in found]

@@ -1,0 +1,153 @@
+"""Evidence: heartbeats as observers send them, events as a control plane delivers them, DNS answers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attribution.config import MINUTE
+from attribution.testbed.fleet.catalogue import DNS_TTL
+from attribution.testbed.fleet.fleet import Fleet
+from attribution.testbed.fleet.kinds import Bools, Ints, Kind, is_fleet
+from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.traffic import Flows, named_endpoints
+
+_OUTAGE = 5 * MINUTE
+_STREAMS = 16
+_LAG_SIGMA = 0.25
+
+
+@dataclass(frozen=True)
+class Heartbeats:
+    """Explicit heartbeats, instants, in the order in which they were delivered; duplicates are rows of their own."""
+
+    tenure: Ints
+    host: Ints
+    time: Ints
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a control plane says of every address, in the order in which it was delivered.
+
+    Attributes:
+        tenure: what began or ended.
+        release: 1 for an end, 0 for a beginning.
+        time: when it happened, by the control plane's clock.
+        received: when it was delivered, by the receiver's clock (the true one).
+    """
+
+    tenure: Ints
+    release: Ints
+    time: Ints
+    received: Ints
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(frozen=True)
+class Names:
+    """DNS answers that clients got: the flow that followed, which of the server's names, when."""
+
+    flow: Ints
+    variant: Ints
+    time: Ints
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def make_heartbeats(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Heartbeats:
+    """Heartbeats of every workload for every address that it holds, less those that are lost, in order of delivery.
+
+    The first comes up to one period after the tenure starts, none after it ends, by the true clock; the time written
+    down is that of the observer's clock. A workload's own host observes it, or at times another one.
+    """
+    tenures = fleet.tenures
+    rows = np.flatnonzero(is_fleet(fleet.kind) & (tenures.end > scenario.first) & (tenures.start < scenario.last))
+    period = scenario.heartbeat_period
+    # A tenure that began before the history is at a random point of its rhythm when the history begins.
+    begin = np.maximum(tenures.start[rows], scenario.first)
+    until = np.minimum(tenures.end[rows], scenario.last)
+    phase = rng.integers(0, period, size=len(rows))
+    count = np.maximum(0, (until - begin - phase + period - 1) // period + 1)
+    tenure = np.repeat(rows, count)
+    nth = np.arange(len(tenure)) - np.repeat(np.cumsum(count) - count, count)
+    jitter = rng.integers(-scenario.heartbeat_jitter, scenario.heartbeat_jitter, endpoint=True, size=len(tenure))
+    time = np.repeat(begin + phase, count) + nth * period + np.where(nth > 0, jitter, 0)
+    kept = (time >= tenures.start[tenure]) & (time < np.repeat(until, count)) & (time >= scenario.first)
+    kept &= ~_lost(fleet, tenure, time, scenario, rng)
+    tenure, time = tenure[kept], time[kept]
+    stranger = rng.random(len(tenure)) < scenario.stranger_share
+    host = np.where(stranger, rng.integers(0, scenario.hosts, size=len(tenure)), tenures.host[tenure])
+    again = np.flatnonzero(rng.random(len(tenure)) < scenario.heartbeat_duplicates)
+    every = np.r_[np.arange(len(tenure)), again]
+    delivered = time[every] + rng.integers(0, scenario.heartbeat_delay, endpoint=True, size=len(every))
+    order = every[np.argsort(delivered, kind="stable")]
+    return Heartbeats(tenure[order], host[order], time[order] + fleet.skew[host[order]])
+
+
+def _lost(fleet: Fleet, tenure: Ints, time: Ints, scenario: Scenario, rng: np.random.Generator) -> Bools:
+    """Which heartbeats never arrive: single ones, those of a dark host, those of a silent workload or service."""
+    spans = (scenario.last - scenario.first) // _OUTAGE + 1
+    dark = rng.random((scenario.hosts, spans)) < scenario.outage_share
+    workload = fleet.tenures.workload
+    silent = rng.random(int(workload.max(initial=0)) + 1) < scenario.silent_share
+    mute = rng.random(fleet.catalogue.services) < scenario.silent_share
+    span = np.clip((time - scenario.first) // _OUTAGE, 0, spans - 1)
+    lost = rng.random(len(time)) < scenario.heartbeat_loss
+    lost |= dark[fleet.tenures.host[tenure], span]
+    lost |= mute[fleet.catalogue.slot_service[fleet.tenures.slot[tenure]]]
+    return np.asarray(lost | silent[workload[tenure]])
+
+
+def make_events(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Events:
+    """Events for all that is given and taken, late and lost as configured, in order of delivery.
+
+    What was given before the history began was delivered at once: an event-based system starts from a snapshot.
+    """
+    tenures = fleet.tenures
+    rows = np.flatnonzero((fleet.kind <= Kind.LOAD_BALANCER) & (tenures.start < scenario.last))
+    ended = rows[tenures.end[rows] < scenario.last]
+    tenure = np.r_[rows, ended]
+    release = np.r_[np.zeros(len(rows), dtype=np.int64), np.ones(len(ended), dtype=np.int64)]
+    true_time = np.where(release == 1, tenures.end[tenure], tenures.start[tenure])
+    delay = np.exp(rng.normal(0, scenario.event_delay_sigma, size=len(tenure))) * scenario.event_delay
+    lag = np.exp(rng.normal(0, _LAG_SIGMA, size=_STREAMS)) * scenario.event_lag
+    delay += lag[fleet.key_address[tenures.key[tenure]] % _STREAMS]
+    received = true_time + delay.astype(np.int64)
+    lost = rng.random(len(tenure)) < scenario.event_loss
+    snapshot = true_time < scenario.first
+    received = np.where(snapshot, true_time, received)
+    order = np.lexsort((1 - release, received))
+    order = order[snapshot[order] | ~lost[order]]
+    skew = int(rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True))
+    return Events(tenure[order], release[order], true_time[order] + skew, received[order])
+
+
+def make_assignments(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Events:
+    """Events of the endpoints that have no heartbeats: load balancers. `received` is the time itself."""
+    tenures = fleet.tenures
+    rows = np.flatnonzero((fleet.kind == Kind.LOAD_BALANCER) & (tenures.start < scenario.last))
+    ended = rows[tenures.end[rows] < scenario.last]
+    tenure = np.r_[rows, ended]
+    release = np.r_[np.zeros(len(rows), dtype=np.int64), np.ones(len(ended), dtype=np.int64)]
+    skew = int(rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True))
+    time = np.where(release == 1, tenures.end[tenure], tenures.start[tenure]) + skew
+    order = np.lexsort((1 - release, time))
+    if scenario.assignment_loss:
+        order = order[rng.random(len(order)) >= scenario.assignment_loss]
+    return Events(tenure[order], release[order], time[order], time[order])
+
+
+def make_names(fleet: Fleet, flows: Flows, scenario: Scenario, rng: np.random.Generator) -> Names:
+    """DNS answers seen before some of the connections to named endpoints; one address may serve three names."""
+    rows = named_endpoints(fleet, flows)
+    rows = rows[rng.random(len(rows)) < scenario.dns_share]
+    time = flows.start[rows] - rng.integers(0, DNS_TTL // 2, size=len(rows))
+    variant = rng.integers(0, 3, size=len(rows))
+    order = np.argsort(time, kind="stable")
+    return Names(rows[order], variant[order], time[order])

@@ -1,0 +1,193 @@
+"""The fleet: services, their replicas, who held which address when. This is the truth that everything else observes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attribution.config import SECOND
+from attribution.core.addressing.sockets import ANY_SOCKET, TCP, UDP, socket_numbers
+from attribution.testbed.fleet.catalogue import Catalogue, make_catalogue
+from attribution.testbed.fleet.kinds import Bools, Ints, Kind, is_fleet
+from attribution.testbed.fleet.placement import Pool
+from attribution.testbed.fleet.scenarios import Scenario
+
+#: How long endpoints that never change have been there, and will be.
+_ALWAYS = 366 * 24 * 3600 * SECOND
+
+
+@dataclass(frozen=True)
+class Tenures:
+    """Who held what: rows sorted by (slot, start), each [start, end), ends exclusive.
+
+    A slot is one replica's place in its service; its workloads follow each other. No two rows of one key overlap.
+
+    Attributes:
+        slot: the place, a row of the catalogue's slots.
+        workload: number of the workload, unique in time; one workload may have several rows (it moved).
+        generation: which workload of its slot it is; slot and generation make its name.
+        key: row of `Fleet.key_address` and `Fleet.key_socket`.
+        host: the machine that it runs on; its observer.
+        start: first moment, microseconds UTC by the true clock.
+        end: first moment afterwards.
+    """
+
+    slot: Ints
+    workload: Ints
+    generation: Ints
+    key: Ints
+    host: Ints
+    start: Ints
+    end: Ints
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+    def rows(self, choice: Ints | Bools) -> "Tenures":
+        """The chosen rows."""
+        return Tenures(*(getattr(self, name)[choice] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The catalogue of services, every tenure, the addresses, and the clocks of the observers.
+
+    Attributes:
+        catalogue: services and slots.
+        tenures: who held which key when.
+        kind: the `Kind` of each tenure.
+        key_address: number of each key's address.
+        key_socket: the one socket of each key (`core.addressing.sockets`); -1 where the key is the whole address.
+        skew: what each host's clock adds to the true time, microseconds.
+    """
+
+    catalogue: Catalogue
+    tenures: Tenures
+    kind: Ints
+    key_address: Ints
+    key_socket: Ints
+    skew: Ints
+
+    def alive(self, slots: Ints, times: Ints) -> Ints:
+        """The tenure that each slot has at each time; -1 where it has none.
+
+        Where successive replicas overlap, the newer one.
+        """
+        origin = self.tenures.start.min(initial=0)
+        span = np.int64(self.tenures.start.max(initial=0) - origin + 2)
+        order = self.tenures.slot * span + (self.tenures.start - origin)
+        asked = slots * span + np.minimum(times - origin, span - 1)
+        found = np.searchsorted(order, asked, side="right") - 1
+        held = (found >= 0) & (self.tenures.slot[found] == slots) & (self.tenures.end[found] > times)
+        return np.where(held, found, -1)
+
+
+def make_fleet(scenario: Scenario, rng: np.random.Generator) -> Fleet:
+    """A fleet for the scenario, the same for the same state of the generator."""
+    catalogue = make_catalogue(scenario, rng)
+    slot, start, end, move = _timelines(catalogue, scenario, rng)
+    kind = catalogue.kind[catalogue.slot_service[slot]]
+    # The first workload of a slot is generation 0; a move stays in the generation.
+    first_of_slot = np.r_[True, slot[1:] != slot[:-1]]
+    workload = np.cumsum(first_of_slot | ~move) - 1
+    first_workload = workload[first_of_slot]
+    generation = workload - np.repeat(first_workload, np.diff(np.r_[np.flatnonzero(first_of_slot), len(slot)]))
+    mover = np.isin(workload, workload[move])
+    key, start, key_address, key_socket, key_host = _place(
+        catalogue, slot, start, end, workload, mover, scenario=scenario, rng=rng
+    )
+    host_of_workload = rng.integers(0, scenario.hosts, size=int(workload.max(initial=0)) + 1)
+    # The host in the same place of the workload's own region.
+    home = catalogue.region[catalogue.slot_service[slot]]
+    host = host_of_workload[workload]
+    host = np.where(home >= 0, host - host % scenario.regions + home, host)
+    host = np.where(host >= scenario.hosts, host - scenario.regions, host)
+    host = np.where(kind == Kind.PORT_OWNER, key_host[key], host)
+    placed = (key >= 0) & (start < end)
+    order = np.flatnonzero(placed)[np.lexsort((start[placed], slot[placed]))]
+    tenures = Tenures(slot, workload, generation, key, host, start, end).rows(order)
+    skew = rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True, size=scenario.hosts)
+    return Fleet(catalogue, tenures, kind[order], key_address, key_socket, skew)
+
+
+def _timelines(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Ints, Ints, Bools]:
+    """Slot, start, end and whether it is a move, for each planned tenure, sorted by slot and start."""
+    span = scenario.last - scenario.first
+    kind = catalogue.kind[catalogue.slot_service]
+    life = catalogue.lifetime[catalogue.slot_service]
+    own = np.repeat(np.arange(catalogue.slots), rng.poisson(np.where(life > 0, span / np.maximum(life, 1), 0)))
+    own_times = scenario.first + rng.integers(0, span, size=len(own))
+    rolls, roll_times = _redeployments(catalogue, scenario, rng)
+    age = np.where(life > 0, rng.integers(0, np.maximum(life, 1), endpoint=True), _ALWAYS)
+    slot = np.r_[np.arange(catalogue.slots), own, rolls]
+    cut = np.r_[scenario.first - age, own_times, roll_times]
+    movable = (kind[own] == Kind.WORKLOAD) & ~catalogue.is_job[catalogue.slot_service[own]]
+    move = np.r_[
+        np.zeros(catalogue.slots, dtype=np.bool_),
+        movable & (rng.random(len(own)) < scenario.move_share),
+        np.zeros(len(rolls), dtype=np.bool_),
+    ]
+    order = np.lexsort((cut, slot))
+    slot, cut, move = slot[order], cut[order], move[order]
+    last_of_slot = np.r_[slot[1:] != slot[:-1], True]
+    after = scenario.last + np.where(life > 0, rng.integers(0, np.maximum(life, 1), endpoint=True), _ALWAYS)
+    end = np.where(last_of_slot, after[slot], np.r_[cut[1:], 0])
+    gap = (rng.exponential(1, size=len(cut)) * scenario.restart_gap).astype(np.int64)
+    early = np.where(rng.random(len(cut)) < 0.5, -gap, gap)
+    start = np.where(move, cut, cut + early)
+    # A replica that would end before it starts never came up; a move keeps its row, or its workload would change.
+    lived = start < end
+    return slot[lived], start[lived], end[lived], move[lived]
+
+
+def _redeployments(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Slots and times of the replacements by rolling redeployments: one replica after the other."""
+    rolled = is_fleet(catalogue.kind) & ~catalogue.is_job
+    span = scenario.last - scenario.first
+    count = rng.poisson(np.where(rolled, span / scenario.redeploy_every, 0))
+    service = np.repeat(np.arange(catalogue.services), count)
+    begins = scenario.first + rng.integers(0, span, size=len(service))
+    replicas = catalogue.replicas[service]
+    roll = np.repeat(np.arange(len(service)), replicas)
+    ordinal = np.arange(len(roll)) - np.repeat(np.cumsum(replicas) - replicas, replicas)
+    slots = catalogue.first_slot[service[roll]] + ordinal
+    pace = scenario.rolling / replicas[roll]
+    times = begins[roll] + ((ordinal + rng.random(len(roll))) * pace).astype(np.int64)
+    inside = times < scenario.last
+    return slots[inside], times[inside]
+
+
+def _place(
+    catalogue: Catalogue,
+    slot: Ints,
+    start: Ints,
+    end: Ints,
+    workload: Ints,
+    mover: Bools,
+    *,
+    scenario: Scenario,
+    rng: np.random.Generator,
+) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Key and start of each tenure; address, socket and host of each key. Keys count up pool by pool."""
+    service = catalogue.slot_service[slot]
+    key = np.full(len(slot), -1, dtype=np.int64)
+    start = start.copy()
+    addresses: list[Ints] = []
+    sockets: list[Ints] = []
+    hosts: list[Ints] = []
+    for pool in catalogue.pools:
+        mine = np.flatnonzero(catalogue.pool[service] == pool.number)
+        base = sum(len(a) for a in addresses)
+        allocator = Pool(
+            rng.permutation(pool.fresh).tolist(), grow_from=pool.fresh if pool.grows else None, scenario=scenario
+        )
+        got, begun = allocator.place(start[mine], end[mine], workload[mine], mover[mine], rng=rng)
+        key[mine], start[mine] = np.where(got >= 0, got + base, -1), begun
+        numbers = np.arange(max(pool.fresh, int(got.max(initial=-1)) + 1))
+        addresses.append(pool.first_address + numbers // pool.sockets)
+        single = pool.first_socket >= 0
+        port, udp = np.divmod(pool.first_socket + numbers % pool.sockets, 2)
+        socket = socket_numbers(np.where(udp, UDP, TCP), port).astype(np.int64)
+        sockets.append(socket if single else np.full(len(numbers), ANY_SOCKET))
+        nodes = numbers // pool.sockets * scenario.regions + pool.region
+        hosts.append(nodes if single else np.full(len(numbers), -1))
+    return key, start, np.concatenate(addresses), np.concatenate(sockets), np.concatenate(hosts)

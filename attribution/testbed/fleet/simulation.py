@@ -1,0 +1,116 @@
+"""The simulation: a scenario and a seed give a fleet, its traffic, what is known about it, and the truth."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.core.columnar.arrays import microseconds
+from attribution.testbed.fleet import tables
+from attribution.testbed.fleet.evidence import (
+    Events,
+    Heartbeats,
+    Names,
+    make_assignments,
+    make_events,
+    make_heartbeats,
+    make_names,
+)
+from attribution.testbed.fleet.fleet import Fleet, make_fleet
+from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.traffic import Flows, Observers, make_connections, make_flows, make_observers
+from attribution.testbed.fleet.translation import Sessions, make_sessions, translate
+
+#: Rows of one batch of flows.
+BATCH_ROWS = 500_000
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """All that a simulation made; numbers inside, canonical Arrow tables by its methods.
+
+    Row i of `flow_batches()` and row i of `truth_batches()` speak of the same flow.
+    """
+
+    scenario: Scenario
+    seed: int
+    fleet: Fleet
+    observers: Observers
+    flows: Flows
+    heartbeats: Heartbeats
+    events: Events
+    assignments: Events
+    names: Names
+    sessions: Sessions
+
+    def flow_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[Any]:
+        """The flows as canonical record batches (`schemas/flow.avsc`), in the order of delivery."""
+        names = tables.Texts(self.fleet)
+        for begin in range(0, len(self.flows), rows):
+            yield tables.flow_batch(names, self.flows.rows(slice(begin, begin + rows)), self.observers)
+
+    def truth_batches(self, *, rows: int = BATCH_ROWS, by_start: bool = False) -> Iterator[Any]:
+        """The truth of each flow (`tables.TRUTH`), in the order of the flows or by start."""
+        names = tables.Texts(self.fleet)
+        order = np.argsort(self.flows.start, kind="stable") if by_start else np.arange(len(self.flows))
+        for begin in range(0, len(self.flows), rows):
+            yield tables.truth_batch(names, self.flows.rows(order[begin : begin + rows]))
+
+    def heartbeat_table(self) -> Any:
+        """The explicit heartbeats (`schemas/heartbeat.avsc`), in the order of delivery."""
+        return tables.heartbeat_table(tables.Texts(self.fleet), self.heartbeats)
+
+    def assignment_table(self) -> Any:
+        """Assignment events (`schemas/assignment.avsc`) of the endpoints that are no workload."""
+        return tables.assignment_table(tables.Texts(self.fleet), self.assignments)
+
+    def event_table(self) -> Any:
+        """The events of everything, workloads and translators' sessions included: what an event-based system would get.
+
+        They have the time at which they were `received`, and are in the order of it.
+        """
+        texts = tables.Texts(self.fleet)
+        events = tables.event_table(texts, self.events)
+        if not len(self.sessions.time):
+            return events
+        both = pa.concat_tables([events, tables.session_table(texts, self.sessions)])
+        return both.take(pa.array(np.argsort(microseconds(both.column("received")), kind="stable")))
+
+    def name_table(self) -> Any:
+        """DNS answers (`schemas/name_binding.avsc`)."""
+        return tables.name_table(tables.Texts(self.fleet), self.names, self.flows)
+
+    def label_table(self) -> Any:
+        """Labelled prefixes (`schemas/label.avsc`)."""
+        return tables.label_table(self.fleet)
+
+    def region_rows(self) -> list[tuple[str, str]]:
+        """Prefix and region, for each prefix of each region."""
+        return tables.region_rows(self.fleet.catalogue)
+
+
+def simulate(scenario: Scenario, *, seed: int) -> Simulation:
+    """The simulation of a scenario: the same for the same scenario, seed and version of numpy.
+
+    Each part draws from a generator of its own, so that a parameter of the evidence does not change the traffic.
+    """
+    streams = np.random.SeedSequence(seed).spawn(8)
+    rng = [np.random.default_rng(stream) for stream in streams]
+    fleet = make_fleet(scenario, rng[0])
+    observers = make_observers(scenario, rng[1])
+    connections = translate(fleet, make_connections(fleet, scenario, rng[2]), scenario, rng[7])
+    flows = make_flows(fleet, connections, observers, scenario, rng[3])
+    return Simulation(
+        scenario=scenario,
+        seed=seed,
+        fleet=fleet,
+        observers=observers,
+        flows=flows,
+        heartbeats=make_heartbeats(fleet, scenario, rng[4]),
+        events=make_events(fleet, scenario, rng[5]),
+        assignments=make_assignments(fleet, scenario, rng[5]),
+        names=make_names(fleet, flows, scenario, rng[6]),
+        sessions=make_sessions(fleet, connections, scenario, rng[7]),
+    )

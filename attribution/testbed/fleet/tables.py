@@ -1,0 +1,277 @@
+"""From the simulator's numbers to canonical Arrow tables."""
+
+import ipaddress
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.config import SECOND
+from attribution.core.addressing.sockets import columns_of
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, TIMESTAMP, arrow_schema
+from attribution.testbed.fleet.catalogue import DNS_TTL, IPV6, IPV6_PREFIX, Catalogue, region_prefixes
+from attribution.testbed.fleet.evidence import Events, Heartbeats, Names
+from attribution.testbed.fleet.fleet import Fleet
+from attribution.testbed.fleet.kinds import KIND_TEXTS, Bools, Ints, Kind
+from attribution.testbed.fleet.traffic import Flows, Observers, remote_kinds
+from attribution.testbed.fleet.translation import Sessions
+
+#: What joins a flow to its truth.
+IDENTITY = (
+    "start", "end", "local_address", "local_port", "remote_address", "remote_port", "protocol", "observer",
+)  # fmt: skip
+
+#: `truth.parquet`: the flow's identity, and who really was at either side. `remote_workload` is the owner where the
+#: remote side is a load balancer; `remote_service` is the label where it lies in a labelled prefix.
+TRUTH = pa.schema(
+    [
+        *(arrow_schema(FLOW).field(name) for name in IDENTITY),
+        pa.field("local_workload", pa.string()),
+        pa.field("local_service", pa.string()),
+        pa.field("remote_workload", pa.string()),
+        pa.field("remote_service", pa.string()),
+        pa.field("remote_kind", pa.string(), nullable=False),
+    ]
+)
+
+#: `workload_events.parquet`: assignment events with the time of their delivery.
+EVENTS = arrow_schema(ASSIGNMENT).append(pa.field("received", TIMESTAMP, nullable=False))
+
+_EVENT_KINDS = {Kind.WORKLOAD: "pod", Kind.PORT_OWNER: "task", Kind.LOAD_BALANCER: "load_balancer"}
+
+
+def address_text(number: int) -> str:
+    """Canonical text of an address number: IPv4 below 2**32, the fleet's IPv6 prefix plus the rest above."""
+    if number < IPV6:
+        return str(ipaddress.IPv4Address(number))
+    return str(ipaddress.IPv6Address(IPV6_PREFIX + number - IPV6))
+
+
+class Texts:
+    """Names of a fleet's tenures, addresses and hosts, as Arrow arrays to take from; each is made once, when used."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+
+    @cached_property
+    def _key_texts(self) -> Any:
+        numbers, back = np.unique(self.fleet.key_address, return_inverse=True)
+        return pa.array([address_text(n) for n in numbers.tolist()], pa.string()).take(pa.array(back))
+
+    @cached_property
+    def _workloads(self) -> Any:
+        catalogue, tenures = self.fleet.catalogue, self.fleet.tenures
+        service = catalogue.slot_service[tenures.slot]
+        ordinal = tenures.slot - catalogue.first_slot[service]
+        named = self.fleet.kind <= Kind.LOAD_BALANCER
+        texts = [
+            f"{catalogue.names[s]}-{o}.{g}" if ok else None
+            for s, o, g, ok in zip(
+                service.tolist(), ordinal.tolist(), tenures.generation.tolist(), named.tolist(), strict=True
+            )
+        ]
+        return pa.array(texts, pa.string())
+
+    @cached_property
+    def _services(self) -> Any:
+        return pa.array([name or None for name in self.fleet.catalogue.names], pa.string())
+
+    @cached_property
+    def _hosts(self) -> Any:
+        return pa.array([f"host-{i}" for i in range(len(self.fleet.skew))], pa.string())
+
+    def address(self, tenure: Ints) -> Any:
+        """Address of each tenure."""
+        return self._key_texts.take(pa.array(self.fleet.tenures.key[tenure]))
+
+    def workload(self, tenure: Ints) -> Any:
+        """Unique name of each tenure's workload, `cart-2.5` the fifth successor in place 2; null outside the fleet."""
+        return self._workloads.take(pa.array(tenure))
+
+    def service(self, tenure: Ints) -> Any:
+        """Service of each tenure; null where nothing names it."""
+        return self._services.take(pa.array(self.fleet.catalogue.slot_service[self.fleet.tenures.slot[tenure]]))
+
+    def region(self, tenure: Ints) -> Any:
+        """Name of each tenure's region; null outside the fleet, and where there is one region only."""
+        catalogue = self.fleet.catalogue
+        names = region_names(catalogue)
+        number = catalogue.region[catalogue.slot_service[self.fleet.tenures.slot[tenure]]]
+        return pa.array(names, pa.string()).take(pa.array(number, mask=(number < 0) | (len(names) == 1)))
+
+    def host(self, host: Ints) -> Any:
+        """Name of each observer."""
+        return self._hosts.take(pa.array(host))
+
+    def owned(self, tenure: Ints) -> dict[str, Any]:
+        """Protocol and port of the one socket of each tenure; null where it holds the whole address."""
+        return columns_of(self.fleet.key_socket[self.fleet.tenures.key[tenure]].astype(np.int32))
+
+
+def _times(values: Ints) -> Any:
+    return pa.array(values, pa.int64()).cast(TIMESTAMP)
+
+
+def _constant(value: Any, kind: Any, rows: int) -> Any:
+    return pa.repeat(pa.scalar(value, kind), rows)
+
+
+def _masked(mask: Bools, texts: Any) -> Any:
+    return texts.take(pa.array(np.arange(len(mask)), pa.int64(), mask=~mask))
+
+
+def _wire(numbers: Ints) -> Any:
+    """Texts of the addresses of translators; null for -1."""
+    distinct, place = np.unique(numbers, return_inverse=True)
+    texts = pa.array([address_text(n) if n >= 0 else None for n in distinct.tolist()], pa.string())
+    return texts.take(pa.array(place))
+
+
+def _identity(texts: Texts, flows: Flows) -> dict[str, Any]:
+    """The columns by which a flow is found again in the truth."""
+    return {
+        "start": _times(flows.start),
+        "end": _times(flows.end),
+        "local_address": texts.address(flows.local),
+        "local_port": pa.array(flows.local_port, pa.int32()),
+        "remote_address": pc.coalesce(_wire(flows.remote_wire), texts.address(flows.remote)),
+        "remote_port": pa.array(flows.remote_port, pa.int32()),
+        "protocol": pa.array(flows.protocol, pa.int32()),
+        "observer": texts.host(flows.host),
+    }
+
+
+def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
+    """Flows as a canonical record batch; the local workload only where the observer's log knows it."""
+    rows = len(flows)
+    shares = texts.fleet.key_socket[texts.fleet.tenures.key[flows.local]] >= 0
+    known = np.where(shares, observers.captures_shared[flows.host], observers.captures[flows.host])
+    packets = flows.bytes_sent // 700 + 1, flows.bytes_received // 700 + 1
+    columns = {
+        **_identity(texts, flows),
+        "direction": pa.array(["egress", "ingress"]).take(pa.array(flows.ingress)),
+        "bytes_sent": pa.array(flows.bytes_sent),
+        "bytes_received": pa.array(flows.bytes_received),
+        "packets_sent": pa.array(packets[0]),
+        "packets_received": pa.array(packets[1]),
+        "wire_address": _wire(np.where(known, flows.wire_address, -1)),
+        "wire_port": pa.array(flows.wire_port, pa.int32(), mask=~known | (flows.wire_port < 0)),
+        "tcp_flags": pa.nulls(rows, pa.int32()),
+        "local_workload": _masked(known, texts.workload(flows.local)),
+        "local_service": _masked(known, texts.service(flows.local)),
+        "hostname": pa.nulls(rows, pa.string()),
+        "region": texts.region(flows.local),
+        "data_centre": pa.nulls(rows, pa.string()),
+        "basis": pa.array(["connection", "window"]).take(pa.array(flows.window)),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=arrow_schema(FLOW))
+
+
+def truth_batch(texts: Texts, flows: Flows) -> Any:
+    """The truth of flows: identity columns and both sides."""
+    columns = {
+        **_identity(texts, flows),
+        "local_workload": texts.workload(flows.local),
+        "local_service": texts.service(flows.local),
+        "remote_workload": texts.workload(flows.remote),
+        "remote_service": texts.service(flows.remote),
+        "remote_kind": pa.array(KIND_TEXTS).take(pa.array(remote_kinds(texts.fleet, flows))),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=TRUTH)
+
+
+def heartbeat_table(texts: Texts, heartbeats: Heartbeats) -> Any:
+    """Explicit heartbeats, instants."""
+    time = _times(heartbeats.time)
+    columns = {
+        "address": texts.address(heartbeats.tenure),
+        **texts.owned(heartbeats.tenure),
+        "workload": texts.workload(heartbeats.tenure),
+        "service": texts.service(heartbeats.tenure),
+        "start": time,
+        "end": time,
+        "observer": texts.host(heartbeats.host),
+    }
+    return pa.Table.from_pydict(columns, schema=arrow_schema(HEARTBEAT))
+
+
+def assignment_table(texts: Texts, events: Events) -> Any:
+    """Assignment events without the time of their delivery."""
+    return event_table(texts, events).drop_columns(["received"])
+
+
+def event_table(texts: Texts, events: Events) -> Any:
+    """Assignment events with the time of their delivery."""
+    kinds = pa.array([_EVENT_KINDS[Kind(i)] for i in range(Kind.LOAD_BALANCER + 1)])
+    columns = {
+        "address": texts.address(events.tenure),
+        **texts.owned(events.tenure),
+        "owner": texts.workload(events.tenure),
+        "service": texts.service(events.tenure),
+        "kind": kinds.take(pa.array(texts.fleet.kind[events.tenure])),
+        "action": pa.array(["assign", "release"]).take(pa.array(events.release)),
+        "time": _times(events.time),
+        "received": _times(events.received),
+    }
+    return pa.Table.from_pydict(columns, schema=EVENTS)
+
+
+def session_table(texts: Texts, sessions: Sessions) -> Any:
+    """The events of translators' sessions, as `event_table`."""
+    columns = {
+        "address": _wire(sessions.address),
+        "port": pa.array(sessions.port, pa.int32()),
+        "protocol": pa.array(sessions.protocol, pa.int32()),
+        "owner": texts.workload(sessions.client),
+        "service": texts.service(sessions.client),
+        "kind": _constant("nat_session", pa.string(), len(sessions.port)),
+        "action": pa.array(["assign", "release"]).take(pa.array(sessions.release)),
+        "time": _times(sessions.time),
+        "received": _times(sessions.received),
+    }
+    return pa.Table.from_pydict(columns, schema=EVENTS)
+
+
+def name_table(texts: Texts, names: Names, flows: Flows) -> Any:
+    """DNS answers: `api.partner-1.example` and two other names for one address."""
+    local, remote = flows.local[names.flow], flows.remote[names.flow]
+    variants = pa.array(["api", "cdn", "www"]).take(pa.array(names.variant))
+    services = texts.service(remote)
+    hostnames = [f"{v}.{s}.example" for v, s in zip(variants.to_pylist(), services.to_pylist(), strict=True)]
+    columns = {
+        "client_address": texts.address(local),
+        "client_prefix": pa.nulls(len(names), pa.string()),
+        "server_address": texts.address(remote),
+        "hostname": pa.array(hostnames, pa.string()),
+        "time": _times(names.time),
+        "ttl": _constant(DNS_TTL / SECOND, pa.float64(), len(names)),
+    }
+    return pa.Table.from_pydict(columns, schema=arrow_schema(NAME_BINDING))
+
+
+def region_names(catalogue: Catalogue) -> list[str]:
+    """What the regions of a fleet are called."""
+    return [f"region-{number + 1}" for number in range(int(catalogue.region.max(initial=0)) + 1)]
+
+
+def region_rows(catalogue: Catalogue) -> list[tuple[str, str]]:
+    """Each prefix of a region, and the region."""
+    return [
+        (f"{address_text(first)}/{length}", name)
+        for number, name in enumerate(region_names(catalogue))
+        for first, length in region_prefixes(number)
+    ]
+
+
+def label_table(fleet: Fleet) -> Any:
+    """One /24 prefix for each labelled service outside the fleet."""
+    labels = fleet.catalogue.labels
+    columns = {
+        "prefix": pa.array([f"{address_text(base)}/24" for base, _ in labels], pa.string()),
+        "service": pa.array([fleet.catalogue.names[service] for _, service in labels], pa.string()),
+        "kind": _constant("partner", pa.string(), len(labels)),
+        "region": pa.nulls(len(labels), pa.string()),
+    }
+    return pa.Table.from_pydict(columns, schema=arrow_schema(LABEL))

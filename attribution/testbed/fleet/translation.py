@@ -1,0 +1,94 @@
+"""Translators: connections of some services leave from a shared address, and a port that is theirs while they last."""
+
+import heapq
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from attribution.core.addressing.sockets import TCP, split_sockets
+from attribution.testbed.fleet.catalogue import TRANSLATOR_ADDRESSES, TRANSLATOR_BITS
+from attribution.testbed.fleet.fleet import Fleet
+from attribution.testbed.fleet.kinds import Ints, Kind
+from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.traffic import Connections
+
+_FIRST_PORT, _LAST_PORT = 32_768, 65_535
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """What translators tell an event-based system of each session: its begin and its end, late and lossy as all events.
+
+    Attributes:
+        client: tenure whose connection it is.
+        protocol: its transport protocol.
+        address: number of the translator's address.
+        port: the port of it.
+        release: 1 for the end, 0 for the begin.
+        time: when it happened, by the translator's clock (the true one).
+        received: when it was delivered.
+    """
+
+    client: Ints
+    protocol: Ints
+    address: Ints
+    port: Ints
+    release: Ints
+    time: Ints
+    received: Ints
+
+
+def make_sessions(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> Sessions:
+    """The events of the sessions of translated connections."""
+    rows = np.tile(np.flatnonzero(seen.wire_port >= 0), 2)
+    release = np.repeat([0, 1], len(rows) // 2)
+    time = np.where(release == 1, seen.end[rows] + 1, seen.start[rows])
+    delay = np.exp(rng.normal(0, scenario.event_delay_sigma, size=len(rows))) * scenario.event_delay
+    kept = rng.random(len(rows)) >= scenario.event_loss
+    received = time + delay.astype(np.int64)
+    owned = fleet.key_socket[fleet.tenures.key[seen.server[rows]]]
+    protocol = np.where(owned >= 0, split_sockets(owned)[0], TCP)
+    columns = (seen.client[rows], protocol, seen.wire_address[rows], seen.wire_port[rows], release, time, received)
+    return Sessions(*(column[kept] for column in columns))
+
+
+def translate(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> Connections:
+    """The connections, those of translated services with the socket that the wire shows.
+
+    A port is one connection's at a time, from its start to its end. It is free again after a pause of its own, down to
+    none, and mostly what became free last is given next: to the same workload or any other behind the translator.
+    """
+    catalogue = fleet.catalogue
+    behind = (catalogue.kind == Kind.WORKLOAD) & (rng.random(catalogue.services) < scenario.nat_share)
+    service = catalogue.slot_service[fleet.tenures.slot[seen.client]]
+    rows = np.flatnonzero(behind[service])
+    pause = (rng.exponential(1, size=len(rows)) * scenario.nat_reuse_pause).astype(np.int64)
+    hot = rng.random(len(rows)) < scenario.reuse_hot
+    # Each region has translators of its own.
+    gateway = service[rows] % scenario.nat_gateways + (catalogue.region[service[rows]] << TRANSLATOR_BITS)
+    port = _ports(gateway, seen.start[rows], seen.end[rows] + 1 + pause, hot.tolist())
+    kept = port <= _LAST_PORT
+    wire_address, wire_port = seen.wire_address.copy(), seen.wire_port.copy()
+    wire_address[rows[kept]], wire_port[rows[kept]] = TRANSLATOR_ADDRESSES + gateway[kept], port[kept]
+    return replace(seen, wire_address=wire_address, wire_port=wire_port)
+
+
+def _ports(gateway: Ints, start: Ints, free_at: Ints, hot: list[bool]) -> Ints:
+    """The port of each connection; above the last one where a translator had none left."""
+    port = np.zeros(len(start), np.int64)
+    busy: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    free: dict[int, list[int]] = defaultdict(list)
+    fresh: dict[int, int] = defaultdict(lambda: _FIRST_PORT)
+    for row in np.argsort(start, kind="stable").tolist():
+        at, now = int(gateway[row]), int(start[row])
+        while busy[at] and busy[at][0][0] <= now:
+            free[at].append(heapq.heappop(busy[at])[1])
+        if free[at]:
+            found = free[at].pop(-1 if hot[row] else 0)
+        else:
+            found = fresh[at]
+            fresh[at] += 1
+        port[row] = found
+        heapq.heappush(busy[at], (int(free_at[row]), found))
+    return port

@@ -1,0 +1,47 @@
+"""Compares four ways of giving names addresses: each on real sockets, and in a model with more requests."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from attribution.testbed.lab import LabError
+from attribution.testbed.lab.figure import draw, save
+from attribution.testbed.lab.load import SERIES, Load, counted, for_figure, modelled
+from attribution.testbed.lab.run import play
+
+#: As many clients as the model has: they cost nothing there.
+_MODEL_CLIENTS: Final = 2000
+#: Few clients that hardly rest load a machine as many do that rest, and wait less for each other.
+_PAUSE: Final = 0.1
+NUMBERS_FILE: Final = "load.json"
+
+
+def compare(
+    folder: Path, *, clients: int, seconds: float, model_requests: int, model_names: int, seed: int
+) -> tuple[list[Load], list[Path]]:
+    """The loads, the model's before that of the sockets for each way, and the pictures of them.
+
+    Args:
+        folder: Where `load.png`, `load.svg` and `load.json` are written; it may be there.
+        clients: On real sockets.
+        seconds: How long each way is played on real sockets.
+        model_requests: Requests of each way in the model.
+        model_names: Names in the model.
+        seed: What is drawn by.
+
+    Raises:
+        LabError: The lab cannot be played, or the folder cannot be written.
+    """
+    loads = []
+    for name in SERIES:
+        scenario = for_figure(name, names=model_names, clients=_MODEL_CLIENTS)
+        loads.append(modelled(scenario, requests=model_requests, seed=seed))
+        real = for_figure(name, clients=clients, seconds=seconds, pause=_PAUSE)
+        loads.append(counted(play(real, seed=seed)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        numbers = json.dumps([one.to_dict() for one in loads], indent=2)
+        (folder / NUMBERS_FILE).write_text(f"{numbers}\n", encoding="utf-8")
+        return loads, save(draw(loads), folder)
+    except OSError as error:
+        raise LabError(f"cannot write the figure to {folder}: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""DNS by policy: names, policies, authoritative server, caching resolver, stub."""

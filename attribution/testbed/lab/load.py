@@ -1,0 +1,149 @@
+"""How evenly the addresses of a pool are loaded: counted on real sockets, and modelled where these are too slow.
+
+The model is the lab without its sockets: the same names, popularity, policies and caches, and a request is a count.
+"""
+
+import math
+import random
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from attribution.config import SECOND
+from attribution.testbed.lab import LabError
+from attribution.testbed.lab.dns.cache import Cache
+from attribution.testbed.lab.dns.names import Popularity, catalogue
+from attribution.testbed.lab.dns.policies import Policy, PolicyEngine
+from attribution.testbed.lab.run import Outcome
+from attribution.testbed.lab.scenarios import HERE, Scenario, preset
+
+#: The scenarios of the figure, and what it calls them.
+SERIES: Final = {
+    "static": "an address for each name",
+    "pool-20": "any of a /20",
+    "pool-24": "any of a /24",
+    "one-address": "one address",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """Requests of each address that names may have, the busiest first.
+
+    Attributes:
+        scenario: how names were given addresses.
+        by: real sockets, or the model.
+        requests: of each address; 0 where it had none.
+        connections: how many carried them; None where that was not played.
+    """
+
+    scenario: str
+    by: Literal["sockets", "model"]
+    requests: tuple[int, ...]
+    connections: int | None = None
+
+    @property
+    def total(self) -> int:
+        """All requests."""
+        return sum(self.requests)
+
+    @property
+    def idle(self) -> int:
+        """Addresses that had no request."""
+        return self.requests.count(0)
+
+    @property
+    def ratio(self) -> float | None:
+        """Requests of the busiest address for each of the least busy one; None where that one had none."""
+        return self.requests[0] / self.requests[-1] if self.requests[-1] else None
+
+    @property
+    def variation(self) -> float:
+        """Standard deviation of the addresses' requests over their mean."""
+        return statistics.pstdev(self.requests) / statistics.fmean(self.requests)
+
+    @property
+    def by_chance(self) -> float:
+        """The variation if each request had taken any address at random, as few requests vary more than many."""
+        return math.sqrt((1 - 1 / len(self.requests)) * len(self.requests) / self.total)
+
+    @property
+    def requests_per_connection(self) -> float | None:
+        """How many requests a connection carried on average; None where there are no connections."""
+        return self.total / self.connections if self.connections else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What it comes to."""
+        return {
+            "scenario": self.scenario, "by": self.by, "addresses": len(self.requests), "requests": self.total,
+            "busiest": self.requests[0], "least_busy": self.requests[-1], "idle_addresses": self.idle,
+            "ratio": self.ratio, "variation": self.variation, "by_chance": self.by_chance,
+            "connections": self.connections, "requests_per_connection": self.requests_per_connection,
+        }  # fmt: skip
+
+
+def for_figure(name: str, **changes: Any) -> Scenario:
+    """A scenario as the figure plays it: every client asks for itself, and nobody keeps an answer too long.
+
+    A resolver that many share gives one address to all of them, which is uneven where there are only two resolvers.
+    """
+    return replace(preset(name), ttl=1.0, resolved_share=0.0, overstay_share=0.0, **changes)
+
+
+def counted(outcome: Outcome) -> Load:
+    """The load of a run on real sockets.
+
+    Raises:
+        LabError: There was none.
+    """
+    arrivals = outcome.journal.arrivals
+    requests: Counter[str] = Counter()
+    for one in arrivals:
+        requests[one.local[0]] += len(one.requested)
+    return _load(outcome.scenario.name, "sockets", outcome.policies, requests, len(arrivals))
+
+
+def modelled(scenario: Scenario, *, requests: int, seed: int) -> Load:
+    """The load of so many requests without sockets.
+
+    Args:
+        scenario: Its clients, names and policies; its `seconds` do not matter.
+        requests: How many.
+        seed: What is drawn by.
+    """
+    rng = random.Random(f"{seed} model")  # noqa: S311 - no secret
+    names = catalogue(scenario.names, rng)
+    engine = PolicyEngine(scenario.policies(names, 0))
+    popularity = Popularity(names, scenario.zipf)
+    attributes = {name.hostname: tuple(sorted((*name.attributes, ("data_centre", HERE)))) for name in names}
+    caches: list[Cache[str]] = [Cache() for _ in range(scenario.clients)]
+    step = scenario.pause * SECOND / (scenario.clients * (1 + scenario.page / 2))
+    counts: Counter[str] = Counter()
+    for number in range(requests):
+        time, cache, name = round(number * step), rng.choice(caches), popularity.draw(rng)
+        address = cache.get(name.hostname, time)
+        if address is None:
+            answer = engine.answer(attributes[name.hostname], time, rng)
+            if answer is None:
+                raise LabError(f"no policy of {scenario.name} answers for {name.hostname}")
+            address = answer.address
+            cache.put(name.hostname, address, ttl=answer.ttl, time=time)
+        counts[address] += 1
+    return _load(scenario.name, "model", engine.policies, counts, None)
+
+
+def _load(
+    scenario: str, by: Literal["sockets", "model"], policies: Iterable[Policy], counts: Counter[str],
+    connections: int | None,
+) -> Load:  # fmt: skip
+    pool = _addresses(policies)
+    if not counts.total():
+        raise LabError(f"cannot say how {scenario} loads its addresses: there was no request")
+    requests = sorted((counts[address] for address in pool), reverse=True)
+    return Load(scenario=scenario, by=by, requests=tuple(requests), connections=connections)
+
+
+def _addresses(policies: Iterable[Policy]) -> Sequence[str]:
+    return sorted({str(address) for policy in policies for address in policy.network})

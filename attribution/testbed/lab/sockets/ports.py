@@ -1,0 +1,47 @@
+"""Ports that are free, below those that systems give to outgoing connections."""
+
+import random
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from attribution.testbed.lab import LabError
+
+#: A port of outgoing connections could be a client's when a server wants it.
+_PORTS: Final = range(12_000, 32_000)
+_TRIES: Final = 100
+
+
+def bound_alike(address: str, port: int, kinds: Sequence[socket.SocketKind]) -> list[socket.socket]:
+    """One socket of each kind, bound to one port of the address.
+
+    Args:
+        address: IPv4 address.
+        port: The port, or 0 for one that is free for all of them.
+        kinds: `SOCK_DGRAM`, `SOCK_STREAM`.
+
+    Raises:
+        LabError: It is not free, or none is.
+    """
+    return bound_in_turn(address, port, kinds, step=0)
+
+
+def bound_in_turn(address: str, port: int, kinds: Sequence[socket.SocketKind], *, step: int = 1) -> list[socket.socket]:
+    """One socket of each kind, each `step` ports above the one before; otherwise as `bound_alike`."""
+    tried = [port] if port else random.sample(_PORTS, _TRIES)
+    for first in tried:
+        made: list[socket.socket] = []
+        try:
+            for number, kind in enumerate(kinds):
+                made.append(socket.socket(socket.AF_INET, kind))
+                made[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
+                made[-1].bind((address, first + step * number))
+        except OSError as error:
+            for one in made:
+                one.close()
+            found = error
+        else:
+            for one in made:
+                one.setblocking(False)
+            return made
+    raise LabError(f"cannot listen on {address}, port {port or 'any'}: {found.strerror or found}")

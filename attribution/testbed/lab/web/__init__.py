@@ -1,0 +1,1 @@
+"""HTTPS servers, their certificates, and clients."""

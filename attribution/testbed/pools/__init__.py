@@ -1,0 +1,1 @@
+"""A simulated world of names on pools of addresses."""

@@ -1,0 +1,142 @@
+"""What observers log of connections: as connections or windows, at the data centre or at the client.
+
+A record may hold several connections: all of one client and server, where ports of clients are not told apart.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attribution.core.addressing.sockets import TCP
+from attribution.core.columnar.arrays import starts_of_runs
+from attribution.testbed.fleet.kinds import Bools, Ints
+from attribution.testbed.pools.scenario import AgilityScenario
+from attribution.testbed.pools.traffic import Connections
+from attribution.testbed.pools.world import CONNECTIONS, OBSERVERS_A_CENTRE, PAIRS, World
+
+
+@dataclass(frozen=True)
+class Records:
+    """Flow records, in the order of their delivery; times by the observer's clock.
+
+    Attributes:
+        start: first activity, or start of the window, microseconds.
+        end: last activity, or end of the window.
+        observer: who logged it.
+        at_centre: whether at the data centre; else at the client.
+        first: the connection of it that was opened first.
+        port: the client's; -1 where it is not told.
+        window: whether it may hold several moments of several connections.
+        directed: whether it says who opened it.
+        named: whether it carries the name.
+        received: when it was delivered, without any clock's error.
+        seen: when its first connection was first active in it, without any clock's error.
+        member_record: the records of the connections that they hold,
+        member: and these connections.
+        bytes_sent: from local to remote.
+        bytes_received: from remote to local.
+    """
+
+    start: Ints
+    end: Ints
+    observer: Ints
+    at_centre: Bools
+    first: Ints
+    port: Ints
+    window: Bools
+    directed: Bools
+    named: Bools
+    received: Ints
+    seen: Ints
+    member_record: Ints
+    member: Ints
+    bytes_sent: Ints
+    bytes_received: Ints
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+def make_records(scenario: AgilityScenario, world: World, seen: Connections, rng: np.random.Generator) -> Records:
+    """Every record of the connections: each is logged where it was accepted, and where its client's network is."""
+    connection, observer, at_centre = _views(world, seen, rng)
+    log = world.log[observer]
+    skew = world.skew[observer]
+    start, end = seen.start[connection] + skew, seen.end[connection] + skew
+    step = np.where(log == CONNECTIONS, 0, scenario.window)
+    part = _parts(start, end, step)
+    connection, observer, log = (values[part.row] for values in (connection, observer, log))
+    at_centre = at_centre[part.row]
+    port = np.where(log == PAIRS, -1, seen.client_port[connection])
+    columns = (
+        part.start, part.end, observer, at_centre, seen.client_address[connection], seen.ipv6[connection],
+        port, seen.address[connection], seen.port[connection], seen.protocol[connection],
+    )  # fmt: skip
+    active = np.maximum(part.start - world.skew[observer], seen.start[connection])
+    order = np.lexsort((connection, active, *(column.astype(np.int64) for column in columns[::-1])))
+    heads = starts_of_runs(*(column[order] for column in columns)) if len(order) else np.zeros(0, np.bool_)
+    row = order[heads]
+    single = log[row] == CONNECTIONS
+    directed = rng.random(len(row)) >= scenario.undirected_share
+    carries = single & directed & (rng.random(len(row)) < scenario.sni_share) & (seen.name[connection[row]] >= 0)
+    # One peer from start to end has TCP alone; what a port of UDP exchanges may be with several.
+    window = ~single | (seen.protocol[connection[row]] != TCP)
+    late = rng.integers(0, scenario.report_delay, len(row), endpoint=True)
+    received = part.end[row] - world.skew[observer[row]] + late
+    delivered = np.argsort(received, kind="stable")
+    place = np.empty(len(row), np.int64)
+    place[delivered] = np.arange(len(row))
+    of_record = {
+        "start": part.start[row],
+        "end": part.end[row],
+        "observer": observer[row],
+        "at_centre": at_centre[row],
+        "first": connection[row],
+        "port": port[row],
+        "window": window,
+        "directed": directed,
+        "named": carries,
+        "received": received,
+        "seen": active[row],
+        "bytes_sent": rng.integers(200, 20_000, size=len(row)),
+        "bytes_received": rng.integers(200, 200_000, size=len(row)),
+    }
+    return Records(
+        **{name: values[delivered] for name, values in of_record.items()},
+        member_record=place[np.cumsum(heads) - 1],
+        member=connection[order],
+    )
+
+
+def _views(world: World, seen: Connections, rng: np.random.Generator) -> tuple[Ints, Ints, Bools]:
+    """Connection, observer and whether that is at the data centre, of every log that a connection is in."""
+    accepted = np.flatnonzero(seen.centre >= 0)
+    at_centre = seen.centre[accepted] * OBSERVERS_A_CENTRE + rng.integers(0, OBSERVERS_A_CENTRE, size=len(accepted))
+    sensor = np.where(seen.client >= 0, world.sensor[world.network[seen.client]], -1)
+    sensed = np.flatnonzero(sensor >= 0)
+    return (
+        np.r_[accepted, sensed],
+        np.r_[at_centre, sensor[sensed]],
+        np.r_[np.ones(len(accepted), np.bool_), np.zeros(len(sensed), np.bool_)],
+    )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The parts of some spans: `row` the span of each, and from when to when it is."""
+
+    row: Ints
+    start: Ints
+    end: Ints
+
+
+def _parts(start: Ints, end: Ints, step: Ints) -> _Parts:
+    """Spans as one part for every window of length `step` that they touch; whole where the step is 0."""
+    length = np.maximum(step, 1)
+    first = start // length
+    count = np.where(step > 0, end // length - first + 1, 1)
+    row = np.repeat(np.arange(len(start)), count)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    begin = (first[row] + nth) * length[row]
+    whole = step[row] == 0
+    return _Parts(row, np.where(whole, start[row], begin), np.where(whole, end[row], begin + length[row]))

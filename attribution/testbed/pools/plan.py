@@ -1,0 +1,201 @@
+"""What operators decide: which policy hands out which pool, and which socket rule gives connections to which service.
+
+The plan is the truth that attribution is held against, so it is written plainly: one record after the other over all
+rows, and nothing of the core is used. Addresses are numbers of IPv4; every prefix has a twin in IPv6 (`agility_world`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from attribution.core.addressing.sockets import TCP, UDP
+from attribution.testbed.fleet.kinds import Bools, Floats, Ints
+from attribution.testbed.pools.scenario import AgilityScenario
+
+#: 198.18.0.0/16: all addresses that policies may ever hand out, and more.
+POOL_SPACE, POOL_SPACE_SIZE = (198 << 24) + (18 << 16), 1 << 16
+#: Types of account, the share of names of each, and their numbers.
+ACCOUNTS = ("free", "pro", "enterprise")
+ACCOUNT_SHARES = (0.7, 0.2, 0.1)
+FREE, PRO, ENTERPRISE = range(3)
+#: Of what matches everything, and of a flow that does not say where it was logged.
+ANY = -1
+#: Before and after everything that is simulated.
+ALWAYS, FOREVER = -(1 << 60), 1 << 60
+#: Regions: data centre n is in region n % REGIONS.
+REGIONS = 2
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One prefix of the pool of a policy; times are microseconds, both inside."""
+
+    name: str
+    pool: str
+    first: int
+    size: int
+    ttl: int
+    priority: int = 0
+    account: int = ANY
+    data_centre: int = ANY
+    region: int = ANY
+    start: int = ALWAYS
+    end: int = FOREVER
+
+    def has(self, address: Ints) -> Bools:
+        """Whether each address lies in the prefix."""
+        return (address >= self.first) & (address < self.first + self.size)
+
+    def counts(self, data_centre: Ints) -> Bools:
+        """Whether it counts for flows that were logged there; all policies do where that is not known."""
+        here = (data_centre == self.data_centre) | (self.data_centre == ANY) | (data_centre == ANY)
+        return here & ((data_centre % REGIONS == self.region) | (self.region == ANY) | (data_centre == ANY))
+
+
+@dataclass(frozen=True)
+class SocketRule:
+    """One rule; ports are a first and a last one, `ANY` for all."""
+
+    name: str
+    service: str
+    first: int
+    size: int
+    ports: tuple[int, int] = (ANY, ANY)
+    protocol: int = ANY
+    priority: int = 0
+    data_centre: int = ANY
+    start: int = ALWAYS
+    end: int = FOREVER
+
+
+def policies(scenario: AgilityScenario) -> tuple[Policy, ...]:
+    """The policies of a scenario: pools within pools, one that changes, and some of one place or region only."""
+    ttl, long = scenario.ttl, 10 * scenario.ttl
+    third = scenario.begin + scenario.duration // 3 if scenario.policy_changes else ALWAYS
+    made = [
+        Policy("default", "wide", POOL_SPACE, 1 << 12, ttl),
+        Policy("pro-in-region-2", "regional", POOL_SPACE + (80 << 8), 1 << 10, long, 5, account=PRO, region=1),
+        Policy("one-address", "single", POOL_SPACE + (7 << 8) + 1, 1, ttl, 20, FREE, data_centre=0, start=third),
+    ]
+    # The first pool of the changing policy lies inside the wide one, and around the single address.
+    for number, (start, end) in enumerate(_spans(scenario, scenario.policy_changes)):
+        prefixes = (
+            [POOL_SPACE + (7 << 8)] if number == 0 else [POOL_SPACE + ((64 + 3 * number + i) << 8) for i in (0, 1)]
+        )
+        made += [
+            Policy("enterprise", f"enterprise-{number}", first, 1 << 8, long, 10, ENTERPRISE, start=start, end=end)
+            for first in prefixes
+        ]
+    return tuple(made)
+
+
+def socket_rules(scenario: AgilityScenario) -> tuple[SocketRule, ...]:
+    """The socket rules of a scenario: over all of the pool space, and others over these by priority or prefix."""
+    space = (POOL_SPACE, POOL_SPACE_SIZE)
+    made = [
+        SocketRule("web", "edge-web", *space, (443, 443), TCP),
+        SocketRule("plain", "edge-web", *space, (80, 80), TCP),
+        SocketRule("quic", "edge-quic", *space, (443, 443), UDP),
+        SocketRule("regional", "regional-web", POOL_SPACE + (80 << 8), 1 << 10, (443, 443), TCP),
+        SocketRule("alternative", "edge-alternative", *space, (8443, 8443), TCP),
+        SocketRule("tunnels", "tunnels", *space, (8000, 8999), priority=5, data_centre=1),
+        SocketRule("sink", "sink", POOL_SPACE + (200 << 8), 1 << 7, priority=30),
+    ]
+    for number, (start, end) in enumerate(_spans(scenario, scenario.rule_changes)):
+        service = f"enterprise-web-{number}"
+        made.append(SocketRule("enterprise", service, POOL_SPACE + (7 << 8), 256, (443, 443), TCP, 10, ANY, start, end))
+        if number % 2:
+            made.append(SocketRule("canary", "edge-canary", *space, (443, 443), TCP, 20, 2, start, end))
+    return tuple(made)
+
+
+def _spans(scenario: AgilityScenario, changes: int) -> Iterator[tuple[int, int]]:
+    """Spans that follow each other without a gap, the first without a beginning and the last without an end."""
+    bounds = [scenario.begin + scenario.duration * (i + 1) // (changes + 1) for i in range(changes)]
+    yield from zip([ALWAYS, *bounds], [*(bound - 1 for bound in bounds), FOREVER], strict=True)
+
+
+def hand_out(
+    plan: tuple[Policy, ...], account: Ints, data_centre: Ints, time: Ints, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """The record that answers each query, as a position in the plan, and a random address that it has at that time.
+
+    Where pools are in force inside others, in the same place, an address is the innermost pool's alone.
+    """
+    best, row, weight = np.full(len(time), -1), np.zeros(len(time), np.int64), np.zeros(len(time))
+    for number, one in enumerate(plan):
+        fits = (time >= one.start) & (time <= one.end) & one.counts(data_centre)
+        fits &= (account == one.account) | (one.account == ANY)
+        better, equal = fits & (one.priority > best), fits & (one.priority == best)
+        weight = np.where(better, one.size, weight + np.where(equal, one.size, 0))
+        # Prefixes of one pool in proportion to their sizes.
+        taken = better | (equal & (rng.random(len(time)) * np.maximum(weight, 1) < one.size))
+        row[taken], best[better] = number, one.priority
+    firsts, sizes = (np.array([getattr(one, name) for one in plan], np.int64) for name in ("first", "size"))
+    address, left = np.full(len(time), -1, np.int64), np.arange(len(time))
+    while len(left):
+        address[left] = firsts[row[left]] + _below(sizes[row[left]], rng)
+        counts = np.array([one.counts(data_centre[left]) for one in plan])
+        has = holders(plan, address[left], time[left], counts)
+        left = left[~has[row[left], np.arange(len(left))]]
+    return row, address
+
+
+def _below(sizes: Ints, rng: np.random.Generator) -> Ints:
+    drawn: Floats = rng.random(len(sizes))
+    return np.minimum((drawn * sizes).astype(np.int64), sizes - 1)
+
+
+def holders(plan: tuple[Policy, ...], address: Ints, time: Ints, counts: Bools) -> Bools:
+    """(policies, rows): which of the records that count have each address then, by the longest prefix in force."""
+    inside = np.array([one.has(address) & (time >= one.start) & (time <= one.end) for one in plan])
+    return _longest(plan, inside & counts)
+
+
+def _longest(plan: tuple[Policy, ...], which: Bools) -> Bools:
+    size = np.where(which, np.array([[one.size] for one in plan]), FOREVER)
+    return which & (size == size.min(axis=0, initial=FOREVER))
+
+
+#: `policy_state` of the design, in its order; no policy ever had the address.
+STATES = ("in_force", "elsewhere", "ended", None)
+
+
+def states(plan: tuple[Policy, ...], address: Ints, data_centre: Ints, time: Ints) -> tuple[Ints, Bools]:
+    """The `policy_state` of each address at that time, a number into `STATES`, and (policies, rows) whose it is."""
+    counts = np.array([one.counts(data_centre) for one in plan])
+    over = np.array([one.has(address) & (one.end < time) for one in plan])
+    here = over & counts
+    ended = _longest(plan, np.where(here.any(axis=0), here, over))
+    end = np.where(ended, np.array([[one.end] for one in plan]), ALWAYS)
+    choices = [
+        holders(plan, address, time, counts),
+        holders(plan, address, time, ~counts),
+        ended & (end == end.max(axis=0, initial=ALWAYS)),
+    ]
+    found = np.array([one.any(axis=0) for one in choices])
+    state = np.where(found.any(axis=0), found.argmax(axis=0), len(choices))
+    which = np.zeros_like(over)
+    for number, one in enumerate(choices):
+        which |= one & (state == number)
+    return state, which
+
+
+def dispatched(
+    rules: tuple[SocketRule, ...], address: Ints, port: Ints, protocol: Ints, data_centre: Ints, time: Ints
+) -> Ints:
+    """The rule that gives each connection, accepted there and then, to its service; -1 where none fits."""
+    best, found = np.full(len(address), -1, np.int64), np.full(len(address), -1, np.int64)
+    for number, rule in enumerate(rules):
+        first, last = rule.ports
+        fits = (address >= rule.first) & (address < rule.first + rule.size)
+        fits &= (time >= rule.start) & (time <= rule.end)
+        fits &= (rule.protocol == ANY) | (protocol == rule.protocol)
+        fits &= (first == ANY) | ((port >= first) & (port <= last))
+        fits &= (rule.data_centre == ANY) | (data_centre == rule.data_centre)
+        # The higher priority, then the longer prefix: sizes are below 2**32.
+        rank = (rule.priority << 32) + (1 << 32) - rule.size
+        better = fits & (rank > best)
+        best[better], found[better] = rank, number
+    return found

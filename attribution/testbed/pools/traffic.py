@@ -1,0 +1,284 @@
+"""What happens: requests are resolved, answers are kept in caches, connections are opened and used for other names.
+
+Caches and open connections are both "whoever comes first opens it, whoever comes while it lasts uses it": see `opened`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attribution.config import SECOND
+from attribution.core.addressing.sockets import TCP, UDP
+from attribution.core.columnar.arrays import Int64, order_by, starts_of_runs
+from attribution.testbed.fleet.kinds import Bools, Ints
+from attribution.testbed.pools.plan import (
+    POOL_SPACE,
+    POOL_SPACE_SIZE,
+    Policy,
+    SocketRule,
+    dispatched,
+    hand_out,
+)
+from attribution.testbed.pools.scenario import ASIDE, AgilityScenario
+from attribution.testbed.pools.world import DIRECT, SCANNERS, SHARED, STATIC, TWIN, World
+
+#: Protocol and port of servers, and how many of the connections go there.
+_SERVERS = ((TCP, 443, 0.7), (UDP, 443, 0.12), (TCP, 80, 0.08), (TCP, 8443, 0.1))
+#: Longest time between resolving a name and opening the connection.
+_CONNECT = 20_000
+_FIRST_PORT, _PORTS = 32_768, 28_000
+
+
+@dataclass(frozen=True)
+class Answers:
+    """DNS answers, in the order in which they were given; times without any clock's error.
+
+    Attributes:
+        network: the network of the client that asked.
+        client: the client where it asked by itself; -1 where a resolver did.
+        name: what was asked for.
+        address: what was told: number of IPv4, whose twin was told to a network of IPv6.
+        time: when, microseconds.
+        ttl: how long it may be used, microseconds.
+        logged: whether the log of answers has it.
+    """
+
+    network: Ints
+    client: Ints
+    name: Ints
+    address: Ints
+    time: Ints
+    ttl: Ints
+    logged: Bools
+
+
+@dataclass(frozen=True)
+class Connections:
+    """Connections; times without any clock's error.
+
+    Attributes:
+        client: the client; -1 for a stranger that scans.
+        client_address: its address number.
+        client_port: its port.
+        name: the name that it was opened for; -1 where for none.
+        carried: how many different names it carried requests for.
+        address: server address, number of IPv4.
+        ipv6: whether the twins of both addresses talked.
+        port: the server's.
+        protocol: TCP or UDP.
+        centre: data centre that accepted it; -1 for addresses outside the pool space.
+        rule: the socket rule that gave it to a service; -1 where none did.
+        start: when it was opened, microseconds.
+        end: when it was closed.
+    """
+
+    client: Ints
+    client_address: Ints
+    client_port: Ints
+    name: Ints
+    carried: Ints
+    address: Ints
+    ipv6: Bools
+    port: Ints
+    protocol: Ints
+    centre: Ints
+    rule: Ints
+    start: Ints
+    end: Ints
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+def opened(group: Ints, time: Ints, until: Ints) -> Int64:
+    """For each row the row that opened what it uses: itself, or one of its group before, if that lasts until its time.
+
+    Args:
+        group: what is opened, and used by later rows of the same number.
+        time: when a row uses or opens it.
+        until: up to when it may be used if this row opens it; not before `time`.
+    """
+    rows = len(group)
+    if not rows:
+        return np.zeros(0, np.int64)
+    order = order_by(group, time)
+    # Groups in a row on one axis of time, each with a span of its own.
+    first = int(time.min())
+    span = int(until.max()) - first + 2
+    fresh = starts_of_runs(group[order])
+    number = np.cumsum(fresh) - 1
+    at, last = number * span + (time - first)[order], number * span + (until - first)[order]
+    following = np.searchsorted(at, last, side="right")
+    opens = np.zeros(rows, np.bool_)
+    current = np.flatnonzero(fresh)
+    while len(current):
+        opens[current] = True
+        later = following[current]
+        inside = later < rows
+        inside[inside] = number[later[inside]] == number[current[inside]]
+        current = later[inside]
+    opener = np.empty(rows, np.int64)
+    opener[order] = order[np.maximum.accumulate(np.where(opens, np.arange(rows), 0))]
+    return opener
+
+
+def make_traffic(
+    scenario: AgilityScenario,
+    world: World,
+    plan: tuple[Policy, ...],
+    rules: tuple[SocketRule, ...],
+    rng: np.random.Generator,
+) -> tuple[Answers, Connections]:
+    """The DNS answers and the connections of all requests, and the connections of strangers."""
+    client, name, time = _requests(scenario, world, rng)
+    answers, answer = _resolve(scenario, world, plan, (client, name, time), rng)
+    made = np.flatnonzero(rng.random(len(time)) >= scenario.prefetch_share)
+    connections = _connect(scenario, world, client[made], name[made], answers.address[answer[made]], time[made], rng)
+    opened_for = _joined(connections, _scans(scenario, rng))
+    return answers, _accepted(scenario, rules, opened_for, rng)
+
+
+def _requests(scenario: AgilityScenario, world: World, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
+    """Client, name and time of each request, by time."""
+    visits = max(1, round(scenario.requests / (1 + scenario.burst)))
+    together = 1 + rng.poisson(scenario.burst, size=visits)
+    client = np.repeat(rng.integers(0, scenario.clients, size=visits), together)
+    begun = np.repeat(rng.integers(scenario.begin, scenario.end, size=visits), together)
+    time = begun + (rng.exponential(0.3, size=len(begun)) * SECOND).astype(np.int64)
+    name = np.searchsorted(world.popularity, rng.random(len(begun)), side="right")
+    order = np.argsort(time, kind="stable")
+    return client[order], np.minimum(name, scenario.names - 1)[order], time[order]
+
+
+def _resolve(
+    scenario: AgilityScenario,
+    world: World,
+    plan: tuple[Policy, ...],
+    requests: tuple[Ints, Ints, Ints],
+    rng: np.random.Generator,
+) -> tuple[Answers, Ints]:
+    """The answers that were given, and for each request the one that it used."""
+    client, name, time = requests
+    network = world.network[client]
+    itself = (world.mode[network] == DIRECT) | (rng.random(len(time)) < scenario.own_share)
+    shared = world.mode[network] == SHARED
+    # Numbers of caches: clients, then networks, then resolvers. Those of resolvers hold addresses of both kinds.
+    cache = np.where(shared, scenario.networks + 2 * world.resolver[network] + world.ipv6[network], network)
+    cache = np.where(itself, client, scenario.clients + cache)
+    record, address = hand_out(plan, world.account[name], world.centre[network], time, rng)
+    static = world.static[name]
+    ttl = np.where(static, 10 * scenario.ttl, np.array([one.ttl for one in plan])[record])
+    overstays = rng.random(scenario.clients + scenario.networks + 2 * scenario.resolvers) < scenario.overstay_share
+    longest = max(0, scenario.name_stretch - ASIDE)
+    kept = ttl + np.where(overstays[cache], (rng.random(len(time)) * longest).astype(np.int64), 0)
+    opener = opened(cache * scenario.names + name, time, time + kept)
+    given = np.flatnonzero(opener == np.arange(len(time)))
+    answers = Answers(
+        network=network[given],
+        client=np.where(itself, client, -1)[given],
+        name=name[given],
+        address=np.where(static, STATIC + name, address)[given],
+        time=time[given],
+        ttl=ttl[given],
+        logged=(world.named[network] | (rng.random(len(time)) >= scenario.answer_loss))[given],
+    )
+    return answers, np.searchsorted(given, opener)
+
+
+def _connect(
+    scenario: AgilityScenario,
+    world: World,
+    client: Ints,
+    name: Ints,
+    address: Ints,
+    time: Ints,
+    rng: np.random.Generator,
+) -> Connections:
+    """The connections that requests opened, not those that went over open ones."""
+    start = time + rng.integers(0, _CONNECT, endpoint=True, size=len(time))
+    length = scenario.connection_median * np.exp(rng.normal(0, scenario.connection_sigma, size=len(time)))
+    end = start + np.minimum(length, scenario.connection_lifetime).astype(np.int64)
+    pair = (client << 32) + address
+    alone = np.arange(len(time)) + (len(world.network) << 32)
+    opener = opened(np.where(world.coalesces[client], pair, alone), start, end)
+    carried = np.unique(np.stack([opener, name]), axis=1)[0]
+    first = np.unique(opener)
+    client, address = client[first], address[first]
+    return Connections(
+        client=client,
+        client_address=world.client_address(client),
+        client_port=_ports(client, start[first]),
+        name=name[first],
+        carried=np.bincount(carried, minlength=len(time))[first],
+        address=address,
+        ipv6=world.ipv6[world.network[client]],
+        **_servers(len(first), rng),
+        centre=np.where(_in_pools(address), world.centre[world.network[client]], -1),
+        rule=np.full(len(first), -1),
+        start=start[first],
+        end=end[first],
+    )
+
+
+def _ports(client: Ints, start: Ints) -> Ints:
+    """A port for each connection: the next one of its client."""
+    order = order_by(client, start)
+    port = np.empty(len(client), np.int64)
+    nth = np.arange(len(client)) - np.searchsorted(client[order], client[order])
+    port[order] = _FIRST_PORT + nth % _PORTS
+    return port
+
+
+def _servers(rows: int, rng: np.random.Generator) -> dict[str, Ints]:
+    which = rng.choice(len(_SERVERS), size=rows, p=[share for _, _, share in _SERVERS])
+    return {name: np.array([server[i] for server in _SERVERS])[which] for i, name in enumerate(("protocol", "port"))}
+
+
+def _in_pools(address: Ints) -> Bools:
+    return (address >= POOL_SPACE) & (address < POOL_SPACE + POOL_SPACE_SIZE)
+
+
+def _scans(scenario: AgilityScenario, rng: np.random.Generator) -> Connections:
+    """Connections of strangers to any address of the pool space, moments long."""
+    rows = round(scenario.scan_share * scenario.requests)
+    start = rng.integers(scenario.begin, scenario.end, size=rows)
+    stranger = rng.integers(1, 255, size=rows)
+    none = np.full(rows, -1)
+    return Connections(
+        client=none,
+        client_address=SCANNERS + stranger,
+        client_port=_ports(stranger, start),
+        name=none,
+        carried=np.zeros(rows, np.int64),
+        # A third of them in the /20 that is handed out most.
+        address=POOL_SPACE + rng.integers(0, np.where(rng.random(rows) < 1 / 3, 1 << 12, POOL_SPACE_SIZE)),
+        ipv6=np.zeros(rows, np.bool_),
+        **_servers(rows, rng),
+        centre=rng.integers(0, scenario.data_centres, size=rows),
+        rule=none,
+        start=start,
+        end=start + rng.integers(1_000, SECOND, size=rows),
+    )
+
+
+def _joined(one: Connections, other: Connections) -> Connections:
+    return Connections(**{name: np.r_[values, getattr(other, name)] for name, values in one.__dict__.items()})
+
+
+def _accepted(
+    scenario: AgilityScenario,
+    rules: tuple[SocketRule, ...],
+    seen: Connections,
+    rng: np.random.Generator,
+) -> Connections:
+    """The connections as they were accepted: some in another data centre than meant, and by which rule."""
+    astray = (rng.random(len(seen)) < scenario.leak_share) & (seen.centre >= 0) & (scenario.data_centres > 1)
+    turn = rng.integers(1, max(2, scenario.data_centres), size=len(seen))
+    centre = np.where(astray, (seen.centre + turn) % scenario.data_centres, seen.centre)
+    rule = dispatched(rules, seen.address, seen.port, seen.protocol, centre, seen.start)
+    return Connections(**{**seen.__dict__, "centre": centre, "rule": np.where(centre < 0, -1, rule)})
+
+
+def twin(address: Ints, ipv6: Bools) -> Ints:
+    """Address numbers as the network talks: the twin of IPv6 where it has such addresses."""
+    return address + np.where(ipv6, TWIN, 0)

@@ -1,0 +1,74 @@
+"""Writes a simulation of addressing agility as a folder: what `replay` and `evaluate` read, and the scenario."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from attribution.config import Settings, format_duration
+from attribution.errors import ConfigError
+from attribution.schema import FLOW, arrow_schema
+from attribution.testbed.fleet.write import (
+    FLOW_FILES,
+    TRUTH_FILE,
+    FlowFormat,
+    replaced,
+    write_jsonl,
+    write_parquet,
+    write_scenario,
+)
+from attribution.testbed.pools.simulation import AgilitySimulation
+from attribution.testbed.pools.tables import AGILITY_TRUTH
+
+#: What is true of the simulated world, for `attribution replay --config`.
+SETTINGS_FILE = "settings.toml"
+_SETTINGS = (
+    "clock_tolerance", "name_stretch", "connection_lifetime", "pool_prefixes", "named_prefixes", "shared_resolvers",
+)  # fmt: skip
+
+
+def write_agility(
+    simulation: AgilitySimulation, folder: Path, *, flow_format: FlowFormat = "parquet"
+) -> dict[str, int]:
+    """Write the simulation into `folder`, as `attribution.testbed.fleet.write.write` does.
+
+    Returns:
+        Rows of each file, by its name.
+
+    Raises:
+        LakeError: the folder holds something that is no simulation, or cannot be written.
+        ConfigError: `flow_format` is `vpc`: VPC flow logs have no data centres, names and connections.
+    """
+    if flow_format == "vpc":
+        raise ConfigError(
+            "cannot write these flows as VPC flow logs: they have data centres, names and single connections, which "
+            "such logs cannot say; choose --flow-format parquet or jsonl"
+        )
+    return replaced(folder, lambda partial: _write_files(simulation, partial, flow_format))
+
+
+def _write_files(simulation: AgilitySimulation, folder: Path, flow_format: FlowFormat) -> dict[str, int]:
+    flows, truth = simulation.flow_table(), simulation.truth_table(by_start=True)
+    name = FLOW_FILES[flow_format]
+    batches = flows.to_batches()
+    written = (
+        write_jsonl(folder / name, batches)
+        if flow_format == "jsonl"
+        else write_parquet(folder / name, arrow_schema(FLOW), batches)
+    )
+    rows = {name: written, TRUTH_FILE: write_parquet(folder / TRUTH_FILE, AGILITY_TRUTH, truth.to_batches())}
+    for kind, table in simulation.tables():
+        file = f"{kind}.parquet"
+        rows[file] = write_parquet(folder / file, table.schema, table.to_batches())
+    (folder / SETTINGS_FILE).write_text(settings_text(simulation.settings), encoding="utf-8")
+    write_scenario(folder, simulation.seed, flow_format, simulation.scenario.to_dict(), rows)
+    return rows
+
+
+def settings_text(settings: Settings) -> str:
+    """The settings that this world decides, as TOML; the others have their defaults."""
+
+    def value(name: str) -> Any:
+        found = getattr(settings, name)
+        return json.dumps(format_duration(found) if isinstance(found, int) else list(found))
+
+    return "\n".join(["[attribution]", *(f"{name} = {value(name)}" for name in _SETTINGS), ""])

@@ -1,0 +1,289 @@
+"""The search for an attacked name in a lake: flows as a real attack would leave them, step by step."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tiny_lake import at, flow, write_lake
+
+from attribution.config import SECOND
+from attribution.errors import QueryError
+from attribution.query.attack.attack import attack
+from attribution.query.attack.kary_search import Step
+from attribution.query.attack.plan import AttackPlan, NameFile, plan_addresses, read_plan, write_assignment
+from attribution.query.lake.filters import Filters
+
+ATTACKED = "192.0.2.1"
+FRESH = ("192.0.2.65", "192.0.2.66", "192.0.2.67")
+NAMES = 20
+TTL_BEFORE, TTL, OBSERVE = 300, 30, 30
+START = at("12:00:00")
+#: How long a step is given here: its answers expire, it is looked at, and somebody needs a moment.
+STEP = timedelta(seconds=TTL_BEFORE + OBSERVE + 5)
+
+
+@pytest.fixture
+def names(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("".join(f"n{number:02}.example\n" for number in range(NAMES)))
+    return NameFile.of(path)
+
+
+@pytest.fixture
+def plan(names):
+    return AttackPlan(
+        names=names.names,
+        names_file=names.path,
+        digest=names.digest,
+        addresses=(*FRESH, ATTACKED),
+        attacked=(ATTACKED,),
+        ttl_before=TTL_BEFORE * SECOND,
+        ttl=TTL * SECOND,
+        observe=OBSERVE * SECOND,
+    )
+
+
+def burst(address, begin, end, a_second, client="203.0.113.7", **fields):
+    """So many connections a second that come in to an address."""
+    count = round((end - begin).total_seconds() * a_second)
+    for number in range(count):
+        moment = begin + timedelta(seconds=number / a_second)
+        yield flow(moment, f"{address}:443", f"{client}:{1024 + number % 60000}", direction="ingress", **fields)
+
+
+class World:
+    """A lake that grows by what each step brings: an attack that follows its names once its answers have expired."""
+
+    def __init__(self, tmp_path, *, targets=(13,), follows=True, popular=4, attack=8, calm=3):
+        self.tmp_path, self.targets, self.follows, self.popular = tmp_path, targets, follows, popular
+        self.attack, self.calm = attack, calm
+        self.where = dict.fromkeys([*targets, popular], ATTACKED)
+        self.flows = [
+            *burst(ATTACKED, START - timedelta(hours=1), START - timedelta(minutes=55), calm),
+            *self.load(START - timedelta(seconds=OBSERVE), START),
+        ]
+        self.lakes = 0
+
+    def load(self, begin, end):
+        yield from burst(self.where[self.popular], begin, end, self.calm, "198.18.0.1")
+        for target in self.targets:
+            yield from burst(self.where[target], begin, end, self.attack / len(self.targets), "203.0.113.9")
+
+    def step(self, planned, expires):
+        """Everybody goes on as before until the answers of before have expired, and then where the step says."""
+        turn = planned.start + timedelta(seconds=expires)
+        self.flows += self.load(planned.start, turn)
+        for target in self.where if self.follows else [self.popular]:
+            for part in planned.step.parts:
+                if any(first <= target < end for first, end in part.names):
+                    self.where[target] = part.address
+        self.flows += self.load(turn, turn + timedelta(seconds=OBSERVE + 4))
+
+    def lake(self):
+        self.lakes += 1
+        return write_lake(self.tmp_path / f"lake-{self.lakes}", flows=self.flows)
+
+
+def searched(world, plan, names, **asked):
+    """The search to its end: plan a step, live through it, ask, go on."""
+    found, start = None, START
+    while found is None or found.outcome == "searching":
+        plan = plan.with_step((found.search if found else plan.start).step(), start)
+        world.step(plan.steps[-1], plan.expires(len(plan.steps) - 1) / SECOND)
+        found = attack(world.lake(), plan, names, **asked)
+        start += STEP
+    return found
+
+
+def test_the_name_is_found_in_the_steps_and_the_time_that_are_predicted(tmp_path, plan, names):
+    found = searched(World(tmp_path), plan, names, quiet="2026-01-05T11:00..2026-01-05T11:05")
+    assert (found.outcome, found.names, found.suspects) == ("found", ("n13.example",), 1)
+    assert (found.predicted_steps, len(found.steps)) == (3, 3)
+    assert found.predicted_time == (TTL_BEFORE + 3 * (TTL + OBSERVE)) * SECOND
+    assert [step.suspects for step in found.steps] == [7, 2, 1]
+    assert found.background == pytest.approx(3, rel=0.01)
+    assert found.size == pytest.approx(8, rel=0.02)
+    first = found.steps[0]
+    # Names 7 to 13 of twenty are the second part of three; the popular name is in the first.
+    assert (first.hit, first.parts) == (("192.0.2.66",), 3)
+    assert first.rates == pytest.approx({"192.0.2.65": 3, "192.0.2.66": 8}, rel=0.05)
+    assert first.observed.start == START + timedelta(seconds=TTL_BEFORE + 1)
+    assert first.observed.end == first.observed.start + timedelta(seconds=OBSERVE)
+    # Two steps begin later than they could, and the clocks' tolerance is waited for.
+    assert found.time == (2 * STEP.total_seconds() + TTL + 1 + OBSERVE) * SECOND
+    assert json.dumps(found.to_dict(), default=str)
+
+
+def test_two_names_under_attack_are_both_found(tmp_path, plan, names):
+    wide = replace(plan, addresses=(*FRESH, "192.0.2.68", "192.0.2.69", ATTACKED))
+    found = searched(World(tmp_path, targets=(1, 13), attack=24), wide, names, background=3)
+    assert (found.outcome, found.names) == ("found", ("n01.example", "n13.example"))
+
+
+def test_an_attack_on_the_address_itself_is_said_to_be_one(tmp_path, plan, names):
+    found = searched(World(tmp_path, follows=False), plan, names, background=3)
+    assert (found.outcome, found.names[:1], len(found.steps)) == ("address", ("n00.example",), 1)
+    assert found.stayed == (ATTACKED,)
+
+
+def test_an_attack_that_is_no_larger_than_a_popular_name_may_be_is_not_searched_for(tmp_path, plan, names):
+    found = searched(World(tmp_path, attack=3, calm=8), plan, names, quiet="2026-01-05T11:00..2026-01-05T11:05")
+    assert (found.outcome, found.steps) == ("unclear", ())
+    assert "leave out with filters what is not the attack" in found.doubt
+
+
+def test_without_a_background_half_of_what_came_before_is_taken(tmp_path, plan, names):
+    found = searched(World(tmp_path, attack=20, calm=2), plan, names)
+    assert (found.outcome, found.names) == ("found", ("n13.example",))
+    assert found.background == pytest.approx(11, rel=0.02)
+
+
+def test_filters_leave_out_what_is_not_the_attack(tmp_path, plan, names):
+    world = World(tmp_path, attack=5, calm=5)
+    odd = [row | {"protocol": 17} for row in world.flows if row["remote_address"] == "203.0.113.9"]
+    world.flows = [row for row in world.flows if row["remote_address"] != "203.0.113.9"] + odd
+    before = world.load
+    world.load = lambda begin, end: (
+        row | ({"protocol": 17} if row["remote_address"] == "203.0.113.9" else {}) for row in before(begin, end)
+    )
+    assert searched(world, plan, names, filters=Filters(protocols=("udp",)), background=1).names == ("n13.example",)
+
+
+def test_an_address_that_carries_it_before_it_serves_anything_is_noticed(tmp_path, plan, names):
+    world = World(tmp_path)
+    world.flows += burst(FRESH[0], START - timedelta(seconds=OBSERVE), START, 9)
+    found = searched(world, plan, names, background=3)
+    assert (found.outcome, len(found.steps)) == ("unclear", 0)
+    assert found.doubt.startswith("192.0.2.65 carried it before it served a suspect")
+
+
+def test_a_step_that_was_not_looked_at_long_enough_is_waited_for(tmp_path, plan, names):
+    plan = plan.with_step(plan.start.step(), START)
+    world = World(tmp_path)
+    world.step(plan.steps[0], TTL_BEFORE)
+    cut = START + timedelta(seconds=TTL_BEFORE + OBSERVE - 5)
+    world.flows = [row for row in world.flows if row["start"] < cut]
+    found = attack(world.lake(), plan, names, background=3)
+    assert (found.outcome, found.suspects, found.steps, found.time) == ("waiting", NAMES, (), None)
+
+
+def test_what_both_ends_logged_counts_once_and_what_an_address_opens_does_not(tmp_path, plan, names):
+    plan = plan.with_step(plan.start.step(), START)
+    world = World(tmp_path)
+    world.step(plan.steps[0], TTL_BEFORE)
+    turned = [
+        row
+        | {f"{one}_{part}": row[f"{other}_{part}"] for one, other in (("local", "remote"), ("remote", "local"))
+           for part in ("address", "port")}
+        | {"direction": "egress"}
+        for row in world.flows
+    ]  # fmt: skip
+    outgoing = [row | {"direction": "egress"} for row in world.flows]
+    world.flows += turned + outgoing
+    assert attack(world.lake(), plan, names, background=3).steps[0].rates == pytest.approx(
+        {"192.0.2.65": 3, "192.0.2.66": 8}, rel=0.05
+    )
+
+
+# The plan
+
+
+def test_a_plan_is_read_as_it_was_written(tmp_path, plan, names):
+    plan = plan.with_step(plan.start.step(), START)
+    written = tmp_path / "plan.json"
+    written.write_text(json.dumps(plan.to_dict(names)))
+    assert read_plan(written) == plan
+    (step,) = json.loads(written.read_text())["steps"]
+    assert step["from"] == "2026-01-05T12:00:00Z"
+    assert step["watched"] == [ATTACKED]
+    assert step["parts"][2] == {
+        "address": "192.0.2.67", "count": 6, "numbers": [[14, 20]],
+        "names": [f"n{number}.example" for number in range(14, 20)],
+    }  # fmt: skip
+    assert json.loads(written.read_text())["predicted"] == {"steps": 3, "time": 480 * SECOND}
+
+
+def test_an_assignment_has_a_line_for_each_name_that_is_placed(tmp_path, plan, names):
+    step = plan.start.step()
+    only = Step((replace(step.parts[0], names=((1, 2), (19, 20))), replace(step.parts[1], names=((2, 3),))), ())
+    write_assignment(only, names, tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text().splitlines() == [
+        "n01.example 192.0.2.65", "n02.example 192.0.2.66", "n19.example 192.0.2.65",
+    ]  # fmt: skip
+    with pytest.raises(QueryError, match="choose another file"):
+        write_assignment(only, names, tmp_path / "no" / "out.txt")
+
+
+def test_a_step_waits_until_the_last_one_was_looked_at(plan):
+    plan = plan.with_step(plan.start.step(), START)
+    with pytest.raises(QueryError, match="takes 330 s until its addresses were looked at"):
+        plan.with_step(plan.start.step(), START + timedelta(seconds=329))
+
+
+def test_other_names_than_the_plans_are_refused(tmp_path, plan, names):
+    planned = plan.with_step(plan.start.step(), START)
+    other = tmp_path / "other.txt"
+    other.write_text("a.example\nb.example\n")
+    lake = write_lake(tmp_path / "lake")
+    with pytest.raises(QueryError, match="is not the file that it was made with"):
+        attack(lake, planned, NameFile.of(other))
+    with pytest.raises(QueryError, match="has no step"):
+        attack(lake, plan, names)
+    with pytest.raises(QueryError, match="--background or --quiet"):
+        attack(lake, planned, names, background=1, quiet="2026-01-05T11:00..2026-01-05T11:05")
+    with pytest.raises(QueryError, match="give both ends of the window"):
+        attack(lake, planned, names, quiet="2026-01-05T11:00..")
+    with pytest.raises(QueryError, match="choose flows, bytes, packets"):
+        attack(lake, planned, names, measure="colour")
+    assert attack(lake, planned, names).outcome == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\n\nb\n", "line 2 is empty"),
+        ("a\n  \nb\n", "line 2 is empty"),
+        ("a\nb\nA.\n", "stands there twice"),
+        ("a\r\nb\n a", "stands there twice"),
+        (None, "cannot read the names"),
+    ],
+)
+def test_a_file_of_names_that_cannot_be_used_says_why(tmp_path, text, message):
+    path = tmp_path / "names"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(QueryError, match=message):
+        NameFile.of(path)
+
+
+@pytest.mark.parametrize("block", [20, 1 << 22])
+def test_a_long_file_of_names_is_counted(tmp_path, monkeypatch, block):
+    monkeypatch.setattr("attribution.query.attack.plan._BLOCK", block)
+    path = tmp_path / "names"
+    path.write_text("".join(f"{number}.example\n" for number in range(3000)))
+    found = NameFile.of(path)
+    assert found.names == 3000
+    assert list(found.named(((2, 4), (2999, 3000)))) == [(2, "2.example"), (3, "3.example"), (2999, "2999.example")]
+    assert list(found.named(((0, 3000),), limit=1)) == [(0, "0.example")]
+    assert [number for number, _ in found.named(((7, 40), (41, 43)))] == [*range(7, 40), 41, 42]
+    assert list(found.named(())) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": 7}', '{"format": 1}'])
+def test_what_is_no_plan_is_refused(tmp_path, text):
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(QueryError, match="cannot read the plan"):
+        read_plan(tmp_path / "plan.json")
+    with pytest.raises(QueryError, match="cannot read the plan"):
+        read_plan(tmp_path / "none.json")
+
+
+def test_addresses_are_given_one_by_one_or_by_prefix(plan):
+    assert plan_addresses(["192.0.2.5", "192.0.2.4/31", "2001:DB8::1"]) == ("192.0.2.5", "192.0.2.4", "2001:db8::1")
+    with pytest.raises(QueryError, match="more than 4096"):
+        plan_addresses(["10.0.0.0/8"])
+    with pytest.raises(QueryError, match="cannot read the address 'x'"):
+        plan_addresses(["x"])
+    with pytest.raises(QueryError, match=r"1 attacked addresses and 1 others.*--address"):
+        _ = replace(plan, addresses=(FRESH[0], ATTACKED)).start

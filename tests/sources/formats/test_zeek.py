@@ -1,0 +1,339 @@
+"""Zeek logs: what each row says, in both of Zeek's ways to write it."""
+
+import pyarrow as pa
+import pytest
+from reading import DATA, Read, counts
+
+from attribution.sources.formats.zeek.format import Hostnames, Zeek
+
+ZEEK = Zeek()
+LOGS = DATA / "zeek"
+
+
+def tsv(path, fields, *rows):
+    """A tab-separated log with the usual header; rows without tabs have spaces in their place."""
+    lines = ["#separator \\x09", "#set_separator\t,", "#empty_field\t(empty)", "#unset_field\t-", f"#path\t{path}"]
+    lines += [
+        "#fields\t" + "\t".join(fields.split()),
+        *(row if "\t" in row else row.replace(" ", "\t") for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+CONN = "ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto duration orig_bytes resp_bytes local_orig local_resp"
+CONN_ROW = "1379288667.706265 C1 192.168.33.10 1032 54.245.228.191 80 tcp 0.447460 601 38393 - -"
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ("conn.log", {"rows": {"flow": 360}, "skipped": {}, "rejected": {}}),
+        ("conn.json.log", {"rows": {"flow": 50}, "skipped": {}, "rejected": {}}),
+        ("dns.log", {"rows": {"name_binding": 141}, "skipped": {"no_address_query": 3}, "rejected": {}}),
+        (
+            "dns.json.log",
+            {
+                "rows": {"name_binding": 93},
+                "skipped": {"dns_error": 2, "no_address_query": 3, "no_answer": 3},
+                "rejected": {},
+            },
+        ),
+        ("ssl.log", {"rows": {}, "skipped": {"no_name": 37}, "rejected": {}}),
+        ("ssl.json.log", {"rows": {}, "skipped": {"name_of_connection": 50}, "rejected": {}}),
+        ("dhcp.log", {"rows": {"heartbeat": 2}, "skipped": {}, "rejected": {}}),
+        ("dhcp.json.log", {"rows": {}, "skipped": {"no_lease": 1}, "rejected": {}}),
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [700, None])
+def test_real_logs_are_accounted_for_whatever_the_block_size(log, expected, block_bytes):
+    assert counts(Read(ZEEK, LOGS / log, block_bytes=block_bytes)) == expected
+
+
+def test_block_size_changes_no_row():
+    assert Read(ZEEK, LOGS / "conn.log", block_bytes=700).flows == Read(ZEEK, LOGS / "conn.log").flows
+    assert Read(ZEEK, LOGS / "dns.json.log", block_bytes=700).names == Read(ZEEK, LOGS / "dns.json.log").names
+
+
+def test_a_connection_of_the_real_log():
+    assert Read(ZEEK, LOGS / "conn.log").flows[0] == {
+        "start": 1_379_288_667_706_265,
+        "end": 1_379_288_668_153_725,
+        "local_address": "192.168.33.10",
+        "local_port": 1032,
+        "remote_address": "54.245.228.191",
+        "remote_port": 80,
+        "protocol": "tcp",
+        "direction": "egress",
+        "bytes_sent": 1489,
+        "bytes_received": 39641,
+        "packets_sent": 22,
+        "packets_received": 31,
+        "basis": "connection",
+        "line": 9,
+    }
+
+
+def test_times_are_exact_to_the_microsecond():
+    lines = [line.split("\t") for line in (LOGS / "conn.log").read_text().splitlines() if not line.startswith("#")]
+    written = [int(row[0].replace(".", "")) for row in lines]
+    assert [flow["start"] for flow in Read(ZEEK, LOGS / "conn.log").flows] == written
+
+
+def test_the_fields_line_decides_and_a_site_may_put_its_own_first():
+    site = tsv("conn", f"site {CONN} extra", f"berlin {CONN_ROW} x")
+    (flow,) = Read(ZEEK, site).flows
+    plain = Read(ZEEK, tsv("conn", CONN, CONN_ROW)).flows[0]
+    assert flow == plain
+    assert (flow["bytes_sent"], flow["local_port"]) == (601, 1032)
+
+
+def test_a_new_header_in_the_middle_holds_from_there():
+    turned = "id.orig_h ts uid id.orig_p id.resp_h id.resp_p proto"
+    log = tsv("conn", CONN, CONN_ROW) + "#close\t2013-09-16-01-00-00\n"
+    log += tsv("conn", turned, "10.0.0.1 1379292000.000001 C2 1 10.0.0.2 2 udp") + tsv("x509", "ts", "1379292000.0")
+    read = Read(ZEEK, log)
+    assert [(f["start"], f["local_address"], f["line"]) for f in read.flows] == [
+        (1_379_288_667_706_265, "192.168.33.10", 7),
+        (1_379_292_000_000_001, "10.0.0.1", 15),
+    ]
+    assert read.skipped == {"other_log": 1}
+
+
+def test_iso_times_epoch_floats_and_unset_values():
+    iso = CONN_ROW.replace("1379288667.706265", "2013-09-15T23:44:27.706265Z").replace("0.447460", "-")
+    (flow,) = Read(ZEEK, tsv("conn", CONN, iso)).flows
+    assert (flow["start"], flow["end"]) == (1_379_288_667_706_265, 1_379_288_667_706_265)
+    both = Read(ZEEK, tsv("conn", CONN, iso, CONN_ROW))
+    assert [f["end"] for f in both.flows] == [1_379_288_667_706_265, 1_379_288_668_153_725]
+
+
+def test_times_relative_to_the_capture_are_left_to_validation():
+    (flow,) = Read(ZEEK, tsv("conn", CONN, CONN_ROW.replace("1379288667.706265", "3.250000"))).flows
+    assert flow["start"] == 3_250_000
+
+
+@pytest.mark.parametrize(
+    ("orig", "resp", "local_orig", "local_resp", "local"),
+    [
+        ("192.168.1.1", "8.8.8.8", "-", "-", "orig"),
+        ("8.8.8.8", "192.168.1.1", "-", "-", "resp"),
+        ("8.8.8.8", "172.31.255.1", "-", "-", "resp"),
+        ("8.8.8.8", "172.32.0.1", "-", "-", "orig"),
+        ("2001:db8::1", "fd12:3456::1", "-", "-", "resp"),
+        ("10.0.0.1", "10.0.0.2", "-", "-", "orig"),
+        ("10.0.0.1", "8.8.8.8", "F", "T", "resp"),
+        ("8.8.8.8", "10.0.0.1", "T", "T", "resp"),
+        ("8.8.8.8", "9.9.9.9", "F", "T", "resp"),
+    ],
+)
+def test_the_local_side(orig, resp, local_orig, local_resp, local):
+    row = f"1379288667.706265 C1 {orig} 1032 {resp} 80 tcp 1.0 10 20 {local_orig} {local_resp}"
+    (flow,) = Read(ZEEK, tsv("conn", CONN, row)).flows
+    if local == "orig":
+        expected = (orig, 1032, resp, 80, "egress", 10, 20)
+    else:
+        expected = (resp, 80, orig, 1032, "ingress", 20, 10)
+    fields = ("local_address", "local_port", "remote_address", "remote_port", "direction", "bytes_sent")
+    assert tuple(flow[f] for f in (*fields, "bytes_received")) == expected
+
+
+def test_icmp_has_types_where_ports_would_be_and_is_another_protocol_over_ipv6():
+    over4 = "1379288667.706265 C1 10.0.0.1 8 10.0.0.2 0 icmp 1.0 10 20 - -"
+    over6 = "1379288667.706265 C2 fd00::1 128 fd00::2 129 icmp 1.0 10 20 - -"
+    other = "1379288667.706265 C3 10.0.0.1 0 10.0.0.2 0 unknown_transport 1.0 10 20 - -"
+    flows = Read(ZEEK, tsv("conn", CONN, over4, over6, other)).flows
+    assert [flow.get("protocol") for flow in flows] == ["icmp", "58", None]
+    assert not {"local_port", "remote_port"} & (set(flows[0]) | set(flows[1]))
+
+
+def test_json_says_the_same_as_tabs():
+    row = (
+        '{"ts":1379288667.706265,"uid":"C1","id.orig_h":"192.168.33.10","id.orig_p":1032,"id.resp_h":"54.245.228.191",'
+        '"id.resp_p":80,"proto":"tcp","duration":0.447460,"orig_bytes":601,"resp_bytes":38393,"conn_state":"SF"}\n'
+    )
+    (tabs,) = Read(ZEEK, tsv("conn", CONN, CONN_ROW)).flows
+    for json_row in (
+        row,
+        row.replace("1379288667.706265", '"2013-09-15T23:44:27.706265Z"'),
+        row.replace('"conn_state":"SF"', '"_path":"conn"'),
+    ):
+        (flow,) = Read(ZEEK, json_row).flows
+        assert flow | {"line": 0} == tabs | {"line": 0}
+
+
+def test_milliseconds_of_json():
+    row = '{"_path":"dhcp","ts":1575414483749,"uids":["C1"],"mac":"00:01:24:56:9B:CF","assigned_addr":"10.0.0.9",'
+    (beat,) = Read(ZEEK, row + '"msg_types":["REQUEST","ACK"]}').heartbeats
+    assert (beat["start"], beat["workload"]) == (1_575_414_483_749_000, "mac:00:01:24:56:9b:cf")
+
+
+def test_a_tls_or_http_name_goes_with_its_connection():
+    read = Read(ZEEK, *sorted(LOGS.glob("*.json.log"), key=lambda path: ZEEK.read_order(str(path))))
+    named = {flow["remote_port"]: flow["hostname"] for flow in read.flows if "hostname" in flow}
+    assert named == {443: "aa.agkn.com"}
+    assert sorted(flow["hostname"] for flow in read.flows if "hostname" in flow) == [
+        "aa.agkn.com",
+        "api.login.aol.com",
+        "login.aol.com",
+        "oidc.mail.aol.com",
+    ]
+
+
+def test_a_name_names_the_server_so_it_is_not_the_remotes_when_the_server_is_local():
+    http = tsv("http", "ts uid host", "1379288667.8 C1 WWW.Example.com.:8080", "1379288667.8 C2 intranet")
+    incoming = "1379288667.706265 C2 8.8.8.8 1032 10.0.0.1 80 tcp 1.0 10 20 - -"
+    out, into = Read(ZEEK, http + tsv("conn", CONN, CONN_ROW, incoming)).flows
+    assert out["hostname"] == "www.example.com"
+    assert into["direction"] == "ingress"
+    assert "hostname" not in into
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "10.0.0.1:8080", "[::1]:80", "not a name", "-", ""])
+def test_an_address_or_no_name_is_no_hostname(host):
+    http = tsv("http", "ts uid host", "1379288667.8\tC1\t" + host)
+    (flow,) = Read(ZEEK, http + tsv("conn", CONN, CONN_ROW)).flows
+    assert "hostname" not in flow
+
+
+def test_a_connection_with_two_names_has_none():
+    http = tsv(
+        "http", "ts uid host", "1379288667.8 C1 a.example", "1379288667.9 C1 b.example", "1379288668 C1 a.example"
+    )
+    assert "hostname" not in Read(ZEEK, http + tsv("conn", CONN, CONN_ROW)).flows[0]
+
+
+def test_names_are_forgotten_in_the_order_in_which_they_came_and_that_is_counted():
+    names = Hostnames(limit=4)
+    uids = pa.array([f"C{n}" for n in range(6)])
+    assert names.note(uids, pa.array([f"h{n}.example" for n in range(6)])) == 4
+    assert names.of(uids).to_pylist() == [None, None, None, None, "h4.example", "h5.example"]
+
+
+def test_logs_of_one_rotation_are_read_names_first():
+    files = ["a/conn.00.log.gz", "a/conn.01.log.gz", "a/dns.00.log.gz", "a/http.01.log.gz", "a/ssl.00.log.gz"]
+    assert sorted(files, key=ZEEK.read_order) == [
+        "a/ssl.00.log.gz",
+        "a/conn.00.log.gz",
+        "a/dns.00.log.gz",
+        "a/http.01.log.gz",
+        "a/conn.01.log.gz",
+    ]
+
+
+DNS = "ts uid id.orig_h id.orig_p id.resp_h id.resp_p query qtype rcode answers TTLs rejected rtt"
+ASKED = "1379288667.000000 C1 10.0.0.1 1030 4.2.2.3 53 www.example.com 1"
+
+
+def test_an_answers_ttl_is_the_smallest_on_the_way_to_it():
+    chain = f"{ASKED} 0 cdn.example.net,edge.example.net,192.0.2.1,192.0.2.2 5000.0,20.0,300.0,10.0 F 0.25"
+    names = Read(ZEEK, tsv("dns", DNS, chain)).names
+    assert [(n["server_address"], n["ttl"]) for n in names] == [("192.0.2.1", 20.0), ("192.0.2.2", 10.0)]
+    assert {(n["client_address"], n["hostname"], n["time"], n["line"]) for n in names} == {
+        ("10.0.0.1", "www.example.com", 1_379_288_667_250_000, 7)
+    }
+
+
+def test_ttls_that_do_not_fit_the_answers_are_unknown():
+    names = Read(ZEEK, tsv("dns", DNS, f"{ASKED} 0 192.0.2.1,192.0.2.2 20.0 F -", f"{ASKED} 0 192.0.2.3 7 F -")).names
+    assert [n.get("ttl") for n in names] == [None, None, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (f"{ASKED} 3 - - F -", "dns_error"),
+        (f"{ASKED} 0 192.0.2.1 20.0 T -", "dns_error"),
+        (f"{ASKED} 0 - - F -", "no_answer"),
+        (f"{ASKED} 0 (empty) (empty) F -", "no_answer"),
+        (f"{ASKED} - - - F -", "no_answer"),
+        (f"{ASKED} 0 cdn.example.net 20.0 F -", "no_answer"),
+        (f"{ASKED[:-1]}16 0 TXT_15_ip4:192.0.2.1 20.0 F -", "no_address_query"),
+        (f"{ASKED[:-1]}- 0 192.0.2.1 20.0 F -", "no_address_query"),
+    ],
+)
+def test_what_names_no_address_is_skipped(row, reason):
+    assert counts(Read(ZEEK, tsv("dns", DNS, row))) == {"rows": {}, "skipped": {reason: 1}, "rejected": {}}
+
+
+def test_escapes_are_undone():
+    row = "1379288667.000000 C1 10.0.0.1 1030 4.2.2.3 53 b\\xc3\\xbccher\\x09.example 1 0 192.0.2.1 20.0 F -"
+    assert Read(ZEEK, tsv("dns", DNS, row)).names[0]["hostname"] == "bücher\t.example"
+
+
+def test_a_lease_is_proof_of_the_moment_of_its_ack_only():
+    assert Read(ZEEK, LOGS / "dhcp.log").heartbeats[0] == {
+        "address": "192.168.33.10",
+        "workload": "mac:00:20:18:eb:ca:21",
+        "start": 1_379_288_650_691_137,
+        "end": 1_379_288_650_691_137,
+        "line": 9,
+    }
+    row = (
+        '{"ts":1575414483.749103,"uids":["C1"],"assigned_addr":"10.18.20.97","mac":"00:01:24:56:9B:CF",'
+        '"host_name":"Juanita-Work-PC","msg_types":["REQUEST","ACK"],"duration":0.00035}'
+    )
+    assert Read(ZEEK, row).heartbeats == [
+        {
+            "address": "10.18.20.97",
+            "workload": "mac:00:01:24:56:9b:cf",
+            "service": "Juanita-Work-PC",
+            "start": 1_575_414_483_749_453,
+            "end": 1_575_414_483_749_453,
+            "line": 1,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    # A second server's late offer has another address; a request after the ACK, another time.
+    ["DISCOVER,OFFER", "REQUEST,NAK", "REQUEST,ACK,DECLINE", "RELEASE", "REQUEST,ACK,OFFER", "ACK,REQUEST", "(empty)"],
+)
+def test_an_exchange_that_does_not_end_in_an_ack_is_none(messages):
+    log = tsv("dhcp", "ts uids mac assigned_addr msg_types", f"1379288650.0 C1 00:20:18:eb:ca:21 10.0.0.9 {messages}")
+    expected = {"rows": {}, "skipped": {"no_lease": 1}, "rejected": {}}
+    if messages == "(empty)":  # no message types at all: a log of before 2.6, which has a row for each ACK
+        expected = {"rows": {"heartbeat": 1}, "skipped": {}, "rejected": {}}
+    assert counts(Read(ZEEK, log)) == expected
+
+
+def test_the_address_that_a_relay_speaks_from_is_not_the_clients():
+    fields = "ts uids mac client_addr assigned_addr msg_types"
+    inform = "1379288650.0 C1 00:20:18:eb:ca:21 10.0.0.1 - INFORM,ACK"
+    assert counts(Read(ZEEK, tsv("dhcp", fields, inform)))["skipped"] == {"no_lease": 1}
+
+
+@pytest.mark.parametrize(("protocol", "basis"), [("tcp", "connection"), ("udp", "window"), ("icmp", "window")])
+def test_only_tcp_has_connections(protocol, basis):
+    (flow,) = Read(ZEEK, tsv("conn", CONN, CONN_ROW.replace(" tcp ", f" {protocol} "))).flows
+    assert flow["basis"] == basis
+
+
+def test_bad_lines_are_rejected_by_number_and_good_ones_kept():
+    log = tsv("conn", CONN, CONN_ROW, CONN_ROW + " more", "", CONN_ROW.replace("1379288667.706265", "noon"), CONN_ROW)
+    read = Read(ZEEK, log.encode() + b"\xff\xfe" + CONN_ROW.replace(" ", "\t").encode() + b"\n")
+    assert [flow["line"] for flow in read.flows] == [7, 11]
+    assert sorted((line, reason) for _, line, reason, _ in read.rejects) == [
+        (8, "wrong_columns"),
+        (10, "not_a_time"),
+        (12, "not_text"),
+    ]
+
+
+def test_rows_before_any_fields_line_are_rejected():
+    read = Read(ZEEK, "#separator \\x09\n1379288667.7\tC1\n" + tsv("conn", CONN, CONN_ROW))
+    assert counts(read) == {"rows": {"flow": 1}, "skipped": {}, "rejected": {"unusable_header": 1}}
+
+
+def test_values_that_are_no_numbers_are_left_to_validation():
+    good, bad = CONN_ROW, CONN_ROW.replace(" 1032 ", " http ")
+    flows = Read(ZEEK, tsv("conn", CONN, good, bad)).flows
+    assert [flow["local_port"] for flow in flows] == ["1032", "http"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"{}", b"# a comment\n1 2 3", b'{"ts":1}', b'{"uid":"C1"}', b"\xff\xfe", b'{"ts":1575413096.0,"uid":"C'],
+)
+def test_other_content_is_not_taken(head):
+    assert not ZEEK.matches(head)

@@ -1,0 +1,116 @@
+"""Rejects: the file in which they are kept, and the share of them that stops a run."""
+
+import json
+
+import pytest
+
+from attribution.errors import RejectLimitError
+from attribution.sources import Ledger
+from attribution.sources.records.rejects import FOUND_CHARACTERS, REASONS, Reject, RejectsFile
+
+REJECT = Reject("flows.log", 7, "not_an_address", "local_address='x'", "flow")
+
+
+def test_rejects_are_written_as_json_lines_in_order(tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    with RejectsFile(path) as file:
+        file.write(REJECT)
+        file.write(Reject("b", 0, "truncated", "ends\nin the middle", "row"))
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"source": "flows.log", "line": 7, "reason": "not_an_address", "found": "local_address='x'", "kind": "flow"},
+        {"source": "b", "line": 0, "reason": "truncated", "found": "ends\nin the middle", "kind": "row"},
+    ]
+
+
+def test_without_rejects_there_is_no_file(tmp_path):
+    with RejectsFile(tmp_path / "rejects.jsonl"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("found", ["\udcff", "\x00", "\u2028", "\U0001f600", '"', "x" * (FOUND_CHARACTERS * 3)])
+def test_whatever_was_found_can_be_written_and_read_back(tmp_path, found):
+    path = tmp_path / "rejects.jsonl"
+    with RejectsFile(path) as file:
+        file.write(Reject("s", 1, "malformed", found, "row"))
+    (line,) = path.read_bytes().decode().split("\n")[:-1]
+    assert len(json.loads(line.replace("\\udcff", "?"))["found"]) == min(len(found), FOUND_CHARACTERS)
+
+
+def test_every_reason_is_a_snake_case_word_with_a_sentence():
+    for reason, sentence in REASONS.items():
+        assert reason.replace("_", "").isalpha()
+        assert reason == reason.lower()
+        assert sentence[0].isupper()
+        assert sentence.endswith(".")
+
+
+def test_the_ledger_counts_by_format_and_reason_and_passes_rejects_on():
+    kept = []
+    ledger = Ledger(sink=kept.append)
+    ledger.reject("vpc", REJECT)
+    ledger.reject("native", REJECT)
+    ledger.reject("native", REJECT)
+    ledger.skip("vpc", "no_data", 3)
+    ledger.skip("vpc", "no_data", 0)
+    assert kept == [REJECT] * 3
+    assert ledger.rejected == {("vpc", "not_an_address"): 1, ("native", "not_an_address"): 2}
+    assert ledger.skipped == {("vpc", "no_data"): 3}
+
+
+def test_a_reason_outside_the_closed_list_is_a_mistake_of_the_format():
+    with pytest.raises(ValueError, match="'odd' is no reason"):
+        Ledger().reject("vpc", Reject("s", 1, "odd", "", "row"))
+
+
+def ledger_of(*, kept, rejected, **options):
+    ledger = Ledger(**options)
+    ledger.rows["flow", "vpc"] += kept
+    for number in range(rejected):
+        ledger.reject("vpc", Reject("s", number + 1, "malformed" if number % 3 else "not_a_time", "what", "flow"))
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("kept", "rejected", "share", "stops"),
+    [
+        (90, 10, 0.1, False),
+        (89, 11, 0.1, True),
+        (0, 0, 0.0, False),
+        (0, 1, 0.99, True),
+        (0, 5, 1.0, False),
+        (999, 1, 0.0, True),
+    ],
+)
+def test_a_run_stops_above_the_share_and_not_at_it(kept, rejected, share, stops):
+    for ledger, given in ((ledger_of(kept=kept, rejected=rejected, max_rejected_share=share), ()), (
+        ledger_of(kept=kept, rejected=rejected), (share,))):  # fmt: skip
+        if stops:
+            with pytest.raises(RejectLimitError):
+                ledger.check(*given)
+        else:
+            ledger.check(*given)
+
+
+def test_skipped_rows_do_not_count_for_or_against():
+    ledger = ledger_of(kept=10, rejected=2)
+    ledger.skip("vpc", "no_data", 1000)
+    with pytest.raises(RejectLimitError, match=r"^2 of 12 rows"):
+        ledger.check()
+
+
+def test_while_it_reads_a_run_is_judged_only_once_enough_rows_were_seen():
+    ledger_of(kept=0, rejected=999).check(at_least=1000)
+    with pytest.raises(RejectLimitError):
+        ledger_of(kept=0, rejected=1000).check(at_least=1000)
+
+
+def test_the_message_counts_by_reason_with_an_example_of_each():
+    with pytest.raises(RejectLimitError) as raised:
+        ledger_of(kept=1, rejected=6).check()
+    assert str(raised.value) == (
+        "6 of 7 rows were rejected, more than the allowed share of 0.1:\n"
+        "  4 malformed (vpc), first line 2 of s: what\n"
+        "  2 not_a_time (vpc), first line 1 of s: what\n"
+        "mend the source, or allow a larger share"
+    )
