@@ -10,11 +10,15 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
 
 
-def modules():
-    """Every module and package directly inside of `attribution`."""
-    found = {path.stem for path in (ROOT / "attribution").glob("*.py")}
-    found |= {path.parent.name for path in (ROOT / "attribution").glob("*/__init__.py")}
-    return {f"attribution.{name}" for name in found - {"__init__"}}
+LAYERS = [contract["layers"] for contract in CONTRACTS if contract["type"] == "layers"]
+
+
+def modules(package="attribution"):
+    """Every module and package directly inside of a package."""
+    folder = ROOT.joinpath(*package.split("."))
+    found = {path.stem for path in folder.glob("*.py")}
+    found |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    return {f"{package}.{name}" for name in found - {"__init__"}}
 
 
 def test_imports_point_the_way_that_the_contracts_say(monkeypatch, capsys):
@@ -23,10 +27,18 @@ def test_imports_point_the_way_that_the_contracts_say(monkeypatch, capsys):
     assert status == 0, capsys.readouterr().out
 
 
-def test_every_module_has_its_place_among_the_layers():
-    (layers,) = [contract["layers"] for contract in CONTRACTS if contract["type"] == "layers"]
+def parent(name):
+    return name.rpartition(".")[0]
+
+
+def test_the_whole_package_is_layered():
+    assert "attribution" in {parent(layers[0]) for layers in LAYERS}
+
+
+@pytest.mark.parametrize("layers", LAYERS, ids=lambda layers: parent(layers[0]))
+def test_every_module_has_its_place_among_the_layers(layers):
     placed = [name.strip() for layer in layers for name in layer.split("|")]
-    assert sorted(placed) == sorted(modules())
+    assert sorted(placed) == sorted(modules(parent(placed[0])))
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "click", "confluent_kafka"])

@@ -7,7 +7,7 @@ lines in question are left, and those few are read one by one.
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from attribution.sources.json.cutting import ShapedLines
+from attribution.sources.records.set_aside import OnBad
 
 #: A field's place in the object: the keys from the outside in. Keys may hold dots (`id.orig_h`).
 Path = tuple[str, ...]
-#: Called with a line that cannot be read: its number, its bytes, and the reason, one of `sources.records.rejects`.
-OnBad = Callable[[int, bytes, str], None]
 Lines = npt.NDArray[np.int64]
 
 #: Lines looked at to learn the types of fields.

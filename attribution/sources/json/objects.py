@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from attribution.errors import SourceError
-from attribution.sources.json.lines import OnBad
 from attribution.sources.records.model import Input
+from attribution.sources.records.set_aside import OnBad
 
 _READ_BYTES = 4 << 20
 #: No record is as large; without a bound, JSON of another kind would be read into memory whole.

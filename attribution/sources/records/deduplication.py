@@ -5,14 +5,12 @@ that of such agents themselves, first come: the first place to report a flow is 
 of the same five-tuple at that time is a repeat. So is a report that comes twice, as exports that overlap have it.
 """
 
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from attribution.sources.records.recent import Recent
 
 #: Of each row: seen for the first time; repeated by the node that reported it; repeated by another node.
 FIRST: Literal[0] = 0
@@ -35,6 +33,38 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 Hashes = npt.NDArray[np.uint64]
 #: Place, node, start and end of a report.
 Sighting = tuple[int, int, int, int]
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Value]):
+    """The entries written last, at least half of `limit` and at most all of it.
+
+    Two generations: entries are written to the young one; when it is full, it becomes the old one, and what was old is
+    forgotten. What is kept depends only on the order of writes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._half = max(1, limit // 2)
+        self._young: dict[object, Value] = {}
+        self._old: dict[object, Value] = {}
+        #: Entries forgotten so far.
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def get(self, key: object) -> Value | None:
+        """The entry's value, or None where there is none any more."""
+        value = self._young.get(key)
+        return self._old.get(key) if value is None else value
+
+    def put(self, key: object, value: Value) -> None:
+        """Write an entry; it is young again."""
+        self._old.pop(key, None)
+        self._young[key] = value
+        if len(self._young) >= self._half:
+            self.forgotten += len(self._old)
+            self._young, self._old = {}, self._young
 
 
 class Repeats:

@@ -1,13 +1,16 @@
 """Setting bad lines aside: one call for a line that cannot be read, one for rows whose time cannot."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from attribution.sources.json.lines import OnBad
 from attribution.sources.records.model import Ledger
 from attribution.sources.records.raw_columns import Mask, Rows
 from attribution.sources.records.rejects import FOUND_CHARACTERS, Reject
+
+#: Called with a line that cannot be read: its number, its bytes, and the reason, a key of `rejects.REASONS`.
+OnBad = Callable[[int, bytes, str], None]
 
 
 def bad_lines(ledger: Ledger, source_format: str, source: str, kind: str) -> OnBad:

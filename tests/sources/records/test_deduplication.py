@@ -4,8 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from attribution.sources.records.deduplication import FIRST, OTHER_NODE, SAME_NODE, Repeats, hash_columns
-from attribution.sources.records.recent import Recent
+from attribution.sources.records.deduplication import FIRST, OTHER_NODE, SAME_NODE, Recent, Repeats, hash_columns
 
 SECOND = 1_000_000
 

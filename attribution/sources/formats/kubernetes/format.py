@@ -23,10 +23,10 @@ from attribution.schema import HEARTBEAT
 from attribution.sources.formats.kubernetes.audit import is_audit_event, pod_event
 from attribution.sources.formats.kubernetes.pods import Facts, Held, facts, held
 from attribution.sources.json.documents import documents
-from attribution.sources.json.lines import OnBad, first_object
+from attribution.sources.json.lines import first_object
+from attribution.sources.records.deduplication import Recent
 from attribution.sources.records.model import Block, Format, Input, Ledger
-from attribution.sources.records.recent import Recent
-from attribution.sources.records.set_aside import bad_lines
+from attribution.sources.records.set_aside import OnBad, bad_lines
 
 _BLOCK_BYTES = 4 << 20
 _ROWS = 50_000

@@ -25,8 +25,8 @@ from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.formats.zeek.records import FIELDS, answers, connections, leases
 from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
 from attribution.sources.json.lines import JsonLines, Piece, first_object
+from attribution.sources.records.deduplication import Recent
 from attribution.sources.records.model import Block, Format, Input, Ledger
-from attribution.sources.records.recent import Recent
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20

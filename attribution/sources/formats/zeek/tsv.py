@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
-from attribution.sources.json.lines import OnBad
+from attribution.sources.records.set_aside import OnBad
 
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 
