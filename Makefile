@@ -10,7 +10,7 @@ FLINK_BIN := $(VENV_FLINK)/bin
 CLUSTER ?= .cluster
 PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.12 ...")'
 
-.PHONY: install install-flink demo cluster cluster-stop test lint types layers unit streaming docs bench oldest clean help
+.PHONY: install install-flink demo cluster cluster-stop test lint types layers unit streaming hooks docs bench oldest clean help
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -48,6 +48,7 @@ test: lint types layers unit streaming  ## Pass all checks and tests.
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 types: install
 	$(BIN)/mypy
@@ -62,6 +63,9 @@ unit: install
 streaming: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 streaming: install-flink  ## Pass the tests against a real broker and a real Flink cluster.
 	$(FLINK_BIN)/python -m pytest tests/live
+
+hooks: install  ## Let git check each commit: lint, format, types, spelling.
+	$(BIN)/pre-commit install
 
 docs: install  ## Write the generated reference pages anew.
 	$(BIN)/python tools/reference.py
