@@ -31,7 +31,7 @@ def tool(script):
     return module
 
 
-demo, reference = tool("demo"), tool("reference")
+demo, reference, sentences = tool("demo"), tool("reference"), tool("sentences")
 
 
 def text(path):
@@ -239,6 +239,55 @@ def test_a_decision_has_its_number_a_question_and_a_choice(page):
     assert "**Question.**" in content
     assert "\n## Choice\n" in content
     assert len(content.splitlines()) <= 80, "a decision is one page"
+
+
+def test_every_folder_of_tests_is_named_where_the_tests_are_explained():
+    tests = [path for path in committed() if path.match("test_*.py")]
+    folders = {name(path.parent).removeprefix("tests/") + "/" for path in tests}
+    named = set(re.findall(r"^\| `([\w/]+/)` \|", text("tests/README.md"), re.MULTILINE))
+    assert named == folders - {"tests/"}
+    modules = {path.name for path in (ROOT / "tests").glob("test_*.py")}
+    assert set(re.findall(r"^\| `(\w+\.py)` \|", text("tests/README.md"), re.MULTILINE)) == modules
+
+
+# Sentences
+
+
+def listed(long):
+    return "\n".join(f"{one.path}:{one.line}: {one.words} words: {one.text}" for one in long)
+
+
+@pytest.mark.parametrize("page", sentences.CLEAN_PAGES)
+def test_no_sentence_of_a_page_that_everybody_reads_is_too_long(page):
+    long = sentences.too_long(sentences.of_file(ROOT / page))
+    assert not long, listed(long)
+
+
+def test_no_sentence_of_a_help_text_is_too_long():
+    long = sentences.too_long(sentences.of_command_line())
+    assert not long, listed(long)
+
+
+@pytest.fixture(scope="module", name="long_by_area")
+def _long_by_area():
+    return sentences.found_by_area()
+
+
+@pytest.mark.parametrize("area", sentences.AREAS)
+def test_the_number_of_long_sentences_only_falls(area, long_by_area):
+    number, long = json.loads(sentences.NUMBERS.read_text())[area], long_by_area[area]
+    assert len(long) <= number, f"shorten {len(long) - number} of these, yours first:\n{listed(long)}"
+    assert len(long) >= number - sentences.slack(number), "lower the number: run `python tools/sentences.py --write`"
+
+
+def test_all_prose_is_held_to_it():
+    """The pages and docstrings of every folder, but for those of tests, whose names say what they do."""
+    held = set(sentences.CLEAN_PAGES)
+    held |= {name(path) for patterns in sentences.AREAS.values() for pattern in patterns for path in ROOT.glob(pattern)}
+    prose = {name(path) for path in committed() if path.suffix in {".md", ".py"}}
+    samples = {path for path in prose if path.startswith(("tests/golden/", "tests/sources/data/"))}
+    tests = {path for path in prose if path.startswith("tests/") and path.endswith(".py")}
+    assert prose - held <= samples | tests
 
 
 # What must not be in the repository

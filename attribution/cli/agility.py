@@ -137,8 +137,8 @@ def _load(
     r"""Show the load per address of each pool, and how evenly it is spread.
 
     Of the flows to addresses that a policy in force hands out. The variation is the standard deviation over the mean,
-    of all addresses of the pool, unused ones too; by chance, what it would be if each flow had taken an address at
-    random. CSV has a row an address.
+    of all addresses of the pool, unused ones too. The variation by chance is what it would be if each flow had taken an
+    address at random. CSV has a row an address.
 
     \b
     Examples:
@@ -254,8 +254,8 @@ def _stale(
 ) -> None:
     r"""Show traffic that comes to addresses after the policies that handed them out have ended.
 
-    An answer may be used for its ttl and name_stretch, and a connection that was opened in time for
-    connection_lifetime: what is beyond that bound comes from clients that do not keep to the ttl. A connection is
+    A client may use an answer for its ttl and name_stretch, and a connection that it opened in time for
+    connection_lifetime. Traffic beyond that bound comes from clients that do not keep to the ttl. A connection is
     judged by when it began.
 
     \b

@@ -89,9 +89,9 @@ def command(
 ) -> None:
     r"""Show why a flow or an edge was attributed as it was.
 
-    For a flow: which rule gave each side's answer, which evidence it rests on and how old that is, and who else held
-    the address and why it was not they. For an edge: its flows by method and reason, examples of each, and who else
-    held its addresses. Filters choose the flows of an edge.
+    For a flow: which rule gave each side's answer, which evidence it rests on, and how old the evidence is. Then who
+    else held the address, and why the answer is not that workload. For an edge: its flows by method and reason,
+    examples of each, and who else held its addresses. Filters choose the flows of an edge.
 
     \b
     Examples:

@@ -86,9 +86,9 @@ def command(
 ) -> None:
     r"""Attribute flow logs and write the result as a Parquet lake.
 
-    Formats are recognised by content, compressed or not: native records (JSON lines, Parquet, Arrow), AWS VPC and
-    transit gateway flow logs, Zeek, Cilium Hubble, NetObserv, goflow2, Kubernetes pod lists and audit events,
-    CloudTrail, ip-ranges.json, dnstap, Route 53 Resolver query logs, policy documents.
+    Formats are recognised by content, compressed or not. Flow logs: AWS VPC and transit gateway, Zeek, Cilium Hubble,
+    NetObserv, goflow2. Evidence: Kubernetes pod lists and audit events, CloudTrail, dnstap, Route 53 Resolver query
+    logs, ip-ranges.json, policy documents. Native records of any kind: JSON lines, Parquet, Arrow.
 
     The lake appears whole or not at all. Rows that cannot be used are kept in rejects.jsonl inside it, with the reason.
 
