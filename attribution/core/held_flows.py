@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columnar.arrays import NEVER_AFTER, Int64, microseconds
+from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
+from attribution.core.columnar.types import Int64
 
 #: Rows of a batch that is dense: smaller ones are joined, so that what is done to a batch costs what its rows cost.
 _DENSE = 1 << 13

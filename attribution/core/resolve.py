@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.addressing.sockets import asked_sockets
-from attribution.core.columnar.arrays import Bool, Int32, Int64, is_value, microseconds, spread
+from attribution.core.columnar.arrays import is_value, microseconds, spread
 from attribution.core.columnar.dictionaries import decoded
+from attribution.core.columnar.types import Bool, Int32, Int64, UInt8
 from attribution.core.fallback.chain import Fallback
 from attribution.core.fallback.pools import Pooled, PoolSpace, names_of, nothing
 from attribution.core.hostnames.choice import Hostnames, accepted
@@ -58,7 +58,7 @@ class Side:
 
     workload: Int32
     service: Int32
-    reason: npt.NDArray[np.uint8]
+    reason: UInt8
     distance: Int64
     pooled: Pooled
 
@@ -256,7 +256,7 @@ def _halves(flows: Any, local: dict[str, Any]) -> Any:
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
-def _why(which: str, reason: npt.NDArray[np.uint8], distance: Int64) -> dict[str, Any]:
+def _why(which: str, reason: UInt8, distance: Int64) -> dict[str, Any]:
     """The columns that say where a side's answer came from, why, and how far the evidence was."""
     return {
         f"{which}_method": pa.DictionaryArray.from_arrays(pa.array(_METHOD[reason]), _METHOD_NAMES),

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.arrays import Int64, microseconds
+from attribution.core.columnar.arrays import microseconds
+from attribution.core.columnar.types import Int64
 from attribution.lake.lake import parquet_writer
 from attribution.schema import ATTRIBUTED_FLOW, arrow_schema
 

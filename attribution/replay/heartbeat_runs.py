@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import HOUR
-from attribution.core.columnar.arrays import Int32, order_by, starts_of_runs
+from attribution.core.columnar.arrays import order_by, starts_of_runs
+from attribution.core.columnar.types import Int32
 from attribution.core.ownership.heartbeats import COLUMNS, TEXTS, Heartbeats
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())

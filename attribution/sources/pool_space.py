@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columnar.arrays import Bool
+from attribution.core.columnar.types import Bool
 from attribution.errors import SourceError
 from attribution.schema import POLICY
 from attribution.sources.reading import read_all

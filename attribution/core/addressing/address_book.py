@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.addressing import ipv4
-from attribution.core.columnar.arrays import Int32, encode, find, recode
+from attribution.core.columnar.arrays import encode, find, recode
+from attribution.core.columnar.types import Int32
 
 
 class AddressBook:

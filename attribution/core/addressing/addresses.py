@@ -13,15 +13,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.addressing import ipv4, ipv6
 from attribution.core.columnar.dictionaries import each_distinct, one_array
-
-UInt64 = npt.NDArray[np.uint64]
-Bool = npt.NDArray[np.bool_]
+from attribution.core.columnar.types import Bool, UInt64
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"\A(?:{_OCTET}\.){{3}}{_OCTET}\z"

@@ -7,7 +7,7 @@ import numpy as np
 from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, split_sockets
-from attribution.core.columnar.arrays import Bool, Ints
+from attribution.core.columnar.types import Bool, Ints
 
 
 def translated(addresses: Any, settings: Settings) -> Bool:

@@ -4,13 +4,10 @@ import threading
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from attribution.core.columnar.arrays import Int32, Int64, text_blocks
-
-UInt32 = npt.NDArray[np.uint32]
-UInt64 = npt.NDArray[np.uint64]
+from attribution.core.columnar.arrays import text_blocks
+from attribution.core.columnar.types import Int32, Int64, UInt8, UInt16, UInt32, UInt64
 
 _DOT, _ZERO = ord("."), ord("0")
 _OCTETS = 4
@@ -77,7 +74,7 @@ def _parse(texts: Any) -> UInt32 | None:
     return packed
 
 
-def _parse_some(characters: npt.NDArray[np.uint8], bounds: Int64) -> UInt32 | None:
+def _parse_some(characters: UInt8, bounds: Int64) -> UInt32 | None:
     """The addresses between neighbouring bounds as numbers; None where any is none."""
     size = len(bounds) - 1
     digit = characters - np.uint8(_ZERO)
@@ -97,7 +94,7 @@ def _parse_some(characters: npt.NDArray[np.uint8], bounds: Int64) -> UInt32 | No
     return packed
 
 
-def _octet(digit: npt.NDArray[np.uint8], begin: Int64, end: Int64) -> npt.NDArray[np.uint16] | None:
+def _octet(digit: UInt8, begin: Int64, end: Int64) -> UInt16 | None:
     """Value of the digits in each [begin, end); None where one is no octet."""
     length = end - begin
     if length.min() < 1 or length.max() > 3:
@@ -127,7 +124,7 @@ class Numbering:
             left = self._table[slot] != entry
             entry, slot = entry[left], (slot[left] + 1) & self._mask
 
-    def _slot(self, numbers: UInt32) -> npt.NDArray[np.int64]:
+    def _slot(self, numbers: UInt32) -> Int64:
         return ((numbers * _GOLDEN) >> self._shift).astype(np.int64) & self._mask
 
     def find(self, numbers: UInt32) -> Int32:

@@ -3,13 +3,10 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from attribution.core.columnar.arrays import Bool, Int64, text_blocks
-
-UInt8 = npt.NDArray[np.uint8]
-UInt64 = npt.NDArray[np.uint64]
+from attribution.core.columnar.arrays import text_blocks
+from attribution.core.columnar.types import Bool, Int64, UInt8, UInt16, UInt64
 
 _COLON, _ZERO, _A = ord(":"), ord("0"), ord("a")
 _GROUPS, _GROUP_DIGITS = 8, 4
@@ -76,7 +73,7 @@ def _parse_some(characters: UInt8, bounds: Int64) -> UInt64 | None:
     return packed.view(">u8").astype(np.uint64).reshape(-1, 2)
 
 
-def _groups(characters: UInt8, goes_on: Bool, last: Bool) -> npt.NDArray[np.uint16] | None:
+def _groups(characters: UInt8, goes_on: Bool, last: Bool) -> UInt16 | None:
     """The number that each group of digits is; None where a group has too many.
 
     Args:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.core.addressing.sockets import split_ranges, split_sockets
-from attribution.core.columnar.arrays import Bool, Int64, Ints, order_by, starts_of_runs
+from attribution.core.columnar.arrays import order_by, starts_of_runs
+from attribution.core.columnar.types import Bool, Int64, Ints
 
 #: Ports, with one more that stands for the end.
 _PORT_BITS = 17

@@ -12,14 +12,12 @@ from ipaddress import ip_network
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.addressing.addresses import pack
-from attribution.core.columnar.arrays import Bool, Int32, Int64, encode, recode, starts_of_runs
-
-UInt64 = npt.NDArray[np.uint64]
+from attribution.core.columnar.arrays import encode, recode, starts_of_runs
+from attribution.core.columnar.types import Bool, Int32, Int64, UInt64
 
 #: Owners that are no row: no prefix contains the address; the longest that does has two names; look further.
 _NONE, _CONTESTED, _SHARED = np.int32(-1), np.int32(-2), np.int32(-3)

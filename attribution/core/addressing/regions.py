@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.arrays import Bool, Int32
+from attribution.core.columnar.types import Bool, Int32
 
 #: Number of no region.
 NOWHERE = -1

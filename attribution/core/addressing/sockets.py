@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from attribution.core.columnar.arrays import Int32, Int64, integers
+from attribution.core.columnar.arrays import integers
+from attribution.core.columnar.types import Int32, Int64
 
 #: The transport protocols that have ports, by IANA number: TCP, UDP, DCCP, SCTP, UDP-Lite.
 WITH_PORTS = (6, 17, 33, 132, 136)

@@ -13,11 +13,7 @@ import pyarrow.compute as pc
 
 from attribution.core.columnar.dictionaries import encode as dictionary_of
 from attribution.core.columnar.dictionaries import one_array
-
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.signedinteger[Any]]
+from attribution.core.columnar.types import Bool, Float64, Int32, Int64, Ints, UInt8
 
 #: Before and after every time; far enough inside int64 that a few durations may be added.
 NEVER_BEFORE = -(1 << 61)
@@ -163,7 +159,7 @@ def is_value(texts: Any, value: Any) -> Any:
     return pc.fill_null(pc.equal(texts, value), False)
 
 
-def text_blocks(texts: Any, rows: int) -> Iterator[tuple[int, npt.NDArray[np.uint8], Int64]]:
+def text_blocks(texts: Any, rows: int) -> Iterator[tuple[int, UInt8, Int64]]:
     """The bytes of a plain text column without nulls, some rows at a time.
 
     Yields:
@@ -177,7 +173,7 @@ def text_blocks(texts: Any, rows: int) -> Iterator[tuple[int, npt.NDArray[np.uin
         yield begin, characters[some[0] : some[-1]], some - some[0]
 
 
-def floats(column: Any, *, null: float) -> npt.NDArray[np.float64]:
+def floats(column: Any, *, null: float) -> Float64:
     """A nullable column of floats with `null` in the place of nulls."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()

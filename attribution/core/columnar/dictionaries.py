@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Bool = npt.NDArray[np.bool_]
+from attribution.core.columnar.types import Bool
 
 #: Type of every column that this module makes. Its dictionary holds each value once if that of the input does.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())

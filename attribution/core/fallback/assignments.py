@@ -8,24 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.addressing.address_book import AddressBook
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, held_sockets
-from attribution.core.columnar.arrays import (
-    NEVER_AFTER,
-    NEVER_BEFORE,
-    Bool,
-    Int32,
-    Int64,
-    Ints,
-    encode,
-    microseconds,
-    next_start,
-    starts_of_runs,
-)
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, encode, microseconds, next_start, starts_of_runs
+from attribution.core.columnar.types import Bool, Int32, Int64, Ints, UInt8
 from attribution.core.ownership.segments import last_at_or_before
 
 #: What the events say of an interval: nobody during all of it, one owner during all of it, anything else.
@@ -44,7 +33,7 @@ class Assigned:
         service: number into `AssignmentIndex.services`; -1 where none or several are named.
     """
 
-    state: npt.NDArray[np.uint8]
+    state: UInt8
     owner: Int32
     service: Int32
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, split_sockets
-from attribution.core.columnar.arrays import Int32, Int64, encode, is_value
+from attribution.core.columnar.arrays import encode, is_value
+from attribution.core.columnar.types import Int32, Int64, UInt8
 from attribution.core.fallback.assignments import ASSIGNED, CHANGED, AssignmentIndex
 from attribution.core.fallback.pools import Pooled
 from attribution.core.fallback.socket_rules import DISPATCHED, NOTHING, Dispatched, RuleIndex
@@ -35,7 +35,7 @@ class Found:
 
     owner: Int32
     service: Int32
-    reason: npt.NDArray[np.uint8]
+    reason: UInt8
 
 
 class Fallback:

@@ -6,11 +6,11 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from attribution.core.addressing.prefixes import PrefixTable, UInt64
-from attribution.core.columnar.arrays import Bool, Int32, Int64, encode
+from attribution.core.addressing.prefixes import PrefixTable
+from attribution.core.columnar.arrays import encode
+from attribution.core.columnar.types import Bool, Int8, Int32, Int64, UInt64
 from attribution.core.fallback.validity import Epochs, in_force
 from attribution.core.ownership.index import Question
 
@@ -59,7 +59,7 @@ class Handed:
     """
 
     number: Int32
-    state: npt.NDArray[np.int8]
+    state: Int8
     pools: Any
     policies: Any
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.addressing.addresses import pack
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.arrays import Bool
+from attribution.core.columnar.types import Bool
 from attribution.core.fallback.policies import Handed, PolicyIndex
 from attribution.core.ownership.index import Question
 

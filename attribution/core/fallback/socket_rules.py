@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from attribution.core.addressing.addresses import pack
-from attribution.core.addressing.prefixes import PrefixTable, UInt64
+from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, split_sockets
-from attribution.core.columnar.arrays import Bool, Int32, Int64, encode, find, integers, recode
+from attribution.core.columnar.arrays import encode, find, integers, recode
+from attribution.core.columnar.types import Bool, Int32, Int64, UInt8, UInt64
 from attribution.core.fallback.validity import Epochs, in_force
 from attribution.core.ownership.index import Question
 
@@ -34,7 +34,7 @@ class Dispatched:
         service: number into `RuleIndex.services`; -1 where the state is not `DISPATCHED`.
     """
 
-    state: npt.NDArray[np.uint8]
+    state: UInt8
     service: Int32
 
 

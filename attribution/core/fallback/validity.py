@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, Bool, Int64, alike_rows, microseconds
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, alike_rows, microseconds
+from attribution.core.columnar.types import Bool, Int64
 
 
 def in_force(records: Any, *, alike: tuple[str, ...]) -> tuple[Int64, Int64]:

@@ -7,8 +7,9 @@ import numpy as np
 
 from attribution.config import SECOND, Settings
 from attribution.core.addressing.address_book import AddressBook
-from attribution.core.columnar.arrays import Bool, Int32, Int64, encode, floats, microseconds
+from attribution.core.columnar.arrays import encode, floats, microseconds
 from attribution.core.columnar.interval_index import Candidates, Spans
+from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.hostnames.client_networks import ClientNetworks
 from attribution.core.ownership.segments import last_at_or_before
 

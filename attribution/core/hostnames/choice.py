@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.arrays import Bool, Int32, Int64, is_value, order_by, spread
+from attribution.core.columnar.arrays import is_value, order_by, spread
 from attribution.core.columnar.interval_index import Candidates
+from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.fallback.pools import nothing
 from attribution.core.hostnames.bindings import NameIndex
 from attribution.core.ownership.index import Question

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.addressing.address_book import AddressBook
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.arrays import Int32, Int64, encode
+from attribution.core.columnar.arrays import encode
+from attribution.core.columnar.types import Int32, Int64
 
 
 class ClientNetworks:

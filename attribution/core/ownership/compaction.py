@@ -7,16 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import SECOND, Settings
-from attribution.core.columnar.arrays import (
-    NEVER_BEFORE,
-    Int32,
-    Int64,
-    Ints,
-    alike_rows,
-    joined_spans,
-    order_by,
-    starts_of_runs,
-)
+from attribution.core.columnar.arrays import NEVER_BEFORE, alike_rows, joined_spans, order_by, starts_of_runs
+from attribution.core.columnar.types import Int32, Int64, Ints
 from attribution.core.hostnames.bindings import told
 from attribution.core.ownership.heartbeats import Heartbeats
 

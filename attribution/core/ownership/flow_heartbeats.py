@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, asked_sockets, columns_of
-from attribution.core.columnar.arrays import Int32, is_value
+from attribution.core.columnar.arrays import is_value
 from attribution.core.columnar.dictionaries import decoded, plain
+from attribution.core.columnar.types import Int32
 from attribution.schema import HEARTBEAT, record
 
 #: The fields of a flow that its heartbeat is made of; a batch needs no others.

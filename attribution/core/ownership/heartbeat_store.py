@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columnar.arrays import Int32, Int64, find, order_by, recode
+from attribution.core.columnar.arrays import find, order_by, recode
+from attribution.core.columnar.types import Int32, Int64
 from attribution.core.ownership.compaction import compact, still_asked
 from attribution.core.ownership.heartbeats import COLUMNS, TEXTS, Heartbeats
 from attribution.schema import HEARTBEAT, arrow_schema, completed

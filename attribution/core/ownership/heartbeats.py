@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import columns_of, held_sockets
-from attribution.core.columnar.arrays import Int32, Int64, encode, microseconds, recode
+from attribution.core.columnar.arrays import encode, microseconds, recode
+from attribution.core.columnar.types import Int32, Int64
 from attribution.schema import HEARTBEAT, TIMESTAMP, arrow_schema
 
 #: The fields of `Heartbeats` that have a row for each heartbeat.

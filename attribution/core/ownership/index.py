@@ -10,10 +10,9 @@ do not settle is looked at further.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from attribution.config import Settings
-from attribution.core.columnar.arrays import Bool, Int32, Int64
+from attribution.core.columnar.types import Bool, Int32, Int64, UInt8
 from attribution.core.ownership.nearness import Nearness
 from attribution.core.ownership.ranges import Evidence
 from attribution.core.ownership.segments import Ahead, Segments, cut, look_ahead
@@ -55,7 +54,7 @@ class Answer:
     """What the evidence says to each question: the range that answers (-1: none), the reason's code, µs away."""
 
     range: Int32
-    reason: npt.NDArray[np.uint8]
+    reason: UInt8
     distance: Int64
 
 

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.addressing.address_book import AddressBook
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, columns_of
-from attribution.core.columnar.arrays import Bool, Int32, Int64, order_by
+from attribution.core.columnar.arrays import order_by
+from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.index import SEVERAL, Answer, EvidenceIndex, Question
 from attribution.core.ownership.ranges import Evidence, digest

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from attribution.core.columnar.arrays import Int32, Int64, starts_of_runs
+from attribution.core.columnar.arrays import starts_of_runs
+from attribution.core.columnar.types import Int32, Int64
 from attribution.core.ownership.ranges import Evidence
 from attribution.core.ownership.segments import last_at_or_before
 

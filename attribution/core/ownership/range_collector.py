@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.addressing.ephemeral import ephemeral, translated
 from attribution.core.addressing.sockets import held_sockets
-from attribution.core.columnar.arrays import Int64, encode, microseconds, order_by, running_max, starts_of_runs
+from attribution.core.columnar.arrays import encode, microseconds, order_by, running_max, starts_of_runs
+from attribution.core.columnar.types import Int64
 from attribution.schema import OWNERSHIP_RANGE, TIMESTAMP, arrow_schema, completed
 
 #: In the place of a service, which is never empty: the range's heartbeats name several. It is given out as null.

@@ -12,14 +12,12 @@ import numpy as np
 from attribution.core.columnar.arrays import (
     NEVER_AFTER,
     NEVER_BEFORE,
-    Bool,
-    Int32,
-    Int64,
     next_start,
     order_by,
     running_max,
     starts_of_runs,
 )
+from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.ownership.ranges import Evidence
 
 _NOBODY, _DISPUTED = -1, -2

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attribution.core.columnar.arrays import Bool, Int32, Int64, starts_of_runs
+from attribution.core.columnar.arrays import starts_of_runs
+from attribution.core.columnar.types import Bool, Int32, Int64
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.types import Bool, Int64, UInt64
 from attribution.sources.json.shapes import SHORTEST_LINE, Path, Shape, Value
-
-Int64 = npt.NDArray[np.int64]
-UInt64 = npt.NDArray[np.uint64]
-Bool = npt.NDArray[np.bool_]
 
 _WORD = 8
 #: Shapes that are remembered, and new ones that are tried on a block.

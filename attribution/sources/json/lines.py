@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from attribution.core.columnar.types import Int64
 from attribution.sources.json.cutting import ShapedLines
 from attribution.sources.records.set_aside import OnBad
 
 #: A field's place in the object: the keys from the outside in. Keys may hold dots (`id.orig_h`).
 Path = tuple[str, ...]
-Lines = npt.NDArray[np.int64]
 
 #: Lines looked at to learn the types of fields.
 _SAMPLED_LINES = 64
@@ -30,7 +29,7 @@ _SAMPLED_LINES = 64
 _DEEPEST = 64
 #: Pieces of this many lines or fewer are read one by one when Arrow cannot read them.
 _ONE_BY_ONE = 128
-_NO_LINES: Lines = np.zeros(0, np.int64)
+_NO_LINES: Int64 = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Piece:
     """
 
     columns: dict[str, Any]
-    lines: npt.NDArray[np.int64]
+    lines: Int64
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -105,7 +104,7 @@ class JsonLines:
                 on_bad(number, line, "malformed")
         yield from self._read_lines(lines, numbers, on_bad)
 
-    def _cut(self, block: bytes, first_line: int) -> tuple[list[Piece], Lines | None]:
+    def _cut(self, block: bytes, first_line: int) -> tuple[list[Piece], Int64 | None]:
         """What could be cut out by the shape of the lines, and which lines are left; None for all."""
         found, rest = self._shaped.read(block) if block else ([], _NO_LINES)
         if not found:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from attribution.core.columnar.types import Int64
 from attribution.errors import SourceError
 from attribution.sources.records.model import Input
 from attribution.sources.records.set_aside import OnBad
@@ -56,7 +56,7 @@ def first_objects(head: bytes) -> list[dict[str, object]]:
     return found
 
 
-def object_lines(data: Input, on_bad: OnBad) -> Iterator[tuple[npt.NDArray[np.int64], bytes]]:
+def object_lines(data: Input, on_bad: OnBad) -> Iterator[tuple[Int64, bytes]]:
     """The objects of the content, one to a line, with the 1-based line of the source on which each starts.
 
     Args:
@@ -117,7 +117,7 @@ class _Cut:
             whole = [one.replace(b"\n", b" ") if b"\n" in one else one for one in whole]
         return whole
 
-    def line_of_objects(self) -> npt.NDArray[np.int64]:
+    def line_of_objects(self) -> Int64:
         """Line breaks before each whole object."""
         return np.searchsorted(self._newlines, self._starts)
 

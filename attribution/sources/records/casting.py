@@ -8,16 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.dictionaries import each_distinct, encode
+from attribution.core.columnar.types import Bool
 from attribution.schema import TIMESTAMP
 from attribution.sources.records.timestamps import micros
-
-Bool = npt.NDArray[np.bool_]
 
 _SECOND = 1_000_000
 #: 1990-01-01 and 2100-01-01. No flow log is older, and a time outside is a wrong unit or a time since boot.

@@ -8,9 +8,10 @@ of the same five-tuple at that time is a repeat. So is a report that comes twice
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from attribution.core.columnar.types import Int8, Int64, UInt64
 
 #: Of each row: seen for the first time; repeated by the node that reported it; repeated by another node.
 FIRST: Literal[0] = 0
@@ -30,7 +31,6 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
-Hashes = npt.NDArray[np.uint64]
 #: Place, node, start and end of a report.
 Sighting = tuple[int, int, int, int]
 Value = TypeVar("Value")
@@ -79,12 +79,12 @@ class Repeats:
 
     def judge(
         self,
-        flow: Hashes,
-        place: Hashes,
-        node: Hashes,
-        start: npt.NDArray[np.int64],
-        end: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.int8]:
+        flow: UInt64,
+        place: UInt64,
+        node: UInt64,
+        start: Int64,
+        end: Int64,
+    ) -> Int8:
         """`FIRST`, `SAME_NODE` or `OTHER_NODE` for each row, in order.
 
         Args:
@@ -112,25 +112,25 @@ class Repeats:
         return FIRST
 
 
-def hash_columns(*columns: Any) -> Hashes:
+def hash_columns(*columns: Any) -> UInt64:
     """One 64-bit hash a row of columns of numbers, text or null; equal rows of any block hash alike."""
     return _mixed(*(_hash_column(column) for column in columns))
 
 
-def _hash_column(column: Any) -> Hashes:
+def _hash_column(column: Any) -> UInt64:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_integer(array.type):
-        values: Hashes = np.asarray(pc.fill_null(array.cast(pa.int64()), -1)).view(np.uint64)
+        values: UInt64 = np.asarray(pc.fill_null(array.cast(pa.int64()), -1)).view(np.uint64)
         return values
     encoded = pc.dictionary_encode(array)
     hashes = np.array([hash(value) & 0xFFFFFFFFFFFFFFFF for value in encoded.dictionary.to_pylist()] + [0], np.uint64)
-    found: Hashes = hashes[np.asarray(pc.fill_null(encoded.indices, -1))]
+    found: UInt64 = hashes[np.asarray(pc.fill_null(encoded.indices, -1))]
     return found
 
 
-def _mixed(*parts: Hashes) -> Hashes:
+def _mixed(*parts: UInt64) -> UInt64:
     """The parts as one hash, after Steele, Lea and Flood: Fast splittable pseudorandom number generators (2014)."""
-    mixed: Hashes = np.zeros(len(parts[0]), np.uint64)
+    mixed: UInt64 = np.zeros(len(parts[0]), np.uint64)
     for part in parts:
         mixed = (mixed ^ part) + _GOLDEN
         mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1

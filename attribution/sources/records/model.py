@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import numpy as np
-import numpy.typing as npt
-
+from attribution.core.columnar.types import Int64
 from attribution.errors import RejectLimitError
 from attribution.sources.records import skips
 from attribution.sources.records.rejects import REASONS, Reject
@@ -41,7 +39,7 @@ class Block:
     kind: str
     columns: dict[str, Any]
     source: str
-    lines: npt.NDArray[np.int64]
+    lines: Int64
     shown_by_flows: bool = False
 
 

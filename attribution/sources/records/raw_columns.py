@@ -3,12 +3,10 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Mask = npt.NDArray[np.bool_]
-Rows = npt.NDArray[np.int64]
+from attribution.core.columnar.types import Bool, Int64
 
 #: Protocols whose header has ports: TCP, UDP, DCCP, SCTP, UDP-Lite; by number and by the names that logs use.
 _WITH_PORTS = pa.array(["6", "17", "33", "132", "136", "TCP", "UDP", "DCCP", "SCTP", "UDPLITE", "UDP-LITE"])
@@ -24,7 +22,7 @@ def text(column: Any) -> Any:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
-def mask(flags: Any) -> Mask:
+def mask(flags: Any) -> Bool:
     """Arrow booleans as numpy's, null as false."""
     return np.asarray(pc.fill_null(whole(flags), False)).copy()
 
@@ -73,13 +71,13 @@ def scaled(count: Any, rate: Any) -> Any:
     return pc.multiply(count.cast(pa.int64()), pc.max_element_wise(rate.cast(pa.int64()), 1))
 
 
-def take(column: Any, rows: Rows) -> Any:
+def take(column: Any, rows: Int64) -> Any:
     """The rows of a column, as one array."""
     # Given numpy's own array, Arrow looks for pandas on every call, at a quarter of a millisecond.
     return whole(pc.take(column, pa.array(rows)))
 
 
-def take_all(columns: dict[str, Any], rows: Rows) -> dict[str, Any]:
+def take_all(columns: dict[str, Any], rows: Int64) -> dict[str, Any]:
     """The rows of every column, each as one array."""
     if all(len(column) == len(rows) for column in columns.values()) and bool((np.diff(rows) == 1).all()):
         return {name: whole(column) for name, column in columns.items()}

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from attribution.core.columnar.types import Bool, Int64
 from attribution.sources.records.model import Ledger
-from attribution.sources.records.raw_columns import Mask, Rows
 from attribution.sources.records.rejects import FOUND_CHARACTERS, Reject
 
 #: Called with a line that cannot be read: its number, its bytes, and the reason, a key of `rejects.REASONS`.
@@ -24,7 +24,7 @@ def bad_lines(ledger: Ledger, source_format: str, source: str, kind: str) -> OnB
     return set_aside
 
 
-def bad_times(columns: dict[str, Any], names: tuple[str, ...], bad: Mask, lines: Rows, set_aside: OnBad) -> None:
+def bad_times(columns: dict[str, Any], names: tuple[str, ...], bad: Bool, lines: Int64, set_aside: OnBad) -> None:
     """Reject the rows of a mask for their times; what was found is what stands in the columns `names`."""
     present = [name for name in names if name in columns]
     for row in np.flatnonzero(bad).tolist():

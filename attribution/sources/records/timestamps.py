@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.types import Bool
+
 Unit = Literal["s", "ms", "us", "ns"]
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -117,7 +119,7 @@ def instant(value: str) -> int | None:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _numpy(array: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+def _numpy(array: Any) -> tuple[npt.NDArray[Any], Bool]:
     """The values, 0 where null, and which are not null."""
     known = np.asarray(pc.is_valid(array))
     return np.asarray(array.fill_null(0)), known.copy()

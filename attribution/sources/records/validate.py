@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,13 +21,12 @@ from attribution.core.addressing.addresses import canonical as canonical_address
 from attribution.core.addressing.addresses import canonical_hosts, canonical_prefixes
 from attribution.core.addressing.sockets import WITH_CONNECTIONS, WITH_PORTS
 from attribution.core.columnar.dictionaries import each_distinct, one_array
+from attribution.core.columnar.types import Bool
 from attribution.core.reasons import REASONS
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, Field, record
 from attribution.sources.records import casting
 from attribution.sources.records.casting import LARGEST_COUNT, Cast
 from attribution.sources.records.model import Block, Ledger, Reject
-
-Bool = npt.NDArray[np.bool_]
 
 #: A reason, the rows that it holds for, and the field at fault.
 _Fault = tuple[str, Bool, str]

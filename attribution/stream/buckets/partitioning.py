@@ -8,18 +8,18 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from attribution.core.addressing.addresses import pack
 from attribution.core.columnar.dictionaries import plain
+from attribution.core.columnar.types import Int16
 
 #: Odd constants of the finaliser of MurmurHash3 (Austin Appleby, public domain): every bit of the address counts.
 _MIX = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))
 _SHIFT = np.uint64(33)
 
 
-def bucket_of(addresses: Any, count: int) -> npt.NDArray[np.int16]:
+def bucket_of(addresses: Any, count: int) -> Int16:
     """The bucket of each address, 0 to `count` - 1; the same on every machine and in every version.
 
     Args:

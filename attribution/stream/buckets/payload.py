@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from attribution.core.columnar.arrays import Int64, microseconds
+from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.dictionaries import plain
+from attribution.core.columnar.types import Int32, Int64
 from attribution.errors import ConfigError
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, POLICY, SOCKET_RULE, completed
 
@@ -127,12 +127,12 @@ def unpack_of_peer(entry: bytes) -> tuple[Any, str, int]:
     return batch.replace_schema_metadata(None), meta[b"peer"].decode(), int(meta[b"question"])
 
 
-def pack_done(question: int, rows: npt.NDArray[np.int32]) -> bytes:
+def pack_done(question: int, rows: Int32) -> bytes:
     """An entry that says: these rows of a question are no longer open."""
     return DONE + _MOMENT.pack(question) + rows.astype("<i4").tobytes()
 
 
-def unpack_done(entry: bytes) -> tuple[int, npt.NDArray[np.int32]]:
+def unpack_done(entry: bytes) -> tuple[int, Int32]:
     """Question and rows of an entry that `pack_done` made."""
     head = 1 + _MOMENT.size
     return _MOMENT.unpack(entry[1:head])[0], np.frombuffer(entry, "<i4", offset=head).astype(np.int32)

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import HOUR
-from attribution.core.columnar.arrays import Int64, microseconds
+from attribution.core.columnar.arrays import microseconds
+from attribution.core.columnar.types import Int64
 from attribution.lake.spool import Buckets
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, arrow_schema
 from attribution.sources.records.model import FlowHeartbeats

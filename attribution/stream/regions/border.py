@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.core.addressing.regions import RegionTable
-from attribution.core.columnar.arrays import Bool
 from attribution.core.columnar.dictionaries import plain
+from attribution.core.columnar.types import Bool
 from attribution.errors import ConfigError
 from attribution.schema import ASSIGNMENT, HEARTBEAT
 from attribution.stream.buckets.partitioning import by_bucket

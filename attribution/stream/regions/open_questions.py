@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.arrays import Bool
 from attribution.core.columnar.dictionaries import each_distinct, plain
+from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.reasons import METHOD_OF
 from attribution.schema import ANSWER, ATTRIBUTED_FLOW, QUESTION, arrow_schema
 from attribution.stream.buckets import payload
@@ -47,7 +46,7 @@ class _Asked:
 
     peer: str
     flows: Any
-    rows: npt.NDArray[np.int32]
+    rows: Int32
     open: Bool
     since: int
     size: int
@@ -58,7 +57,7 @@ class _Asked:
         rows = flows.column(_ROW).to_numpy()
         return question, cls(peer, flows, rows, np.ones(len(rows), np.bool_), now, len(entry))
 
-    def find(self, rows: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], Bool]:
+    def find(self, rows: Int32) -> tuple[Int64, Bool]:
         """Where each row is, and whether it is there and open."""
         at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return at, (self.rows[at] == rows) & self.open[at]
@@ -183,7 +182,7 @@ class OpenQuestions:
             self._asked[number] = _Asked.of(entry, asked.since)[1]
             yield entry
 
-    def _close(self, number: int, at: npt.NDArray[np.int64]) -> bytes:
+    def _close(self, number: int, at: Int64) -> bytes:
         asked = self._asked[number]
         entry = payload.pack_done(number, asked.rows[at])
         asked.open[at] = False

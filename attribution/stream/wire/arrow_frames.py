@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
+
+from attribution.core.columnar.types import Int64
 
 #: What every frame of a stream begins with.
 CONTINUATION = b"\xff\xff\xff\xff"
@@ -98,7 +99,7 @@ class _Table:
         place = self._place(field)
         return None if place is None else _Table(self._data, place + self._number("<I", place))
 
-    def integers(self, field: int, *, each: int = 1) -> npt.NDArray[np.int64]:
+    def integers(self, field: int, *, each: int = 1) -> Int64:
         """The vector of 64-bit integers in a field, `each` of them to a row."""
         place = self._place(field)
         if place is None:

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from attribution.core.columnar.types import Int64
 from attribution.errors import LakeError, SourceError
 from attribution.schema import TIMESTAMP
-from attribution.testbed.fleet.kinds import Ints
 from attribution.testbed.fleet.tables import IDENTITY, TRUTH
 from attribution.testbed.pools.tables import AGILITY_TRUTH
 
@@ -137,7 +137,7 @@ def _plain(table: Any) -> Any:
     return pa.table(columns, names=table.column_names)
 
 
-def _ints(column: Any) -> Ints:
+def _ints(column: Any) -> Int64:
     return np.asarray(column.combine_chunks()).astype(np.int64)
 
 

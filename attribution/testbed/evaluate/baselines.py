@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 
 from attribution.config import MINUTE, SECOND
 from attribution.core.addressing.sockets import SOCKETS, held_sockets
-from attribution.core.columnar.arrays import Int32
-from attribution.testbed.fleet.kinds import Bools, Ints
+from attribution.core.columnar.types import Bool, Int32, Int64
 
 #: Key numbers of one address: the whole of it, and every socket.
 _ADDRESS = SOCKETS + 1
@@ -38,24 +37,24 @@ class _Ordered:
         again: position of the next one after it.
     """
 
-    row: Ints
-    group: Ints
-    group_start: Ints
-    when: Ints
+    row: Int64
+    group: Int64
+    group_start: Int64
+    when: Int64
     origin: int
     span: int
-    assign: Ints
-    released: Ints
-    again: Ints
+    assign: Int64
+    released: Int64
+    again: Int64
 
-    def last(self, groups: Ints, times: Ints) -> Ints:
+    def last(self, groups: Int64, times: Int64) -> Int64:
         """Last position of each key at or before each time; -1 where there is none or the key is -1."""
         asked = groups * self.span + np.clip(times - self.origin + 1, 0, self.span - 1)
         found = np.searchsorted(self.when, asked, side="right") - 1
         return np.where((groups >= 0) & (found >= self.group_start[np.maximum(groups, 0)]), found, -1)
 
 
-def _ordered(key: Ints, owner: Ints, release: Bools, time: Ints, tie: Ints) -> _Ordered:
+def _ordered(key: Int64, owner: Int64, release: Bool, time: Int64, tie: Int64) -> _Ordered:
     row = np.lexsort((tie, time, key))
     key, owner, release, time = key[row], owner[row], release[row], time[row]
     position = np.arange(len(row))
@@ -80,7 +79,7 @@ def _ordered(key: Ints, owner: Ints, release: Bools, time: Ints, tie: Ints) -> _
     )
 
 
-def _next_releases(group: Ints, owner: Ints, release: Bools) -> tuple[Ints, Ints]:
+def _next_releases(group: Int64, owner: Int64, release: Bool) -> tuple[Int64, Int64]:
     """Position of the next release by the same owner in the same group from each position on, and after it."""
     order = np.lexsort((np.arange(len(group)), owner, group))
     g, o, r = group[order], owner[order], release[order]
@@ -128,7 +127,7 @@ class EventLog:
         self._whole[self._known[whole] // _ADDRESS] = np.flatnonzero(whole)
         self._is_shared[self._known[~whole] // _ADDRESS] = True
 
-    def keys(self, addresses: Any, sockets: Int32) -> Ints:
+    def keys(self, addresses: Any, sockets: Int32) -> Int64:
         """The key of this log that decides about each address and socket: a number for `latest` and `held_back`.
 
         It is the socket's where events are about that socket, else the address's; -1 where there are none of either.
@@ -146,7 +145,7 @@ class EventLog:
             found[shared] = np.where(self._known[at] == exact, at, found[shared])
         return found
 
-    def latest(self, keys: Ints, judged: Ints) -> Ints:
+    def latest(self, keys: Int64, judged: Int64) -> Int64:
         """The event that names each owner by what was delivered until `judged` (µs), in that order; -1 where nobody."""
         ordered = self._by_receipt
         if not len(ordered.row):
@@ -154,7 +153,7 @@ class EventLog:
         now = ordered.last(keys, judged)
         return self._answer(ordered, now, np.where(now >= 0, ordered.assign[now], -1), np.full(len(now), _NEVER))
 
-    def held_back(self, keys: Ints, start: Ints, judged: Ints) -> Ints:
+    def held_back(self, keys: Int64, start: Int64, judged: Int64) -> Int64:
         """The event that names each owner at `start` by what was delivered until `judged` (µs); -1 where nobody."""
         ordered = self._by_time
         if not len(ordered.row):
@@ -171,7 +170,7 @@ class EventLog:
             unseen = unseen[received[assign[unseen]] > judged[unseen]]
         return self._answer(ordered, now, assign, judged)
 
-    def _answer(self, ordered: _Ordered, now: Ints, assign: Ints, judged: Ints) -> Ints:
+    def _answer(self, ordered: _Ordered, now: Int64, assign: Int64, judged: Int64) -> Int64:
         """The assign of each flow as a row of the events, unless its owner's release is known and came before `now`."""
         received = self._received[ordered.row]
         released = np.where(assign >= 0, ordered.released[assign], _NEVER)
@@ -196,7 +195,7 @@ class Baseline:
     wait: int
     by_time: bool
 
-    def attribute(self, log: EventLog, keys: Ints, start: Ints, end: Ints) -> tuple[Any, Any]:
+    def attribute(self, log: EventLog, keys: Int64, start: Int64, end: Int64) -> tuple[Any, Any]:
         """Owner and service of each key (`EventLog.keys`) at the flows' start; null where unattributed."""
         judged = end + self.wait
         rows = log.held_back(keys, start, judged) if self.by_time else log.latest(keys, judged)
@@ -209,10 +208,10 @@ def baselines(*, report_delay: int = 30 * SECOND, hold_back: int = 10 * MINUTE) 
     return Baseline("latest event", report_delay, by_time=False), Baseline("held-back events", hold_back, by_time=True)
 
 
-def _number(address: Ints, socket: Ints | Int32) -> Ints:
+def _number(address: Int64, socket: Int64 | Int32) -> Int64:
     """One number for each (address, socket); the whole address, socket -1, is a multiple of `_ADDRESS`."""
     return address * _ADDRESS + socket + 1
 
 
-def _ints(column: Any) -> Ints:
+def _ints(column: Any) -> Int64:
     return np.asarray(column).astype(np.int64)

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.addressing.sockets import asked_sockets
+from attribution.core.columnar.types import Int64
 from attribution.errors import SourceError
 from attribution.lake.lake import MANIFEST
 from attribution.schema import NAME_BINDING, arrow_schema
@@ -23,7 +24,7 @@ from attribution.testbed.evaluate.baselines import Baseline, EventLog, baselines
 from attribution.testbed.evaluate.evaluation import FLEET_KINDS, Evaluation, Outcomes
 from attribution.testbed.evaluate.name_baselines import NameLog
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
-from attribution.testbed.fleet.kinds import KIND_TEXTS, OURS, Ints
+from attribution.testbed.fleet.kinds import KIND_TEXTS, OURS
 from attribution.testbed.fleet.tables import EVENTS
 
 _SIDES = ("local", "remote")
@@ -181,8 +182,8 @@ class _Tally:
                 self._count(variant.name, truth, _answers(variant, self.log, keys, part), kind, client, server)
 
     def _count(
-        self, system: str, truth: Any, answers: dict[str, tuple[Any, Any]], kind: Ints, client: Ints, server: Ints
-    ) -> dict[str, Ints]:
+        self, system: str, truth: Any, answers: dict[str, tuple[Any, Any]], kind: Int64, client: Int64, server: Int64
+    ) -> dict[str, Int64]:
         """Add one system's outcomes of a slice; return them by side."""
         counts = self.outcomes.setdefault(system, Outcomes())
         outcome = {side: judge(truth, side, *answers[side]) for side in _SIDES}
@@ -194,7 +195,7 @@ class _Tally:
         counts.claimed |= _pairs(*claimed)
         return outcome
 
-    def _count_reasons(self, side: str, reasons: Any, outcome: Ints, kind: Ints) -> None:
+    def _count_reasons(self, side: str, reasons: Any, outcome: Int64, kind: Int64) -> None:
         """Reasons by outcome; of the remote side, only for flows inside the fleet."""
         texts = pc.dictionary_encode(reasons.fill_null("lost").combine_chunks())
         code = np.asarray(texts.indices).astype(np.int64)
@@ -205,7 +206,7 @@ class _Tally:
                 if counts[3 * i + j]:
                     self.reasons[side, reason, name] += int(counts[3 * i + j])
 
-    def _numbers(self, services: Any) -> Ints:
+    def _numbers(self, services: Any) -> Int64:
         """The number of each service name; -1 for null."""
         texts = services.combine_chunks() if isinstance(services, pa.ChunkedArray) else services
         coded = pc.dictionary_encode(texts)
@@ -228,7 +229,7 @@ class _Tally:
         )
 
 
-def _answers(variant: Baseline, log: EventLog, keys: dict[str, Ints], part: Slice) -> dict[str, tuple[Any, Any]]:
+def _answers(variant: Baseline, log: EventLog, keys: dict[str, Int64], part: Slice) -> dict[str, tuple[Any, Any]]:
     """What a baseline says of both sides; what was seen at capture stays."""
     start, end = (_ints(part.truth.column(name).cast(pa.int64())) for name in ("start", "end"))
     found = {}
@@ -242,7 +243,7 @@ def _answers(variant: Baseline, log: EventLog, keys: dict[str, Ints], part: Slic
     return found
 
 
-def judge(truth: Any, side: str, workload: Any, service: Any) -> Ints:
+def judge(truth: Any, side: str, workload: Any, service: Any) -> Int64:
     """0 where the answer is right, 1 where it names a wrong workload or service, 2 where it names nobody.
 
     An answer without a workload is right if its service is (a labelled prefix); one without a service if its workload
@@ -257,12 +258,12 @@ def judge(truth: Any, side: str, workload: Any, service: Any) -> Ints:
     return _ints(pc.if_else(named, wrong.cast(pa.int64()), 2))
 
 
-def _pairs(client: Ints, server: Ints) -> set[tuple[int, int]]:
+def _pairs(client: Int64, server: Int64) -> set[tuple[int, int]]:
     both = (client >= 0) & (server >= 0)
     width = int(server.max(initial=0)) + 1
     packed = np.flatnonzero(np.bincount(client[both] * width + server[both]))
     return {divmod(pair, width) for pair in packed.tolist()}
 
 
-def _ints(column: Any) -> Ints:
+def _ints(column: Any) -> Int64:
     return np.asarray(column).astype(np.int64)

@@ -5,14 +5,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from attribution.core.columnar.types import Int64
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
-from attribution.testbed.fleet.kinds import KIND_TEXTS, OURS, Ints, Kind
+from attribution.testbed.fleet.kinds import KIND_TEXTS, OURS, Kind
 
 #: Kinds of remote endpoint that are workloads of the fleet.
 FLEET_KINDS = (Kind.WORKLOAD, Kind.PORT_OWNER, Kind.TRANSLATED)
 
 
-def _grown(counts: Ints, rows: int) -> Ints:
+def _grown(counts: Int64, rows: int) -> Int64:
     return counts if len(counts) >= rows else np.r_[counts, np.zeros((rows - len(counts), 3), dtype=np.int64)]
 
 
@@ -30,13 +31,13 @@ class Outcomes:
 
     NAMES: ClassVar[tuple[str, str, str]] = ("correct", "misattributed", "unattributed")
 
-    local: Ints = field(default_factory=lambda: np.zeros(3, dtype=np.int64))
-    remote: Ints = field(default_factory=lambda: np.zeros((len(KIND_TEXTS), 3), dtype=np.int64))
-    by_server: Ints = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
-    by_client: Ints = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
+    local: Int64 = field(default_factory=lambda: np.zeros(3, dtype=np.int64))
+    remote: Int64 = field(default_factory=lambda: np.zeros((len(KIND_TEXTS), 3), dtype=np.int64))
+    by_server: Int64 = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
+    by_client: Int64 = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
     claimed: set[tuple[int, int]] = field(default_factory=set)
 
-    def add_side(self, side: str, kind: Ints, outcome: Ints) -> None:
+    def add_side(self, side: str, kind: Int64, outcome: Int64) -> None:
         """Count the outcomes of one side of some flows, by the kind of their remote side."""
         if side == "local":
             self.local = self.local + np.bincount(outcome, minlength=3)
@@ -44,7 +45,7 @@ class Outcomes:
             cells = len(KIND_TEXTS) * 3
             self.remote = self.remote + np.bincount(kind * 3 + outcome, minlength=cells).reshape(-1, 3)
 
-    def add_services(self, client: Ints, server: Ints, outcome: Ints) -> None:
+    def add_services(self, client: Int64, server: Int64, outcome: Int64) -> None:
         """Count the outcomes of remote sides by client and by server; services are numbers, -1 for none."""
         for name, service in (("by_client", client), ("by_server", server)):
             named = service >= 0
@@ -55,7 +56,7 @@ class Outcomes:
             setattr(self, name, counts)
 
     @property
-    def fleet(self) -> Ints:
+    def fleet(self) -> Int64:
         """(3,) outcomes of the remote sides that are workloads."""
         return np.asarray(self.remote[list(FLEET_KINDS)].sum(axis=0))
 
@@ -192,7 +193,7 @@ class Evaluation:
         }
 
 
-def _named(counts: Ints) -> dict[str, int]:
+def _named(counts: Int64) -> dict[str, int]:
     return {name: int(n) for name, n in zip(Outcomes.NAMES, counts, strict=True)}
 
 

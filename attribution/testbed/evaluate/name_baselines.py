@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.core.columnar.arrays import encode, find, microseconds, order_by
-from attribution.testbed.fleet.kinds import Ints
+from attribution.core.columnar.types import Int64
 
 #: The baselines, as tables show them.
 LAST_NAME, LAST_NAME_TOLD = "last name seen for the address", "last name told to the client"
@@ -19,19 +19,19 @@ LAST_NAME, LAST_NAME_TOLD = "last name seen for the address", "last name told to
 class _Last:
     """Times of each of some keys, in order, and the binding at each."""
 
-    at: Ints
-    row: Ints
+    at: Int64
+    row: Int64
     first: int
     span: int
 
     @classmethod
-    def of(cls, key: Ints, time: Ints) -> "_Last":
+    def of(cls, key: Int64, time: Int64) -> "_Last":
         first = int(time.min()) if len(time) else 0
         span = int(time.max(initial=first)) - first + 2
         order = order_by(key, time)
         return cls((key * span + (time - first))[order], order, first, span)
 
-    def ask(self, key: Ints, moment: Ints) -> Ints:
+    def ask(self, key: Int64, moment: Int64) -> Int64:
         """The last binding of each key at or before each moment; -1 where there is none, or the key is -1."""
         if not len(self.at):
             return np.full(len(key), -1)
@@ -57,11 +57,11 @@ class NameLog:
         server, self._servers = encode(bindings.column("server_address"))
         self._for_address = _Last.of(server.astype(np.int64), self._time)
         row, key = self._keys(bindings, resolvers)
-        pair: Ints = key * len(self._servers) + server[row]
+        pair: Int64 = key * len(self._servers) + server[row]
         self._for_client = _Last.of(pair, self._time[row])
         self._row = row
 
-    def _keys(self, bindings: Any, resolvers: Sequence[tuple[str, str]]) -> tuple[Ints, Ints]:
+    def _keys(self, bindings: Any, resolvers: Sequence[tuple[str, str]]) -> tuple[Int64, Int64]:
         """Every binding once for each of its clients, and the number of these among `_clients`: addresses, prefixes."""
         client, clients = encode(bindings.column("client_address"))
         prefix, prefixes = encode(bindings.column("client_prefix"))
@@ -79,11 +79,11 @@ class NameLog:
         self._clients = numbers
         return np.concatenate(rows), number[np.concatenate(keys)].astype(np.int64)
 
-    def last_for_address(self, server: Any, moment: Ints) -> Any:
+    def last_for_address(self, server: Any, moment: Int64) -> Any:
         """The hostname of the last answer, to whomever, that has each server address; Arrow text."""
         return self._named(self._for_address.ask(self._server(server), moment))
 
-    def last_for_client(self, client: Any, server: Any, moment: Ints) -> Any:
+    def last_for_client(self, client: Any, server: Any, moment: Int64) -> Any:
         """The hostname of the last answer that each client may have been given and that has the server address."""
         number, clients = encode(client)
         keys = [self._keys_of(text) for text in clients.to_pylist()]
@@ -107,11 +107,11 @@ class NameLog:
         """Numbers of the clients that an address is one of: itself, and every prefix that contains it."""
         return [self._clients[text] for text in [address, *_around(address)] if text in self._clients]
 
-    def _server(self, addresses: Any) -> Ints:
+    def _server(self, addresses: Any) -> Int64:
         number, texts = encode(addresses)
         return np.append(find(texts, self._servers), -1)[number].astype(np.int64)
 
-    def _named(self, row: Ints) -> Any:
+    def _named(self, row: Int64) -> Any:
         return self._hostname.take(pa.array(row, mask=row < 0))
 
 

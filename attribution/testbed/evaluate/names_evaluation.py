@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.arrays import encode, microseconds
+from attribution.core.columnar.types import Bool, Int64
 from attribution.testbed.evaluate.name_baselines import LAST_NAME, LAST_NAME_TOLD, NameLog
-from attribution.testbed.fleet.kinds import OURS, Bools, Ints
+from attribution.testbed.fleet.kinds import OURS
 from attribution.testbed.pools.plan import STATES
 
 #: What can come of an answer, in the order of tables.
@@ -179,12 +180,12 @@ def _of_client(truth: Any, name: str) -> Any:
     return pc.if_else(pc.equal(truth.column("server_side"), "remote"), *_columns(truth, name))
 
 
-def _mask(column: Any) -> Bools:
-    found: Bools = np.asarray(column).astype(np.bool_)
+def _mask(column: Any) -> Bool:
+    found: Bool = np.asarray(column).astype(np.bool_)
     return found
 
 
-def _outcome(said: Any, right: Any) -> Ints:
+def _outcome(said: Any, right: Any) -> Int64:
     """0 where what was said is right, 1 where it is not, 2 where nothing was said."""
     same = pc.fill_null(pc.equal(said, right), False)
     return np.where(_mask(said.is_null()), _UNNAMED, np.where(_mask(same), _CORRECT, _WRONG))
@@ -200,7 +201,7 @@ def _count(counter: Counter[tuple[str, str, str]], one: Any, other: Any, outcome
         counter[(*names, OUTCOMES[result])] += count
 
 
-def _pairs(one: Any, other: Any) -> Iterator[tuple[str, str, Bools]]:
+def _pairs(one: Any, other: Any) -> Iterator[tuple[str, str, Bool]]:
     """Each distinct pair of texts of two columns, and the rows that have it; null is the empty text."""
     (first, firsts), (second, seconds) = (encode(pc.fill_null(column, "")) for column in (one, other))
     code = first.astype(np.int64) * len(seconds) + second
@@ -209,7 +210,7 @@ def _pairs(one: Any, other: Any) -> Iterator[tuple[str, str, Bools]]:
         yield firsts[pair // len(seconds)].as_py(), seconds[pair % len(seconds)].as_py(), place == number
 
 
-def _has_all(right: Any, said: Any) -> Bools:
+def _has_all(right: Any, said: Any) -> Bool:
     """Whether each list of texts with commas has all of another one."""
     found = np.zeros(len(right), np.bool_)
     for true, claimed, rows in _pairs(right, said):

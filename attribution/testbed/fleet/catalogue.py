@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.config import MINUTE
+from attribution.core.columnar.types import Bool, Float64, Int64
 from attribution.errors import ConfigError
-from attribution.testbed.fleet.kinds import Bools, Floats, Ints, Kind, is_fleet
+from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.scenarios import Scenario
 
 #: Address numbers from here on are IPv6: this plus the host part.
@@ -89,19 +90,19 @@ class Catalogue:
     """
 
     names: tuple[str, ...]
-    kind: Ints
-    is_job: Bools
-    replicas: Ints
-    first_slot: Ints
-    slot_service: Ints
-    region: Ints
-    port: Ints
-    lifetime: Ints
-    pool: Ints
+    kind: Int64
+    is_job: Bool
+    replicas: Int64
+    first_slot: Int64
+    slot_service: Int64
+    region: Int64
+    port: Int64
+    lifetime: Int64
+    pool: Int64
     pools: tuple[PoolPlan, ...]
-    edge_client: Ints
-    edge_server: Ints
-    edge_weight: Floats
+    edge_client: Int64
+    edge_server: Int64
+    edge_weight: Float64
     labels: tuple[tuple[int, int], ...]
 
     @property
@@ -137,7 +138,7 @@ def make_catalogue(scenario: Scenario, rng: np.random.Generator) -> Catalogue:
             f"and {scenario.hosts}"
         )
     count = scenario.services
-    popularity: Floats = (1.0 / np.arange(1, count + 1) ** scenario.popularity).astype(np.float64)
+    popularity: Float64 = (1.0 / np.arange(1, count + 1) ** scenario.popularity).astype(np.float64)
     popularity[1:] = rng.permutation(popularity[1:])
     kind, is_job = _fleet_kinds(scenario, rng)
     replicas = np.maximum(1, np.round(scenario.replicas * _relative(np.sqrt(popularity)))).astype(np.int64)
@@ -182,7 +183,7 @@ def make_catalogue(scenario: Scenario, rng: np.random.Generator) -> Catalogue:
     )
 
 
-def _relative(values: Floats) -> Floats:
+def _relative(values: Float64) -> Float64:
     return np.asarray(values / values.mean())
 
 
@@ -196,7 +197,7 @@ def _names(scenario: Scenario) -> tuple[str, ...]:
     return (*fleet, *balancers, *outside, *([""] if scenario.unlabelled else []))
 
 
-def _fleet_kinds(scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Bools]:
+def _fleet_kinds(scenario: Scenario, rng: np.random.Generator) -> tuple[Int64, Bool]:
     """Kind of each fleet service and whether it is a job; the gateway is an ordinary one."""
     others = scenario.services - 1
     order = rng.permutation(others) + 1
@@ -215,8 +216,8 @@ def region_prefixes(region: int) -> list[tuple[int, int]]:
 
 
 def _pools(
-    kind: Ints, replicas: Ints, region: Ints, scenario: Scenario, rng: np.random.Generator
-) -> tuple[Ints, tuple[PoolPlan, ...]]:
+    kind: Int64, replicas: Int64, region: Int64, scenario: Scenario, rng: np.random.Generator
+) -> tuple[Int64, tuple[PoolPlan, ...]]:
     """Pool of each service, and the pools.
 
     Workloads of a region share one of IPv4 and one of IPv6, load balancers one but for those among the workloads. Every
@@ -270,7 +271,7 @@ def hosts_of(scenario: Scenario, region: int) -> int:
     return len(range(region, scenario.hosts, scenario.regions))
 
 
-def _with_crossing(weight: Floats, client: Ints, server: Ints, scenario: Scenario) -> Floats:
+def _with_crossing(weight: Float64, client: Int64, server: Int64, scenario: Scenario) -> Float64:
     """The weights of edges between these regions such that those between two have their share."""
     crossing = (client >= 0) & (server >= 0) & (client != server)
     if not crossing.any() or crossing.all():
@@ -280,7 +281,9 @@ def _with_crossing(weight: Floats, client: Ints, server: Ints, scenario: Scenari
     return np.asarray(weight * factor)
 
 
-def _edges(kind: Ints, popularity: Floats, scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Ints, Floats]:
+def _edges(
+    kind: Int64, popularity: Float64, scenario: Scenario, rng: np.random.Generator
+) -> tuple[Int64, Int64, Float64]:
     """Client, server and weight of each edge; inside the fleet by popularity, to the outside evenly."""
     count = scenario.services
     clients: list[int] = []
@@ -314,7 +317,7 @@ def _edges(kind: Ints, popularity: Floats, scenario: Scenario, rng: np.random.Ge
     )
 
 
-def _outside_edges(kind: Ints, calling: Ints, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+def _outside_edges(kind: Int64, calling: Int64, rng: np.random.Generator) -> tuple[list[int], list[int]]:
     """Edges with one end outside the fleet: to and from load balancers, to labelled prefixes, to and from the rest."""
     clients: list[int] = []
     servers: list[int] = []

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.config import MINUTE
+from attribution.core.columnar.types import Bool, Int64
 from attribution.testbed.fleet.catalogue import DNS_TTL
 from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import Bools, Ints, Kind, is_fleet
+from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.scenarios import Scenario
 from attribution.testbed.fleet.traffic import Flows, named_endpoints
 
@@ -20,9 +21,9 @@ _LAG_SIGMA = 0.25
 class Heartbeats:
     """Explicit heartbeats, instants, in the order in which they were delivered; duplicates are rows of their own."""
 
-    tenure: Ints
-    host: Ints
-    time: Ints
+    tenure: Int64
+    host: Int64
+    time: Int64
 
     def __len__(self) -> int:
         return len(self.time)
@@ -39,10 +40,10 @@ class Events:
         received: when it was delivered, by the receiver's clock (the true one).
     """
 
-    tenure: Ints
-    release: Ints
-    time: Ints
-    received: Ints
+    tenure: Int64
+    release: Int64
+    time: Int64
+    received: Int64
 
     def __len__(self) -> int:
         return len(self.time)
@@ -52,9 +53,9 @@ class Events:
 class Names:
     """DNS answers that clients got: the flow that followed, which of the server's names, when."""
 
-    flow: Ints
-    variant: Ints
-    time: Ints
+    flow: Int64
+    variant: Int64
+    time: Int64
 
     def __len__(self) -> int:
         return len(self.time)
@@ -90,7 +91,7 @@ def make_heartbeats(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) 
     return Heartbeats(tenure[order], host[order], time[order] + fleet.skew[host[order]])
 
 
-def _lost(fleet: Fleet, tenure: Ints, time: Ints, scenario: Scenario, rng: np.random.Generator) -> Bools:
+def _lost(fleet: Fleet, tenure: Int64, time: Int64, scenario: Scenario, rng: np.random.Generator) -> Bool:
     """Which heartbeats never arrive: single ones, those of a dark host, those of a silent workload or service."""
     spans = (scenario.last - scenario.first) // _OUTAGE + 1
     dark = rng.random((scenario.hosts, spans)) < scenario.outage_share

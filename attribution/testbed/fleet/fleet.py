@@ -6,8 +6,9 @@ import numpy as np
 
 from attribution.config import SECOND
 from attribution.core.addressing.sockets import ANY_SOCKET, TCP, UDP, socket_numbers
+from attribution.core.columnar.types import Bool, Int64
 from attribution.testbed.fleet.catalogue import Catalogue, make_catalogue
-from attribution.testbed.fleet.kinds import Bools, Ints, Kind, is_fleet
+from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.placement import Pool
 from attribution.testbed.fleet.scenarios import Scenario
 
@@ -31,18 +32,18 @@ class Tenures:
         end: first moment afterwards.
     """
 
-    slot: Ints
-    workload: Ints
-    generation: Ints
-    key: Ints
-    host: Ints
-    start: Ints
-    end: Ints
+    slot: Int64
+    workload: Int64
+    generation: Int64
+    key: Int64
+    host: Int64
+    start: Int64
+    end: Int64
 
     def __len__(self) -> int:
         return len(self.slot)
 
-    def rows(self, choice: Ints | Bools) -> "Tenures":
+    def rows(self, choice: Int64 | Bool) -> "Tenures":
         """The chosen rows."""
         return Tenures(*(getattr(self, name)[choice] for name in self.__dataclass_fields__))
 
@@ -62,12 +63,12 @@ class Fleet:
 
     catalogue: Catalogue
     tenures: Tenures
-    kind: Ints
-    key_address: Ints
-    key_socket: Ints
-    skew: Ints
+    kind: Int64
+    key_address: Int64
+    key_socket: Int64
+    skew: Int64
 
-    def alive(self, slots: Ints, times: Ints) -> Ints:
+    def alive(self, slots: Int64, times: Int64) -> Int64:
         """The tenure that each slot has at each time; -1 where it has none.
 
         Where successive replicas overlap, the newer one.
@@ -109,7 +110,7 @@ def make_fleet(scenario: Scenario, rng: np.random.Generator) -> Fleet:
     return Fleet(catalogue, tenures, kind[order], key_address, key_socket, skew)
 
 
-def _timelines(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Ints, Ints, Bools]:
+def _timelines(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> tuple[Int64, Int64, Int64, Bool]:
     """Slot, start, end and whether it is a move, for each planned tenure, sorted by slot and start."""
     span = scenario.last - scenario.first
     kind = catalogue.kind[catalogue.slot_service]
@@ -139,7 +140,7 @@ def _timelines(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generato
     return slot[lived], start[lived], end[lived], move[lived]
 
 
-def _redeployments(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Ints]:
+def _redeployments(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> tuple[Int64, Int64]:
     """Slots and times of the replacements by rolling redeployments: one replica after the other."""
     rolled = is_fleet(catalogue.kind) & ~catalogue.is_job
     span = scenario.last - scenario.first
@@ -158,22 +159,22 @@ def _redeployments(catalogue: Catalogue, scenario: Scenario, rng: np.random.Gene
 
 def _place(
     catalogue: Catalogue,
-    slot: Ints,
-    start: Ints,
-    end: Ints,
-    workload: Ints,
-    mover: Bools,
+    slot: Int64,
+    start: Int64,
+    end: Int64,
+    workload: Int64,
+    mover: Bool,
     *,
     scenario: Scenario,
     rng: np.random.Generator,
-) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+) -> tuple[Int64, Int64, Int64, Int64, Int64]:
     """Key and start of each tenure; address, socket and host of each key. Keys count up pool by pool."""
     service = catalogue.slot_service[slot]
     key = np.full(len(slot), -1, dtype=np.int64)
     start = start.copy()
-    addresses: list[Ints] = []
-    sockets: list[Ints] = []
-    hosts: list[Ints] = []
+    addresses: list[Int64] = []
+    sockets: list[Int64] = []
+    hosts: list[Int64] = []
     for pool in catalogue.pools:
         mine = np.flatnonzero(catalogue.pool[service] == pool.number)
         base = sum(len(a) for a in addresses)

@@ -1,14 +1,10 @@
-"""What an endpoint of a simulated flow can be, and the small array types that the simulator is written in."""
+"""What an endpoint of a simulated flow can be."""
 
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
+from attribution.core.columnar.types import Bool, Int64
 
 #: The system under evaluation, as tables show it; baselines stand beside it by their names.
 OURS = "time ranges"
@@ -32,6 +28,6 @@ class Kind(IntEnum):
 KIND_TEXTS = tuple(kind.name.lower() for kind in Kind)
 
 
-def is_fleet(kinds: npt.NDArray[np.int64]) -> Bools:
+def is_fleet(kinds: Int64) -> Bool:
     """Whether each kind is a workload of the fleet, on an address of its own or on one port of a node's."""
     return np.asarray(kinds <= Kind.PORT_OWNER)

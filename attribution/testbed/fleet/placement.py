@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from attribution.testbed.fleet.kinds import Bools, Ints
+from attribution.core.columnar.types import Bool, Int64
 from attribution.testbed.fleet.scenarios import Scenario
 
 
@@ -31,8 +31,8 @@ class Pool:
         self._left: dict[int, dict[int, int]] = {}
 
     def place(
-        self, starts: Ints, ends: Ints, workloads: Ints, moves: Bools, *, rng: np.random.Generator
-    ) -> tuple[Ints, Ints]:
+        self, starts: Int64, ends: Int64, workloads: Int64, moves: Bool, *, rng: np.random.Generator
+    ) -> tuple[Int64, Int64]:
         """Key and start of each tenure; key -1 where none was free.
 
         Args:

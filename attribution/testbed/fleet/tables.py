@@ -10,11 +10,12 @@ import pyarrow.compute as pc
 
 from attribution.config import SECOND
 from attribution.core.addressing.sockets import columns_of
+from attribution.core.columnar.types import Bool, Int64
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, TIMESTAMP, arrow_schema
 from attribution.testbed.fleet.catalogue import DNS_TTL, IPV6, IPV6_PREFIX, Catalogue, region_prefixes
 from attribution.testbed.fleet.evidence import Events, Heartbeats, Names
 from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import KIND_TEXTS, Bools, Ints, Kind
+from attribution.testbed.fleet.kinds import KIND_TEXTS, Kind
 from attribution.testbed.fleet.traffic import Flows, Observers, remote_kinds
 from attribution.testbed.fleet.translation import Sessions
 
@@ -82,35 +83,35 @@ class Texts:
     def _hosts(self) -> Any:
         return pa.array([f"host-{i}" for i in range(len(self.fleet.skew))], pa.string())
 
-    def address(self, tenure: Ints) -> Any:
+    def address(self, tenure: Int64) -> Any:
         """Address of each tenure."""
         return self._key_texts.take(pa.array(self.fleet.tenures.key[tenure]))
 
-    def workload(self, tenure: Ints) -> Any:
+    def workload(self, tenure: Int64) -> Any:
         """Unique name of each tenure's workload, `cart-2.5` the fifth successor in place 2; null outside the fleet."""
         return self._workloads.take(pa.array(tenure))
 
-    def service(self, tenure: Ints) -> Any:
+    def service(self, tenure: Int64) -> Any:
         """Service of each tenure; null where nothing names it."""
         return self._services.take(pa.array(self.fleet.catalogue.slot_service[self.fleet.tenures.slot[tenure]]))
 
-    def region(self, tenure: Ints) -> Any:
+    def region(self, tenure: Int64) -> Any:
         """Name of each tenure's region; null outside the fleet, and where there is one region only."""
         catalogue = self.fleet.catalogue
         names = region_names(catalogue)
         number = catalogue.region[catalogue.slot_service[self.fleet.tenures.slot[tenure]]]
         return pa.array(names, pa.string()).take(pa.array(number, mask=(number < 0) | (len(names) == 1)))
 
-    def host(self, host: Ints) -> Any:
+    def host(self, host: Int64) -> Any:
         """Name of each observer."""
         return self._hosts.take(pa.array(host))
 
-    def owned(self, tenure: Ints) -> dict[str, Any]:
+    def owned(self, tenure: Int64) -> dict[str, Any]:
         """Protocol and port of the one socket of each tenure; null where it holds the whole address."""
         return columns_of(self.fleet.key_socket[self.fleet.tenures.key[tenure]].astype(np.int32))
 
 
-def _times(values: Ints) -> Any:
+def _times(values: Int64) -> Any:
     return pa.array(values, pa.int64()).cast(TIMESTAMP)
 
 
@@ -118,11 +119,11 @@ def _constant(value: Any, kind: Any, rows: int) -> Any:
     return pa.repeat(pa.scalar(value, kind), rows)
 
 
-def _masked(mask: Bools, texts: Any) -> Any:
+def _masked(mask: Bool, texts: Any) -> Any:
     return texts.take(pa.array(np.arange(len(mask)), pa.int64(), mask=~mask))
 
 
-def _wire(numbers: Ints) -> Any:
+def _wire(numbers: Int64) -> Any:
     """Texts of the addresses of translators; null for -1."""
     distinct, place = np.unique(numbers, return_inverse=True)
     texts = pa.array([address_text(n) if n >= 0 else None for n in distinct.tolist()], pa.string())

@@ -6,8 +6,9 @@ import numpy as np
 
 from attribution.config import HOUR, SECOND
 from attribution.core.addressing.sockets import TCP, split_sockets
+from attribution.core.columnar.types import Bool, Float64, Int64
 from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import Bools, Floats, Ints, Kind, is_fleet
+from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.scenarios import Scenario
 
 _LONGEST = 6 * HOUR
@@ -21,13 +22,13 @@ class Connections:
     `wire_address` and `wire_port` are the client's socket as a translator shows it; -1 where there is none.
     """
 
-    start: Ints
-    end: Ints
-    client: Ints
-    server: Ints
-    client_port: Ints
-    wire_address: Ints
-    wire_port: Ints
+    start: Int64
+    end: Int64
+    client: Int64
+    server: Int64
+    client_port: Int64
+    wire_address: Int64
+    wire_port: Int64
 
     def __len__(self) -> int:
         return len(self.start)
@@ -55,26 +56,26 @@ class Flows:
         remote_wire: number of the translator's address in the place of the remote side's; -1 where there is none.
     """
 
-    start: Ints
-    end: Ints
-    local: Ints
-    remote: Ints
-    local_port: Ints
-    remote_port: Ints
-    protocol: Ints
-    ingress: Ints
-    host: Ints
-    window: Ints
-    bytes_sent: Ints
-    bytes_received: Ints
-    wire_address: Ints
-    wire_port: Ints
-    remote_wire: Ints
+    start: Int64
+    end: Int64
+    local: Int64
+    remote: Int64
+    local_port: Int64
+    remote_port: Int64
+    protocol: Int64
+    ingress: Int64
+    host: Int64
+    window: Int64
+    bytes_sent: Int64
+    bytes_received: Int64
+    wire_address: Int64
+    wire_port: Int64
+    remote_wire: Int64
 
     def __len__(self) -> int:
         return len(self.start)
 
-    def rows(self, choice: Ints | Bools | slice) -> "Flows":
+    def rows(self, choice: Int64 | Bool | slice) -> "Flows":
         """The chosen rows."""
         return Flows(*(getattr(self, item.name)[choice] for item in fields(self)))
 
@@ -89,9 +90,9 @@ class Observers:
         window: length of its windows; 0 where it logs connections.
     """
 
-    captures: Bools
-    captures_shared: Bools
-    window: Ints
+    captures: Bool
+    captures_shared: Bool
+    window: Int64
 
 
 def make_observers(scenario: Scenario, rng: np.random.Generator) -> Observers:
@@ -128,7 +129,7 @@ def make_connections(fleet: Fleet, scenario: Scenario, rng: np.random.Generator)
     return Connections(time, end, client, server, port, none, none)
 
 
-def _draw(weights: Floats, count: int, rng: np.random.Generator) -> Ints:
+def _draw(weights: Float64, count: int, rng: np.random.Generator) -> Int64:
     """Row numbers, drawn with the given weights."""
     if not len(weights) or not count:
         return np.zeros(0, dtype=np.int64)
@@ -136,13 +137,15 @@ def _draw(weights: Floats, count: int, rng: np.random.Generator) -> Ints:
     return np.minimum(np.searchsorted(sums, rng.random(count) * sums[-1], side="right"), len(weights) - 1)
 
 
-def _slots(fleet: Fleet, services: Ints, rng: np.random.Generator) -> Ints:
+def _slots(fleet: Fleet, services: Int64, rng: np.random.Generator) -> Int64:
     """One slot of each service, evenly."""
     replicas = fleet.catalogue.replicas[services]
     return fleet.catalogue.first_slot[services] + (rng.random(len(services)) * replicas).astype(np.int64)
 
 
-def _near_boundaries(fleet: Fleet, count: int, scenario: Scenario, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
+def _near_boundaries(
+    fleet: Fleet, count: int, scenario: Scenario, rng: np.random.Generator
+) -> tuple[Int64, Int64, Int64]:
     """Client service, server tenure and time of connections close to a start or an end of the server's tenure."""
     tenures, catalogue = fleet.tenures, fleet.catalogue
     service = catalogue.slot_service[tenures.slot]
@@ -213,7 +216,7 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
     )
 
 
-def _windows(sides: Flows, length: Ints, rng: np.random.Generator) -> Flows:
+def _windows(sides: Flows, length: Int64, rng: np.random.Generator) -> Flows:
     """Each row of a host that logs windows as one row for every window that it touches.
 
     Boundaries are multiples of the length by the observer's clock; a window's end is the next one's start.
@@ -273,7 +276,7 @@ def _unique(fleet: Fleet, flows: Flows) -> Flows:
     return Flows(**{**kept.__dict__, "bytes_sent": sent, "bytes_received": received})
 
 
-def _mix(columns: tuple[Ints, ...]) -> Ints:
+def _mix(columns: tuple[Int64, ...]) -> Int64:
     """A 64-bit hash of each row (the finaliser of SplitMix64 over the columns in turn).
 
     Two rows of one hash are taken for one identity; a collision would drop one row from the log and from the truth.
@@ -287,12 +290,12 @@ def _mix(columns: tuple[Ints, ...]) -> Ints:
     return value.view(np.int64)
 
 
-def remote_kinds(fleet: Fleet, flows: Flows) -> Ints:
+def remote_kinds(fleet: Fleet, flows: Flows) -> Int64:
     """The `Kind` of each flow's remote side."""
     return np.where(flows.remote_wire >= 0, Kind.TRANSLATED, fleet.kind[flows.remote]).astype(np.int64)
 
 
-def named_endpoints(fleet: Fleet, flows: Flows) -> Ints:
+def named_endpoints(fleet: Fleet, flows: Flows) -> Int64:
     """Rows of flows that a client opened to a labelled prefix or a load balancer: those that DNS answers precede."""
     kinds = remote_kinds(fleet, flows)
     return np.flatnonzero(((kinds == Kind.LABELLED) | (kinds == Kind.LOAD_BALANCER)) & (flows.ingress == 0))

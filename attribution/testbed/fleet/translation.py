@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attribution.core.addressing.sockets import TCP, split_sockets
+from attribution.core.columnar.types import Int64
 from attribution.testbed.fleet.catalogue import TRANSLATOR_ADDRESSES, TRANSLATOR_BITS
 from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import Ints, Kind
+from attribution.testbed.fleet.kinds import Kind
 from attribution.testbed.fleet.scenarios import Scenario
 from attribution.testbed.fleet.traffic import Connections
 
@@ -30,13 +31,13 @@ class Sessions:
         received: when it was delivered.
     """
 
-    client: Ints
-    protocol: Ints
-    address: Ints
-    port: Ints
-    release: Ints
-    time: Ints
-    received: Ints
+    client: Int64
+    protocol: Int64
+    address: Int64
+    port: Int64
+    release: Int64
+    time: Int64
+    received: Int64
 
 
 def make_sessions(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> Sessions:
@@ -74,7 +75,7 @@ def translate(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.rando
     return replace(seen, wire_address=wire_address, wire_port=wire_port)
 
 
-def _ports(gateway: Ints, start: Ints, free_at: Ints, hot: list[bool]) -> Ints:
+def _ports(gateway: Int64, start: Int64, free_at: Int64, hot: list[bool]) -> Int64:
     """The port of each connection; above the last one where a translator had none left."""
     port = np.zeros(len(start), np.int64)
     busy: dict[int, list[tuple[int, int]]] = defaultdict(list)

@@ -9,7 +9,7 @@ import numpy as np
 
 from attribution.core.addressing.sockets import TCP
 from attribution.core.columnar.arrays import starts_of_runs
-from attribution.testbed.fleet.kinds import Bools, Ints
+from attribution.core.columnar.types import Bool, Int64
 from attribution.testbed.pools.scenario import AgilityScenario
 from attribution.testbed.pools.traffic import Connections
 from attribution.testbed.pools.world import CONNECTIONS, OBSERVERS_A_CENTRE, PAIRS, World
@@ -37,21 +37,21 @@ class Records:
         bytes_received: from remote to local.
     """
 
-    start: Ints
-    end: Ints
-    observer: Ints
-    at_centre: Bools
-    first: Ints
-    port: Ints
-    window: Bools
-    directed: Bools
-    named: Bools
-    received: Ints
-    seen: Ints
-    member_record: Ints
-    member: Ints
-    bytes_sent: Ints
-    bytes_received: Ints
+    start: Int64
+    end: Int64
+    observer: Int64
+    at_centre: Bool
+    first: Int64
+    port: Int64
+    window: Bool
+    directed: Bool
+    named: Bool
+    received: Int64
+    seen: Int64
+    member_record: Int64
+    member: Int64
+    bytes_sent: Int64
+    bytes_received: Int64
 
     def __len__(self) -> int:
         return len(self.start)
@@ -108,7 +108,7 @@ def make_records(scenario: AgilityScenario, world: World, seen: Connections, rng
     )
 
 
-def _views(world: World, seen: Connections, rng: np.random.Generator) -> tuple[Ints, Ints, Bools]:
+def _views(world: World, seen: Connections, rng: np.random.Generator) -> tuple[Int64, Int64, Bool]:
     """Connection, observer and whether that is at the data centre, of every log that a connection is in."""
     accepted = np.flatnonzero(seen.centre >= 0)
     at_centre = seen.centre[accepted] * OBSERVERS_A_CENTRE + rng.integers(0, OBSERVERS_A_CENTRE, size=len(accepted))
@@ -125,12 +125,12 @@ def _views(world: World, seen: Connections, rng: np.random.Generator) -> tuple[I
 class _Parts:
     """The parts of some spans: `row` the span of each, and from when to when it is."""
 
-    row: Ints
-    start: Ints
-    end: Ints
+    row: Int64
+    start: Int64
+    end: Int64
 
 
-def _parts(start: Ints, end: Ints, step: Ints) -> _Parts:
+def _parts(start: Int64, end: Int64, step: Int64) -> _Parts:
     """Spans as one part for every window of length `step` that they touch; whole where the step is 0."""
     length = np.maximum(step, 1)
     first = start // length

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.core.addressing.sockets import TCP, UDP
-from attribution.testbed.fleet.kinds import Bools, Floats, Ints
+from attribution.core.columnar.types import Bool, Float64, Int64
 from attribution.testbed.pools.scenario import AgilityScenario
 
 #: 198.18.0.0/16: all addresses that policies may ever hand out, and more.
@@ -43,11 +43,11 @@ class Policy:
     start: int = ALWAYS
     end: int = FOREVER
 
-    def has(self, address: Ints) -> Bools:
+    def has(self, address: Int64) -> Bool:
         """Whether each address lies in the prefix."""
         return (address >= self.first) & (address < self.first + self.size)
 
-    def counts(self, data_centre: Ints) -> Bools:
+    def counts(self, data_centre: Int64) -> Bool:
         """Whether it counts for flows that were logged there; all policies do where that is not known."""
         here = (data_centre == self.data_centre) | (self.data_centre == ANY) | (data_centre == ANY)
         return here & ((data_centre % REGIONS == self.region) | (self.region == ANY) | (data_centre == ANY))
@@ -117,8 +117,8 @@ def _spans(scenario: AgilityScenario, changes: int) -> Iterator[tuple[int, int]]
 
 
 def hand_out(
-    plan: tuple[Policy, ...], account: Ints, data_centre: Ints, time: Ints, rng: np.random.Generator
-) -> tuple[Ints, Ints]:
+    plan: tuple[Policy, ...], account: Int64, data_centre: Int64, time: Int64, rng: np.random.Generator
+) -> tuple[Int64, Int64]:
     """The record that answers each query, as a position in the plan, and a random address that it has at that time.
 
     Where pools are in force inside others, in the same place, an address is the innermost pool's alone.
@@ -142,18 +142,18 @@ def hand_out(
     return row, address
 
 
-def _below(sizes: Ints, rng: np.random.Generator) -> Ints:
-    drawn: Floats = rng.random(len(sizes))
+def _below(sizes: Int64, rng: np.random.Generator) -> Int64:
+    drawn: Float64 = rng.random(len(sizes))
     return np.minimum((drawn * sizes).astype(np.int64), sizes - 1)
 
 
-def holders(plan: tuple[Policy, ...], address: Ints, time: Ints, counts: Bools) -> Bools:
+def holders(plan: tuple[Policy, ...], address: Int64, time: Int64, counts: Bool) -> Bool:
     """(policies, rows): which of the records that count have each address then, by the longest prefix in force."""
     inside = np.array([one.has(address) & (time >= one.start) & (time <= one.end) for one in plan])
     return _longest(plan, inside & counts)
 
 
-def _longest(plan: tuple[Policy, ...], which: Bools) -> Bools:
+def _longest(plan: tuple[Policy, ...], which: Bool) -> Bool:
     size = np.where(which, np.array([[one.size] for one in plan]), FOREVER)
     return which & (size == size.min(axis=0, initial=FOREVER))
 
@@ -162,7 +162,7 @@ def _longest(plan: tuple[Policy, ...], which: Bools) -> Bools:
 STATES = ("in_force", "elsewhere", "ended", None)
 
 
-def states(plan: tuple[Policy, ...], address: Ints, data_centre: Ints, time: Ints) -> tuple[Ints, Bools]:
+def states(plan: tuple[Policy, ...], address: Int64, data_centre: Int64, time: Int64) -> tuple[Int64, Bool]:
     """The `policy_state` of each address at that time, a number into `STATES`, and (policies, rows) whose it is."""
     counts = np.array([one.counts(data_centre) for one in plan])
     over = np.array([one.has(address) & (one.end < time) for one in plan])
@@ -183,8 +183,8 @@ def states(plan: tuple[Policy, ...], address: Ints, data_centre: Ints, time: Int
 
 
 def dispatched(
-    rules: tuple[SocketRule, ...], address: Ints, port: Ints, protocol: Ints, data_centre: Ints, time: Ints
-) -> Ints:
+    rules: tuple[SocketRule, ...], address: Int64, port: Int64, protocol: Int64, data_centre: Int64, time: Int64
+) -> Int64:
     """The rule that gives each connection, accepted there and then, to its service; -1 where none fits."""
     best, found = np.full(len(address), -1, np.int64), np.full(len(address), -1, np.int64)
     for number, rule in enumerate(rules):

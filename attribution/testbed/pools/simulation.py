@@ -8,7 +8,7 @@ import numpy as np
 
 from attribution.config import Settings
 from attribution.core.columnar.arrays import order_by
-from attribution.testbed.fleet.kinds import Ints
+from attribution.core.columnar.types import Int64
 from attribution.testbed.pools import tables
 from attribution.testbed.pools.flows import Records, make_records
 from attribution.testbed.pools.plan import (
@@ -39,7 +39,7 @@ class AgilitySimulation:
     answers: Answers
     connections: Connections
     records: Records
-    answer_delay: Ints
+    answer_delay: Int64
 
     @property
     def settings(self) -> Settings:
@@ -70,7 +70,7 @@ class AgilitySimulation:
         return tables.name_table(tables.Texts(self.world), self.world, self.answers, delay=self.answer_delay)
 
     @property
-    def names_received(self) -> Ints:
+    def names_received(self) -> Int64:
         """When each row of `name_table()` was delivered, microseconds, without any clock's error."""
         return np.sort((self.answers.time + self.answer_delay)[self.answers.logged])
 

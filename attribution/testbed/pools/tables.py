@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from attribution.config import SECOND
 from attribution.core.columnar.arrays import order_by
+from attribution.core.columnar.types import Int64
 from attribution.schema import FLOW, NAME_BINDING, POLICY, SOCKET_RULE, TIMESTAMP, arrow_schema
 from attribution.testbed.fleet.catalogue import IPV6
-from attribution.testbed.fleet.kinds import Ints, Kind
+from attribution.testbed.fleet.kinds import Kind
 from attribution.testbed.fleet.tables import TRUTH, address_text
 from attribution.testbed.pools.flows import Records
 from attribution.testbed.pools.plan import (
@@ -47,7 +48,7 @@ def _times(values: Any) -> Any:
     return pa.array(values, pa.int64()).cast(TIMESTAMP)
 
 
-def _addresses(numbers: Ints) -> Any:
+def _addresses(numbers: Int64) -> Any:
     """Canonical text of each address number."""
     distinct, place = np.unique(numbers, return_inverse=True)
     return pa.array([address_text(n) for n in distinct.tolist()], pa.string()).take(pa.array(place))
@@ -74,13 +75,13 @@ class Texts:
         accounts = self._world.account.tolist()
         return pa.array([f"site-{i}.{ACCOUNTS[a]}.example" for i, a in enumerate(accounts)], pa.string())
 
-    def observers(self, numbers: Ints) -> Any:
+    def observers(self, numbers: Int64) -> Any:
         """Of each observer."""
         names = pa.array([f"observer-{i}" for i in range(len(self._world.log))], pa.string())
         return names.take(pa.array(numbers))
 
     @staticmethod
-    def places(prefix: str, numbers: Ints) -> Any:
+    def places(prefix: str, numbers: Int64) -> Any:
         """`dc-1` for 0; null for -1."""
         names = pa.array([f"{prefix}-{i + 1}" for i in range(int(numbers.max(initial=0)) + 1)], pa.string())
         return names.take(pa.array(numbers, mask=numbers < 0))
@@ -181,7 +182,7 @@ def _service(rules: tuple[SocketRule, ...], seen: Connections, records: Records)
     return pa.array(services).take(pa.array(lowest, mask=(lowest != highest) | (highest < 0)))
 
 
-def _hostnames(texts: Texts, seen: Connections, records: Records) -> tuple[Any, Ints]:
+def _hostnames(texts: Texts, seen: Connections, records: Records) -> tuple[Any, Int64]:
     """The names that the connections of each record were opened for, with spaces, and how many; null where for none."""
     record, name = np.unique(np.stack([records.member_record, seen.name[records.member]]), axis=1)
     record, name = record[name >= 0], name[name >= 0]
@@ -215,7 +216,7 @@ def _policies(plan: tuple[Policy, ...], seen: Connections, records: Records) -> 
     return made
 
 
-def name_table(texts: Texts, world: World, answers: Answers, *, delay: Ints) -> Any:
+def name_table(texts: Texts, world: World, answers: Answers, *, delay: Int64) -> Any:
     """The logged DNS answers (`schemas/name_binding.avsc`), in the order of delivery, which is `delay` after each."""
     rows = np.flatnonzero(answers.logged)
     rows = rows[order_by((answers.time + delay)[rows])]

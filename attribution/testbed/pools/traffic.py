@@ -9,8 +9,8 @@ import numpy as np
 
 from attribution.config import SECOND
 from attribution.core.addressing.sockets import TCP, UDP
-from attribution.core.columnar.arrays import Int64, order_by, starts_of_runs
-from attribution.testbed.fleet.kinds import Bools, Ints
+from attribution.core.columnar.arrays import order_by, starts_of_runs
+from attribution.core.columnar.types import Bool, Int64
 from attribution.testbed.pools.plan import (
     POOL_SPACE,
     POOL_SPACE_SIZE,
@@ -43,13 +43,13 @@ class Answers:
         logged: whether the log of answers has it.
     """
 
-    network: Ints
-    client: Ints
-    name: Ints
-    address: Ints
-    time: Ints
-    ttl: Ints
-    logged: Bools
+    network: Int64
+    client: Int64
+    name: Int64
+    address: Int64
+    time: Int64
+    ttl: Int64
+    logged: Bool
 
 
 @dataclass(frozen=True)
@@ -72,25 +72,25 @@ class Connections:
         end: when it was closed.
     """
 
-    client: Ints
-    client_address: Ints
-    client_port: Ints
-    name: Ints
-    carried: Ints
-    address: Ints
-    ipv6: Bools
-    port: Ints
-    protocol: Ints
-    centre: Ints
-    rule: Ints
-    start: Ints
-    end: Ints
+    client: Int64
+    client_address: Int64
+    client_port: Int64
+    name: Int64
+    carried: Int64
+    address: Int64
+    ipv6: Bool
+    port: Int64
+    protocol: Int64
+    centre: Int64
+    rule: Int64
+    start: Int64
+    end: Int64
 
     def __len__(self) -> int:
         return len(self.start)
 
 
-def opened(group: Ints, time: Ints, until: Ints) -> Int64:
+def opened(group: Int64, time: Int64, until: Int64) -> Int64:
     """For each row the row that opened what it uses: itself, or one of its group before, if that lasts until its time.
 
     Args:
@@ -138,7 +138,7 @@ def make_traffic(
     return answers, _accepted(scenario, rules, opened_for, rng)
 
 
-def _requests(scenario: AgilityScenario, world: World, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
+def _requests(scenario: AgilityScenario, world: World, rng: np.random.Generator) -> tuple[Int64, Int64, Int64]:
     """Client, name and time of each request, by time."""
     visits = max(1, round(scenario.requests / (1 + scenario.burst)))
     together = 1 + rng.poisson(scenario.burst, size=visits)
@@ -154,9 +154,9 @@ def _resolve(
     scenario: AgilityScenario,
     world: World,
     plan: tuple[Policy, ...],
-    requests: tuple[Ints, Ints, Ints],
+    requests: tuple[Int64, Int64, Int64],
     rng: np.random.Generator,
-) -> tuple[Answers, Ints]:
+) -> tuple[Answers, Int64]:
     """The answers that were given, and for each request the one that it used."""
     client, name, time = requests
     network = world.network[client]
@@ -188,10 +188,10 @@ def _resolve(
 def _connect(
     scenario: AgilityScenario,
     world: World,
-    client: Ints,
-    name: Ints,
-    address: Ints,
-    time: Ints,
+    client: Int64,
+    name: Int64,
+    address: Int64,
+    time: Int64,
     rng: np.random.Generator,
 ) -> Connections:
     """The connections that requests opened, not those that went over open ones."""
@@ -220,7 +220,7 @@ def _connect(
     )
 
 
-def _ports(client: Ints, start: Ints) -> Ints:
+def _ports(client: Int64, start: Int64) -> Int64:
     """A port for each connection: the next one of its client."""
     order = order_by(client, start)
     port = np.empty(len(client), np.int64)
@@ -229,12 +229,12 @@ def _ports(client: Ints, start: Ints) -> Ints:
     return port
 
 
-def _servers(rows: int, rng: np.random.Generator) -> dict[str, Ints]:
+def _servers(rows: int, rng: np.random.Generator) -> dict[str, Int64]:
     which = rng.choice(len(_SERVERS), size=rows, p=[share for _, _, share in _SERVERS])
     return {name: np.array([server[i] for server in _SERVERS])[which] for i, name in enumerate(("protocol", "port"))}
 
 
-def _in_pools(address: Ints) -> Bools:
+def _in_pools(address: Int64) -> Bool:
     return (address >= POOL_SPACE) & (address < POOL_SPACE + POOL_SPACE_SIZE)
 
 
@@ -279,6 +279,6 @@ def _accepted(
     return Connections(**{**seen.__dict__, "centre": centre, "rule": np.where(centre < 0, -1, rule)})
 
 
-def twin(address: Ints, ipv6: Bools) -> Ints:
+def twin(address: Int64, ipv6: Bool) -> Int64:
     """Address numbers as the network talks: the twin of IPv6 where it has such addresses."""
     return address + np.where(ipv6, TWIN, 0)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from attribution.core.columnar.types import Bool, Float64, Int64
 from attribution.testbed.fleet.catalogue import IPV6
-from attribution.testbed.fleet.kinds import Bools, Floats, Ints
 from attribution.testbed.pools.plan import ACCOUNT_SHARES, POOL_SPACE, POOL_SPACE_SIZE
 from attribution.testbed.pools.scenario import LARGEST_NETWORK, AgilityScenario
 
@@ -48,28 +48,28 @@ class World:
         dns_skew: of each data centre, what the clock of its log of DNS answers adds to the time.
     """
 
-    mode: Ints
-    resolver: Ints
-    named: Bools
-    centre: Ints
-    ipv6: Bools
-    sensor: Ints
-    network: Ints
-    host: Ints
-    coalesces: Bools
-    account: Ints
-    static: Bools
-    popularity: Floats
-    log: Ints
-    skew: Ints
-    dns_skew: Ints
+    mode: Int64
+    resolver: Int64
+    named: Bool
+    centre: Int64
+    ipv6: Bool
+    sensor: Int64
+    network: Int64
+    host: Int64
+    coalesces: Bool
+    account: Int64
+    static: Bool
+    popularity: Float64
+    log: Int64
+    skew: Int64
+    dns_skew: Int64
 
-    def client_address(self, client: Ints) -> Ints:
+    def client_address(self, client: Int64) -> Int64:
         """Address number of each client."""
         network = self.network[client]
         return self.prefix(network) + 1 + self.host[client]
 
-    def prefix(self, network: Ints) -> Ints:
+    def prefix(self, network: Int64) -> Int64:
         """First address number of each network."""
         return NETWORKS + (network << NETWORK_BITS) + np.where(self.ipv6[network], TWIN, 0)
 
@@ -112,11 +112,11 @@ def make_world(scenario: AgilityScenario, rng: np.random.Generator) -> World:
     )
 
 
-def _skews(count: int, scenario: AgilityScenario, rng: np.random.Generator) -> Ints:
+def _skews(count: int, scenario: AgilityScenario, rng: np.random.Generator) -> Int64:
     return rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True, size=count)
 
 
-def _dealt(count: int, shares: tuple[float, ...], rng: np.random.Generator) -> Ints:
+def _dealt(count: int, shares: tuple[float, ...], rng: np.random.Generator) -> Int64:
     """The number of the share that each of `count` things falls into; the last number is what the shares leave."""
     bounds = np.round(np.cumsum(shares) * count)
     return rng.permutation(np.searchsorted(bounds, np.arange(count), side="right")).astype(np.int64)

@@ -11,19 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.types import Bool, Int64
 from attribution.sources.json.lines import Path
-from attribution.sources.records.raw_columns import (
-    Mask,
-    Rows,
-    either,
-    mask,
-    no_empty,
-    null_where,
-    take,
-    take_all,
-    text,
-    whole,
-)
+from attribution.sources.records.raw_columns import either, mask, no_empty, null_where, take, take_all, text, whole
 from attribution.sources.records.timestamps import micros
 
 _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
@@ -80,13 +70,13 @@ class Events:
     """
 
     flows: dict[str, Any]
-    flow_row: Rows
+    flow_row: Int64
     heartbeats: dict[str, Any]
-    heartbeat_row: Rows
+    heartbeat_row: Int64
     names: dict[str, Any]
-    name_row: Rows
-    bad_time: Mask
-    unknown: Mask
+    name_row: Int64
+    bad_time: Bool
+    unknown: Bool
     skipped: dict[str, int]
 
 
@@ -155,7 +145,7 @@ def _flows(event: dict[str, Any], source_is_local: Any) -> dict[str, Any]:
     }
 
 
-def _heartbeats(event: dict[str, Any], reply: Mask, source_is_local: Mask) -> tuple[dict[str, Any], Rows]:
+def _heartbeats(event: dict[str, Any], reply: Bool, source_is_local: Bool) -> tuple[dict[str, Any], Int64]:
     """Pods of the node at either end, but for the local side of what is a flow."""
     found, rows = [], []
     for end, is_local in (("source", source_is_local), ("destination", ~source_is_local)):
@@ -173,7 +163,7 @@ def _heartbeats(event: dict[str, Any], reply: Mask, source_is_local: Mask) -> tu
     return {name: pa.concat_arrays([f[name] for f in found]) for name in found[0]}, np.concatenate(rows)
 
 
-def _names(event: dict[str, Any], answer: Mask, source_is_local: Mask) -> tuple[dict[str, Any], Rows]:
+def _names(event: dict[str, Any], answer: Bool, source_is_local: Bool) -> tuple[dict[str, Any], Int64]:
     """Name bindings of DNS answers; the client is the node's own side where the query left it, else the other."""
     told = event["dns_ips"]
     if not pa.types.is_list(told.type):
@@ -194,7 +184,7 @@ def _names(event: dict[str, Any], answer: Mask, source_is_local: Mask) -> tuple[
     return names, row
 
 
-def _source_is_local(event: dict[str, Any], reply: Mask) -> Mask:
+def _source_is_local(event: dict[str, Any], reply: Bool) -> Bool:
     """Whether the source is of the observing node, by its ID; where both or none are, by the connection's direction.
 
     `traffic_direction` is that of the connection, so that a reply of an outgoing one comes in.
@@ -204,12 +194,12 @@ def _source_is_local(event: dict[str, Any], reply: Mask) -> Mask:
     inbound = mask(pc.equal(direction, "INGRESS"))
     outbound = mask(pc.equal(direction, "EGRESS"))
     told = np.where(inbound | outbound, outbound != reply, True)
-    local: Mask = np.where(source != destination, source, told).astype(np.bool_)
+    local: Bool = np.where(source != destination, source, told).astype(np.bool_)
     return local
 
 
-def _has_id(event: dict[str, Any], end: str) -> Mask:
-    has_id: Mask = np.asarray(pc.fill_null(_number(event[f"{end}_ID"]), 0)) != 0
+def _has_id(event: dict[str, Any], end: str) -> Bool:
+    has_id: Bool = np.asarray(pc.fill_null(_number(event[f"{end}_ID"]), 0)) != 0
     return has_id
 
 

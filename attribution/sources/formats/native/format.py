@@ -17,10 +17,8 @@ it is no observation; what was captured there stays.
 
 from collections.abc import Iterator
 
-import numpy as np
-import numpy.typing as npt
-
 from attribution.core.columnar.dictionaries import one_array
+from attribution.core.columnar.types import Int64
 from attribution.sources.formats.native.columns import (
     ARROW_FILE_MAGIC,
     ARROW_STREAM_START,
@@ -40,7 +38,6 @@ from attribution.sources.records.set_aside import bad_lines
 
 __all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "parquet_starts", "read_json"]
 
-Lines = npt.NDArray[np.int64]
 
 _BLOCK_BYTES = 4 << 20
 
@@ -92,7 +89,7 @@ def read_json(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
         return
     for numbers, block in object_lines(data, set_aside):
 
-        def set_object_aside(place: int, content: bytes, reason: str, numbers: Lines = numbers) -> None:
+        def set_object_aside(place: int, content: bytes, reason: str, numbers: Int64 = numbers) -> None:
             set_aside(int(numbers[place - 1]), content, reason)
 
         for piece in reader.read(block, 1, set_object_aside):

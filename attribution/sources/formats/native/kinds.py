@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.types import Bool, Int64
 from attribution.schema import (
     ASSIGNMENT,
     FLOW,
@@ -20,8 +20,6 @@ from attribution.schema import (
     record,
 )
 from attribution.sources.records.model import Block, Ledger, Reject
-
-Mask = npt.NDArray[np.bool_]
 
 #: The fields that make a record of each kind, in the order in which they are tried.
 TELLING: dict[str, tuple[str, ...]] = {
@@ -60,9 +58,7 @@ def kind_of(fields: Collection[str]) -> str | None:
     return next((kind for kind, telling in TELLING.items() if set(telling) <= set(fields)), None)
 
 
-def blocks(
-    columns: dict[str, Any], lines: npt.NDArray[np.int64], source: str, ledger: Ledger, name: str
-) -> Iterator[Block]:
+def blocks(columns: dict[str, Any], lines: Int64, source: str, ledger: Ledger, name: str) -> Iterator[Block]:
     """Rows of mixed kinds as blocks of one kind each; rows of no kind are rejected.
 
     Args:
@@ -86,7 +82,7 @@ def blocks(
         ledger.reject(name, Reject(source, int(lines[row]), "unknown_kind", found, "row"))
 
 
-def _masks(columns: dict[str, Any], rows: int) -> Iterator[tuple[str, Mask]]:
+def _masks(columns: dict[str, Any], rows: int) -> Iterator[tuple[str, Bool]]:
     for kind, telling in TELLING.items():
         mask = np.ones(rows, np.bool_)
         for field in telling:
@@ -96,17 +92,17 @@ def _masks(columns: dict[str, Any], rows: int) -> Iterator[tuple[str, Mask]]:
         yield kind, _present(columns, field, rows)
 
 
-def _present(columns: dict[str, Any], field: str, rows: int) -> Mask:
+def _present(columns: dict[str, Any], field: str, rows: int) -> Bool:
     column = columns.get(field)
     if column is None or column.null_count == rows:
         return np.zeros(rows, np.bool_)
     if not column.null_count:
         return np.ones(rows, np.bool_)
-    present: Mask = column.is_valid().to_numpy(zero_copy_only=False)
+    present: Bool = column.is_valid().to_numpy(zero_copy_only=False)
     return present
 
 
-def _block(kind: str, columns: dict[str, Any], lines: npt.NDArray[np.int64], source: str, mine: Mask | None) -> Block:
+def _block(kind: str, columns: dict[str, Any], lines: Int64, source: str, mine: Bool | None) -> Block:
     names = [*record(kind).names, LOCAL_METHOD] if kind == FLOW else record(kind).names
     chosen = {name: columns[name] for name in names if name in columns and columns[name].null_count < len(lines)}
     if mine is not None:

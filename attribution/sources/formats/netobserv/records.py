@@ -15,10 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.types import Bool, Int64
 from attribution.sources.records.deduplication import FIRST, OTHER_NODE, SAME_NODE, Repeats, hash_columns
 from attribution.sources.records.raw_columns import (
-    Mask,
-    Rows,
     alike,
     either,
     mask,
@@ -64,11 +63,11 @@ class Reports:
     """
 
     flows: dict[str, Any]
-    flow_row: Rows
+    flow_row: Int64
     claims: dict[str, Any]
     heartbeats: dict[str, Any]
-    heartbeat_row: Rows
-    bad_time: Mask
+    heartbeat_row: Int64
+    bad_time: Bool
     skipped: dict[str, int]
 
 
@@ -154,7 +153,7 @@ def _flows(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return flows, claims
 
 
-def _heartbeats(record: dict[str, Any], seen: Any) -> tuple[dict[str, Any], Rows]:
+def _heartbeats(record: dict[str, Any], seen: Any) -> tuple[dict[str, Any], Int64]:
     """Observations of the agent's own node that are no flow's local side, and the record of each.
 
     The destination, where source and destination are on one node; and either side, where the flow was counted already
@@ -162,7 +161,7 @@ def _heartbeats(record: dict[str, Any], seen: Any) -> tuple[dict[str, Any], Rows
     """
     swap, tracked = mask(record["swap"]), mask(record["tracked"])
     found: list[dict[str, Any]] = []
-    rows: list[Rows] = []
+    rows: list[Int64] = []
     for side, is_local in (("Src", ~swap), ("Dst", swap)):
         known = mask(record[f"{side}_here"]) & mask(pc.is_valid(record[f"{side}_workload"]))
         row = np.flatnonzero(known & (tracked | np.where(is_local, seen == OTHER_NODE, seen != SAME_NODE)))

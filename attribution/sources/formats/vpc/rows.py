@@ -26,10 +26,10 @@ the owner of a minute later.
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.types import Bool, Int64
 from attribution.schema import FLOW
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
 from attribution.sources.formats.vpc.tasks import TaskSightings
@@ -50,7 +50,7 @@ class RowReader:
         self._ledger = ledger
         self._tasks = TaskSightings()
 
-    def flows(self, table: Any, lines: npt.NDArray[np.int64]) -> Block | None:
+    def flows(self, table: Any, lines: Int64) -> Block | None:
         """The flows among rows; None where there are none.
 
         Args:
@@ -68,7 +68,7 @@ class RowReader:
         """What all rows so far say of ECS tasks; None where nothing. To be asked once, after the last row."""
         return self._tasks.block(self._source)
 
-    def _kept(self, table: Any) -> npt.NDArray[np.bool_] | None:
+    def _kept(self, table: Any) -> Bool | None:
         """Which rows carry traffic that arrived; None for all of them."""
         dropped = []
         if "log_status" in table.column_names:
@@ -87,7 +87,7 @@ class RowReader:
             keep &= ~mask
         return None if keep.all() else keep
 
-    def _columns(self, table: Any, lines: npt.NDArray[np.int64]) -> dict[str, Any]:
+    def _columns(self, table: Any, lines: Int64) -> dict[str, Any]:
         start, end = window = _window(table)
         incoming = _incoming(table)
         columns = {
@@ -104,7 +104,7 @@ class RowReader:
         return {name: column for name, column in columns.items() if column is not None}
 
 
-def _incoming(table: Any) -> npt.NDArray[np.bool_] | None:
+def _incoming(table: Any) -> Bool | None:
     """Which rows are known to come in at the interface; None where the log does not say."""
     if "flow_direction" not in table.column_names or _is_transit_gateway(table):
         return None
@@ -115,7 +115,7 @@ def _is_transit_gateway(table: Any) -> bool:
     return "tgw_id" in table.column_names or "tgw_attachment_id" in table.column_names
 
 
-def _sides(table: Any, incoming: npt.NDArray[np.bool_] | None) -> dict[str, Any]:
+def _sides(table: Any, incoming: Bool | None) -> dict[str, Any]:
     """Addresses, ports, counts and direction: by local and remote side instead of source and destination."""
     source, destination = _packet(table, "srcaddr"), _packet(table, "dstaddr")
     source_port, destination_port = _port(table, "srcport"), _port(table, "dstport")
@@ -204,6 +204,6 @@ def _constant(value: str, size: int) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(size, np.int32)), pa.array([value]))
 
 
-def _mask(booleans: Any) -> npt.NDArray[np.bool_]:
-    mask: npt.NDArray[np.bool_] = np.asarray(pc.fill_null(booleans, False))
+def _mask(booleans: Any) -> Bool:
+    mask: Bool = np.asarray(pc.fill_null(booleans, False))
     return mask

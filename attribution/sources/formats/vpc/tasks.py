@@ -16,10 +16,10 @@ from the interface's passes through. Neither names a task.
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.types import Bool, Int64
 from attribution.schema import HEARTBEAT
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
 from attribution.sources.records.model import Block
@@ -40,9 +40,7 @@ class TaskSightings:
         self._parts: list[Any] = []
         self._merged_rows = 0
 
-    def see(
-        self, table: Any, incoming: npt.NDArray[np.bool_] | None, window: tuple[Any, Any], lines: npt.NDArray[np.int64]
-    ) -> dict[str, Any]:
+    def see(self, table: Any, incoming: Bool | None, window: tuple[Any, Any], lines: Int64) -> dict[str, Any]:
         """The flow columns `local_workload` and `local_service` of rows, and remember whom they show.
 
         Args:
@@ -65,7 +63,7 @@ class TaskSightings:
         self._remember(keys, window, lines)
         return {"local_workload": workload, "local_service": service}
 
-    def _remember(self, keys: Any, window: tuple[Any, Any], lines: npt.NDArray[np.int64]) -> None:
+    def _remember(self, keys: Any, window: tuple[Any, Any], lines: Int64) -> None:
         start, end = window
         rows = keys.append_column("start", start).append_column("end", end).append_column("line", pa.array(lines))
         # A window that ends before it starts says nothing of when.
@@ -136,20 +134,20 @@ def _encoded(column: Any) -> Any:
     return array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
 
 
-def _codes(encoded: Any) -> tuple[npt.NDArray[np.int64], list[str | None]]:
+def _codes(encoded: Any) -> tuple[Int64, list[str | None]]:
     """Positions in the values, -1 for null; and the values."""
-    codes: npt.NDArray[np.int64] = np.asarray(encoded.indices.fill_null(-1)).astype(np.int64)
+    codes: Int64 = np.asarray(encoded.indices.fill_null(-1)).astype(np.int64)
     return codes, encoded.dictionary.to_pylist()
 
 
-def _where(known: npt.NDArray[np.bool_], encoded: Any) -> Any:
+def _where(known: Bool, encoded: Any) -> Any:
     """The values where known, null elsewhere."""
     codes = _codes(encoded)[0]
     indices = pa.array(codes.astype(np.int32), mask=~known | (codes < 0))
     return pa.DictionaryArray.from_arrays(indices, encoded.dictionary)
 
 
-def _passes_through(table: Any, incoming: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _passes_through(table: Any, incoming: Bool) -> Bool:
     """Where the packet's address on the interface's side is not the interface's."""
     through = np.zeros(table.num_rows, np.bool_)
     for name, here in (("srcaddr", ~incoming), ("dstaddr", incoming)):

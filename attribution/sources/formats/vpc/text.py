@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from attribution.core.columnar.types import Int64
 from attribution.errors import SourceError
 from attribution.schema import FLOW
 from attribution.sources.formats.vpc.fields import VERSION_2, Layout, header_layout
@@ -157,7 +157,7 @@ class _Lines:
                     yield from self._made(table, np.array(numbers, np.int64))
                     return
 
-    def _made(self, table: Any, lines: npt.NDArray[np.int64]) -> Iterator[Block]:
+    def _made(self, table: Any, lines: Int64) -> Iterator[Block]:
         block = self.rows.flows(table, lines)
         if block is not None:
             yield block

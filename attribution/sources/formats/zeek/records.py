@@ -7,23 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.types import Bool, Float64, Int64
 from attribution.sources.formats.zeek.tsv import Header, split, unescape
-from attribution.sources.records.raw_columns import (
-    Mask,
-    Rows,
-    alike,
-    either,
-    mask,
-    null_where,
-    take,
-    take_all,
-    text,
-    whole,
-)
+from attribution.sources.records.raw_columns import alike, either, mask, null_where, take, take_all, text, whole
 from attribution.sources.records.timestamps import micros
 
 _TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
@@ -97,8 +86,8 @@ class Result:
     """
 
     columns: dict[str, Any]
-    row: Rows
-    bad_time: Mask
+    row: Int64
+    bad_time: Bool
     skipped: dict[str, int]
 
 
@@ -219,7 +208,7 @@ def leases(columns: dict[str, Any], header: Header) -> Result:
     return Result(beats, row, bad, skipped)
 
 
-def _address_answers(items: Any, ttls: Any, rows: Rows) -> tuple[Rows, Any, Any]:
+def _address_answers(items: Any, ttls: Any, rows: Int64) -> tuple[Int64, Any, Any]:
     """Row, address and TTL of every address in the answers of `rows`."""
     items, ttls = take(items, rows), take(ttls, rows)
     answer, inner = pc.list_flatten(items), np.asarray(pc.list_parent_indices(items))
@@ -269,7 +258,7 @@ def _seconds(column: Any) -> Any:
     return micros(array, "s")
 
 
-def _unreadable(parsed: Any, written: Any = None) -> Mask:
+def _unreadable(parsed: Any, written: Any = None) -> Bool:
     """Rows whose time is not there, or where it may lack, is written but is no time."""
     missing = mask(pc.is_null(parsed))
     return missing if written is None else missing & mask(pc.is_valid(whole(written)))
@@ -289,7 +278,7 @@ def _integers(column: Any) -> Any:
     return micros(array, "us")
 
 
-def _floats(values: Any) -> npt.NDArray[np.float64]:
+def _floats(values: Any) -> Float64:
     if not pa.types.is_string(values.type):
         return np.asarray(pc.fill_null(values.cast(pa.float64()), np.nan))
     numeric = pc.match_substring_regex(values, r"^\d+(\.\d*)?([eE][+-]?\d+)?$")

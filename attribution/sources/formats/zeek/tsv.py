@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
+from attribution.core.columnar.types import Int64
 from attribution.sources.records.set_aside import OnBad
 
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
@@ -67,7 +67,7 @@ class Rows:
     path: str
     header: Header
     columns: dict[str, Any]
-    lines: npt.NDArray[np.int64]
+    lines: Int64
 
 
 class TsvReader:
@@ -126,8 +126,8 @@ class TsvReader:
         yield Rows(self.header.path, self.header, columns, numbers)
 
     def _parse(
-        self, body: bytes, numbers: npt.NDArray[np.int64], wanted: Mapping[str, Any], on_bad: OnBad
-    ) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+        self, body: bytes, numbers: Int64, wanted: Mapping[str, Any], on_bad: OnBad
+    ) -> tuple[dict[str, Any], Int64]:
         key = tuple(self.header.fields)
         if key not in self._as_text:
             try:
@@ -145,8 +145,8 @@ class TsvReader:
             return self._table(body, numbers, text, on_bad)
 
     def _table(
-        self, body: bytes, numbers: npt.NDArray[np.int64], types: Mapping[str, Any], on_bad: OnBad
-    ) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+        self, body: bytes, numbers: Int64, types: Mapping[str, Any], on_bad: OnBad
+    ) -> tuple[dict[str, Any], Int64]:
         bad: list[tuple[int, str]] = []
 
         def set_aside(row: Any) -> str:
@@ -196,7 +196,7 @@ def _unescape(value: bytes) -> str:
     return _ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), value).decode("utf-8", "replace")
 
 
-def _only_utf8(body: bytes, numbers: npt.NDArray[np.int64], on_bad: OnBad) -> tuple[bytes, npt.NDArray[np.int64]]:
+def _only_utf8(body: bytes, numbers: Int64, on_bad: OnBad) -> tuple[bytes, Int64]:
     kept, good = [], []
     for number, line in zip(numbers.tolist(), body.split(b"\n"), strict=False):
         try:
