@@ -49,7 +49,9 @@ class _Waiting:
 
     def part(self, batch: Any, rows: Any) -> "_Waiting":
         """Some rows of the batch that was unfolded."""
-        return _Waiting.of(batch.filter(pa.array(rows)), self.due[rows], self.begun, self.arrived)
+        some = batch.filter(pa.array(rows))
+        # Of these rows exactly, as after a restart: when evidence is forgotten must not depend on one.
+        return _Waiting.of(some, self.due[rows], int(microseconds(some.column("start")).min()), self.arrived)
 
 
 class HeldFlows:
