@@ -20,7 +20,7 @@ from attribution.core.resolve import captured
 from attribution.query.explain.flow import explain_flow
 from attribution.query.explain.flow_selector import parse_flow
 from attribution.query.explain.whois import whois
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 from attribution.schema import (
     ATTRIBUTED_FLOW,
     FLOW,
@@ -159,18 +159,18 @@ def strip(lake, *, some):
 @pytest.mark.parametrize("some", [False, True])
 def test_questions_about_a_lake_are_answered(tmp_path, some):
     lake = write_tiny_lake(tmp_path / "lake")
-    with Warehouse(lake) as warehouse:
-        rows = warehouse.ask("find_flows", **EVERYTHING)
+    with LakeSession(lake) as session:
+        rows = session.ask("find_flows", **EVERYTHING)
     strip(lake, some=some)
-    with Warehouse(lake) as warehouse:
-        assert warehouse.settings.ephemeral_ports == ""
-        again = warehouse.ask("find_flows", **EVERYTHING)
+    with LakeSession(lake) as session:
+        assert session.settings.ephemeral_ports == ""
+        again = session.ask("find_flows", **EVERYTHING)
         assert [by_name(row) for row in again] == [by_name(row) for row in rows]
         address = rows[0]["remote_address"]
-        assert whois(warehouse, address).to_dict()["ranges"] is not None
+        assert whois(session, address).to_dict()["ranges"] is not None
         row = rows[0]
         key = f"{row['local_address']}:{row['local_port']},{row['remote_address']}:{row['remote_port']}"
-        assert explain_flow(warehouse, parse_flow(key, last=None)).flow["wire_address"] is None
+        assert explain_flow(session, parse_flow(key, last=None)).flow["wire_address"] is None
 
 
 def by_name(row):

@@ -17,7 +17,7 @@ from attribution.query.explain.flow_selector import flow_key, parse_flow, select
 from attribution.query.explain.path import held_name
 from attribution.query.lake.filters import Filters, port_name, protocol_name
 from attribution.query.lake.measures import format_bytes, format_count, format_span
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 from attribution.query.pools.shared import POLICY_STATES
 
 _PARTS = (
@@ -106,19 +106,19 @@ def command(
         raise click.UsageError("Say one thing to explain: --flow, or --local, --remote and --start, or --edge.")
     if edge is None and (window is not None or filters != Filters() or clients_by_port):
         raise click.UsageError("Filters choose the flows of an edge: use them with --edge.")
-    with Warehouse(lake) as warehouse:
+    with LakeSession(lake) as session:
         if edge is not None:
             found = explain_edge(
-                warehouse, *edge, window=window, filters=filters, clients_by_port=clients_by_port, examples=examples
+                session, *edge, window=window, filters=filters, clients_by_port=clients_by_port, examples=examples
             )
             _write_edge(found, output)
             return
-        last = warehouse.last_start()
+        last = session.last_start()
         if flow_text is not None:
             which = parse_flow(flow_text, last=last)
         else:
             which = selector(local=local, remote=remote, start=start, last=last)
-        _write_flow(explain_flow(warehouse, which), output)
+        _write_flow(explain_flow(session, which), output)
 
 
 def _write_flow(found: FlowExplanation, output: Output) -> None:

@@ -1,7 +1,7 @@
 import pytest
 from tiny_lake import write_tiny_lake
 
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 
 
 @pytest.fixture(scope="session")
@@ -10,6 +10,6 @@ def lake(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def warehouse(lake):
-    with Warehouse(lake) as opened:
+def session(lake):
+    with LakeSession(lake) as opened:
         yield opened

@@ -12,7 +12,7 @@ from attribution.query.attack.kary_search import OUTCOMES, Outcome, Reading, Sea
 from attribution.query.attack.loads import Background, Eyes, Look, Measure
 from attribution.query.attack.plan import AttackPlan, NameFile, PlannedStep
 from attribution.query.lake.filters import Filters
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, to_microseconds
 from attribution.query.pools.shared import NO_FILTERS
 
@@ -85,7 +85,7 @@ class Attack:
 
 
 def attack(
-    lake: Warehouse | Path | str,
+    lake: LakeSession | Path | str,
     plan: AttackPlan,
     names: NameFile,
     *,
@@ -98,7 +98,7 @@ def attack(
     """Which name the attack is after, by what the addresses of a plan carried in each of its steps.
 
     Args:
-        lake: the lake's folder, or a warehouse that is open.
+        lake: the lake's folder, or an open session.
         plan: what was done, and when.
         names: the file of names that it is about.
         measure: what is counted.
@@ -120,20 +120,20 @@ def attack(
             f"cannot say which names the numbers of the plan mean: {names.path} is not the file that it was made with "
             f"({names.names} names, the plan has {plan.names}); give that with --names"
         )
-    with opened(lake) as warehouse:
+    with opened(lake) as session:
         conditions = {**filters.parameters(), "clients_by_port": clients_by_port}
-        eyes = Eyes(warehouse, plan.addresses, measure, conditions)
-        last, first = warehouse.last_start(), plan.steps[0].start
+        eyes = Eyes(session, plan.addresses, measure, conditions)
+        last, first = session.last_start(), plan.steps[0].start
         # The last moments under attack that no answer of the search can have reached.
         before = eyes.look(Window(first - timedelta(microseconds=max(plan.observe, SECOND)), first))
-        calm = eyes.background(before, rate=background, quiet=None if quiet is None else warehouse.window(quiet))
+        calm = eyes.background(before, rate=background, quiet=None if quiet is None else session.window(quiet))
         search, doubt = plan.start, _doubt_at_first(plan, before, calm)
         steps: list[StepRead] = []
         waiting = False
         for number, planned in enumerate(plan.steps):
             if doubt or search.outcome != "searching":
                 break
-            window = _observed(plan, number, warehouse.settings.clock_tolerance)
+            window = _observed(plan, number, session.settings.clock_tolerance)
             waiting = last is None or window.end is None or last < window.end
             if waiting:
                 break

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from attribution.config import SECOND
 from attribution.errors import QueryError
 from attribution.query.attack.kary_search import Reading, read
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import Window, to_microseconds
 
 Measure = Literal["flows", "bytes", "packets"]
@@ -64,7 +64,7 @@ class Eyes:
     """Looks at the addresses of a search in a lake."""
 
     def __init__(
-        self, warehouse: Warehouse, addresses: Sequence[str], measure: Measure, conditions: Mapping[str, Any]
+        self, session: LakeSession, addresses: Sequence[str], measure: Measure, conditions: Mapping[str, Any]
     ) -> None:
         """Look by one measure, at flows that meet conditions: the parameters of `sql/filtered.sql`.
 
@@ -73,7 +73,7 @@ class Eyes:
         """
         if measure not in get_args(Measure):
             raise QueryError(f"cannot measure an attack by {measure!r}: choose {', '.join(get_args(Measure))}")
-        self._warehouse, self._addresses = warehouse, list(addresses)
+        self._session, self._addresses = session, list(addresses)
         self._measure, self._conditions = measure, conditions
 
     def look(self, window: Window) -> Look:
@@ -85,7 +85,7 @@ class Eyes:
         """
         asked = {**window.parameters(), **self._conditions, "addresses": self._addresses, "order": self._measure}
         seconds = _seconds(window)
-        rows = self._warehouse.ask("agility_attack_loads", **asked)
+        rows = self._session.ask("agility_attack_loads", **asked)
         rates = {row["address"]: row["load"] / seconds for row in rows}
         return Look(window, rates, sum(row["flows"] for row in rows) / seconds)
 

@@ -25,7 +25,7 @@ from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.core.timeline.rules import Answer, Held
 from attribution.core.timeline.timeline import OwnershipRange, Timeline
 from attribution.errors import QueryError
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import from_microseconds, to_microseconds
 from attribution.schema import ASSIGNMENT, FLOW, LABEL, POLICY, SOCKET_RULE, arrow_schema
 
@@ -152,7 +152,7 @@ def parse_address(text: str) -> str:
     return address
 
 
-def evidence_of(warehouse: Warehouse, address: str) -> AddressEvidence:
+def evidence_of(session: LakeSession, address: str) -> AddressEvidence:
     """What the lake holds about a canonical address.
 
     Raises:
@@ -160,16 +160,16 @@ def evidence_of(warehouse: Warehouse, address: str) -> AddressEvidence:
     """
     return AddressEvidence(
         address=address,
-        ranges=tuple(_range(row) for row in warehouse.ask("address_ranges", address=address)),
+        ranges=tuple(_range(row) for row in session.ask("address_ranges", address=address)),
         assignments=tuple(
             AssignmentEvent(**{**row, "time": from_microseconds(row["time"])})
-            for row in warehouse.ask("address_assignments", address=address)
+            for row in session.ask("address_assignments", address=address)
         ),
         labels=tuple(
-            LabelledPrefix(**row) for row in warehouse.ask("address_labels", prefixes=_prefixes_around(address))
+            LabelledPrefix(**row) for row in session.ask("address_labels", prefixes=_prefixes_around(address))
         ),
-        policies=warehouse.table("policies", POLICY),
-        rules=warehouse.table("socket_rules", SOCKET_RULE),
+        policies=session.table("policies", POLICY),
+        rules=session.table("socket_rules", SOCKET_RULE),
     )
 
 

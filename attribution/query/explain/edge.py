@@ -10,7 +10,7 @@ from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
 from attribution.query.explain.flow_selector import flow_key
 from attribution.query.lake.filters import Filters
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, from_microseconds
 
 _NO_FILTERS = Filters()
@@ -96,7 +96,7 @@ class EdgeExplanation:
 
 
 def explain_edge(
-    lake: Warehouse | Path | str,
+    lake: LakeSession | Path | str,
     source: str,
     target: str,
     *,
@@ -109,7 +109,7 @@ def explain_edge(
     """How the flows from `source` to `target` were answered for, and who else held their addresses.
 
     Args:
-        lake: the lake's folder, or a warehouse that is open.
+        lake: the lake's folder, or an open session.
         source: the client, as the graph calls it: by service, by workload, or `(unattributed: REASON)`.
         target: the server, likewise; undirected flows between the two count as well.
         window: by flow start; text as in `window.parse_window`.
@@ -124,16 +124,16 @@ def explain_edge(
         LakeError: the folder is no lake, or cannot be read.
         QueryError: the window cannot be read, or there is no such flow.
     """
-    with opened(lake) as warehouse:
-        span = warehouse.window(window)
+    with opened(lake) as session:
+        span = session.window(window)
         asked = {**span.parameters(), **filters.parameters(), "clients_by_port": clients_by_port}
-        warehouse.keep("edge_flow", "edge_flows", **asked, source=source, target=target)
-        rows = warehouse.ask("edge_breakdown")
+        session.keep("edge_flow", "edge_flows", **asked, source=source, target=target)
+        rows = session.ask("edge_breakdown")
         if not rows:
-            warehouse.keep("edge_flow", "edge_flows", **asked, source=target, target=source)
-            raise QueryError(_no_flows(source, target, reverse=bool(warehouse.ask("edge_breakdown"))))
-        shown = warehouse.ask("edge_examples", examples=examples)
-        others = warehouse.ask("edge_alternatives", max_gap=warehouse.settings.max_gap, limit=limit)
+            session.keep("edge_flow", "edge_flows", **asked, source=target, target=source)
+            raise QueryError(_no_flows(source, target, reverse=bool(session.ask("edge_breakdown"))))
+        shown = session.ask("edge_examples", examples=examples)
+        others = session.ask("edge_alternatives", max_gap=session.settings.max_gap, limit=limit)
     return EdgeExplanation(
         source=source,
         target=target,

@@ -13,7 +13,7 @@ from attribution.query.explain.findings import Witness, witnesses
 from attribution.query.explain.flow_selector import FlowSelector, flow_key
 from attribution.query.explain.path import PathStep, path_of
 from attribution.query.lake.filters import protocol_name
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import from_microseconds
 
 #: Flows that are listed where a person's words fit several.
@@ -117,19 +117,19 @@ class FlowExplanation:
         }
 
 
-def explain_flow(lake: Warehouse | Path | str, selector: FlowSelector) -> FlowExplanation:
+def explain_flow(lake: LakeSession | Path | str, selector: FlowSelector) -> FlowExplanation:
     """Why the one flow that the selector fits was attributed as it was.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.
         QueryError: no flow fits, or several do; the message lists the first of them as selectors that fit one each.
     """
-    with opened(lake) as warehouse:
+    with opened(lake) as session:
         conditions = {name: value for name, value in vars(selector).items() if name != "starts"}
-        rows = warehouse.ask("find_flows", **conditions, **selector.starts.parameters(), limit=1000)
+        rows = session.ask("find_flows", **conditions, **selector.starts.parameters(), limit=1000)
         if not rows:
             raise QueryError(
-                f"no flow of {warehouse.folder} has {selector}; leave out a condition to see which there are"
+                f"no flow of {session.folder} has {selector}; leave out a condition to see which there are"
             )
         if len({_identity(row) for row in rows}) > 1:
             raise QueryError(_several(rows))
@@ -137,20 +137,20 @@ def explain_flow(lake: Warehouse | Path | str, selector: FlowSelector) -> FlowEx
         total = row.pop("total")
         row |= {name: from_microseconds(row[name]) for name in ("start", "end")}
         return FlowExplanation(
-            flow=row, local=_side(warehouse, row, "local"), remote=_side(warehouse, row, "remote"), alike=total
+            flow=row, local=_side(session, row, "local"), remote=_side(session, row, "remote"), alike=total
         )
 
 
-def _side(warehouse: Warehouse, row: Mapping[str, Any], side: str) -> SideExplanation:
+def _side(session: LakeSession, row: Mapping[str, Any], side: str) -> SideExplanation:
     address, port, protocol = row[f"{side}_address"], row[f"{side}_port"], row["protocol"]
-    evidence = evidence_of(warehouse, address)
+    evidence = evidence_of(session, address)
     verdict = None
     if row[f"{side}_method"] != "capture":
         asked = {name: row[name] for name in ("start", "end", "basis")}
         asked["situation"] = Situation(
             side=side, **{name: row[name] for name in ("direction", "data_centre", "region")}
         )
-        verdict = judge(evidence, warehouse.settings, socket=Socket.of(protocol, port), **asked)
+        verdict = judge(evidence, session.settings, socket=Socket.of(protocol, port), **asked)
     return SideExplanation(
         side=side,
         address=address,

@@ -18,7 +18,7 @@ from attribution.query.explain.address_evidence import (
 from attribution.query.explain.findings import Witness, verdict_row, witnesses
 from attribution.query.explain.path import path_of
 from attribution.query.lake.filters import protocol_number
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, from_microseconds, parse_time
 from attribution.query.pools.shared import PolicyRecord, policies_of
 
@@ -108,7 +108,7 @@ class Whois:
 
 
 def whois(
-    lake: Warehouse | Path | str,
+    lake: LakeSession | Path | str,
     address: str,
     *,
     at: datetime | str | None = None,
@@ -119,7 +119,7 @@ def whois(
     """What the lake knows about an address, and with `at` who held it then by the rules.
 
     Args:
-        lake: the lake's folder, or a warehouse that is open.
+        lake: the lake's folder, or an open session.
         address: in any spelling.
         at: a moment; text as in `window.parse_time`.
         port: the port of the endpoint, where `at` asks for one.
@@ -143,15 +143,15 @@ def whois(
     socket = None if port is None else Socket.of(protocol_number(protocol), port)
     if port is not None and socket is None:
         raise QueryError(f"cannot ask who held {canonical}: protocol {protocol!r} has no ports, found port {port}")
-    with opened(lake) as warehouse:
-        moment = parse_time(at, last=warehouse.last_start()) if isinstance(at, str) else at
-        evidence = evidence_of(warehouse, canonical)
+    with opened(lake) as session:
+        moment = parse_time(at, last=session.last_start()) if isinstance(at, str) else at
+        evidence = evidence_of(session, canonical)
         verdict = None
         if moment is not None:
-            verdict = judge(evidence, warehouse.settings, start=moment, end=moment, socket=socket, basis="connection")
-        policies = policies_of(warehouse, canonical)
-        names = warehouse.ask("address_hostnames", address=canonical)
-        counts = warehouse.ask("address_flows", address=canonical, **warehouse.window(window).parameters())
+            verdict = judge(evidence, session.settings, start=moment, end=moment, socket=socket, basis="connection")
+        policies = policies_of(session, canonical)
+        names = session.ask("address_hostnames", address=canonical)
+        counts = session.ask("address_flows", address=canonical, **session.window(window).parameters())
     return Whois(
         evidence=evidence,
         policies=policies,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from attribution.errors import QueryError
 from attribution.query.graph.graph import By, Edge, Graph, graph
 from attribution.query.lake.filters import Filters
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window
 
 Change = Literal["new", "gone", "changed"]
@@ -70,7 +70,7 @@ class GraphDiff:
 
 
 def diff(
-    lake: Warehouse | Path | str,
+    lake: LakeSession | Path | str,
     *,
     before: Window | str,
     after: Window | str | None = None,
@@ -84,7 +84,7 @@ def diff(
     """What is new, gone and changed in the graph of `after` against that of `before`.
 
     Args:
-        lake: the lake's folder, or a warehouse that is open.
+        lake: the lake's folder, or an open session.
         before: the window to compare with.
         after: the window of interest; the whole lake where it is left out.
         factor: how many times more or fewer flows or bytes per second make a change; at least 1.
@@ -102,11 +102,11 @@ def diff(
         raise QueryError(
             f"cannot compare by a factor of {factor:g}: it says how many times more or fewer, so at least 1"
         )
-    with opened(lake) as warehouse:
-        spans = _closed(warehouse, before), _closed(warehouse, after)
+    with opened(lake) as session:
+        spans = _closed(session, before), _closed(session, after)
         was, now = (
             graph(
-                warehouse,
+                session,
                 window=span,
                 filters=filters,
                 by=by,
@@ -162,8 +162,8 @@ def change_row(change: EdgeChange) -> dict[str, Any]:
     }
 
 
-def _closed(warehouse: Warehouse, window: Window | str | None) -> Window:
-    asked, extent = warehouse.window(window), warehouse.extent()
+def _closed(session: LakeSession, window: Window | str | None) -> Window:
+    asked, extent = session.window(window), session.extent()
     return Window(asked.start or extent.start, asked.end or extent.end)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from attribution.query.lake.filters import Filters, protocol_name
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, from_microseconds
 
 By = Literal["service", "workload"]
@@ -165,7 +165,7 @@ class Graph:
 
 
 def graph(
-    lake: Warehouse | Path | str,
+    lake: LakeSession | Path | str,
     *,
     window: Window | str | None = None,
     filters: Filters = _NO_FILTERS,
@@ -179,7 +179,7 @@ def graph(
     """The dependency graph of the flows that start in the window and pass the filters.
 
     Args:
-        lake: the lake's folder, or a warehouse that is open.
+        lake: the lake's folder, or an open session.
         window: by flow start; text as in `window.parse_window`.
         filters: conditions on the flows.
         by: what a node is.
@@ -198,15 +198,15 @@ def graph(
         LakeError: the folder is no lake, or cannot be read.
         QueryError: the window cannot be read.
     """
-    with opened(lake) as warehouse:
-        span = warehouse.window(window)
-        keep_edges(warehouse, span, filters, by=by, hostnames=hostnames, clients_by_port=clients_by_port)
-        (totals,) = warehouse.ask("totals")
+    with opened(lake) as session:
+        span = session.window(window)
+        keep_edges(session, span, filters, by=by, hostnames=hostnames, clients_by_port=clients_by_port)
+        (totals,) = session.ask("totals")
         shown = {"attributed_only": attributed_only, "limit": limit}
-        warehouse.keep("edge_ranked", "edges_ranked", **shown)
-        edges = warehouse.ask("edges_shown")
-        nodes = warehouse.ask("nodes_shown", **shown, top_nodes=top_nodes)
-        reasons = {row["reason"]: row["flows"] for row in warehouse.ask("unattributed")}
+        session.keep("edge_ranked", "edges_ranked", **shown)
+        edges = session.ask("edges_shown")
+        nodes = session.ask("nodes_shown", **shown, top_nodes=top_nodes)
+        reasons = {row["reason"]: row["flows"] for row in session.ask("unattributed")}
     return Graph(
         window=span,
         nodes=tuple(_node(row) for row in nodes),
@@ -218,9 +218,9 @@ def graph(
 
 
 def keep_edges(
-    warehouse: Warehouse, window: Window, filters: Filters, *, by: By, hostnames: bool, clients_by_port: bool
+    session: LakeSession, window: Window, filters: Filters, *, by: By, hostnames: bool, clients_by_port: bool
 ) -> None:
-    """Make the tables traffic, oriented, edge_port, edge and node in the warehouse, as their SQL files say."""
+    """Make the tables traffic, oriented, edge_port, edge and node in the session, as their SQL files say."""
     asked = {
         **window.parameters(),
         **filters.parameters(),
@@ -228,12 +228,12 @@ def keep_edges(
         "hostnames": hostnames,
         "clients_by_port": clients_by_port,
     }
-    (shape,) = warehouse.ask("shape", **asked)
-    warehouse.keep("traffic", "traffic", **asked, **shape)
-    warehouse.keep("oriented", "oriented", by=by)
-    warehouse.keep("edge_port", "edge_ports")
-    warehouse.keep("edge", "edges")
-    warehouse.keep("node", "nodes", by=by)
+    (shape,) = session.ask("shape", **asked)
+    session.keep("traffic", "traffic", **asked, **shape)
+    session.keep("oriented", "oriented", by=by)
+    session.keep("edge_port", "edge_ports")
+    session.keep("edge", "edges")
+    session.keep("node", "nodes", by=by)
 
 
 def both_ways(one: int | None, other: int | None) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from attribution.errors import QueryError
 from attribution.query.graph.graph import Name, keep_edges, seen
 from attribution.query.lake.filters import Filters, protocol_name
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window
 
 By = Literal["service", "workload", "address", "port", "edge"]
@@ -54,7 +54,7 @@ class Talkers:
 
 
 def talkers(
-    lake: Warehouse | Path | str,
+    lake: LakeSession | Path | str,
     *,
     by: By = "service",
     order: Order = "bytes",
@@ -67,7 +67,7 @@ def talkers(
     """Who talks most among the flows that start in the window and pass the filters.
 
     Args:
-        lake: the lake's folder, or a warehouse that is open.
+        lake: the lake's folder, or an open session.
         by: what is listed.
         order: by which measure, the largest first; those of which it is not known come last.
         limit: how many; None for all.
@@ -86,17 +86,15 @@ def talkers(
     for what, value, known in (("list talkers by", by, get_args(By)), ("order talkers by", order, get_args(Order))):
         if value not in known:
             raise QueryError(f"cannot {what} {value!r}: choose {', '.join(known)}")
-    with opened(lake) as warehouse:
-        span = warehouse.window(window)
+    with opened(lake) as session:
+        span = session.window(window)
         shown: dict[str, Any] = {"order": order, "limit": limit}
         if by in ("address", "workload"):
             asked = {**span.parameters(), **filters.parameters(), "clients_by_port": clients_by_port, "by": by}
-            rows = warehouse.ask("talkers_endpoint", **asked, **shown)
+            rows = session.ask("talkers_endpoint", **asked, **shown)
         else:
-            keep_edges(warehouse, span, filters, by="service", hostnames=hostnames, clients_by_port=clients_by_port)
-            rows = warehouse.ask(
-                {"service": "talkers_node", "port": "talkers_port", "edge": "talkers_edge"}[by], **shown
-            )
+            keep_edges(session, span, filters, by="service", hostnames=hostnames, clients_by_port=clients_by_port)
+            rows = session.ask({"service": "talkers_node", "port": "talkers_port", "edge": "talkers_edge"}[by], **shown)
     made = tuple(_talker(row, by) for row in rows)
     return Talkers(window=span, rows=made, total=rows[0]["total"] if rows else 0)
 

@@ -49,7 +49,7 @@ _GLOB_CHARACTER = re.compile(r"([*?\[])")
 _WINGS = ("lake", "graph", "explain", "pools", "attack")
 
 
-class Warehouse:
+class LakeSession:
     """One lake and an in-memory DuckDB over it; use it as a context manager, or close it.
 
     Raises:
@@ -192,17 +192,17 @@ class Warehouse:
 
 
 @contextmanager
-def opened(lake: Warehouse | Path | str) -> Iterator[Warehouse]:
-    """The warehouse itself, or one over the folder that is closed again afterwards.
+def opened(lake: LakeSession | Path | str) -> Iterator[LakeSession]:
+    """The session itself, or one over the folder that is closed again afterwards.
 
     Raises:
         LakeError: the folder is no lake.
     """
-    if isinstance(lake, Warehouse):
+    if isinstance(lake, LakeSession):
         yield lake
         return
-    with Warehouse(lake) as warehouse:
-        yield warehouse
+    with LakeSession(lake) as session:
+        yield session
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any
 
 from attribution.query.graph.graph import seen
 from attribution.query.lake.filters import Filters
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window
 from attribution.query.pools.shared import NO_FILTERS, ClientNetwork, client_networks, keep_gone, prepare
 
@@ -56,7 +56,7 @@ class Astray:
 
 
 def astray(
-    lake: Warehouse | Path | str,
+    lake: LakeSession | Path | str,
     *,
     clients: int = 5,
     pools: Sequence[str] = (),
@@ -67,7 +67,7 @@ def astray(
     """What came to addresses that no policy of the data centre that logged it hands out, or ever did; most flows first.
 
     Args:
-        lake: the lake's folder, or a warehouse that is open.
+        lake: the lake's folder, or an open session.
         clients: so many networks of clients for each.
         pools: names of pools, with `*` and `?`; those of no pool are then left out.
         window: by flow start; text as in `window.parse_window`.
@@ -78,14 +78,14 @@ def astray(
         LakeError: the folder is no lake, or cannot be read.
         QueryError: the lake was made without pools, or the window cannot be read.
     """
-    with opened(lake) as warehouse:
-        asked = prepare(warehouse, warehouse.window(window), filters, pools=pools, clients_by_port=clients_by_port)
-        keep_gone(warehouse, asked)
-        warehouse.keep("agility_kept", "agility_strays", **asked)
-        rows = warehouse.ask("agility_astray")
-        networks = client_networks(warehouse, clients)
+    with opened(lake) as session:
+        asked = prepare(session, session.window(window), filters, pools=pools, clients_by_port=clients_by_port)
+        keep_gone(session, asked)
+        session.keep("agility_kept", "agility_strays", **asked)
+        rows = session.ask("agility_astray")
+        networks = client_networks(session, clients)
         # Shares are of all that the data centre logged, whichever pool was asked for.
-        centres = warehouse.ask("agility_centres", **asked | {"pools": None})
+        centres = session.ask("agility_centres", **asked | {"pools": None})
     whole = {(row["data_centre"], row["logged_by"]): row for row in centres}
     return tuple(
         _astray(row, whole[row["data_centre"], row["logged_by"]], networks.get(row["place"], ())) for row in rows

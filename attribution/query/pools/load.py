@@ -12,7 +12,7 @@ from attribution.core.fallback.policies import Place
 from attribution.errors import QueryError
 from attribution.query.graph.graph import seen
 from attribution.query.lake.filters import Filters
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window
 from attribution.query.pools.shared import NO_FILTERS, PolicyRecord, overlapping, policy_records, prepare
 
@@ -99,7 +99,7 @@ class Loads:
 
 
 def load(
-    lake: Warehouse | Path | str,
+    lake: LakeSession | Path | str,
     *,
     measure: Measure = "flows",
     limit: int | None = 5,
@@ -111,7 +111,7 @@ def load(
     """How load is spread over the addresses of each pool while policies hand them out.
 
     Args:
-        lake: the lake's folder, or a warehouse that is open.
+        lake: the lake's folder, or an open session.
         measure: what load is.
         limit: so many of the busiest and of the least busy addresses of each pool; None for all.
         pools: names of pools, with `*` and `?`.
@@ -128,14 +128,14 @@ def load(
     """
     if measure not in get_args(Measure):
         raise QueryError(f"cannot measure load by {measure!r}: choose {', '.join(get_args(Measure))}")
-    with opened(lake) as warehouse:
-        span = warehouse.window(window)
-        asked = prepare(warehouse, span, filters, pools=pools, clients_by_port=clients_by_port)
-        warehouse.keep("agility_load", "agility_load", **asked)
-        spreads = warehouse.ask("agility_spread", order=measure)
-        rows = warehouse.ask("agility_addresses", order=measure, limit=limit)
-        states = warehouse.ask("agility_states", **asked)
-        sizes = _Sizes(overlapping(policy_records(warehouse), span))
+    with opened(lake) as session:
+        span = session.window(window)
+        asked = prepare(session, span, filters, pools=pools, clients_by_port=clients_by_port)
+        session.keep("agility_load", "agility_load", **asked)
+        spreads = session.ask("agility_spread", order=measure)
+        rows = session.ask("agility_addresses", order=measure, limit=limit)
+        states = session.ask("agility_states", **asked)
+        sizes = _Sizes(overlapping(policy_records(session), span))
     loads: dict[_Owner, list[AddressLoad]] = {}
     for row in rows:
         plain = {name: row[name] for name in AddressLoad.__dataclass_fields__ if not name.endswith("_seen")}

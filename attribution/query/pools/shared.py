@@ -13,7 +13,7 @@ from attribution.core.fallback.policies import Place
 from attribution.core.fallback.validity import in_force
 from attribution.errors import QueryError
 from attribution.query.lake.filters import Filters, pattern
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import Window, from_microseconds, to_microseconds
 from attribution.schema import POLICY
 
@@ -81,13 +81,13 @@ class PolicyRecord:
         }
 
 
-def policy_records(warehouse: Warehouse) -> tuple[PolicyRecord, ...]:
+def policy_records(session: LakeSession) -> tuple[PolicyRecord, ...]:
     """The policies that a lake was made with, one record for those that are alike.
 
     Raises:
         LakeError: the lake cannot be read.
     """
-    table = warehouse.table("policies", POLICY)
+    table = session.table("policies", POLICY)
     starts, ends = (moments.tolist() for moments in in_force(table, alike=_ALIKE))
     found: dict[tuple[Any, ...], PolicyRecord] = {}
     for row, start, end in zip(table.to_pylist(), starts, ends, strict=True):
@@ -99,24 +99,24 @@ def policy_records(warehouse: Warehouse) -> tuple[PolicyRecord, ...]:
     return tuple(found.values())
 
 
-def policies_of(warehouse: Warehouse, address: str) -> tuple[PolicyRecord, ...]:
+def policies_of(session: LakeSession, address: str) -> tuple[PolicyRecord, ...]:
     """The policies that ever had an address in a pool, the longest prefix first, in order of time.
 
     Raises:
         LakeError: the lake cannot be read.
     """
     it = ipaddress.ip_address(address)
-    found = [record for record in policy_records(warehouse) if it in record.network]
+    found = [record for record in policy_records(session) if it in record.network]
     return tuple(sorted(found, key=lambda one: (-one.network.prefixlen, one.start, one.end, one.policy)))
 
 
 def prepare(
-    warehouse: Warehouse, window: Window, filters: Filters, *, pools: Sequence[str], clients_by_port: bool
+    session: LakeSession, window: Window, filters: Filters, *, pools: Sequence[str], clients_by_port: bool
 ) -> dict[str, Any]:
     """The parameters of the flows asked about, as `sql/agility_ends.sql` binds them.
 
     Args:
-        warehouse: the lake.
+        session: the lake.
         window: by flow start.
         filters: conditions on the flows.
         pools: names of pools, with `*` and `?`; all where there is none.
@@ -126,10 +126,10 @@ def prepare(
         QueryError: the lake was made without pools.
         LakeError: the lake cannot be read.
     """
-    space = warehouse.settings.pool_prefixes
+    space = session.settings.pool_prefixes
     if not space:
         raise QueryError(
-            f"cannot say which addresses policies hand out in the lake {warehouse.folder}: it was made without pools; "
+            f"cannot say which addresses policies hand out in the lake {session.folder}: it was made without pools; "
             "replay its logs with the policies (--policies), whose prefixes become pool_prefixes (--pool-prefix)"
         )
     return {
@@ -141,9 +141,9 @@ def prepare(
     }
 
 
-def keep_gone(warehouse: Warehouse, asked: Mapping[str, Any]) -> None:
+def keep_gone(session: LakeSession, asked: Mapping[str, Any]) -> None:
     """Make the table agility_gone: the flows after the end of their policy, as `sql/agility_ended.sql` says."""
-    records = [record for record in policy_records(warehouse) if record.ended and record.start <= record.end]
+    records = [record for record in policy_records(session) if record.ended and record.start <= record.end]
     spans = [span_hex(record.network) for record in records]
     columns: dict[str, tuple[pa.DataType, list[Any]]] = {
         "policy": (pa.string(), [record.policy for record in records]),
@@ -158,15 +158,15 @@ def keep_gone(warehouse: Warehouse, asked: Mapping[str, Any]) -> None:
         "ttl": (pa.int64(), [record.ttl for record in records]),
     }
     table = pa.table({name: pa.array(values, kind) for name, (kind, values) in columns.items()})
-    warehouse.give("ended_policies", table)
-    tolerance = warehouse.settings.clock_tolerance
-    warehouse.keep("agility_gone", "agility_ended", **asked, clock_tolerance=tolerance)
+    session.give("ended_policies", table)
+    tolerance = session.settings.clock_tolerance
+    session.keep("agility_gone", "agility_ended", **asked, clock_tolerance=tolerance)
 
 
-def client_networks(warehouse: Warehouse, limit: int) -> dict[int, tuple[ClientNetwork, ...]]:
+def client_networks(session: LakeSession, limit: int) -> dict[int, tuple[ClientNetwork, ...]]:
     """The networks that most flows of the table agility_kept come from, by place."""
     found: dict[int, list[ClientNetwork]] = {}
-    for row in warehouse.ask("agility_clients", limit=limit):
+    for row in session.ask("agility_clients", limit=limit):
         times = {name: from_microseconds(row[name]) for name in ("first_seen", "last_seen")}
         one = ClientNetwork(network=network_text(row["network"]), flows=row["flows"], bytes=row["bytes"], **times)
         found.setdefault(row["place"], []).append(one)

@@ -10,7 +10,7 @@ from attribution.config import MINUTE
 from attribution.errors import QueryError
 from attribution.query.graph.graph import seen
 from attribution.query.lake.filters import Filters
-from attribution.query.lake.session import Warehouse, opened
+from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, from_microseconds
 from attribution.query.pools.shared import NO_FILTERS, ClientNetwork, client_networks, keep_gone, prepare
 
@@ -79,7 +79,7 @@ class Stale:
 
 
 def stale(
-    lake: Warehouse | Path | str,
+    lake: LakeSession | Path | str,
     *,
     bucket: int | None = None,
     clients: int = 5,
@@ -91,7 +91,7 @@ def stale(
     """What came to addresses after the policies that handed them out had ended; the last to end first.
 
     Args:
-        lake: the lake's folder, or a warehouse that is open.
+        lake: the lake's folder, or an open session.
         bucket: length of the buckets of time since the end, in microseconds; None: the first is the ttl (a minute where
             it is not known), each next one as long as all before it.
         clients: so many networks of clients for each.
@@ -106,16 +106,16 @@ def stale(
     """
     if bucket is not None and bucket <= 0:
         raise QueryError(f"cannot count by buckets of {bucket} microseconds: give a length above zero")
-    with opened(lake) as warehouse:
-        asked = prepare(warehouse, warehouse.window(window), filters, pools=pools, clients_by_port=clients_by_port)
-        keep_gone(warehouse, asked)
-        settings = warehouse.settings
+    with opened(lake) as session:
+        asked = prepare(session, session.window(window), filters, pools=pools, clients_by_port=clients_by_port)
+        keep_gone(session, asked)
+        settings = session.settings
         lengths = {name: getattr(settings, name) for name in ("clock_tolerance", "connection_lifetime", "name_stretch")}
-        warehouse.keep("agility_stale_flow", "agility_stale_flows", **lengths)
-        rows = warehouse.ask("agility_stale")
-        buckets = warehouse.ask("agility_decay", doubling=bucket is None, bucket=bucket or MINUTE)
-        warehouse.keep("agility_kept", "agility_beyond")
-        networks = client_networks(warehouse, clients)
+        session.keep("agility_stale_flow", "agility_stale_flows", **lengths)
+        rows = session.ask("agility_stale")
+        buckets = session.ask("agility_decay", doubling=bucket is None, bucket=bucket or MINUTE)
+        session.keep("agility_kept", "agility_beyond")
+        networks = client_networks(session, clients)
     decay = _decay(buckets, {row["place"]: row["flows"] for row in rows})
     return tuple(
         _stale(row, settings.connection_lifetime, decay.get(row["place"], ()), networks.get(row["place"], ()))

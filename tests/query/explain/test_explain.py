@@ -11,12 +11,12 @@ from attribution.query.lake.filters import Filters
 from attribution.query.lake.window import OPEN, Window
 
 
-def explained(warehouse, **words):
-    return explain_flow(warehouse, selector(last=at("13:59:59"), **words))
+def explained(session, **words):
+    return explain_flow(session, selector(last=at("13:59:59"), **words))
 
 
-def test_each_side_says_its_rule_and_its_evidence(warehouse):
-    found = explained(warehouse, local="10.0.0.2:40002", remote="10.0.0.11:8080")
+def test_each_side_says_its_rule_and_its_evidence(session):
+    found = explained(session, local="10.0.0.2:40002", remote="10.0.0.11:8080")
     assert (found.flow["start"], found.alike) == (at("12:05:00"), 1)
     local, remote = found.local, found.remote
     assert (local.method, local.reason, local.verdict, local.witnesses) == ("capture", "reported", None, ())
@@ -27,9 +27,9 @@ def test_each_side_says_its_rule_and_its_evidence(warehouse):
     ]
 
 
-def test_the_words_are_those_of_the_answer_that_the_lake_holds(warehouse):
+def test_the_words_are_those_of_the_answer_that_the_lake_holds(session):
     # Ranges alone cannot tell covered from bridged; the attribution knew the heartbeats.
-    found = explained(warehouse, local="10.0.0.1:40001", remote="10.0.0.11")
+    found = explained(session, local="10.0.0.1:40001", remote="10.0.0.11")
     assert (found.remote.reason, found.remote.verdict.reason) == ("covered", "bridged")
     assert found.remote.witnesses[0].finding == "seen without interruption during all of the time asked about"
 
@@ -48,8 +48,8 @@ def test_a_connection_answered_from_within_names_who_was_seen(tmp_path):
     ]
 
 
-def test_an_unattributed_side_says_why_it_was_nobody(warehouse):
-    found = explained(warehouse, remote="10.0.0.99")
+def test_an_unattributed_side_says_why_it_was_nobody(session):
+    found = explained(session, remote="10.0.0.99")
     assert (found.remote.method, found.remote.reason) == ("none", "gap")
     assert [(w.role, w.workload) for w in found.remote.witnesses] == [("other", "old-1"), ("other", "new-1")]
     as_json = found.to_dict()["remote"]
@@ -57,29 +57,29 @@ def test_an_unattributed_side_says_why_it_was_nobody(warehouse):
     json.dumps(found.to_dict(), default=str)
 
 
-def test_a_label_is_shown_with_what_it_is_part_of(warehouse):
-    found = explained(warehouse, remote="52.1.2.3")
+def test_a_label_is_shown_with_what_it_is_part_of(session):
+    found = explained(session, remote="52.1.2.3")
     assert [label.prefix for label in found.remote.evidence.labels] == ["52.1.0.0/16", "52.0.0.0/8"]
     assert (found.remote.service, found.remote.verdict.service) == ("object store", "object store")
 
 
-def test_a_window_asks_for_all_of_it(warehouse):
-    found = explained(warehouse, local="10.0.0.21", remote="10.0.0.1")
+def test_a_window_asks_for_all_of_it(session):
+    found = explained(session, local="10.0.0.21", remote="10.0.0.1")
     assert (found.remote.verdict.asked_from, found.remote.verdict.asked_to) == (at("12:59:59"), at("13:10:01"))
 
 
-def test_every_flow_key_finds_its_flow(warehouse):
-    for row in warehouse.ask(
+def test_every_flow_key_finds_its_flow(session):
+    for row in session.ask(
         "find_flows", local_address=None, local_port=None, remote_address=None, remote_port=None, limit=100,
         **OPEN.parameters(),
     ):  # fmt: skip
-        found = explain_flow(warehouse, parse_flow(flow_key(row), last=None))
+        found = explain_flow(session, parse_flow(flow_key(row), last=None))
         assert flow_key(found.flow) == flow_key(row)
 
 
-def test_several_flows_are_listed_instead_of_guessed(warehouse):
+def test_several_flows_are_listed_instead_of_guessed(session):
     with pytest.raises(QueryError) as caught:
-        explained(warehouse, local="10.0.0.1")
+        explained(session, local="10.0.0.1")
     message = str(caught.value)
     assert message.startswith("5 flows fit; say more")
     assert "\n  --flow 10.0.0.1:40001,10.0.0.11:8080,2026-01-05T12:00:10.000000Z\n" in message
@@ -91,11 +91,11 @@ def test_rows_with_the_same_ends_and_start_are_counted(tmp_path):
     assert found.alike == 2
 
 
-def test_a_flow_that_is_not_there_says_what_was_looked_for(warehouse):
+def test_a_flow_that_is_not_there_says_what_was_looked_for(session):
     with pytest.raises(
         QueryError, match=r"no flow of .* has local 10\.0\.0\.1:1, remote \[2001:db8::7\]:2, start 2026"
     ):
-        explained(warehouse, local="10.0.0.1:1", remote="[2001:db8::7]:2", start="2026-01-05T12:00")
+        explained(session, local="10.0.0.1:1", remote="[2001:db8::7]:2", start="2026-01-05T12:00")
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_a_flow_that_cannot_be_read_says_how_to_write_it(text, message):
         parse_flow(text, last=None)
 
 
-def test_an_edge_is_taken_apart_by_how_its_flows_were_answered_for(warehouse):
-    found = explain_edge(warehouse, "web", "api")
+def test_an_edge_is_taken_apart_by_how_its_flows_were_answered_for(session):
+    found = explain_edge(session, "web", "api")
     assert [
         (p.source_reason, p.target_reason, p.flows, p.bytes, p.source_distance, p.target_distance) for p in found.parts
     ] == [
@@ -169,38 +169,38 @@ def test_examples_are_those_with_the_oldest_evidence(tmp_path):
     assert [example.target_distance for example in found.parts[0].examples] == [4000, 3000]
 
 
-def test_an_edge_to_an_unattributed_node_says_who_else_held_the_addresses(warehouse):
-    found = explain_edge(warehouse, "web", "(unattributed: gap)")
+def test_an_edge_to_an_unattributed_node_says_who_else_held_the_addresses(session):
+    found = explain_edge(session, "web", "(unattributed: gap)")
     assert [(a.side, a.address, a.workload, a.away, a.near_flows) for a in found.alternatives] == [
         ("target", "10.0.0.99", "old-1", 120_000_000, 1),
         ("target", "10.0.0.99", "new-1", 150_000_000, 1),
         ("target", "10.0.0.99", "newer-1", 1_800_000_000, 0),
     ]
-    limited = explain_edge(warehouse, "web", "(unattributed: gap)", limit=1)
+    limited = explain_edge(session, "web", "(unattributed: gap)", limit=1)
     assert (len(limited.alternatives), limited.alternative_count) == (1, 3)
 
 
-def test_the_ends_of_an_edge_may_be_called_as_any_graph_calls_them(warehouse):
-    assert sum(part.flows for part in explain_edge(warehouse, "web-1", "api-1").parts) == 3
-    assert sum(part.flows for part in explain_edge(warehouse, "web", "dns.example").parts) == 1
-    assert sum(part.flows for part in explain_edge(warehouse, "lonely-1", "db").parts) == 1
+def test_the_ends_of_an_edge_may_be_called_as_any_graph_calls_them(session):
+    assert sum(part.flows for part in explain_edge(session, "web-1", "api-1").parts) == 3
+    assert sum(part.flows for part in explain_edge(session, "web", "dns.example").parts) == 1
+    assert sum(part.flows for part in explain_edge(session, "lonely-1", "db").parts) == 1
     # Undirected traffic belongs to the edge whichever way round it is asked for.
-    assert sum(part.flows for part in explain_edge(warehouse, "db", "web").parts) == 2
-    assert sum(part.flows for part in explain_edge(warehouse, "web", "db").parts) == 2
+    assert sum(part.flows for part in explain_edge(session, "db", "web").parts) == 2
+    assert sum(part.flows for part in explain_edge(session, "web", "db").parts) == 2
 
 
-def test_filters_and_windows_choose_the_flows_of_an_edge(warehouse):
-    found = explain_edge(warehouse, "web", "api", window="2026-01-05T13..", filters=Filters(ports=(8080,)))
+def test_filters_and_windows_choose_the_flows_of_an_edge(session):
+    found = explain_edge(session, "web", "api", window="2026-01-05T13..", filters=Filters(ports=(8080,)))
     assert [part.flows for part in found.parts] == [1]
 
 
-def test_an_edge_that_is_not_there_says_so_and_whether_it_runs_the_other_way(warehouse):
+def test_an_edge_that_is_not_there_says_so_and_whether_it_runs_the_other_way(session):
     with pytest.raises(QueryError, match=r"no flows from 'api' to 'web'.*turn the edge round"):
-        explain_edge(warehouse, "api", "web")
+        explain_edge(session, "api", "web")
     with pytest.raises(QueryError, match=r"no flows from 'web' to 'wbe'.*lists the edges"):
-        explain_edge(warehouse, "web", "wbe")
+        explain_edge(session, "web", "wbe")
 
 
-def test_the_same_reasons_of_different_methods_keep_their_examples_apart(warehouse):
-    found = explain_edge(warehouse, "api", "db")
+def test_the_same_reasons_of_different_methods_keep_their_examples_apart(session):
+    found = explain_edge(session, "api", "db")
     assert [len(part.examples) for part in found.parts] == [2, 1]

@@ -7,7 +7,7 @@ import pytest
 from attribution.config import MINUTE, Settings
 from attribution.core.addressing.sockets import Socket
 from attribution.query.explain.address_evidence import Situation, evidence_of, judge
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import OPEN, from_microseconds
 from attribution.replay import Inputs, replay
 from attribution.testbed.fleet.scenarios import scenario
@@ -31,8 +31,8 @@ def hostile(request, tmp_path_factory):
         name: [str(folder / "fleet" / f"{name}.parquet")] for name in ("flows", "heartbeats", "assignments", "labels")
     }
     replay(Inputs(**fleet), folder / "lake", settings=settings)
-    with Warehouse(folder / "lake") as warehouse:
-        yield warehouse
+    with LakeSession(folder / "lake") as session:
+        yield session
 
 
 def test_every_side_that_was_asked_has_the_same_answer_again(hostile):

@@ -8,7 +8,7 @@ from golden_cases import FOLDER
 from attribution.config import Settings
 from attribution.query.explain.flow import explain_flow
 from attribution.query.explain.flow_selector import flow_key, parse_flow
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import OPEN
 from attribution.replay import Inputs, replay
 
@@ -25,8 +25,8 @@ def lake(request, tmp_path_factory):
     settings = Settings.from_toml(case / "settings.toml")
     flows = Inputs(flows=[case / "flows.jsonl"], **inputs)
     replay(flows, folder / "lake", settings=settings, flows_are_heartbeats=False)
-    with Warehouse(folder / "lake") as warehouse:
-        yield warehouse
+    with LakeSession(folder / "lake") as session:
+        yield session
 
 
 def test_every_side_that_was_asked_has_the_same_answer_again(lake):

@@ -20,8 +20,8 @@ def nodes(found):
     return {str(node.name): node for node in found.nodes}
 
 
-def test_edges_run_from_client_to_server_and_count_once_what_both_ends_log(warehouse):
-    found = edges(graph(warehouse))
+def test_edges_run_from_client_to_server_and_count_once_what_both_ends_log(session):
+    found = edges(graph(session))
     assert {ends: (e.flows, e.bytes_out, e.bytes_back, e.packets_out, e.packets_back) for ends, e in found.items()} == {
         ("web", "->", "api"): (3, 5150, 7500, 4, 5),
         ("api", "->", "db"): (2, 41, 61, 2, 2),
@@ -34,8 +34,8 @@ def test_edges_run_from_client_to_server_and_count_once_what_both_ends_log(wareh
     }
 
 
-def test_an_edge_says_what_each_end_logged_on_which_ports_and_by_which_methods(warehouse):
-    found = edges(graph(warehouse))
+def test_an_edge_says_what_each_end_logged_on_which_ports_and_by_which_methods(session):
+    found = edges(graph(session))
     edge = found["api", "->", "db"]
     assert (edge.source_records, edge.target_records) == (1, 2)
     assert [str(port) for port in edge.ports] == ["5432/tcp"]
@@ -49,8 +49,8 @@ def test_an_edge_says_what_each_end_logged_on_which_ports_and_by_which_methods(w
     assert [port.port for port in found["db", "--", "web"].ports] == [5432]
 
 
-def test_nodes_sum_their_edges_and_say_what_share_is_unattributed(warehouse):
-    found = nodes(graph(warehouse))
+def test_nodes_sum_their_edges_and_say_what_share_is_unattributed(session):
+    found = nodes(graph(session))
     assert {name: (n.name.kind, n.flows, n.bytes_sent, n.bytes_received, n.peers) for name, n in found.items()} == {
         "web": ("service", 7, 5168, 8422, 5),
         "api": ("service", 6, 7552, 5222, 3),
@@ -64,55 +64,55 @@ def test_nodes_sum_their_edges_and_say_what_share_is_unattributed(warehouse):
     assert (found["db"].unattributed_flows, found["db"].unattributed_bytes) == (0, 0)
 
 
-def test_totals_count_everything(warehouse):
-    totals = graph(warehouse).totals
+def test_totals_count_everything(session):
+    totals = graph(session).totals
     assert (totals.flows, totals.records, totals.bytes) == (11, len(FLOWS), 12650 + 102 + 11 + 30 + 7 + 3 + 900)
     assert (totals.unattributed_flows, totals.unattributed_bytes) == (2, 10)
     assert totals.unattributed_reasons == {"gap": 1, "unknown": 1}
     assert (totals.first_seen, totals.last_seen) == (at("12:00:10"), at("14:00:01"))
 
 
-def test_unattributed_nodes_and_edges_come_last(warehouse):
-    found = graph(warehouse)
+def test_unattributed_nodes_and_edges_come_last(session):
+    found = graph(session)
     assert [str(node.name) for node in found.nodes][-2:] == ["(unattributed: gap)", "(unattributed: unknown)"]
     assert [str(edge.target) for edge in found.edges][-2:] == ["(unattributed: gap)", "(unattributed: unknown)"]
 
 
-def test_attributed_only_hides_them_and_still_counts_them(warehouse):
-    found = graph(warehouse, attributed_only=True)
+def test_attributed_only_hides_them_and_still_counts_them(session):
+    found = graph(session, attributed_only=True)
     assert all(edge.source.attributed and edge.target.attributed for edge in found.edges)
     assert found.edge_count == len(found.edges) == 6
     assert nodes(found)["web"].unattributed_flows == 2
     assert found.totals.unattributed_flows == 2
 
 
-def test_hostnames_name_unattributed_ends_only_and_stay_unattributed(warehouse):
-    found = graph(warehouse, hostnames=True)
+def test_hostnames_name_unattributed_ends_only_and_stay_unattributed(session):
+    found = graph(session, hostnames=True)
     assert nodes(found)["dns.example"].name.kind == "hostname"
     assert "bucket.example" not in nodes(found)
     assert "(unattributed: unknown)" not in nodes(found)
     assert found.totals.unattributed_flows == 2
 
 
-def test_clients_by_port_directs_what_nobody_logged(warehouse):
-    found = edges(graph(warehouse, clients_by_port=True))
+def test_clients_by_port_directs_what_nobody_logged(session):
+    found = edges(graph(session, clients_by_port=True))
     assert found["web", "->", "db"].bytes_back == 900
     assert all(edge.directed for edge in found.values())
 
 
-def test_a_limit_keeps_the_edges_with_most_bytes_and_their_nodes(warehouse):
-    found = graph(warehouse, limit=2)
+def test_a_limit_keeps_the_edges_with_most_bytes_and_their_nodes(session):
+    found = graph(session, limit=2)
     assert list(edges(found)) == [("web", "->", "api"), ("db", "--", "web")]
     assert set(nodes(found)) == {"web", "api", "db"}
     assert found.edge_count == 8
     assert nodes(found)["web"].flows == 7
-    found = graph(warehouse, limit=4, top_nodes=True)
+    found = graph(session, limit=4, top_nodes=True)
     assert list(nodes(found)) == ["web", "api", "db", "object store"]
     assert (len(found.edges), found.node_count) == (4, 7)
 
 
-def test_by_workload(warehouse):
-    found = graph(warehouse, by="workload")
+def test_by_workload(session):
+    found = graph(session, by="workload")
     assert edges(found)["web-1", "->", "api-1"].flows == 2
     assert edges(found)["web-2", "->", "api-1"].flows == 1
     assert nodes(found)["web-1"].service == "web"
@@ -140,12 +140,12 @@ def test_by_workload(warehouse):
     ],
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value),  # a set's own order differs by process
 )
-def test_filters(warehouse, filters, expected):
-    assert {(str(edge.source), str(edge.target)) for edge in graph(warehouse, filters=filters).edges} == expected
+def test_filters(session, filters, expected):
+    assert {(str(edge.source), str(edge.target)) for edge in graph(session, filters=filters).edges} == expected
 
 
-def test_undirected_traffic_passes_a_port_filter_by_either_end(warehouse):
-    assert list(edges(graph(warehouse, filters=Filters(ports=(50000,))))) == [("db", "--", "web")]
+def test_undirected_traffic_passes_a_port_filter_by_either_end(session):
+    assert list(edges(graph(session, filters=Filters(ports=(50000,))))) == [("db", "--", "web")]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_undirected_traffic_passes_a_port_filter_by_either_end(warehouse):
         (Window(at("13:30:00"), at("13:40:00")), 1),
     ],
 )
-def test_windows_are_by_flow_start_closed_below_and_open_above(warehouse, window, flows):
-    assert graph(warehouse, window=window).totals.flows == flows
+def test_windows_are_by_flow_start_closed_below_and_open_above(session, window, flows):
+    assert graph(session, window=window).totals.flows == flows
 
 
 def test_an_empty_lake_answers_with_nothing(tmp_path):

@@ -10,7 +10,7 @@ from attribution.query.graph.graph import graph
 from attribution.query.graph.render import RENDERERS
 from attribution.query.graph.talkers import talkers
 from attribution.query.lake.filters import Filters
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 
 DISPATCHED = {"service": "frontend", "method": "socket_rule", "reason": "dispatched"}
 
@@ -141,5 +141,5 @@ def test_a_lake_of_an_earlier_version_has_no_pools(tmp_path):
     pq.write_table(table.drop_columns(gone), path)
     (lake / "lake.json").write_text(json.dumps(json.loads((lake / "lake.json").read_text()) | {"settings": {}}))
     assert graph(lake, hostnames=True).totals.flows == 2
-    with Warehouse(lake) as opened:
+    with LakeSession(lake) as opened:
         assert opened.table("policies", "policy").num_rows == 0

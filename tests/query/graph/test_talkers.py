@@ -11,18 +11,18 @@ def rows(found, *names):
     return [tuple(talker.to_dict()[name] for name in names) for talker in found.rows]
 
 
-def test_services_are_the_nodes_of_the_graph(warehouse):
-    found = talkers(warehouse)
+def test_services_are_the_nodes_of_the_graph(session):
+    found = talkers(session)
     expected = {
-        (str(n.name), n.flows, n.bytes_sent, n.bytes_received, n.unattributed_flows) for n in graph(warehouse).nodes
+        (str(n.name), n.flows, n.bytes_sent, n.bytes_received, n.unattributed_flows) for n in graph(session).nodes
     }
     assert set(rows(found, "service", "flows", "bytes_sent", "bytes_received", "unattributed_flows")) == expected
     assert rows(found, "service", "bytes")[:3] == [("web", 13590), ("api", 12763), ("db", 1002)]
     assert rows(found, "service", "bytes")[-1] == ("lonely-1", None)
 
 
-def test_edges_by_flows(warehouse):
-    found = talkers(warehouse, by="edge", order="flows", limit=2)
+def test_edges_by_flows(session):
+    found = talkers(session, by="edge", order="flows", limit=2)
     assert rows(found, "source", "target", "directed", "flows", "bytes") == [
         ("web", "api", True, 3, 12650),
         ("api", "db", True, 2, 102),
@@ -30,8 +30,8 @@ def test_edges_by_flows(warehouse):
     assert found.total == 8
 
 
-def test_ports_are_those_of_servers(warehouse):
-    found = talkers(warehouse, by="port", order="flows")
+def test_ports_are_those_of_servers(session):
+    found = talkers(session, by="port", order="flows")
     assert rows(found, "port", "protocol", "flows", "bytes_sent", "bytes_received") == [
         (5432, "tcp", 4, 941, 61),
         (8080, "tcp", 4, 5157, 7500),
@@ -41,10 +41,10 @@ def test_ports_are_those_of_servers(warehouse):
     ]
 
 
-def test_addresses_count_their_own_log_or_that_of_their_peers_never_both(warehouse):
+def test_addresses_count_their_own_log_or_that_of_their_peers_never_both(session):
     found = {
         row[0]: row[1:]
-        for row in rows(talkers(warehouse, by="address"), "address", "service", "flows", "bytes_sent", "bytes_received")
+        for row in rows(talkers(session, by="address"), "address", "service", "flows", "bytes_sent", "bytes_received")
     }
     # 10.0.0.1 logs all it does itself; 10.0.0.11 logs less than its peers and itself have seen of it.
     assert found["10.0.0.1"] == ("web", 5, 5117, 7920)
@@ -53,8 +53,8 @@ def test_addresses_count_their_own_log_or_that_of_their_peers_never_both(warehou
     assert found["8.8.8.8"] == (None, 1, 2, 1)
 
 
-def test_workloads_and_the_unattributed_by_reason(warehouse):
-    found = talkers(warehouse, by="workload", order="packets", limit=None)
+def test_workloads_and_the_unattributed_by_reason(session):
+    found = talkers(session, by="workload", order="packets", limit=None)
     listed = {row[0]: row[1:] for row in rows(found, "workload", "kind", "service", "flows")}
     assert listed["web-2"] == ("workload", "web", 2)
     assert listed["lonely-1"] == ("workload", None, 1)
@@ -62,8 +62,8 @@ def test_workloads_and_the_unattributed_by_reason(warehouse):
     assert listed["(unattributed: gap)"] == ("unattributed", None, 1)
 
 
-def test_filters_and_windows_apply(warehouse):
-    found = talkers(warehouse, by="address", filters=Filters(reasons=("gap",)), window="2026-01-05T12..2026-01-05T13")
+def test_filters_and_windows_apply(session):
+    found = talkers(session, by="address", filters=Filters(reasons=("gap",)), window="2026-01-05T12..2026-01-05T13")
     assert sorted(rows(found, "address", "unattributed_flows", "first_seen")) == [
         ("10.0.0.1", 1, at("12:20:00")),
         ("10.0.0.99", 1, at("12:20:00")),
@@ -85,8 +85,8 @@ def test_an_empty_lake_has_no_talkers(tmp_path, by):
     assert (found.rows, found.total) == ((), 0)
 
 
-def test_other_lists_are_refused(warehouse):
+def test_other_lists_are_refused(session):
     with pytest.raises(QueryError, match="choose service, workload, address, port, edge"):
-        talkers(warehouse, by="colour")
+        talkers(session, by="colour")
     with pytest.raises(QueryError, match="choose bytes, flows, packets"):
-        talkers(warehouse, order="size")
+        talkers(session, order="size")

@@ -8,7 +8,7 @@ from attribution.errors import LakeError, QueryError
 from attribution.lake.lake import LAKE_FORMAT
 from attribution.query.explain.whois import whois
 from attribution.query.graph.graph import graph
-from attribution.query.lake.session import Warehouse
+from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import Window, parse_time, parse_window
 
 
@@ -28,14 +28,14 @@ from attribution.query.lake.window import Window, parse_time, parse_window
 def test_what_is_no_lake_is_refused_and_said(tmp_path, make, found):
     make(tmp_path / "it")
     with pytest.raises(LakeError, match=found) as caught:
-        Warehouse(tmp_path / "it")
+        LakeSession(tmp_path / "it")
     assert str(tmp_path / "it") in str(caught.value)
 
 
 def test_settings_that_this_version_does_not_know_are_refused(tmp_path):
     (tmp_path / "lake.json").write_text(json.dumps({"format": LAKE_FORMAT, "settings": {"luck": 7}}))
     with pytest.raises(LakeError, match=r"unknown setting 'luck'.*replay"):
-        Warehouse(tmp_path)
+        LakeSession(tmp_path)
 
 
 def test_a_damaged_file_is_named(tmp_path):
