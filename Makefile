@@ -10,7 +10,7 @@ FLINK_BIN := $(VENV_FLINK)/bin
 CLUSTER ?= .cluster
 PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.12 ...")'
 
-.PHONY: install install-flink demo cluster cluster-stop test lint types layers unit streaming hooks docs bench oldest clean help
+.PHONY: install install-flink demo cluster cluster-stop test lint types layers unit streaming hooks docs dist bench oldest clean help
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -70,6 +70,9 @@ hooks: install  ## Let git check each commit: lint, format, types, spelling.
 docs: install  ## Write the generated reference pages anew.
 	$(BIN)/python tools/reference.py
 
+dist: install  ## Build wheel and sdist into dist, and try the wheel in a clean environment.
+	$(BIN)/python tools/dist.py --out dist
+
 bench: install  ## Measure speed against other engines on the same input.
 	$(BIN)/python benchmarks/replay.py --growth
 	$(BIN)/python benchmarks/text.py
@@ -82,4 +85,4 @@ oldest: pyproject.toml  ## Pass the tests of the core on the oldest supported li
 	$(OLDEST)/bin/python -m pytest -q tests/core tests/golden tests/stream -p no:cacheprovider
 
 clean:  ## Remove the environments and what demo, cluster and tests wrote.
-	rm -rf $(VENV) $(VENV_FLINK) $(OLDEST) $(CLUSTER) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_FLINK) $(OLDEST) $(CLUSTER) demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

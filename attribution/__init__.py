@@ -1,3 +1,3 @@
 """Which workload was on the other end of each network flow, at that moment."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
