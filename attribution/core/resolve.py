@@ -18,8 +18,8 @@ from attribution.core.fallback.chain import Fallback
 from attribution.core.fallback.pools import Pooled, PoolSpace, names_of, nothing
 from attribution.core.hostnames.choice import Hostnames, accepted
 from attribution.core.ownership.heartbeats import Heartbeats
-from attribution.core.ownership.index import Question
 from attribution.core.ownership.lookup import Ownership
+from attribution.core.question import Question
 from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
 from attribution.schema import (
     ASSIGNMENT,

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from attribution.config import Settings
+from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import integers
-from attribution.core.columnar.types import Int32, Int64
+from attribution.core.columnar.types import Bool, Int32, Int64, Ints
 
 #: The transport protocols that have ports, by IANA number: TCP, UDP, DCCP, SCTP, UDP-Lite.
 WITH_PORTS = (6, 17, 33, 132, 136)
@@ -114,3 +116,23 @@ def columns_of(number: npt.NDArray[Any]) -> dict[str, Any]:
         "port": pa.array(port, mask=whole),
         "last_port": pa.array(last.astype(np.int32), mask=last < 0),
     }
+
+
+def translated(addresses: Any, settings: Settings) -> Bool:
+    """Which addresses, Arrow text, a translator stands before."""
+    if not settings.translated_prefixes:
+        return np.zeros(len(addresses), np.bool_)
+    return PrefixTable.of_prefixes(settings.translated_prefixes).contains(addresses)
+
+
+def ephemeral(socket: Ints, is_translated: Bool, settings: Settings) -> Bool:
+    """Which rows of evidence are about one socket that is given out per connection.
+
+    Args:
+        socket: as of `sockets.held_sockets`.
+        is_translated: whether the address of each is a translated one.
+        settings: the settings of the rules.
+    """
+    ports, port = settings.ports_of_connections, split_sockets(socket)[1]
+    single = (socket != ANY_SOCKET) & (socket < SOCKETS)
+    return np.asarray(single & (is_translated | ((port >= ports.start) & (port < ports.stop))))

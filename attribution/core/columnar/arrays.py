@@ -99,6 +99,15 @@ def joined_spans(first: Bool, start: Int64, end: Int64, *, gap: int = 0) -> tupl
     return at, reach[np.append(at[1:], len(start)) - 1] if len(start) else reach
 
 
+def last_at_or_before(times: Int64, low: Int64, length: Int64, asked: Int64) -> Int64:
+    """Binary search in many slices at once: the last position in [low, low + length) whose time is <= asked."""
+    for _ in range((int(length.max(initial=1)) - 1).bit_length()):
+        half = length >> 1
+        low = low + half * (times.take(low + half) <= asked)
+        length = length - half
+    return low
+
+
 def next_start(first: Bool, length: int) -> Int64:
     """For each row the position of the next run's start; `length` where there is none. `first` marks the starts."""
     positions = np.append(np.flatnonzero(first), length)

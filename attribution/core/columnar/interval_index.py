@@ -6,9 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from attribution.core.columnar.arrays import joined_spans, order_by, starts_of_runs
+from attribution.core.columnar.arrays import joined_spans, last_at_or_before, order_by, starts_of_runs
 from attribution.core.columnar.types import Int32, Int64
-from attribution.core.ownership.segments import last_at_or_before
 
 #: Candidates of a flow that are listed; of more only the number is known.
 LISTED = 16

@@ -11,11 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.addressing.address_book import AddressBook
+from attribution.core.addressing.addresses import AddressBook
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, held_sockets
-from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, encode, microseconds, next_start, starts_of_runs
+from attribution.core.columnar.arrays import (
+    NEVER_AFTER,
+    NEVER_BEFORE,
+    encode,
+    last_at_or_before,
+    microseconds,
+    next_start,
+    starts_of_runs,
+)
 from attribution.core.columnar.types import Bool, Int32, Int64, Ints, UInt8
-from attribution.core.ownership.segments import last_at_or_before
 
 #: What the events say of an interval: nobody during all of it, one owner during all of it, anything else.
 NOBODY, ASSIGNED, CHANGED = 0, 1, 2

@@ -14,7 +14,7 @@ from attribution.core.columnar.types import Int32, Int64, UInt8
 from attribution.core.fallback.assignments import ASSIGNED, CHANGED, AssignmentIndex
 from attribution.core.fallback.pools import Pooled
 from attribution.core.fallback.socket_rules import DISPATCHED, NOTHING, Dispatched, RuleIndex
-from attribution.core.ownership.index import Question
+from attribution.core.question import Question
 from attribution.core.reasons import CODES
 
 _EGRESS, _INGRESS = pa.scalar("egress"), pa.scalar("ingress")

@@ -12,7 +12,7 @@ from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import encode
 from attribution.core.columnar.types import Bool, Int8, Int32, Int64, UInt64
 from attribution.core.fallback.validity import Epochs, in_force
-from attribution.core.ownership.index import Question
+from attribution.core.question import Question
 
 #: Addresses as `addresses.pack` gives them.
 Packed = tuple[UInt64, UInt64]

@@ -11,7 +11,7 @@ from attribution.core.addressing.addresses import pack
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.types import Bool
 from attribution.core.fallback.policies import Handed, PolicyIndex
-from attribution.core.ownership.index import Question
+from attribution.core.question import Question
 
 _NO_TEXT = pa.array([], pa.string())
 

@@ -16,7 +16,7 @@ from attribution.core.addressing.sockets import ANY_SOCKET, split_sockets
 from attribution.core.columnar.arrays import encode, find, integers, recode
 from attribution.core.columnar.types import Bool, Int32, Int64, UInt8, UInt64
 from attribution.core.fallback.validity import Epochs, in_force
-from attribution.core.ownership.index import Question
+from attribution.core.question import Question
 
 #: What the rules say of an interval: nothing during all of it, one service during all of it, anything else.
 NOTHING, DISPATCHED, CHANGED = 0, 1, 2

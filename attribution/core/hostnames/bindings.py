@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from attribution.config import SECOND, Settings
-from attribution.core.addressing.address_book import AddressBook
-from attribution.core.columnar.arrays import encode, floats, microseconds
+from attribution.core.addressing.addresses import AddressBook
+from attribution.core.columnar.arrays import encode, floats, last_at_or_before, microseconds
 from attribution.core.columnar.interval_index import Candidates, Spans
 from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.hostnames.client_networks import ClientNetworks
-from attribution.core.ownership.segments import last_at_or_before
 
 
 def told(bindings: Any) -> tuple[Int64, Int64]:

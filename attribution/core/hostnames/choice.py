@@ -14,7 +14,7 @@ from attribution.core.columnar.interval_index import Candidates
 from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.fallback.pools import nothing
 from attribution.core.hostnames.bindings import NameIndex
-from attribution.core.ownership.index import Question
+from attribution.core.question import Question
 from attribution.core.reasons import HOSTNAME_REASONS
 
 _REASONS = pa.array(HOSTNAME_REASONS)

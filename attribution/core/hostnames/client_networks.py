@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.addressing.address_book import AddressBook
+from attribution.core.addressing.addresses import AddressBook
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import encode
 from attribution.core.columnar.types import Int32, Int64

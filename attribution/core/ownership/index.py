@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.config import Settings
+from attribution.core.columnar.arrays import last_at_or_before, starts_of_runs
 from attribution.core.columnar.types import Bool, Int32, Int64, UInt8
-from attribution.core.ownership.nearness import Nearness
 from attribution.core.ownership.ranges import Evidence
 from attribution.core.ownership.segments import Ahead, Segments, cut, look_ahead
+from attribution.core.question import Question
 from attribution.core.reasons import CODES
 
 _BRIDGED, _CONFLICT, _COVERED = CODES["bridged"], CODES["conflict"], CODES["covered"]
@@ -27,35 +28,35 @@ SEVERAL = -2
 
 
 @dataclass(frozen=True)
-class Question:
-    """A batch of questions. All arrays have one length.
-
-    Attributes:
-        a: start of the asked interval, µs.
-        b: end of the asked interval, µs.
-        start: start of the flow, µs.
-        end: end of the flow, µs.
-        connection: whether the flow is a connection (`within` may apply).
-    """
-
-    a: Int64
-    b: Int64
-    start: Int64
-    end: Int64
-    connection: Bool
-
-    def take(self, rows: Int64) -> "Question":
-        """The questions of those rows."""
-        return Question(self.a[rows], self.b[rows], self.start[rows], self.end[rows], self.connection[rows])
-
-
-@dataclass(frozen=True)
 class Answer:
     """What the evidence says to each question: the range that answers (-1: none), the reason's code, µs away."""
 
     range: Int32
     reason: UInt8
     distance: Int64
+
+
+class Nearness:
+    """The pieces of each range's workload on the range's key, which stand together and in order of time."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        pieces = evidence.pieces
+        self._start, self._end = pieces.start, pieces.end
+        if len(pieces.start):
+            first = starts_of_runs(pieces.group, pieces.workload)
+            edges = np.append(np.flatnonzero(first), len(first))
+            run = (np.cumsum(first) - 1)[starts_of_runs(pieces.range)]
+            self._low, self._length = edges[run], np.diff(edges)[run]
+
+    def distance(self, ranges: Int32, time: Int64) -> Int64:
+        """Time between each moment and the nearest piece of the range's workload on its key; 0 where one covers it."""
+        low, length = self._low[ranges], self._length[ranges]
+        before = last_at_or_before(self._start, low, length, time)
+        after = np.minimum(before + 1, low + length - 1)
+        return np.minimum(self._away(before, time), self._away(after, time))
+
+    def _away(self, piece: Int64, time: Int64) -> Int64:
+        return np.maximum(np.maximum(self._start[piece] - time, time - self._end[piece]), 0)
 
 
 class EvidenceIndex:

@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.addressing.address_book import AddressBook
+from attribution.core.addressing.addresses import AddressBook
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, columns_of
 from attribution.core.columnar.arrays import order_by
 from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.ownership.heartbeats import Heartbeats
-from attribution.core.ownership.index import SEVERAL, Answer, EvidenceIndex, Question
+from attribution.core.ownership.index import SEVERAL, Answer, EvidenceIndex
 from attribution.core.ownership.ranges import Evidence, digest
+from attribution.core.question import Question
 from attribution.core.reasons import CODES
 from attribution.schema import TIMESTAMP, arrow_schema
 

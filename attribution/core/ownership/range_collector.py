@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.addressing.ephemeral import ephemeral, translated
-from attribution.core.addressing.sockets import held_sockets
+from attribution.core.addressing.sockets import ephemeral, held_sockets, translated
 from attribution.core.columnar.arrays import encode, microseconds, order_by, running_max, starts_of_runs
 from attribution.core.columnar.types import Int64
 from attribution.schema import OWNERSHIP_RANGE, TIMESTAMP, arrow_schema, completed

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.config import Settings
-from attribution.core.addressing.ephemeral import ephemeral, translated
 from attribution.core.addressing.port_blocks import Blocks
-from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS
+from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, ephemeral, translated
 from attribution.core.columnar.arrays import order_by, running_max, starts_of_runs
 from attribution.core.columnar.types import Bool, Int32, Int64, Ints
 from attribution.core.ownership.heartbeats import Heartbeats

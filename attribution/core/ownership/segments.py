@@ -12,6 +12,7 @@ import numpy as np
 from attribution.core.columnar.arrays import (
     NEVER_AFTER,
     NEVER_BEFORE,
+    last_at_or_before,
     next_start,
     order_by,
     running_max,
@@ -60,15 +61,6 @@ class Segments:
         at = self.find(group, a)
         touched = np.where(self.touch_at[at] <= b, self.toucher[at], np.int32(_NOBODY))
         return np.where(self.conflict_at[at] <= b, np.int32(_DISPUTED), touched)
-
-
-def last_at_or_before(times: Int64, low: Int64, length: Int64, asked: Int64) -> Int64:
-    """Binary search in many slices at once: the last position in [low, low + length) whose time is <= asked."""
-    for _ in range((int(length.max(initial=1)) - 1).bit_length()):
-        half = length >> 1
-        low = low + half * (times.take(low + half) <= asked)
-        length = length - half
-    return low
 
 
 def cut(evidence: Evidence) -> Segments:

@@ -20,7 +20,7 @@ from attribution.core.addressing.addresses import canonical_address
 from attribution.core.addressing.sockets import Socket, asked_sockets, held_by
 from attribution.core.fallback.chain import Fallback
 from attribution.core.fallback.pools import PoolSpace
-from attribution.core.ownership.index import Question
+from attribution.core.question import Question
 from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.core.timeline.rules import Answer, Held
 from attribution.core.timeline.timeline import OwnershipRange, Timeline

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution.core.addressing import ipv4
-from attribution.core.addressing.address_book import AddressBook
+from attribution.core.addressing.addresses import AddressBook
 
 NUMBERS = st.integers(0, 2**32 - 1) | st.sampled_from([0, 1, 2**32 - 1, 10 << 24])
 
