@@ -56,7 +56,8 @@ def streamed(simulation):
         for batch in flows.combine_chunks().to_batches():
             attributor.hold(batch)
         # All that was reported up to then has arrived, but for the slowest report and the clocks' errors.
-        out += attributor.advance(until - simulation.scenario.report_delay - simulation.scenario.clock_tolerance)
+        reported = until - simulation.scenario.report_delay - simulation.scenario.clock_tolerance
+        out += attributor.advance(reported).attributed
     out += attributor.give_up(1)
     answers = pa.concat_tables(plain(batch) for batch in out)
     log = NameLog(simulation.name_table(), simulation.settings.clients_of_resolvers)

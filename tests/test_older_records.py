@@ -13,7 +13,7 @@ from strategies import BASE
 from tiny_lake import write_tiny_lake
 
 from attribution.config import SECOND, Settings
-from attribution.core import attributor as attributor_module
+from attribution.core import snapshot
 from attribution.core.attributor import Attributor
 from attribution.core.ownership.range_collector import RangeCollector
 from attribution.core.resolve import captured
@@ -76,10 +76,10 @@ def test_state_is_read(monkeypatch):
     before.observe(batch(HEARTBEAT, SEEN))
     before.hold(older(batch(FLOW, [ASKED])))
     with monkeypatch.context() as then:
-        then.setattr(attributor_module, "SNAPSHOT_VERSION", 2)
+        then.setattr(snapshot, "VERSION", 2)
         parts = [as_older(table) for table in tables(before.snapshot())]
     attributor = Attributor.restore(b"".join(parts), Settings())
-    (due,) = attributor.advance(1 << 60)
+    (due,) = attributor.advance(1 << 60).attributed
     assert answers(due) == EXPECTED
 
 

@@ -1,14 +1,14 @@
 """Flows that wait for the evidence about them to be complete."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
-from attribution.core.columnar.types import Int64
+from attribution.core.columnar.types import Bool, Int64
 
 #: Rows of a batch that is dense: smaller ones are joined, so that what is done to a batch costs what its rows cost.
 _DENSE = 1 << 13
@@ -23,16 +23,25 @@ class Folded(Protocol):
         """Start and end of each, µs."""
         ...
 
-    def unfold(self) -> Any:
+    def unfold(self) -> pa.RecordBatch:
         """The record batch."""
         ...
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """Rows that wait, when each is due, when the first and the last of them, and when the first of them began."""
+    """Flows that wait.
 
-    flows: Any
+    Attributes:
+        flows: the rows.
+        due: when each of them is due, µs.
+        first: when the first of them is due, µs.
+        last: when the last of them is due, µs.
+        begun: a moment (µs) before which none of them began.
+        arrived: when the first of them came, by the caller's clock.
+    """
+
+    flows: pa.RecordBatch | Folded
     due: Int64
     first: int
     last: int
@@ -40,14 +49,14 @@ class _Waiting:
     arrived: int
 
     @classmethod
-    def of(cls, flows: Any, due: Int64, begun: int, arrived: int) -> "_Waiting":
+    def of(cls, flows: pa.RecordBatch | Folded, due: Int64, begun: int, arrived: int) -> "_Waiting":
         return cls(flows, due, int(due.min()), int(due.max()), begun, arrived)
 
     @property
-    def batch(self) -> Any:
+    def batch(self) -> pa.RecordBatch:
         return self.flows if isinstance(self.flows, pa.RecordBatch) else self.flows.unfold()
 
-    def part(self, batch: Any, rows: Any) -> "_Waiting":
+    def part(self, batch: pa.RecordBatch, rows: Bool) -> "_Waiting":
         """Some rows of the batch that was unfolded."""
         some = batch.filter(pa.array(rows))
         # Of these rows exactly, as after a restart: when evidence is forgotten must not depend on one.
@@ -71,7 +80,7 @@ class HeldFlows:
         self.rows = 0
 
     @property
-    def flows(self) -> list[Any]:
+    def flows(self) -> list[pa.RecordBatch | Folded]:
         """What is held, as it is held: dense record batches, and what was folded."""
         self._join_small()
         return [one.flows for one in self._waiting]
@@ -81,7 +90,7 @@ class HeldFlows:
         """A moment (µs) before which no held flow began; after all time where none is held."""
         return min((one.begun for one in (*self._waiting, *self._small)), default=NEVER_AFTER)
 
-    def add(self, flows: Any, *, arrived: int = 0, hold: int | None = None) -> None:
+    def add(self, flows: pa.RecordBatch | Folded, *, arrived: int = 0, hold: int | None = None) -> None:
         """Hold flows.
 
         Args:
@@ -89,20 +98,22 @@ class HeldFlows:
             arrived: a moment of the caller's own clock, for `stale`.
             hold: how long after their end these wait, µs, in the place of the usual time.
         """
-        dense = not isinstance(flows, pa.RecordBatch)
-        start, end = (
-            flows.times() if dense else (microseconds(flows.column("start")), microseconds(flows.column("end")))
-        )
+        if isinstance(flows, pa.RecordBatch):
+            start, end = microseconds(flows.column("start")), microseconds(flows.column("end"))
+            small = len(end) < _DENSE and not _encoded(flows)
+        else:
+            start, end = flows.times()
+            small = False
         if len(end) == 0:
             return
         one = _Waiting.of(flows, end + (self._hold if hold is None else hold), int(start.min()), arrived)
-        (self._waiting if dense or len(end) >= _DENSE or _encoded(flows) else self._small).append(one)
+        (self._small if small else self._waiting).append(one)
         self.next_due = min(self.next_due, one.first)
         self.rows += len(end)
         if len(self._small) >= _SMALL:
             self._join_small()
 
-    def due(self, watermark: int) -> list[Any]:
+    def due(self, watermark: int) -> list[pa.RecordBatch]:
         """Take out the flows that are due when the watermark (µs) stands there."""
         if self.next_due > watermark:
             return []
@@ -119,13 +130,13 @@ class HeldFlows:
                 kept.append(one.part(batch, ~due))
         return self._keep(kept, released)
 
-    def stale(self, before: int) -> list[Any]:
+    def stale(self, before: int) -> list[pa.RecordBatch]:
         """Take out, due or not, the flows that arrived before a moment of the caller's clock."""
         self._join_small()
         released = [one for one in self._waiting if one.arrived < before]
         return self._keep([one for one in self._waiting if one.arrived >= before], released)
 
-    def _keep(self, kept: list[_Waiting], released: list[_Waiting]) -> list[Any]:
+    def _keep(self, kept: list[_Waiting], released: list[_Waiting]) -> list[pa.RecordBatch]:
         self._waiting = kept
         self.next_due = min((one.first for one in kept), default=NEVER_AFTER)
         self.rows -= sum(len(one.due) for one in released)
@@ -136,18 +147,18 @@ class HeldFlows:
         self._small = []
 
 
-def unfolded(held: list[Any]) -> list[Any]:
+def unfolded(held: list[pa.RecordBatch | Folded]) -> list[pa.RecordBatch]:
     """Record batches of what `HeldFlows.flows` gives."""
     return [flows if isinstance(flows, pa.RecordBatch) else flows.unfold() for flows in held]
 
 
-def by_age(batches: list[Any], settings: Settings) -> list[list[Any]]:
+def by_age(batches: list[pa.RecordBatch], settings: Settings) -> list[list[pa.RecordBatch]]:
     """Batches of flows in groups that began about when the last one of their group did, the youngest group first.
 
     How far back evidence is looked at is decided by the flow of a group that began first, and few are much older than
     the others. Every further group reaches twice as far back, so that there are few groups.
     """
-    groups: list[list[Any]] = []
+    groups: list[list[pa.RecordBatch]] = []
     span = settings.hold + settings.max_gap
     rest = [(batch, microseconds(batch.column("start"))) for batch in batches]
     while rest:
@@ -172,7 +183,7 @@ def _joined(parts: list[_Waiting]) -> list[_Waiting]:
     runs: list[list[_Waiting]] = []
     size = 0
     for one in (replace(part, flows=part.batch) for part in parts):
-        apart = not runs or one.flows.schema != runs[-1][-1].flows.schema or _encoded(one.flows)
+        apart = not runs or one.batch.schema != runs[-1][-1].batch.schema or _encoded(one.batch)
         if apart or size + len(one.due) > _DENSE:
             runs.append([])
             size = 0
@@ -182,12 +193,12 @@ def _joined(parts: list[_Waiting]) -> list[_Waiting]:
 
 
 def _join(run: list[_Waiting]) -> _Waiting:
-    columns = [pa.concat_arrays(column) for column in zip(*(one.flows.columns for one in run), strict=True)]
+    columns = [pa.concat_arrays(column) for column in zip(*(one.batch.columns for one in run), strict=True)]
     due = np.concatenate([one.due for one in run])
-    batch = pa.RecordBatch.from_arrays(columns, schema=run[0].flows.schema)
+    batch = pa.RecordBatch.from_arrays(columns, schema=run[0].batch.schema)
     return _Waiting.of(batch, due, min(one.begun for one in run), min(one.arrived for one in run))
 
 
-def _encoded(batch: Any) -> bool:
+def _encoded(batch: pa.RecordBatch) -> bool:
     """Whether a column has a dictionary of its own, which no other batch need share."""
     return any(pa.types.is_dictionary(kind) for kind in batch.schema.types)

@@ -40,7 +40,6 @@ _REASON_NAMES = pa.array(REASONS)
 _METHOD = np.array([list(METHODS).index(METHOD_OF[reason]) for reason in REASONS], np.int8)
 #: What is left open where evidence is old, and what the fallback says when it knows something.
 _OPEN = [CODES["gap"], CODES["shared"]]
-_FALLBACK = pa.array(["assigned", "assignment_change", "prefix", "unknown"])
 _SAID = [CODES[name] for name in ("dispatched", "rule_change", "assigned", "assignment_change", "prefix")]
 
 
@@ -61,11 +60,6 @@ class Side:
     reason: UInt8
     distance: Int64
     pooled: Pooled
-
-
-def of_fallback(attributed: Any, side: str) -> Any:
-    """Which flows of an attributed batch the fallback answered on a side, or might have: an Arrow mask."""
-    return pc.is_in(decoded(attributed.column(f"{side}_reason")), value_set=_FALLBACK)
 
 
 class Resolver:

@@ -3,25 +3,24 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, local
-from typing import Any
+from typing import TypeVarTuple
 
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, microseconds
-from attribution.core.held_flows import HeldFlows
+from attribution.core.columnar.arrays import NEVER_AFTER
+from attribution.core.gate import Horizon, TimeGate
 from attribution.core.ownership.range_collector import SEVERAL, RangeCollector
 from attribution.core.resolve import Resolver
-from attribution.core.too_old import too_old
 from attribution.lake.lake import write_table
 from attribution.lake.partitions import DailyWriter, HourlyWriter
 from attribution.replay.collect import Collection, Report
 from attribution.replay.flow_order import FlowOrder
 from attribution.replay.inputs import Limits
-from attribution.replay.slabs import Slab, Slabs
+from attribution.replay.slabs import Slabs
 from attribution.replay.summary import Tally
 from attribution.schema import ASSIGNMENT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
 
@@ -41,40 +40,57 @@ _AHEAD_BYTES, _AHEAD_BYTES_OF_SLAB = 256 << 20, 64 << 20
 #: Ownership ranges that are made and written at a time.
 _RANGES = 1 << 19
 
+_Arguments = TypeVarTuple("_Arguments")
 
-class Judge:
-    """Attributes the flows of a collection and writes them under `folder`.
+
+@dataclass(frozen=True)
+class Attributed:
+    """What an attribution pass did.
 
     Attributes:
-        tally: flows attributed.
+        tally: the flows attributed.
         ranges: ownership ranges written.
         slabs: spans of time that the history was cut into.
     """
 
-    def __init__(self, collection: Collection, folder: Path, settings: Settings, limits: Limits) -> None:
+    tally: Tally
+    ranges: int
+    slabs: int
+
+
+class AttributionPass:
+    """Attributes the flows of a collection and writes them.
+
+    Args:
+        collection: the input of the run, collected.
+        folder: folder of the lake.
+        settings: the settings of the rules.
+        limits: what the run may use.
+        report: called as flows are attributed.
+    """
+
+    def __init__(
+        self, collection: Collection, folder: Path, settings: Settings, limits: Limits, report: Report
+    ) -> None:
         self._collection, self._folder = collection, folder
         self._settings, self._limits = settings, limits
-        self._ranges = DailyWriter(folder / "ownership_ranges")
-        self._writers = _Writers(folder / "attributed_flows")
-        self._counting = Lock()
-        self.tally = Tally()
-        self.ranges = 0
-        self.slabs = 1
+        self._gate = TimeGate(settings)
+        self._flows_out = _FlowsOut(folder / "attributed_flows", report, expected=collection.flow_rows)
+        self._ranges_out = _RangesOut(folder / "ownership_ranges", settings)
 
-    def judge(self, report: Report) -> None:
-        """Do all of it."""
-        evidence = dict(self._collection.store.in_memory())
+    def run(self) -> Attributed:
+        """Do all of it, once."""
+        store = self._collection.store
+        evidence = dict(store.in_memory())
         for kind, name in _FOLDERS.items():
             if kind in evidence:
                 write_table(evidence[kind], self._folder / name)
         with ThreadPoolExecutor(self._limits.workers) as pool:
-            if self._collection.store.fits:
-                self._at_once(pool, evidence, report)
-            else:
-                self._by_slabs(pool, evidence, report)
-            list(pool.map(HourlyWriter.close, self._writers.all))
+            slabs = self._at_once(evidence, pool) if store.fits else self._by_slabs(evidence, pool)
+            self._flows_out.close(pool)
+        return Attributed(self._flows_out.tally, self._ranges_out.rows, slabs)
 
-    def _at_once(self, pool: ThreadPoolExecutor, evidence: dict[str, Any], report: Report) -> None:
+    def _at_once(self, evidence: dict[str, pa.Table], pool: ThreadPoolExecutor) -> int:
         """All evidence is known: flows in any order; while it is digested, they are read ahead."""
 
         def digest() -> Resolver:
@@ -85,109 +101,145 @@ class Judge:
             return resolver
 
         resolver = pool.submit(digest)
-        crew = _Crew(pool, self._limits.workers, ahead_bytes=_AHEAD_BYTES)
-        crew.give(partial(self._collect_ranges, resolver, RangeCollector(self._settings), NEVER_AFTER))
+        workers = _Workers(pool, self._limits.workers, ahead_bytes=_AHEAD_BYTES)
+        workers.submit(self._ranges_out.write, resolver, NEVER_AFTER)
         for flows in self._collection.flows():
-            crew.attribute(flows, resolver, partial(self._attribute, report=report))
-        crew.finish()
+            workers.submit(self._attribute, flows, resolver, Horizon())
+            workers.wait_for_room(flows.nbytes, resolver)
+        workers.finish()
+        return 1
 
-    def _by_slabs(self, pool: ThreadPoolExecutor, evidence: dict[str, Any], report: Report) -> None:
+    def _by_slabs(self, evidence: dict[str, pa.Table], pool: ThreadPoolExecutor) -> int:
         """Flows are held until the evidence of a slab is all that they can ask for."""
         slabs = Slabs(self._collection.store, self._settings, limit=int(_SLAB * self._limits.evidence_rows))
         rules = Resolver(evidence, self._settings)
         flows = FlowOrder(self._collection.flows(), self._collection.starts(), self._folder / ".slabs")
-        held = HeldFlows(self._settings.hold)
-        collector = RangeCollector(self._settings)
-        crew = _Crew(pool, self._limits.workers, ahead_bytes=_AHEAD_BYTES_OF_SLAB)
-        forgotten = NEVER_BEFORE
+        workers = _Workers(pool, self._limits.workers, ahead_bytes=_AHEAD_BYTES_OF_SLAB)
         while (slab := slabs.take()) is not None:
-            self._write_names(slab, slabs.count)
+            if slab.new_names:
+                names = pa.Table.from_batches(slab.new_names)
+                write_table(names, self._folder / _FOLDERS[NAME_BINDING], name=f"part-{slabs.count}.parquet")
             resolver = pool.submit(rules.knowing, slab.heartbeats, slab.names)
-            crew.give(partial(self._collect_ranges, resolver, collector, slab.known_to))
-            work = partial(self._attribute, report=report, forgotten=forgotten)
+            workers.submit(self._ranges_out.write, resolver, slab.known_to)
+            horizon = Horizon(self._gate.forgotten_us)
             for batch in flows.before(slab.known_to):
-                held.add(batch)
-                for due in held.due(slab.known_to - 1):
-                    crew.attribute(due, resolver, work)
-            forgotten = min(held.earliest_start, slab.known_to)
-            slabs.forget(forgotten)
+                self._gate.hold(batch)
+                for due in self._gate.due(slab.known_to - 1):
+                    workers.submit(self._attribute, due, resolver, horizon)
+                    workers.wait_for_room(due.nbytes, resolver)
+            slabs.forget(self._gate.forget(slab.known_to))
             # The digest of the next slab would not fit beside this one.
-            crew.finish()
-            del resolver, slab, work
+            workers.finish()
+            del resolver, slab
         flows.close()
-        self.slabs = slabs.count
+        return slabs.count
 
-    def _attribute(self, flows: Any, resolver: Resolver, *, report: Report, forgotten: int = NEVER_BEFORE) -> None:
-        attributed = resolver.attribute(flows)
-        late = microseconds(flows.column("start")) < forgotten
-        if late.any():
-            attributed = too_old(attributed, late)
-        self._writers.mine().write(attributed)
-        with self._counting:
+    def _attribute(self, flows: pa.RecordBatch, resolver: Future[Resolver], horizon: Horizon) -> None:
+        """Attribute and write flows that are due; all assignment events are known, so that no flow waits on."""
+        released = self._gate.release(flows, resolver.result().attribute(flows), horizon)
+        for attributed in released.attributed:
+            self._flows_out.write(attributed)
+
+
+class _FlowsOut:
+    """Writes and counts attributed flows, each thread to a file of its own.
+
+    Attributes:
+        tally: the flows written.
+    """
+
+    def __init__(self, folder: Path, report: Report, *, expected: int) -> None:
+        self._folder, self._report, self._expected = folder, report, expected
+        self._lock, self._local = Lock(), local()
+        self._writers: list[HourlyWriter] = []
+        self.tally = Tally()
+
+    def write(self, attributed: pa.RecordBatch) -> None:
+        """Write a batch; safe to call from several threads."""
+        self._writer().write(attributed)
+        with self._lock:
             self.tally.add(attributed)
-            report("attributing", self.tally.flows, self.tally.flows / max(self._collection.flow_rows, 1))
+            self._report("attributing", self.tally.flows, self.tally.flows / max(self._expected, 1))
 
-    def _collect_ranges(self, resolver: Future[Resolver], collector: RangeCollector, known_to: int) -> None:
-        """Write the ownership ranges that nothing after `known_to` can extend, some at a time."""
+    def _writer(self) -> HourlyWriter:
+        """The calling thread's writer."""
+        if not hasattr(self._local, "writer"):
+            with self._lock:
+                self._local.writer = HourlyWriter(self._folder, name=f"part-{len(self._writers)}")
+                self._writers.append(self._local.writer)
+        writer: HourlyWriter = self._local.writer
+        return writer
+
+    def close(self, pool: ThreadPoolExecutor) -> None:
+        """Finish all files."""
+        list(pool.map(HourlyWriter.close, self._writers))
+
+
+class _RangesOut:
+    """Writes ownership ranges, each when no later evidence can extend it.
+
+    Attributes:
+        rows: ranges written.
+    """
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self._writer = DailyWriter(folder)
+        self._collector = RangeCollector(settings)
+        self.rows = 0
+
+    def write(self, resolver: Future[Resolver], known_to_us: int) -> None:
+        """Write the ranges that nothing after `known_to_us` (µs) can extend, some at a time; one call after the other.
+
+        Args:
+            resolver: the rules over the evidence that begins before that moment, and is not forgotten.
+            known_to_us: later than in the call before.
+        """
         ownership = resolver.result().ownership
         ranges = ownership.evidence.ranges
-        settled, open_ones = collector.settled(ranges.start, ranges.end, known_to=known_to)
+        settled, open_ones = self._collector.settled(ranges.start, ranges.end, known_to=known_to_us)
         for begin in range(0, len(settled), _RANGES):
             found = ownership.ranges(among=settled[begin : begin + _RANGES])
-            self._write_ranges(pa.Table.from_batches([found]))
+            self._write(pa.Table.from_batches([found]))
         found = ownership.ranges(several=SEVERAL, among=open_ones)
-        self._write_ranges(collector.collect(found, known_to=known_to))
+        self._write(self._collector.collect(found, known_to=known_to_us))
 
-    def _write_ranges(self, ranges: Any) -> None:
-        self.ranges += ranges.num_rows
-        self._ranges.write(ranges)
-
-    def _write_names(self, slab: Slab, number: int) -> None:
-        if slab.new_names:
-            table = pa.Table.from_batches(slab.new_names)
-            write_table(table, self._folder / _FOLDERS[NAME_BINDING], name=f"part-{number}.parquet")
+    def _write(self, ranges: pa.Table) -> None:
+        self.rows += ranges.num_rows
+        self._writer.write(ranges)
 
 
-class _Crew:
-    """Work that is given to threads, no more of it at a time than what they need to go on."""
+class _Workers:
+    """Work for threads, no more of it at a time than what they need to go on.
 
-    def __init__(self, pool: ThreadPoolExecutor, workers: int, *, ahead_bytes: int) -> None:
-        self._pool, self._workers, self._ahead_bytes = pool, workers, ahead_bytes
+    Args:
+        pool: the threads.
+        count: how many there are.
+        ahead_bytes: bytes of flows that may wait while evidence is digested.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor, count: int, *, ahead_bytes: int) -> None:
+        self._pool, self._count, self._ahead_bytes = pool, count, ahead_bytes
         self._under_way: deque[Future[None]] = deque()
-        self._ahead = 0
+        self._waiting_bytes = 0
 
-    def give(self, work: Callable[[], None]) -> None:
+    def submit(self, work: Callable[[*_Arguments], None], *arguments: *_Arguments) -> None:
         """Have something done."""
-        self._under_way.append(self._pool.submit(work))
+        self._under_way.append(self._pool.submit(work, *arguments))
 
-    def attribute(self, flows: Any, resolver: Future[Resolver], work: Callable[[Any, Resolver], None]) -> None:
-        """Have a batch attributed; while the evidence is digested, some may wait."""
-        self.give(lambda: work(flows, resolver.result()))
-        self._ahead = 0 if resolver.done() else self._ahead + flows.nbytes
-        if resolver.done() or self._ahead > self._ahead_bytes:
-            while len(self._under_way) > _AHEAD * self._workers:
+    def wait_for_room(self, submitted_bytes: int, resolver: Future[Resolver]) -> None:
+        """Wait until more flows may be submitted; while the evidence about them is digested, some may wait.
+
+        Args:
+            submitted_bytes: bytes of the flows that were submitted last.
+            resolver: what they wait for.
+        """
+        digested = resolver.done()
+        self._waiting_bytes = 0 if digested else self._waiting_bytes + submitted_bytes
+        if digested or self._waiting_bytes > self._ahead_bytes:
+            while len(self._under_way) > _AHEAD * self._count:
                 self._under_way.popleft().result()
 
     def finish(self) -> None:
         """Wait until all is done."""
         while self._under_way:
             self._under_way.popleft().result()
-
-
-class _Writers:
-    """One writer for each thread that asks."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = Lock()
-        self._local = local()
-        self.all: list[HourlyWriter] = []
-
-    def mine(self) -> HourlyWriter:
-        """The calling thread's writer."""
-        if not hasattr(self._local, "writer"):
-            with self._lock:
-                self._local.writer = HourlyWriter(self._folder, name=f"part-{len(self.all)}")
-                self.all.append(self._local.writer)
-        writer: HourlyWriter = self._local.writer
-        return writer

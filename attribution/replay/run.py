@@ -12,7 +12,7 @@ from pathlib import Path
 from attribution import __version__
 from attribution.config import Settings
 from attribution.lake.lake import StagedLake, writing
-from attribution.replay.attribute import Judge
+from attribution.replay.attribute import AttributionPass
 from attribution.replay.collect import Collection, Report
 from attribution.replay.inputs import Inputs, Limits
 from attribution.replay.summary import Summary
@@ -52,17 +52,16 @@ def replay(
         collection = Collection(inputs, staged.folder, settings, limits, flows_are_heartbeats=flows_are_heartbeats)
         try:
             collection.collect(report)
-            judge = Judge(collection, staged.folder, settings, limits)
-            judge.judge(report)
+            attributed = AttributionPass(collection, staged.folder, settings, limits, report).run()
         finally:
             collection.close()
         summary = Summary(
             lake=out,
-            tally=judge.tally,
+            tally=attributed.tally,
             ledger=collection.ledger,
-            ranges=judge.ranges,
+            ranges=attributed.ranges,
             seconds=time.monotonic() - began,
-            slabs=judge.slabs,
+            slabs=attributed.slabs,
         )
         staged.commit({"written_by": __version__, "settings": settings.to_dict(), "summary": summary.to_dict()})
     return summary

@@ -46,7 +46,7 @@ def test_as_time_goes_on_the_attributor_releases_the_expected_rows(case):
         attributor.hold(batch(FLOW, [flow for flow in flows if before < flow.end <= watermark]))
         arrived = [h for h in case.evidence.heartbeats if before < h.start <= watermark]
         attributor.observe(batch(HEARTBEAT, arrived))
-        for rows in attributor.advance(watermark):
+        for rows in attributor.advance(watermark).attributed:
             released |= zip(rows.column("observer").to_pylist(), answers(rows), strict=True)
         before = watermark
     assert expected_rows(case, [released[flow.observer] for flow in flows]) == case.expected

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from attribution.config import Settings
-from attribution.core.attributor import Attributor, Sides
+from attribution.core.attributor import Attributor
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
+from attribution.core.gate import Sides
 from attribution.core.ownership.range_collector import SEVERAL, RangeCollector
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, POLICY, SOCKET_RULE
 from attribution.stream.buckets import payload
@@ -47,7 +48,7 @@ class Bucket:
         self._settings = settings
         self._sides: Sides = sides
         self._collector = RangeCollector(settings)
-        self.attributor = Attributor(settings, sides=sides, passing=True)
+        self.attributor = Attributor(settings, sides=sides, index_per_batch=True)
         self._snapshot_bytes = 0
         self._logged_bytes = 0
         for entry in log:
@@ -60,7 +61,9 @@ class Bucket:
         tag = entry[:1]
         if tag == payload.SNAPSHOT:
             state, collected = payload.unpack_snapshot(entry)
-            self.attributor = Attributor.restore(state, self._settings, sides=self._sides, passing=True, arrived=now)
+            self.attributor = Attributor.restore(
+                state, self._settings, sides=self._sides, index_per_batch=True, arrived=now
+            )
             self._collector = RangeCollector.of_state(self._settings, collected)
             self._snapshot_bytes, self._logged_bytes = len(entry), 0
         elif tag == payload.WATERMARK:
@@ -87,16 +90,15 @@ class Bucket:
 
         Nothing is forgotten: that is for `settle`, which first notes what ranges were.
         """
-        due = self.attributor.advance(watermark, oldest=NEVER_BEFORE)
-        postponed = self.attributor.postponed
-        if not due and not postponed:
+        released = self.attributor.advance(watermark, oldest=NEVER_BEFORE)
+        if not released.attributed and not released.postponed:
             return [], []
         # What was due is dropped when the log is read again, and so are flows that were put off: but for these.
         entries = [payload.pack_watermark(watermark)]
-        for flows in postponed:
+        for flows in released.postponed:
             entries += [payload.POSTPONED + entry for entry in payload.pack_pieces(FLOW, flows)]
         self._logged_bytes += sum(len(entry) for entry in entries)
-        return due, entries
+        return released.attributed, entries
 
     @property
     def log_bytes(self) -> int:

@@ -10,8 +10,8 @@ from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext, 
 from pyflink.datastream.state import ListStateDescriptor
 
 from attribution.config import Settings
-from attribution.core.attributor import Sides
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
+from attribution.core.gate import Sides
 from attribution.schema import ANSWER, ATTRIBUTED_FLOW, OWNERSHIP_RANGE
 from attribution.stream.buckets.bucket import Bucket
 from attribution.stream.buckets.payload import TIME, WAKE, unpack_moment

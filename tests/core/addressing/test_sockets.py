@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import batch
 
-import attribution.core.attributor as attributor_module
 from attribution.config import Settings
+from attribution.core import snapshot
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, Socket, asked_sockets, columns_of, held_sockets
 from attribution.core.attributor import Attributor
 from attribution.errors import ConfigError
@@ -40,7 +40,7 @@ def test_evidence_of_a_port_of_no_protocol_is_never_taken_for_evidence_of_the_wh
 
 def test_a_snapshot_of_before_ports_had_a_protocol_is_refused(monkeypatch):
     with monkeypatch.context() as before:
-        before.setattr(attributor_module, "SNAPSHOT_VERSION", 1)
+        before.setattr(snapshot, "VERSION", 1)
         old = Attributor(Settings()).snapshot()
     with pytest.raises(ConfigError, match="snapshot of version 1: this version reads 2 to 4; start without it"):
         Attributor.restore(old, Settings())

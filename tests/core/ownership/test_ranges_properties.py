@@ -135,10 +135,10 @@ def journeys(draw, *, on_time=True):
     return history, steps, watermarks
 
 
-def travel(journey, between_steps=lambda attributor: attributor, *, passing=False):
+def travel(journey, between_steps=lambda attributor: attributor, *, index_per_batch=False):
     """Run a journey: (flow, its answer, what had been observed when it was released), each flow exactly once."""
     history, steps, watermarks = journey
-    attributor = Attributor(package_settings(history.settings), passing=passing)
+    attributor = Attributor(package_settings(history.settings), index_per_batch=index_per_batch)
     observed = dict.fromkeys((*of_kinds(history.evidence), FLOW), ())
     released = {}
     for step, watermark in zip(steps, [*watermarks, END_OF_TIME], strict=True):
@@ -147,7 +147,7 @@ def travel(journey, between_steps=lambda attributor: attributor, *, passing=Fals
             observed[kind] = (*observed[kind], record)
         attributor = between_steps(attributor)
         known = Evidence(*(observed[kind] for kind in of_kinds(history.evidence)))
-        for rows in attributor.advance(watermark):
+        for rows in attributor.advance(watermark).attributed:
             for observer, answer in zip(rows.column("observer").to_pylist(), answers(rows), strict=True):
                 assert observer not in released, "a flow was released twice"
                 flow = history.flows[int(observer)]
@@ -158,32 +158,36 @@ def travel(journey, between_steps=lambda attributor: attributor, *, passing=Fals
 
 
 @st.composite
-def restarts(draw, *, passing):
+def restarts(draw, *, index_per_batch):
     """Replaces an attributor, at some steps, by what its snapshot restores."""
 
     def between_steps(attributor):
         if draw(st.booleans(), label="restart"):
-            return Attributor.restore(attributor.snapshot(), attributor.settings, passing=passing)
+            return Attributor.restore(attributor.snapshot(), attributor.settings, index_per_batch=index_per_batch)
         return attributor
 
     return between_steps
 
 
 @pytest.mark.usefixtures("compacting")
-@pytest.mark.parametrize("passing", [False, True])
+@pytest.mark.parametrize("index_per_batch", [False, True])
 @given(journeys(), st.data())
-def test_what_comes_on_time_is_answered_as_if_all_had_been_known(passing, journey, data):
+def test_what_comes_on_time_is_answered_as_if_all_had_been_known(index_per_batch, journey, data):
     history = journey[0]
-    for flow, answer, _ in travel(journey, data.draw(restarts(passing=passing)), passing=passing):
+    for flow, answer, _ in travel(
+        journey, data.draw(restarts(index_per_batch=index_per_batch)), index_per_batch=index_per_batch
+    ):
         assert answer == attribute(history.evidence, flow, history.settings)
 
 
 @pytest.mark.usefixtures("compacting")
-@pytest.mark.parametrize("passing", [False, True])
+@pytest.mark.parametrize("index_per_batch", [False, True])
 @given(journeys(on_time=False), st.data())
-def test_what_comes_late_serves_the_flows_that_are_not_yet_released(passing, journey, data):
+def test_what_comes_late_serves_the_flows_that_are_not_yet_released(index_per_batch, journey, data):
     settings = journey[0].settings
-    for flow, answer, known in travel(journey, data.draw(restarts(passing=passing)), passing=passing):
+    for flow, answer, known in travel(
+        journey, data.draw(restarts(index_per_batch=index_per_batch)), index_per_batch=index_per_batch
+    ):
         expected = attribute(known, flow, settings)
         if "too_old" in (answer.local.reason, answer.remote.reason):
             event("too_old")

@@ -82,7 +82,8 @@ def test_flows_and_answers_as_they_arrive_give_the_same_rows(step):
         streamed.observe_names(names)
         for batch in flows.combine_chunks().to_batches():
             streamed.hold(batch)
-        out += streamed.advance(until - simulation.scenario.report_delay - simulation.scenario.clock_tolerance)
+        reported = until - simulation.scenario.report_delay - simulation.scenario.clock_tolerance
+        out += streamed.advance(reported).attributed
     out += streamed.give_up(1)
     order = [(name, "ascending") for name in IDENTITY]
     found, expected = (table.sort_by(order) for table in (plain(out), attributed(simulation)))
