@@ -16,9 +16,11 @@ _TIMEOUT_S = 60
 #: States that a job does not leave.
 ENDED: Final = frozenset({"CANCELED", "FAILED", "FINISHED"})
 _METRICS_PER_REQUEST = 50
+#: A JSON object of Flink's REST interface. Which fields it has, and of which types, depends on the path.
+Reply = dict[str, Any]
 
 
-class NoAnswerError(ClusterError):
+class NoReplyError(ClusterError):
     """Nobody answers where the JobManager was."""
 
 
@@ -30,14 +32,15 @@ class FlinkRest:
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
 
-    def rest(self, path: str, *, method: str = "GET", body: Mapping[str, Any] | None = None) -> Any:
-        """Ask the JobManager and return its answer, parsed.
+    def rest(self, path: str, *, method: str = "GET", body: Mapping[str, object] | None = None) -> Reply:
+        """Ask the JobManager and return its reply, an object.
 
         Raises:
             ClusterError: It does not answer, or refuses; with its reason.
         """
         content = None if body is None else json.dumps(body).encode()
-        return self._ask(method, path, content, "application/json")
+        reply: Reply = json.loads(self._ask(method, path, content, "application/json") or b"{}")
+        return reply
 
     def jobs(self) -> dict[str, str]:
         """State of each job by its id: ``RUNNING``, ``RESTARTING``, ``FAILED`` and so on."""
@@ -83,9 +86,9 @@ class FlinkRest:
         found = {}
         for vertex in self.rest(f"/jobs/{job_id}")["vertices"]:
             path = f"/jobs/{job_id}/vertices/{vertex['id']}/metrics"
-            names = [metric["id"] for metric in self.rest(path) if metric["id"].endswith(named)]
+            names = [metric["id"] for metric in self._list(path) if metric["id"].endswith(named)]
             for some in _portions(names):
-                for metric in self.rest(f"{path}?get={','.join(map(quote, some))}"):
+                for metric in self._list(f"{path}?get={','.join(map(quote, some))}"):
                     found[f"{vertex['name']}/{metric['id']}"] = float(metric["value"])
         return found
 
@@ -104,7 +107,7 @@ class FlinkRest:
         trigger = self.rest(f"/jobs/{job_id}/{verb}", method="POST", body={})["request-id"]
         done = self._completed(f"/jobs/{job_id}/savepoints/{trigger}", "the savepoint", timeout_s=timeout_s)
         if stop:
-            with suppress(NoAnswerError):  # a cluster for one job ends with it
+            with suppress(NoReplyError):  # a cluster for one job ends with it
                 self.wait_for_state(job_id, "FINISHED", timeout_s=timeout_s)
         return Path(done["location"].removeprefix("file:"))
 
@@ -113,7 +116,7 @@ class FlinkRest:
         self.rest(f"/jobs/{job_id}?mode=cancel", method="PATCH")
         self.wait_for_state(job_id, *ENDED)
 
-    def run_jar(self, jar: Path, *, entry_class: str, arguments: Sequence[str], **settings: Any) -> str:
+    def run_jar(self, jar: Path, *, entry_class: str, arguments: Sequence[str], **settings: object) -> str:
         """Upload a jar and run its job; returns the job's id.
 
         Args:
@@ -131,38 +134,42 @@ class FlinkRest:
             "Content-Type: application/x-java-archive\r\n\r\n"
         )
         form = head.encode() + jar.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
-        uploaded = self._ask("POST", "/jars/upload", form, f"multipart/form-data; boundary={boundary}")
+        uploaded = json.loads(self._ask("POST", "/jars/upload", form, f"multipart/form-data; boundary={boundary}"))
         body = {"entryClass": entry_class, "programArgsList": list(arguments), **settings}
         started = self.rest(f"/jars/{Path(uploaded['filename']).name}/run", method="POST", body=body)
         return str(started["jobid"])
 
-    def _completed(self, path: str, what: str, *, timeout_s: float) -> dict[str, Any]:
+    def _completed(self, path: str, what: str, *, timeout_s: float) -> Reply:
         """The result of an operation that goes on in the background."""
-        answer: dict[str, Any] = {}
+        answer: Reply = {}
 
         def completed() -> bool:
             answer.update(self.rest(path))
             return bool(answer["status"]["id"] == "COMPLETED")
 
         wait_until(completed, f"{what} to be complete", timeout_s=timeout_s)
-        operation: dict[str, Any] = answer["operation"]
+        operation: Reply = answer["operation"]
         if "failure-cause" in operation:
             raise ClusterError(f"{what} failed: {operation['failure-cause'].get('stack-trace', operation)}")
         return operation
 
-    def _ask(self, method: str, path: str, content: bytes | None, content_type: str) -> Any:
+    def _list(self, path: str) -> list[Reply]:
+        replies: list[Reply] = json.loads(self._ask("GET", path, None, "application/json"))
+        return replies
+
+    def _ask(self, method: str, path: str, content: bytes | None, content_type: str) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S)
         try:
             connection.request(method, path, content, {"Content-Type": content_type} if content is not None else {})
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise NoAnswerError(f"the Flink JobManager at {self.url} does not answer: {error!r}") from error
+            raise NoReplyError(f"the Flink JobManager at {self.url} does not answer: {error!r}") from error
         finally:
             connection.close()
         if response.status >= http.client.BAD_REQUEST:
             raise ClusterError(f"the Flink JobManager refuses {method} {path}: {_reason(answer)}")
-        return json.loads(answer or b"{}")
+        return answer
 
 
 def _reason(answer: bytes) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -46,8 +45,8 @@ class Slice:
         foreign: attributed rows whose flow the truth does not know.
     """
 
-    truth: Any
-    answers: Any
+    truth: pa.Table
+    answers: pa.Table
     lost: int
     repeated: int
     foreign: int
@@ -84,7 +83,7 @@ def aligned(attributed: Path, truth: Path, *, slice_rows: int = SLICE_ROWS) -> I
         yield align(_plain(rows), _plain(found), name=str(truth))
 
 
-def align(truth: Any, attributed: Any, *, name: str = "the truth") -> Slice:
+def align(truth: pa.Table, attributed: pa.Table, *, name: str = "the truth") -> Slice:
     """The attributed rows of each row of the truth, joined by the identity of the flow.
 
     Raises:
@@ -114,12 +113,12 @@ def align(truth: Any, attributed: Any, *, name: str = "the truth") -> Slice:
     )
 
 
-def has_names(truth: Any) -> bool:
+def has_names(truth: pa.Schema) -> bool:
     """Whether the truth of that schema says what the connections were opened for."""
     return "hostname" in truth.names
 
 
-def _keys(table: Any) -> Any:
+def _keys(table: pa.Table) -> pa.Table:
     """Identity columns in types that a join compares: numbers for times, no nulls (a join never matches them)."""
     columns = {}
     for field in (TRUTH.field(name) for name in IDENTITY):
@@ -131,28 +130,28 @@ def _keys(table: Any) -> Any:
     return pa.table(columns)
 
 
-def _plain(table: Any) -> Any:
+def _plain(table: pa.Table) -> pa.Table:
     """The table without dictionary encoding, so that slices compare and concatenate."""
     columns = [c.cast(pa.string()) if pa.types.is_dictionary(c.type) else c for c in table.columns]
     return pa.table(columns, names=table.column_names)
 
 
-def _ints(column: Any) -> Int64:
+def _ints(column: pa.ChunkedArray) -> Int64:
     return np.asarray(column.combine_chunks()).astype(np.int64)
 
 
-def _time(microseconds: int) -> Any:
+def _time(microseconds: int) -> pa.Scalar:
     return pa.scalar(microseconds, pa.int64()).cast(TIMESTAMP)
 
 
-def _dataset(folder: Path) -> Any:
+def _dataset(folder: Path) -> ds.Dataset:
     flows = folder / "attributed_flows" if (folder / "attributed_flows").is_dir() else folder
     if not flows.is_dir() or not any(flows.glob("date=*")):
         raise LakeError(f"cannot evaluate {folder}: it holds no attributed_flows; name the folder that replay wrote")
     return ds.dataset(flows, format="parquet", partitioning="hive")
 
 
-def _truth_file(path: Path) -> Any:
+def _truth_file(path: Path) -> pq.ParquetFile:
     try:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
@@ -165,7 +164,7 @@ def _truth_file(path: Path) -> Any:
     return file
 
 
-def _bounds(file: Any, slice_rows: int) -> list[int]:
+def _bounds(file: pq.ParquetFile, slice_rows: int) -> list[int]:
     """Times that cut the truth into slices of about that many rows, from the statistics of its row groups."""
     column = file.schema_arrow.names.index("start")
     bounds: list[int] = []

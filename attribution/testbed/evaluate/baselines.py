@@ -6,7 +6,6 @@ in the order in which they happened. In both, a release takes an address only fr
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 
 from attribution.config import MINUTE, SECOND
 from attribution.core.addressing.sockets import SOCKETS, held_sockets
-from attribution.core.columnar.types import Bool, Int32, Int64
+from attribution.core.columnar.types import Bool, Column, Int32, Int64, Texts
 
 #: Key numbers of one address: the whole of it, and every socket.
 _ADDRESS = SOCKETS + 1
@@ -102,7 +101,7 @@ class EventLog:
         events: a table of `schemas/assignment.avsc` plus `received`, the time of delivery; in the order of delivery.
     """
 
-    def __init__(self, events: Any) -> None:
+    def __init__(self, events: pa.Table) -> None:
         self._addresses = pc.unique(events.column("address").cast(pa.string()).combine_chunks())
         address = _ints(pc.index_in(events.column("address").cast(pa.string()), value_set=self._addresses))
         key = _number(address, held_sockets(events))
@@ -127,7 +126,7 @@ class EventLog:
         self._whole[self._known[whole] // _ADDRESS] = np.flatnonzero(whole)
         self._is_shared[self._known[~whole] // _ADDRESS] = True
 
-    def keys(self, addresses: Any, sockets: Int32) -> Int64:
+    def keys(self, addresses: Texts, sockets: Int32) -> Int64:
         """The key of this log that decides about each address and socket: a number for `latest` and `held_back`.
 
         It is the socket's where events are about that socket, else the address's; -1 where there are none of either.
@@ -195,7 +194,7 @@ class Baseline:
     wait: int
     by_time: bool
 
-    def attribute(self, log: EventLog, keys: Int64, start: Int64, end: Int64) -> tuple[Any, Any]:
+    def attribute(self, log: EventLog, keys: Int64, start: Int64, end: Int64) -> tuple[Texts, Texts]:
         """Owner and service of each key (`EventLog.keys`) at the flows' start; null where unattributed."""
         judged = end + self.wait
         rows = log.held_back(keys, start, judged) if self.by_time else log.latest(keys, judged)
@@ -213,5 +212,5 @@ def _number(address: Int64, socket: Int64 | Int32) -> Int64:
     return address * _ADDRESS + socket + 1
 
 
-def _ints(column: Any) -> Int64:
+def _ints(column: Column) -> Int64:
     return np.asarray(column).astype(np.int64)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.addressing.sockets import asked_sockets
-from attribution.core.columnar.types import Int64
+from attribution.core.columnar.types import Column, Int64, Texts
 from attribution.errors import SourceError
 from attribution.lake.lake import MANIFEST
 from attribution.schema import NAME_BINDING, arrow_schema
@@ -86,7 +85,7 @@ def evaluate_slices(
     return tally.result()
 
 
-def read_events(path: Path) -> Any:
+def read_events(path: Path) -> pa.Table:
     """The events of a simulation, in the order of delivery.
 
     Raises:
@@ -100,7 +99,7 @@ def read_events(path: Path) -> Any:
         ) from error
 
 
-def read_names(path: Path) -> Any:
+def read_names(path: Path) -> pa.Table:
     """The DNS answers of a simulation.
 
     Raises:
@@ -182,7 +181,13 @@ class _Tally:
                 self._count(variant.name, truth, _answers(variant, self.log, keys, part), kind, client, server)
 
     def _count(
-        self, system: str, truth: Any, answers: dict[str, tuple[Any, Any]], kind: Int64, client: Int64, server: Int64
+        self,
+        system: str,
+        truth: pa.Table,
+        answers: dict[str, tuple[Texts, Texts]],
+        kind: Int64,
+        client: Int64,
+        server: Int64,
     ) -> dict[str, Int64]:
         """Add one system's outcomes of a slice; return them by side."""
         counts = self.outcomes.setdefault(system, Outcomes())
@@ -195,7 +200,7 @@ class _Tally:
         counts.claimed |= _pairs(*claimed)
         return outcome
 
-    def _count_reasons(self, side: str, reasons: Any, outcome: Int64, kind: Int64) -> None:
+    def _count_reasons(self, side: str, reasons: pa.ChunkedArray, outcome: Int64, kind: Int64) -> None:
         """Reasons by outcome; of the remote side, only for flows inside the fleet."""
         texts = pc.dictionary_encode(reasons.fill_null("lost").combine_chunks())
         code = np.asarray(texts.indices).astype(np.int64)
@@ -206,7 +211,7 @@ class _Tally:
                 if counts[3 * i + j]:
                     self.reasons[side, reason, name] += int(counts[3 * i + j])
 
-    def _numbers(self, services: Any) -> Int64:
+    def _numbers(self, services: Texts) -> Int64:
         """The number of each service name; -1 for null."""
         texts = services.combine_chunks() if isinstance(services, pa.ChunkedArray) else services
         coded = pc.dictionary_encode(texts)
@@ -229,7 +234,7 @@ class _Tally:
         )
 
 
-def _answers(variant: Baseline, log: EventLog, keys: dict[str, Int64], part: Slice) -> dict[str, tuple[Any, Any]]:
+def _answers(variant: Baseline, log: EventLog, keys: dict[str, Int64], part: Slice) -> dict[str, tuple[Texts, Texts]]:
     """What a baseline says of both sides; what was seen at capture stays."""
     start, end = (_ints(part.truth.column(name).cast(pa.int64())) for name in ("start", "end"))
     found = {}
@@ -243,7 +248,7 @@ def _answers(variant: Baseline, log: EventLog, keys: dict[str, Int64], part: Sli
     return found
 
 
-def judge(truth: Any, side: str, workload: Any, service: Any) -> Int64:
+def judge(truth: pa.Table, side: str, workload: Texts, service: Texts) -> Int64:
     """0 where the answer is right, 1 where it names a wrong workload or service, 2 where it names nobody.
 
     An answer without a workload is right if its service is (a labelled prefix); one without a service if its workload
@@ -265,5 +270,5 @@ def _pairs(client: Int64, server: Int64) -> set[tuple[int, int]]:
     return {divmod(pair, width) for pair in packed.tolist()}
 
 
-def _ints(column: Any) -> Int64:
+def _ints(column: Column) -> Int64:
     return np.asarray(column).astype(np.int64)

@@ -1,7 +1,8 @@
 """The result of an evaluation: outcomes by system, side, kind and service, and the dependency graphs they imply."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class Evaluation:
         named = self.names is None or self.names.sound
         return named and not (self.misattributed or self.lost or self.repeated or self.foreign)
 
-    def systems(self) -> list[dict[str, Any]]:
+    def systems(self) -> list[dict[str, object]]:
         """One row a system: outcomes of flows to workloads, misattributed others, and the dependency graph."""
         rows = []
         for name, counts in self.outcomes.items():
@@ -123,7 +124,7 @@ class Evaluation:
             )
         return rows
 
-    def edges(self, system: str, *, client: str | None = None) -> dict[str, Any]:
+    def edges(self, system: str, *, client: str | None = None) -> dict[str, object]:
         """Edges that a system claims, of all services or of one client: how many are false, how many are missing."""
         number = None if client is None else self.services.index(client)
         claimed = {e for e in self.outcomes[system].claimed if number is None or e[0] == number}
@@ -136,7 +137,7 @@ class Evaluation:
             "edges_false_share": _share(len(claimed - true), len(claimed)),
         }
 
-    def kinds(self) -> list[dict[str, Any]]:
+    def kinds(self) -> list[dict[str, object]]:
         """One row a system, side and kind of endpoint."""
         rows = []
         for name, counts in self.outcomes.items():
@@ -150,32 +151,32 @@ class Evaluation:
             ]
         return rows
 
-    def by_service(self) -> list[dict[str, Any]]:
+    def by_service(self) -> list[dict[str, object]]:
         """One row a service of the truth's remote side, most flows first, with each system's outcomes."""
-        return self._by("by_server", "service")
+        return self._by("by_server", "service", lambda _system, _service: {})
 
-    def by_client(self) -> list[dict[str, Any]]:
+    def by_client(self) -> list[dict[str, object]]:
         """One row a service of the truth's local side, most flows first: outcomes of what it calls, and its edges."""
-        rows = self._by("by_client", "client")
-        for row in rows:
-            for system in self.outcomes:
-                row["systems"][system] |= self.edges(system, client=row["client"])
-        return rows
+        return self._by("by_client", "client", lambda system, client: self.edges(system, client=client))
 
-    def _by(self, counts: str, label: str) -> list[dict[str, Any]]:
+    def _by(self, counts: str, label: str, more: Callable[[str, str], dict[str, object]]) -> list[dict[str, object]]:
+        """Rows of the counts of that name; `more` gives what a row says besides of a system and a service."""
         total = getattr(self.outcomes[OURS], counts).sum(axis=1)
         rows = []
         for i in sorted(np.flatnonzero(total).tolist(), key=lambda i: (-total[i], self.services[i])):
-            systems = {name: _named(getattr(o, counts)[i]) for name, o in self.outcomes.items()}
-            rows.append({label: self.services[i], "flows": int(total[i]), "systems": systems})
+            service = self.services[i]
+            systems = {
+                name: _named(getattr(one, counts)[i]) | more(name, service) for name, one in self.outcomes.items()
+            }
+            rows.append({label: service, "flows": int(total[i]), "systems": systems})
         return rows
 
-    def by_reason(self) -> list[dict[str, Any]]:
+    def by_reason(self) -> list[dict[str, object]]:
         """One row a side, reason and outcome of the system under evaluation, most flows first."""
         found = sorted(self.reasons.items(), key=lambda item: (item[0][0], -item[1], item[0]))
         return [{"side": s, "reason": r, "outcome": o, "flows": n} for (s, r, o), n in found]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything, as JSON-ready values."""
         return {
             "flows": self.flows,
@@ -193,7 +194,7 @@ class Evaluation:
         }
 
 
-def _named(counts: Int64) -> dict[str, int]:
+def _named(counts: Int64) -> dict[str, object]:
     return {name: int(n) for name, n in zip(Outcomes.NAMES, counts, strict=True)}
 
 

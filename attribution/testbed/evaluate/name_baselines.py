@@ -3,13 +3,12 @@
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from attribution.core.columnar.arrays import encode, find, microseconds, order_by
-from attribution.core.columnar.types import Int64
+from attribution.core.columnar.types import Int64, Texts
 
 #: The baselines, as tables show them.
 LAST_NAME, LAST_NAME_TOLD = "last name seen for the address", "last name told to the client"
@@ -45,7 +44,7 @@ class _Last:
 class NameLog:
     """DNS answers, ready to be asked for the last one."""
 
-    def __init__(self, bindings: Any, resolvers: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, bindings: pa.Table, resolvers: Sequence[tuple[str, str]] = ()) -> None:
         """Order the answers.
 
         Args:
@@ -61,7 +60,7 @@ class NameLog:
         self._for_client = _Last.of(pair, self._time[row])
         self._row = row
 
-    def _keys(self, bindings: Any, resolvers: Sequence[tuple[str, str]]) -> tuple[Int64, Int64]:
+    def _keys(self, bindings: pa.Table, resolvers: Sequence[tuple[str, str]]) -> tuple[Int64, Int64]:
         """Every binding once for each of its clients, and the number of these among `_clients`: addresses, prefixes."""
         client, clients = encode(bindings.column("client_address"))
         prefix, prefixes = encode(bindings.column("client_prefix"))
@@ -79,11 +78,11 @@ class NameLog:
         self._clients = numbers
         return np.concatenate(rows), number[np.concatenate(keys)].astype(np.int64)
 
-    def last_for_address(self, server: Any, moment: Int64) -> Any:
+    def last_for_address(self, server: Texts, moment: Int64) -> pa.Array:
         """The hostname of the last answer, to whomever, that has each server address; Arrow text."""
         return self._named(self._for_address.ask(self._server(server), moment))
 
-    def last_for_client(self, client: Any, server: Any, moment: Int64) -> Any:
+    def last_for_client(self, client: Texts, server: Texts, moment: Int64) -> pa.Array:
         """The hostname of the last answer that each client may have been given and that has the server address."""
         number, clients = encode(client)
         keys = [self._keys_of(text) for text in clients.to_pylist()]
@@ -107,11 +106,11 @@ class NameLog:
         """Numbers of the clients that an address is one of: itself, and every prefix that contains it."""
         return [self._clients[text] for text in [address, *_around(address)] if text in self._clients]
 
-    def _server(self, addresses: Any) -> Int64:
+    def _server(self, addresses: Texts) -> Int64:
         number, texts = encode(addresses)
         return np.append(find(texts, self._servers), -1)[number].astype(np.int64)
 
-    def _named(self, row: Int64) -> Any:
+    def _named(self, row: Int64) -> pa.Array:
         return self._hostname.take(pa.array(row, mask=row < 0))
 
 

@@ -3,15 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.arrays import encode, microseconds
-from attribution.core.columnar.types import Bool, Int64
+from attribution.core.columnar.types import Bool, Column, Int64, Texts
 from attribution.testbed.evaluate.name_baselines import LAST_NAME, LAST_NAME_TOLD, NameLog
 from attribution.testbed.fleet.kinds import OURS
 from attribution.testbed.pools.plan import STATES
@@ -69,7 +67,7 @@ class NamesEvaluation:
         """Whether no name and no policy is wrong, and no set of candidates lacks the truth."""
         return not (self.wrong or self.without_truth or self.wrong_policies)
 
-    def systems(self) -> list[dict[str, Any]]:
+    def systems(self) -> list[dict[str, object]]:
         """One row a system: the flows that were opened for one name, and all that are named wrongly."""
         rows = []
         for system in dict.fromkeys(system for system, _, _ in self.names):
@@ -88,19 +86,19 @@ class NamesEvaluation:
             )
         return rows
 
-    def by_evidence(self) -> list[dict[str, Any]]:
+    def by_evidence(self) -> list[dict[str, object]]:
         """One row a `hostname_reason`, basis and outcome, most flows first."""
         return _rows(self.evidence, ("reason", "basis", "outcome"))
 
-    def by_policy_state(self) -> list[dict[str, Any]]:
+    def by_policy_state(self) -> list[dict[str, object]]:
         """One row a state of the truth, state that was said and outcome, most flows first."""
         return _rows(self.policies, ("truth", "said", "outcome"))
 
-    def by_service(self) -> list[dict[str, Any]]:
+    def by_service(self) -> list[dict[str, object]]:
         """One row a reason, basis and outcome of the servers' services, most flows first."""
         return _rows(self.services, ("reason", "basis", "outcome"))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything, as JSON-ready values."""
         return {
             "flows": self.flows,
@@ -115,7 +113,7 @@ class NamesEvaluation:
             "services": self.by_service(),
         }
 
-    def add(self, truth: Any, answers: Any) -> None:
+    def add(self, truth: pa.Table, answers: pa.Table) -> None:
         """Count the flows of one slice: rows of `agility_tables.AGILITY_TRUTH`, and what was said of each."""
         there = answers.column("basis").is_valid()
         truth, answers = truth.filter(there), answers.filter(there)
@@ -128,7 +126,7 @@ class NamesEvaluation:
         right = _of_server(truth, truth, "service")
         _count(self.services, served["reason"], answers.column("basis"), _outcome(served["service"], right))
 
-    def _add_names(self, truth: Any, answers: Any) -> None:
+    def _add_names(self, truth: pa.Table, answers: pa.Table) -> None:
         right, reason = truth.column("hostname"), answers.column("hostname_reason")
         several = pc.fill_null(pc.match_substring(right, " "), False)
         kind = pc.if_else(right.is_null(), NO_NAME, pc.if_else(several, SEVERAL_NAMES, ONE_NAME))
@@ -155,7 +153,7 @@ class NamesEvaluation:
             outcome = _outcome(pc.if_else(recorded, mine, said), right)
             _count(self.names, pa.array([name] * truth.num_rows), kind, outcome)
 
-    def _add_policies(self, truth: Any, policy: Any, state: Any) -> None:
+    def _add_policies(self, truth: pa.Table, policy: Texts, state: Texts) -> None:
         """An earlier state of the list is what a change within the asked interval gives; a later one is wrong."""
         states = pa.array(STATES[:-1])
         true_state, said_state = truth.column("policy_state"), state
@@ -167,31 +165,31 @@ class NamesEvaluation:
         _count(self.policies, true_state, said_state, outcome)
 
 
-def _columns(table: Any, name: str) -> list[Any]:
+def _columns(table: pa.Table, name: str) -> list[pa.ChunkedArray]:
     return [table.column(f"{side}_{name}") for side in ("local", "remote")]
 
 
-def _of_server(truth: Any, table: Any, name: str) -> Any:
+def _of_server(truth: pa.Table, table: pa.Table, name: str) -> pa.ChunkedArray:
     """A column of the server's side of each flow."""
     return pc.if_else(pc.equal(truth.column("server_side"), "local"), *_columns(table, name))
 
 
-def _of_client(truth: Any, name: str) -> Any:
+def _of_client(truth: pa.Table, name: str) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(truth.column("server_side"), "remote"), *_columns(truth, name))
 
 
-def _mask(column: Any) -> Bool:
+def _mask(column: Column) -> Bool:
     found: Bool = np.asarray(column).astype(np.bool_)
     return found
 
 
-def _outcome(said: Any, right: Any) -> Int64:
+def _outcome(said: Texts, right: Texts) -> Int64:
     """0 where what was said is right, 1 where it is not, 2 where nothing was said."""
     same = pc.fill_null(pc.equal(said, right), False)
     return np.where(_mask(said.is_null()), _UNNAMED, np.where(_mask(same), _CORRECT, _WRONG))
 
 
-def _count(counter: Counter[tuple[str, str, str]], one: Any, other: Any, outcome: npt.NDArray[Any]) -> None:
+def _count(counter: Counter[tuple[str, str, str]], one: Texts, other: Texts, outcome: Int64) -> None:
     """Add the number of rows of each (text, text, outcome); null is 'none'."""
     (first, firsts), (second, seconds) = (encode(pc.fill_null(column, "none")) for column in (one, other))
     code = (first.astype(np.int64) * len(seconds) + second) * len(OUTCOMES) + outcome
@@ -201,7 +199,7 @@ def _count(counter: Counter[tuple[str, str, str]], one: Any, other: Any, outcome
         counter[(*names, OUTCOMES[result])] += count
 
 
-def _pairs(one: Any, other: Any) -> Iterator[tuple[str, str, Bool]]:
+def _pairs(one: Texts, other: Texts) -> Iterator[tuple[str, str, Bool]]:
     """Each distinct pair of texts of two columns, and the rows that have it; null is the empty text."""
     (first, firsts), (second, seconds) = (encode(pc.fill_null(column, "")) for column in (one, other))
     code = first.astype(np.int64) * len(seconds) + second
@@ -210,7 +208,7 @@ def _pairs(one: Any, other: Any) -> Iterator[tuple[str, str, Bool]]:
         yield firsts[pair // len(seconds)].as_py(), seconds[pair % len(seconds)].as_py(), place == number
 
 
-def _has_all(right: Any, said: Any) -> Bool:
+def _has_all(right: Texts, said: Texts) -> Bool:
     """Whether each list of texts with commas has all of another one."""
     found = np.zeros(len(right), np.bool_)
     for true, claimed, rows in _pairs(right, said):
@@ -218,7 +216,7 @@ def _has_all(right: Any, said: Any) -> Bool:
     return found
 
 
-def _lacking(truth: Any, answers: Any) -> int:
+def _lacking(truth: pa.Table, answers: pa.Table) -> int:
     """Flows that may have no name, or several, of which none is the truth's, though all answers are known."""
     reason = answers.column("hostname_reason")
     listed = pc.or_(answers.column("hostname_candidates").is_valid(), pc.equal(reason, "untold"))
@@ -233,6 +231,6 @@ def _lacking(truth: Any, answers: Any) -> int:
     )
 
 
-def _rows(counter: Counter[tuple[str, str, str]], names: tuple[str, str, str]) -> list[dict[str, Any]]:
+def _rows(counter: Counter[tuple[str, str, str]], names: tuple[str, str, str]) -> list[dict[str, object]]:
     found = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
     return [dict(zip(names, key, strict=True)) | {"flows": count} for key, count in found]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from attribution.config import format_duration, parse_duration
 from attribution.errors import ConfigError
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     Parameters = TypeVar("Parameters", bound=DataclassInstance)
 
 
-def a_duration(default: int) -> Any:
+def a_duration(default: int) -> int:
     """A field whose value is a duration: microseconds, written as text on the command line."""
     return field(default=default, metadata={"duration": True})
 
 
-def a_share(default: float) -> Any:
+def a_share(default: float) -> float:
     """A field whose value is a share between 0 and 1."""
     return field(default=default, metadata={"share": True})
 
@@ -52,7 +52,7 @@ def check_skew(max_skew: int, clock_tolerance: int) -> None:
         )
 
 
-def as_dict(parameters: "DataclassInstance") -> dict[str, Any]:
+def as_dict(parameters: "DataclassInstance") -> dict[str, object]:
     """Every parameter, durations as text that `--set` reads back."""
     texts = {item.name for item in fields(parameters) if item.metadata.get("duration")}
     return {k: format_duration(v) if k in texts else v for k, v in asdict(parameters).items()}
@@ -65,7 +65,7 @@ def overridden(preset: "Parameters", overrides: tuple[str, ...]) -> "Parameters"
         ConfigError: there is no such parameter, or a value does not fit.
     """
     kinds = {item.name: item for item in fields(preset)}
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
         key = key.strip()
@@ -77,7 +77,7 @@ def overridden(preset: "Parameters", overrides: tuple[str, ...]) -> "Parameters"
     return replace(preset, **values)
 
 
-def _read(name: str, text: str, *, kind: Any, is_duration: bool) -> int | float:
+def _read(name: str, text: str, *, kind: object, is_duration: bool) -> int | float:
     if is_duration:
         return 0 if text == "0" else parse_duration(text)
     try:

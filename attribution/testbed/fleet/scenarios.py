@@ -1,7 +1,6 @@
 """Scenarios: every parameter of a simulated fleet, and the named presets."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from attribution.config import HOUR, MINUTE, SECOND
 from attribution.errors import ConfigError
@@ -183,7 +182,7 @@ class Scenario:
         """When the fleet stops: no heartbeat and no traffic afterwards, microseconds UTC."""
         return self.end + self.lead
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Every parameter, durations as text that `--set` reads back."""
         return as_dict(self)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -45,44 +44,44 @@ class Simulation:
     names: Names
     sessions: Sessions
 
-    def flow_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[Any]:
+    def flow_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The flows as canonical record batches (`schemas/flow.avsc`), in the order of delivery."""
-        names = tables.Texts(self.fleet)
+        names = tables.FleetTexts(self.fleet)
         for begin in range(0, len(self.flows), rows):
             yield tables.flow_batch(names, self.flows.rows(slice(begin, begin + rows)), self.observers)
 
-    def truth_batches(self, *, rows: int = BATCH_ROWS, by_start: bool = False) -> Iterator[Any]:
+    def truth_batches(self, *, rows: int = BATCH_ROWS, by_start: bool = False) -> Iterator[pa.RecordBatch]:
         """The truth of each flow (`tables.TRUTH`), in the order of the flows or by start."""
-        names = tables.Texts(self.fleet)
+        names = tables.FleetTexts(self.fleet)
         order = np.argsort(self.flows.start, kind="stable") if by_start else np.arange(len(self.flows))
         for begin in range(0, len(self.flows), rows):
             yield tables.truth_batch(names, self.flows.rows(order[begin : begin + rows]))
 
-    def heartbeat_table(self) -> Any:
+    def heartbeat_table(self) -> pa.Table:
         """The explicit heartbeats (`schemas/heartbeat.avsc`), in the order of delivery."""
-        return tables.heartbeat_table(tables.Texts(self.fleet), self.heartbeats)
+        return tables.heartbeat_table(tables.FleetTexts(self.fleet), self.heartbeats)
 
-    def assignment_table(self) -> Any:
+    def assignment_table(self) -> pa.Table:
         """Assignment events (`schemas/assignment.avsc`) of the endpoints that are no workload."""
-        return tables.assignment_table(tables.Texts(self.fleet), self.assignments)
+        return tables.assignment_table(tables.FleetTexts(self.fleet), self.assignments)
 
-    def event_table(self) -> Any:
+    def event_table(self) -> pa.Table:
         """The events of everything, workloads and translators' sessions included: what an event-based system would get.
 
         They have the time at which they were `received`, and are in the order of it.
         """
-        texts = tables.Texts(self.fleet)
+        texts = tables.FleetTexts(self.fleet)
         events = tables.event_table(texts, self.events)
         if not len(self.sessions.time):
             return events
         both = pa.concat_tables([events, tables.session_table(texts, self.sessions)])
         return both.take(pa.array(np.argsort(microseconds(both.column("received")), kind="stable")))
 
-    def name_table(self) -> Any:
+    def name_table(self) -> pa.Table:
         """DNS answers (`schemas/name_binding.avsc`)."""
-        return tables.name_table(tables.Texts(self.fleet), self.names, self.flows)
+        return tables.name_table(tables.FleetTexts(self.fleet), self.names, self.flows)
 
-    def label_table(self) -> Any:
+    def label_table(self) -> pa.Table:
         """Labelled prefixes (`schemas/label.avsc`)."""
         return tables.label_table(self.fleet)
 

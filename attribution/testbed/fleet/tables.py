@@ -2,7 +2,6 @@
 
 import ipaddress
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -50,19 +49,19 @@ def address_text(number: int) -> str:
     return str(ipaddress.IPv6Address(IPV6_PREFIX + number - IPV6))
 
 
-class Texts:
+class FleetTexts:
     """Names of a fleet's tenures, addresses and hosts, as Arrow arrays to take from; each is made once, when used."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
 
     @cached_property
-    def _key_texts(self) -> Any:
+    def _key_texts(self) -> pa.Array:
         numbers, back = np.unique(self.fleet.key_address, return_inverse=True)
         return pa.array([address_text(n) for n in numbers.tolist()], pa.string()).take(pa.array(back))
 
     @cached_property
-    def _workloads(self) -> Any:
+    def _workloads(self) -> pa.Array:
         catalogue, tenures = self.fleet.catalogue, self.fleet.tenures
         service = catalogue.slot_service[tenures.slot]
         ordinal = tenures.slot - catalogue.first_slot[service]
@@ -76,61 +75,61 @@ class Texts:
         return pa.array(texts, pa.string())
 
     @cached_property
-    def _services(self) -> Any:
+    def _services(self) -> pa.Array:
         return pa.array([name or None for name in self.fleet.catalogue.names], pa.string())
 
     @cached_property
-    def _hosts(self) -> Any:
+    def _hosts(self) -> pa.Array:
         return pa.array([f"host-{i}" for i in range(len(self.fleet.skew))], pa.string())
 
-    def address(self, tenure: Int64) -> Any:
+    def address(self, tenure: Int64) -> pa.Array:
         """Address of each tenure."""
         return self._key_texts.take(pa.array(self.fleet.tenures.key[tenure]))
 
-    def workload(self, tenure: Int64) -> Any:
+    def workload(self, tenure: Int64) -> pa.Array:
         """Unique name of each tenure's workload, `cart-2.5` the fifth successor in place 2; null outside the fleet."""
         return self._workloads.take(pa.array(tenure))
 
-    def service(self, tenure: Int64) -> Any:
+    def service(self, tenure: Int64) -> pa.Array:
         """Service of each tenure; null where nothing names it."""
         return self._services.take(pa.array(self.fleet.catalogue.slot_service[self.fleet.tenures.slot[tenure]]))
 
-    def region(self, tenure: Int64) -> Any:
+    def region(self, tenure: Int64) -> pa.Array:
         """Name of each tenure's region; null outside the fleet, and where there is one region only."""
         catalogue = self.fleet.catalogue
         names = region_names(catalogue)
         number = catalogue.region[catalogue.slot_service[self.fleet.tenures.slot[tenure]]]
         return pa.array(names, pa.string()).take(pa.array(number, mask=(number < 0) | (len(names) == 1)))
 
-    def host(self, host: Int64) -> Any:
+    def host(self, host: Int64) -> pa.Array:
         """Name of each observer."""
         return self._hosts.take(pa.array(host))
 
-    def owned(self, tenure: Int64) -> dict[str, Any]:
+    def owned(self, tenure: Int64) -> dict[str, pa.Array]:
         """Protocol and port of the one socket of each tenure; null where it holds the whole address."""
         return columns_of(self.fleet.key_socket[self.fleet.tenures.key[tenure]].astype(np.int32))
 
 
-def _times(values: Int64) -> Any:
+def _times(values: Int64) -> pa.Array:
     return pa.array(values, pa.int64()).cast(TIMESTAMP)
 
 
-def _constant(value: Any, kind: Any, rows: int) -> Any:
+def _constant(value: str | float, kind: pa.DataType, rows: int) -> pa.Array:
     return pa.repeat(pa.scalar(value, kind), rows)
 
 
-def _masked(mask: Bool, texts: Any) -> Any:
+def _masked(mask: Bool, texts: pa.Array) -> pa.Array:
     return texts.take(pa.array(np.arange(len(mask)), pa.int64(), mask=~mask))
 
 
-def _wire(numbers: Int64) -> Any:
+def _wire(numbers: Int64) -> pa.Array:
     """Texts of the addresses of translators; null for -1."""
     distinct, place = np.unique(numbers, return_inverse=True)
     texts = pa.array([address_text(n) if n >= 0 else None for n in distinct.tolist()], pa.string())
     return texts.take(pa.array(place))
 
 
-def _identity(texts: Texts, flows: Flows) -> dict[str, Any]:
+def _identity(texts: FleetTexts, flows: Flows) -> dict[str, pa.Array]:
     """The columns by which a flow is found again in the truth."""
     return {
         "start": _times(flows.start),
@@ -144,7 +143,7 @@ def _identity(texts: Texts, flows: Flows) -> dict[str, Any]:
     }
 
 
-def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
+def flow_batch(texts: FleetTexts, flows: Flows, observers: Observers) -> pa.RecordBatch:
     """Flows as a canonical record batch; the local workload only where the observer's log knows it."""
     rows = len(flows)
     shares = texts.fleet.key_socket[texts.fleet.tenures.key[flows.local]] >= 0
@@ -170,7 +169,7 @@ def flow_batch(texts: Texts, flows: Flows, observers: Observers) -> Any:
     return pa.RecordBatch.from_pydict(columns, schema=arrow_schema(FLOW))
 
 
-def truth_batch(texts: Texts, flows: Flows) -> Any:
+def truth_batch(texts: FleetTexts, flows: Flows) -> pa.RecordBatch:
     """The truth of flows: identity columns and both sides."""
     columns = {
         **_identity(texts, flows),
@@ -183,7 +182,7 @@ def truth_batch(texts: Texts, flows: Flows) -> Any:
     return pa.RecordBatch.from_pydict(columns, schema=TRUTH)
 
 
-def heartbeat_table(texts: Texts, heartbeats: Heartbeats) -> Any:
+def heartbeat_table(texts: FleetTexts, heartbeats: Heartbeats) -> pa.Table:
     """Explicit heartbeats, instants."""
     time = _times(heartbeats.time)
     columns = {
@@ -198,12 +197,12 @@ def heartbeat_table(texts: Texts, heartbeats: Heartbeats) -> Any:
     return pa.Table.from_pydict(columns, schema=arrow_schema(HEARTBEAT))
 
 
-def assignment_table(texts: Texts, events: Events) -> Any:
+def assignment_table(texts: FleetTexts, events: Events) -> pa.Table:
     """Assignment events without the time of their delivery."""
     return event_table(texts, events).drop_columns(["received"])
 
 
-def event_table(texts: Texts, events: Events) -> Any:
+def event_table(texts: FleetTexts, events: Events) -> pa.Table:
     """Assignment events with the time of their delivery."""
     kinds = pa.array([_EVENT_KINDS[Kind(i)] for i in range(Kind.LOAD_BALANCER + 1)])
     columns = {
@@ -219,7 +218,7 @@ def event_table(texts: Texts, events: Events) -> Any:
     return pa.Table.from_pydict(columns, schema=EVENTS)
 
 
-def session_table(texts: Texts, sessions: Sessions) -> Any:
+def session_table(texts: FleetTexts, sessions: Sessions) -> pa.Table:
     """The events of translators' sessions, as `event_table`."""
     columns = {
         "address": _wire(sessions.address),
@@ -235,7 +234,7 @@ def session_table(texts: Texts, sessions: Sessions) -> Any:
     return pa.Table.from_pydict(columns, schema=EVENTS)
 
 
-def name_table(texts: Texts, names: Names, flows: Flows) -> Any:
+def name_table(texts: FleetTexts, names: Names, flows: Flows) -> pa.Table:
     """DNS answers: `api.partner-1.example` and two other names for one address."""
     local, remote = flows.local[names.flow], flows.remote[names.flow]
     variants = pa.array(["api", "cdn", "www"]).take(pa.array(names.variant))
@@ -266,7 +265,7 @@ def region_rows(catalogue: Catalogue) -> list[tuple[str, str]]:
     ]
 
 
-def label_table(fleet: Fleet) -> Any:
+def label_table(fleet: Fleet) -> pa.Table:
     """One /24 prefix for each labelled service outside the fleet."""
     labels = fleet.catalogue.labels
     columns = {

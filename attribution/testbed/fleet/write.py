@@ -2,9 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -82,7 +82,7 @@ def replaced(folder: Path, fill: Callable[[Path], dict[str, int]]) -> dict[str, 
 
 
 def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) -> dict[str, int]:
-    writers: dict[FlowFormat, Callable[[Path, Iterable[Any]], int]] = {
+    writers: dict[FlowFormat, Callable[[Path, Iterable[pa.RecordBatch]], int]] = {
         "parquet": lambda path, batches: write_parquet(path, arrow_schema(FLOW), batches),
         "jsonl": write_jsonl,
         "vpc": _vpc,
@@ -110,7 +110,7 @@ def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) 
 
 
 def write_scenario(
-    folder: Path, seed: int, flow_format: FlowFormat, parameters: dict[str, Any], rows: dict[str, int]
+    folder: Path, seed: int, flow_format: FlowFormat, parameters: Mapping[str, object], rows: dict[str, int]
 ) -> None:
     """Write what a simulation was made from, and how many rows each of its files has."""
     document = {
@@ -123,7 +123,7 @@ def write_scenario(
     (folder / SCENARIO_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def write_parquet(path: Path, schema: Any, batches: Iterable[Any]) -> int:
+def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
     """Write batches of that schema as one Parquet file; return its rows."""
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -133,12 +133,12 @@ def write_parquet(path: Path, schema: Any, batches: Iterable[Any]) -> int:
     return rows
 
 
-def write_jsonl(path: Path, batches: Iterable[Any]) -> int:
+def write_jsonl(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
     """Native JSON lines; absent values are left out as null, times are ISO 8601."""
     rows = 0
     with pa.OSFile(str(path), "wb") as sink:
         for batch in batches:
-            parts: list[Any] = []
+            parts: list[str | pa.Array] = []
             for field, column in zip(batch.schema, batch.columns, strict=True):
                 parts += [f'{"," if parts else "{"}"{field.name}":', _json_values(column)]
             _write_lines(sink, pc.binary_join_element_wise(*parts, "}", ""))
@@ -146,7 +146,7 @@ def write_jsonl(path: Path, batches: Iterable[Any]) -> int:
     return rows
 
 
-def _json_values(column: Any) -> Any:
+def _json_values(column: pa.Array) -> pa.Array:
     """Text of each value in JSON. Names of a simulation hold nothing that JSON would escape."""
     if pa.types.is_timestamp(column.type):
         column = pc.strftime(column.cast(pa.timestamp("us")), "%Y-%m-%dT%H:%M:%SZ")
@@ -155,7 +155,7 @@ def _json_values(column: Any) -> Any:
     return column.cast(pa.string()).fill_null("null")
 
 
-def _vpc(path: Path, batches: Iterable[Any]) -> int:
+def _vpc(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
     """VPC flow log text, gzipped: one line a flow, in the direction of what opened it."""
     rows = 0
     with pa.CompressedOutputStream(pa.OSFile(str(path), "wb"), "gzip") as sink:
@@ -166,10 +166,10 @@ def _vpc(path: Path, batches: Iterable[Any]) -> int:
     return rows
 
 
-def _vpc_lines(batch: Any) -> Any:
+def _vpc_lines(batch: pa.RecordBatch) -> pa.Array:
     inward = pc.equal(batch.column("direction"), "ingress")
 
-    def of(inside: str, outside: str) -> Any:
+    def of(inside: str, outside: str) -> pa.Array:
         return pc.if_else(inward, batch.column(inside), batch.column(outside)).cast(pa.string())
 
     return pc.binary_join_element_wise(
@@ -193,7 +193,7 @@ def _vpc_lines(batch: Any) -> Any:
     )
 
 
-def _as_vpc_says(truth: Any) -> Any:
+def _as_vpc_says(truth: pa.RecordBatch) -> pa.RecordBatch:
     """The truth of windows with the times that the reader of VPC flow logs makes of the seconds in them."""
     shifts = {"start": -REPORT_DELAY, "end": WITHIN_SECOND - SECOND}
     columns = [
@@ -203,7 +203,7 @@ def _as_vpc_says(truth: Any) -> Any:
     return pa.RecordBatch.from_arrays(columns, schema=truth.schema)
 
 
-def _write_lines(sink: Any, lines: Any) -> None:
+def _write_lines(sink: pa.NativeFile, lines: pa.Array) -> None:
     """Each text with a line end; Arrow keeps the bytes of a text column end to end, so they go out as they are."""
     ended = pc.binary_join_element_wise(lines, "\n", "").cast(pa.large_string())
     _, offsets, data = ended.buffers()

@@ -1,6 +1,7 @@
 """Compares four ways of giving names addresses: each on real sockets, and in a model with more requests."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -34,9 +35,9 @@ def compare(
     """
     loads = []
     for name in SERIES:
-        scenario = for_figure(name, names=model_names, clients=_MODEL_CLIENTS)
+        scenario = replace(for_figure(name), names=model_names, clients=_MODEL_CLIENTS)
         loads.append(modelled(scenario, requests=model_requests, seed=seed))
-        real = for_figure(name, clients=clients, seconds=seconds, pause=_PAUSE)
+        real = replace(for_figure(name), clients=clients, seconds=seconds, pause=_PAUSE)
         loads.append(counted(play(real, seed=seed)))
     try:
         folder.mkdir(parents=True, exist_ok=True)

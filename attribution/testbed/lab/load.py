@@ -9,7 +9,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from attribution.config import SECOND
 from attribution.testbed.lab import LabError
@@ -74,7 +74,7 @@ class Load:
         """How many requests a connection carried on average; None where there are no connections."""
         return self.total / self.connections if self.connections else None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """What it comes to."""
         return {
             "scenario": self.scenario, "by": self.by, "addresses": len(self.requests), "requests": self.total,
@@ -84,12 +84,12 @@ class Load:
         }  # fmt: skip
 
 
-def for_figure(name: str, **changes: Any) -> Scenario:
+def for_figure(name: str) -> Scenario:
     """A scenario as the figure plays it: every client asks for itself, and nobody keeps an answer too long.
 
     A resolver that many share gives one address to all of them, which is uneven where there are only two resolvers.
     """
-    return replace(preset(name), ttl=1.0, resolved_share=0.0, overstay_share=0.0, **changes)
+    return replace(preset(name), ttl=1.0, resolved_share=0.0, overstay_share=0.0)
 
 
 def counted(outcome: Outcome) -> Load:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,7 +35,7 @@ RULES_FILE: Final = "socket_rules.jsonl"
 TRUTH_FILE: Final = "truth.parquet"
 SETTINGS_FILE: Final = "settings.toml"
 
-_Row = dict[str, Any]
+_Row = dict[str, object]
 
 _OBSERVER: Final = f"{HERE}-edge"
 _TIMES: Final = ("start", "end", "time")
@@ -124,7 +124,7 @@ def lateness(outcome: Outcome) -> float:
     return max([outcome.lag, *(wait / SECOND for wait in waits)])
 
 
-def summary(outcome: Outcome) -> dict[str, Any]:
+def summary(outcome: Outcome) -> dict[str, object]:
     """What a run comes to: how it was played, its numbers, and how many requests a connection carried."""
     arrivals = outcome.journal.arrivals
     requests = sum(len(one.requested) for one in arrivals)
@@ -163,7 +163,7 @@ def _flows(outcome: Outcome, *, client_view: bool) -> Iterator[tuple[_Row, _Row]
         yield flow, true
 
 
-def _flow(one: Connection) -> dict[str, Any]:
+def _flow(one: Connection) -> dict[str, object]:
     return {
         "start": one.start, "end": one.end, "local_address": one.local[0], "local_port": one.local[1],
         "remote_address": one.remote[0], "remote_port": one.remote[1], "protocol": _TCP, "basis": "connection",
@@ -171,20 +171,23 @@ def _flow(one: Connection) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _binding(told: Binding) -> dict[str, Any]:
+def _binding(told: Binding) -> dict[str, object]:
     row = asdict(told)
     del row["policy"]  # which policy it was is for the rules to find out
     return row
 
 
-def _json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+def _json_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
     """Native JSON lines: times ISO 8601, what is null left out."""
-    lines = [json.dumps({k: _text(v) if k in _TIMES else v for k, v in row.items() if v is not None}) for row in rows]
+    lines = [
+        json.dumps({k: _text(v) if k in _TIMES and isinstance(v, int) else v for k, v in row.items() if v is not None})
+        for row in rows
+    ]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines)
 
 
-def _parquet(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any) -> int:
+def _parquet(path: Path, rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> int:
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
     return len(rows)
 

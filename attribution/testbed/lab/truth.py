@@ -1,7 +1,7 @@
 """What really happened, flow by flow: what `attribution evaluate` holds a lake against."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
@@ -18,8 +18,8 @@ TRUTH: Final = AGILITY_TRUTH.append(
 
 
 def truth_of(
-    flow: Mapping[str, Any], one: Connection, service: str | None, policies: Iterable[Policy]
-) -> dict[str, Any]:
+    flow: Mapping[str, object], one: Connection, service: str | None, policies: Iterable[Policy]
+) -> dict[str, object]:
     """The row of a flow.
 
     Args:
@@ -28,7 +28,8 @@ def truth_of(
         service: Who accepted it.
         policies: All that there were in the run.
     """
-    side = "local" if flow["direction"] == "ingress" else "remote"
+    side, (address, _) = ("local", one.local) if flow["direction"] == "ingress" else ("remote", one.remote)
+    data_centre = str(flow["data_centre"]) if "data_centre" in flow else None
     names = list(dict.fromkeys(one.requested))
     return {
         **{name: flow[name] for name in IDENTITY},
@@ -39,7 +40,7 @@ def truth_of(
         "connections": 1,
         "names_carried": len({*names, one.hostname} - {None}),
         "answers_known": True,
-        **policy_of(policies, flow[f"{side}_address"], one.start, flow.get("data_centre")),
+        **policy_of(policies, address, one.start, data_centre),
         "hostnames": names,
     }
 

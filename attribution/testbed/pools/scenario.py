@@ -1,7 +1,6 @@
 """The scenario of addressing agility: every parameter of a world in which policies hand addresses out."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from attribution.config import HOUR, MINUTE, SECOND
 from attribution.errors import ConfigError
@@ -127,7 +126,7 @@ class AgilityScenario:
         """When the last request may be made, microseconds UTC; what a page loads comes moments later."""
         return self.begin + self.duration
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Every parameter, durations as text that `--set` reads back."""
         return as_dict(self)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.columnar.arrays import order_by
@@ -55,34 +55,34 @@ class AgilitySimulation:
             shared_resolvers=tuple(tables.resolver_texts(self.world)),
         )
 
-    def flow_table(self) -> Any:
+    def flow_table(self) -> pa.Table:
         """The flows (`schemas/flow.avsc`), in the order of delivery."""
-        return tables.flow_table(tables.Texts(self.world), self.connections, self.records)
+        return tables.flow_table(tables.WorldTexts(self.world), self.connections, self.records)
 
-    def truth_table(self, *, by_start: bool = False) -> Any:
+    def truth_table(self, *, by_start: bool = False) -> pa.Table:
         """The truth of each flow (`agility_tables.AGILITY_TRUTH`), in the order of the flows or by start."""
-        texts = tables.Texts(self.world)
+        texts = tables.WorldTexts(self.world)
         truth = tables.truth_table(texts, self.world, self.plan, self.rules, self.connections, self.records)
         return truth.take(order_by(self.records.start)) if by_start else truth
 
-    def name_table(self) -> Any:
+    def name_table(self) -> pa.Table:
         """The DNS answers that were logged (`schemas/name_binding.avsc`), in the order of delivery."""
-        return tables.name_table(tables.Texts(self.world), self.world, self.answers, delay=self.answer_delay)
+        return tables.name_table(tables.WorldTexts(self.world), self.world, self.answers, delay=self.answer_delay)
 
     @property
     def names_received(self) -> Int64:
         """When each row of `name_table()` was delivered, microseconds, without any clock's error."""
         return np.sort((self.answers.time + self.answer_delay)[self.answers.logged])
 
-    def policy_table(self) -> Any:
+    def policy_table(self) -> pa.Table:
         """The policies (`schemas/policy.avsc`)."""
         return tables.policy_table(self.plan)
 
-    def rule_table(self) -> Any:
+    def rule_table(self) -> pa.Table:
         """The socket rules (`schemas/socket_rule.avsc`)."""
         return tables.rule_table(self.rules)
 
-    def arrivals(self, *, step: int) -> Iterator[tuple[int, Any, Any]]:
+    def arrivals(self, *, step: int) -> Iterator[tuple[int, pa.Table, pa.Table]]:
         """Moment, name bindings and flows of each `step` microseconds, as they were delivered before that moment.
 
         No flow or answer that ended `report_delay` before the moment comes later, by clocks without any error.
@@ -97,7 +97,7 @@ class AgilitySimulation:
                 parts.append(table.slice(first, last - first))
             yield begin + step, parts[0], parts[1]
 
-    def tables(self) -> Iterator[tuple[str, Any]]:
+    def tables(self) -> Iterator[tuple[str, pa.Table]]:
         """Name and table of what there is beside the flows and the truth."""
         yield "name_bindings", self.name_table()
         yield "policies", self.policy_table()

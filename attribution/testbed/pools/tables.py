@@ -1,7 +1,7 @@
 """From the numbers of an agility world to canonical Arrow tables, and the truth of its flows."""
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -44,11 +44,11 @@ AGILITY_TRUTH = pa.schema(
 )
 
 
-def _times(values: Any) -> Any:
+def _times(values: Int64) -> pa.Array:
     return pa.array(values, pa.int64()).cast(TIMESTAMP)
 
 
-def _addresses(numbers: Int64) -> Any:
+def _addresses(numbers: Int64) -> pa.Array:
     """Canonical text of each address number."""
     distinct, place = np.unique(numbers, return_inverse=True)
     return pa.array([address_text(n) for n in distinct.tolist()], pa.string()).take(pa.array(place))
@@ -63,31 +63,31 @@ def _moment(value: int) -> int | None:
     return None if value in {ALWAYS, FOREVER} else value
 
 
-class Texts:
+class WorldTexts:
     """Names of hostnames and observers, as Arrow arrays to take from."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     @cached_property
-    def hostnames(self) -> Any:
+    def hostnames(self) -> pa.Array:
         """Of every name."""
         accounts = self._world.account.tolist()
         return pa.array([f"site-{i}.{ACCOUNTS[a]}.example" for i, a in enumerate(accounts)], pa.string())
 
-    def observers(self, numbers: Int64) -> Any:
+    def observers(self, numbers: Int64) -> pa.Array:
         """Of each observer."""
         names = pa.array([f"observer-{i}" for i in range(len(self._world.log))], pa.string())
         return names.take(pa.array(numbers))
 
     @staticmethod
-    def places(prefix: str, numbers: Int64) -> Any:
+    def places(prefix: str, numbers: Int64) -> pa.Array:
         """`dc-1` for 0; null for -1."""
         names = pa.array([f"{prefix}-{i + 1}" for i in range(int(numbers.max(initial=0)) + 1)], pa.string())
         return names.take(pa.array(numbers, mask=numbers < 0))
 
 
-def _sides(records: Records, client: Any, server: Any) -> tuple[Any, Any]:
+def _sides(records: Records, client: pa.Array, server: pa.Array) -> tuple[pa.Array, pa.Array]:
     """The local and the remote side of columns of both ends: at the data centre the server is local."""
     size = len(records)
     both = pa.concat_arrays([client, server])
@@ -95,7 +95,7 @@ def _sides(records: Records, client: Any, server: Any) -> tuple[Any, Any]:
     return both.take(pa.array(local)), both.take(pa.array((local + size) % (2 * size)))
 
 
-def _identity(texts: Texts, seen: Connections, records: Records) -> dict[str, Any]:
+def _identity(texts: WorldTexts, seen: Connections, records: Records) -> dict[str, pa.Array]:
     """The columns by which a flow is found again in the truth."""
     first = records.first
     server = _addresses(twin(seen.address[first], seen.ipv6[first]))
@@ -114,7 +114,7 @@ def _identity(texts: Texts, seen: Connections, records: Records) -> dict[str, An
     }
 
 
-def flow_table(texts: Texts, seen: Connections, records: Records) -> Any:
+def flow_table(texts: WorldTexts, seen: Connections, records: Records) -> pa.Table:
     """The records as canonical flows (`schemas/flow.avsc`)."""
     rows = len(records)
     centre = np.where(records.at_centre, seen.centre[records.first], -1)
@@ -138,13 +138,13 @@ def flow_table(texts: Texts, seen: Connections, records: Records) -> Any:
 
 
 def truth_table(
-    texts: Texts,
+    texts: WorldTexts,
     world: World,
     plan: tuple[Policy, ...],
     rules: tuple[SocketRule, ...],
     seen: Connections,
     records: Records,
-) -> Any:
+) -> pa.Table:
     """The truth of each record (`AGILITY_TRUTH`), row by row."""
     first, rows = records.first, len(records)
     client = seen.client[first]
@@ -172,7 +172,7 @@ def truth_table(
     return pa.Table.from_pydict(columns, schema=AGILITY_TRUTH)
 
 
-def _service(rules: tuple[SocketRule, ...], seen: Connections, records: Records) -> Any:
+def _service(rules: tuple[SocketRule, ...], seen: Connections, records: Records) -> pa.Array:
     """The one service that got all connections of each record; null where there is none."""
     services = sorted({rule.service for rule in rules})
     number = np.array([*(services.index(rule.service) for rule in rules), -1])[seen.rule[records.member]]
@@ -182,7 +182,7 @@ def _service(rules: tuple[SocketRule, ...], seen: Connections, records: Records)
     return pa.array(services).take(pa.array(lowest, mask=(lowest != highest) | (highest < 0)))
 
 
-def _hostnames(texts: Texts, seen: Connections, records: Records) -> tuple[Any, Int64]:
+def _hostnames(texts: WorldTexts, seen: Connections, records: Records) -> tuple[pa.Array, Int64]:
     """The names that the connections of each record were opened for, with spaces, and how many; null where for none."""
     record, name = np.unique(np.stack([records.member_record, seen.name[records.member]]), axis=1)
     record, name = record[name >= 0], name[name >= 0]
@@ -199,7 +199,7 @@ def _hostnames(texts: Texts, seen: Connections, records: Records) -> tuple[Any, 
     return pa.array(named, pa.string()), count
 
 
-def _policies(plan: tuple[Policy, ...], seen: Connections, records: Records) -> dict[str, Any]:
+def _policies(plan: tuple[Policy, ...], seen: Connections, records: Records) -> dict[str, pa.Array]:
     """Pool, policy and state of each record's server address when its first connection was active in it."""
     centre = np.where(records.at_centre, seen.centre[records.first], ANY)
     state, which = states(plan, seen.address[records.first], centre, records.seen)
@@ -208,7 +208,7 @@ def _policies(plan: tuple[Policy, ...], seen: Connections, records: Records) -> 
     distinct, place = np.unique(bits, axis=0, return_inverse=True)
     place = place.reshape(-1)
     sets = np.unpackbits(distinct, axis=1, bitorder="little")[:, : len(plan)].astype(bool)
-    made: dict[str, Any] = {}
+    made: dict[str, pa.Array] = {}
     for column, attribute in (("pool", "pool"), ("policy", "name")):
         joined = [",".join(sorted({getattr(plan[i], attribute) for i in np.flatnonzero(one)})) or None for one in sets]
         made[column] = pa.array(joined, pa.string()).take(pa.array(place))
@@ -216,7 +216,7 @@ def _policies(plan: tuple[Policy, ...], seen: Connections, records: Records) -> 
     return made
 
 
-def name_table(texts: Texts, world: World, answers: Answers, *, delay: Int64) -> Any:
+def name_table(texts: WorldTexts, world: World, answers: Answers, *, delay: Int64) -> pa.Table:
     """The logged DNS answers (`schemas/name_binding.avsc`), in the order of delivery, which is `delay` after each."""
     rows = np.flatnonzero(answers.logged)
     rows = rows[order_by((answers.time + delay)[rows])]
@@ -248,7 +248,7 @@ def resolver_texts(world: World) -> list[str]:
     return [f"{address_text(RESOLVERS + resolver)}={prefix}" for resolver, prefix in pairs if resolver >= 0]
 
 
-def policy_table(plan: tuple[Policy, ...]) -> Any:
+def policy_table(plan: tuple[Policy, ...]) -> pa.Table:
     """The policies (`schemas/policy.avsc`): one that ended is there as it began, without an end, and as it ended."""
     rows = []
     for one in plan:
@@ -273,7 +273,7 @@ def policy_table(plan: tuple[Policy, ...]) -> Any:
     return _table(POLICY, rows)
 
 
-def rule_table(rules: tuple[SocketRule, ...]) -> Any:
+def rule_table(rules: tuple[SocketRule, ...]) -> pa.Table:
     """The socket rules (`schemas/socket_rule.avsc`), over the addresses and their twins."""
     rows = []
     for rule in rules:
@@ -293,6 +293,6 @@ def rule_table(rules: tuple[SocketRule, ...]) -> Any:
     return _table(SOCKET_RULE, rows)
 
 
-def _table(kind: str, rows: list[dict[str, Any]]) -> Any:
+def _table(kind: str, rows: Sequence[Mapping[str, object]]) -> pa.Table:
     schema = arrow_schema(kind)
     return pa.table([pa.array([row.get(f.name) for row in rows], f.type) for f in schema], schema=schema)

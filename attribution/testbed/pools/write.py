@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from attribution.config import Settings, format_duration
 from attribution.errors import ConfigError
@@ -67,7 +66,7 @@ def _write_files(simulation: AgilitySimulation, folder: Path, flow_format: FlowF
 def settings_text(settings: Settings) -> str:
     """The settings that this world decides, as TOML; the others have their defaults."""
 
-    def value(name: str) -> Any:
+    def value(name: str) -> str:
         found = getattr(settings, name)
         return json.dumps(format_duration(found) if isinstance(found, int) else list(found))
 

@@ -18,7 +18,7 @@ from attribution.testbed.lab.run import play
 
 
 def model(name, *, requests, names=1000, clients=500):
-    return modelled(for_figure(name, names=names, clients=clients), requests=requests, seed=1)
+    return modelled(replace(for_figure(name), names=names, clients=clients), requests=requests, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_load_of_a_larger_pool_is_as_even_where_there_are_requests_enough():
 
 
 def test_the_load_of_real_sockets_is_what_their_servers_answered():
-    outcome = play(for_figure("pool-24", clients=8, seconds=1.5, names=30), seed=2, dispatch="wildcard")
+    outcome = play(replace(for_figure("pool-24"), clients=8, seconds=1.5, names=30), seed=2, dispatch="wildcard")
     load = counted(outcome)
     assert load.total == sum(len(one.requested) for one in outcome.journal.arrivals) > 0
     assert load.connections == len(outcome.journal.arrivals)

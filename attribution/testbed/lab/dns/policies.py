@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, ip_address, ip_network
 from itertools import accumulate, chain, combinations
-from typing import Any
 
 from attribution.schema import POLICY, record
 from attribution.testbed.lab import LabError
@@ -53,7 +52,7 @@ class Policy:
         """Whether it is in force at that time."""
         return (self.start is None or self.start <= time) and (self.end is None or time <= self.end)
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> dict[str, object]:
         """The record, times as they are here."""
         row = {name: getattr(self, name) for name in record(POLICY).names}
         return row | {"match": ",".join(f"{attribute}={value}" for attribute, value in sorted(self.match)) or None}

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any
 
 from attribution.schema import SOCKET_RULE, record
 
@@ -50,7 +49,7 @@ class SocketRule:
             and ip_address(address) in self.network
         )
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> dict[str, object]:
         """The record, times as they are here."""
         return {name: getattr(self, name) for name in record(SOCKET_RULE).names}
 

@@ -35,7 +35,7 @@ class Certificates:
             issued.configure_cert(context)
             contexts |= dict.fromkeys(group, context)
 
-        def choose(connection: Any, name: str | None, _: ssl.SSLContext) -> int | None:
+        def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
             context = contexts.get(zone_of((name or "").lower()))
             if context is None or name is None:
                 return int(ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME)

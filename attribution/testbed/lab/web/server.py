@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from attribution.testbed.lab.journal import Connection, Journal
@@ -29,7 +29,7 @@ class WebServers:
         self, listeners: Listeners, certificates: Certificates, journal: Journal, *, clock: Callable[[], int]
     ) -> None:
         self._doors, self._journal, self._clock = listeners.doors, journal, clock
-        self._names: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+        self._names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
         self._certificates, self._context = certificates, certificates.server_context(self._names.__setitem__)
         self._acceptor = Acceptor()
 
