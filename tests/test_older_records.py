@@ -17,7 +17,7 @@ from attribution.core import snapshot
 from attribution.core.attributor import Attributor
 from attribution.core.ownership.range_collector import RangeCollector
 from attribution.core.resolve import captured
-from attribution.query.explain.flow import explain_flow
+from attribution.query.explain.flow import FIND_FLOWS, explain_flow
 from attribution.query.explain.flow_selector import parse_flow
 from attribution.query.explain.whois import whois
 from attribution.query.lake.session import LakeSession
@@ -160,11 +160,11 @@ def strip(lake, *, some):
 def test_questions_about_a_lake_are_answered(tmp_path, some):
     lake = write_tiny_lake(tmp_path / "lake")
     with LakeSession(lake) as session:
-        rows = session.ask("find_flows", **EVERYTHING)
+        rows = session.ask(FIND_FLOWS, **EVERYTHING)
     strip(lake, some=some)
     with LakeSession(lake) as session:
         assert session.settings.ephemeral_ports == ""
-        again = session.ask("find_flows", **EVERYTHING)
+        again = session.ask(FIND_FLOWS, **EVERYTHING)
         assert [by_name(row) for row in again] == [by_name(row) for row in rows]
         address = rows[0]["remote_address"]
         assert whois(session, address).to_dict()["ranges"] is not None

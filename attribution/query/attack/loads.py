@@ -8,10 +8,14 @@ from typing import Any, Literal, get_args
 from attribution.config import SECOND
 from attribution.errors import QueryError
 from attribution.query.attack.kary_search import Reading, read
+from attribution.query.lake.flows import FILTERED
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import Window, to_microseconds
 
 Measure = Literal["flows", "bytes", "packets"]
+
+_LOADS = Query(__package__, "loads", standing_on=(FILTERED,))
 
 #: By how much of itself the background may be more than it was measured to be, and which part of the attack is none.
 _DRIFT, _TRACE = 0.25, 0.05
@@ -85,7 +89,7 @@ class Eyes:
         """
         asked = {**window.parameters(), **self._conditions, "addresses": self._addresses, "order": self._measure}
         seconds = _seconds(window)
-        rows = self._session.ask("agility_attack_loads", **asked)
+        rows = self._session.ask(_LOADS, **asked)
         rates = {row["address"]: row["load"] / seconds for row in rows}
         return Look(window, rates, sum(row["flows"] for row in rows) / seconds)
 

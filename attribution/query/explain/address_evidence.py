@@ -25,9 +25,14 @@ from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.core.timeline.rules import Answer, Held
 from attribution.core.timeline.timeline import OwnershipRange, Timeline
 from attribution.errors import QueryError
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import from_microseconds, to_microseconds
 from attribution.schema import ASSIGNMENT, FLOW, LABEL, POLICY, SOCKET_RULE, arrow_schema
+
+_RANGES = Query(__package__, "address_ranges")
+_ASSIGNMENTS = Query(__package__, "address_assignments")
+_LABELS = Query(__package__, "address_labels")
 
 Basis = Literal["connection", "window"]
 #: Last moment seen before a silence, and first moment seen after it.
@@ -160,14 +165,12 @@ def evidence_of(session: LakeSession, address: str) -> AddressEvidence:
     """
     return AddressEvidence(
         address=address,
-        ranges=tuple(_range(row) for row in session.ask("address_ranges", address=address)),
+        ranges=tuple(_range(row) for row in session.ask(_RANGES, address=address)),
         assignments=tuple(
             AssignmentEvent(**{**row, "time": from_microseconds(row["time"])})
-            for row in session.ask("address_assignments", address=address)
+            for row in session.ask(_ASSIGNMENTS, address=address)
         ),
-        labels=tuple(
-            LabelledPrefix(**row) for row in session.ask("address_labels", prefixes=_prefixes_around(address))
-        ),
+        labels=tuple(LabelledPrefix(**row) for row in session.ask(_LABELS, prefixes=_prefixes_around(address))),
         policies=session.table("policies", POLICY),
         rules=session.table("socket_rules", SOCKET_RULE),
     )

@@ -10,10 +10,18 @@ from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
 from attribution.query.explain.flow_selector import flow_key
 from attribution.query.lake.filters import Filters
+from attribution.query.lake.flows import FILTERED
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, from_microseconds
 
 _NO_FILTERS = Filters()
+
+_FLOWS = Query(__package__, "edge_flows", standing_on=(FILTERED,))
+# These read the table edge_flow.
+_BREAKDOWN = Query(__package__, "edge_breakdown")
+_EXAMPLES = Query(__package__, "edge_examples")
+_ALTERNATIVES = Query(__package__, "edge_alternatives")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,13 +135,13 @@ def explain_edge(
     with opened(lake) as session:
         span = session.window(window)
         asked = {**span.parameters(), **filters.parameters(), "clients_by_port": clients_by_port}
-        session.keep("edge_flow", "edge_flows", **asked, source=source, target=target)
-        rows = session.ask("edge_breakdown")
+        session.keep("edge_flow", _FLOWS, **asked, source=source, target=target)
+        rows = session.ask(_BREAKDOWN)
         if not rows:
-            session.keep("edge_flow", "edge_flows", **asked, source=target, target=source)
-            raise QueryError(_no_flows(source, target, reverse=bool(session.ask("edge_breakdown"))))
-        shown = session.ask("edge_examples", examples=examples)
-        others = session.ask("edge_alternatives", max_gap=session.settings.max_gap, limit=limit)
+            session.keep("edge_flow", _FLOWS, **asked, source=target, target=source)
+            raise QueryError(_no_flows(source, target, reverse=bool(session.ask(_BREAKDOWN))))
+        shown = session.ask(_EXAMPLES, examples=examples)
+        others = session.ask(_ALTERNATIVES, max_gap=session.settings.max_gap, limit=limit)
     return EdgeExplanation(
         source=source,
         target=target,

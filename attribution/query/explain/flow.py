@@ -13,9 +13,12 @@ from attribution.query.explain.findings import Witness, witnesses
 from attribution.query.explain.flow_selector import FlowSelector, flow_key
 from attribution.query.explain.path import PathStep, path_of
 from attribution.query.lake.filters import protocol_name
+from attribution.query.lake.flows import WINDOWED
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import from_microseconds
 
+FIND_FLOWS = Query(__package__, "find_flows", standing_on=(WINDOWED,))
 #: Flows that are listed where a person's words fit several.
 _LISTED = 5
 
@@ -126,7 +129,7 @@ def explain_flow(lake: LakeSession | Path | str, selector: FlowSelector) -> Flow
     """
     with opened(lake) as session:
         conditions = {name: value for name, value in vars(selector).items() if name != "starts"}
-        rows = session.ask("find_flows", **conditions, **selector.starts.parameters(), limit=1000)
+        rows = session.ask(FIND_FLOWS, **conditions, **selector.starts.parameters(), limit=1000)
         if not rows:
             raise QueryError(
                 f"no flow of {session.folder} has {selector}; leave out a condition to see which there are"

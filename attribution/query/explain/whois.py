@@ -18,9 +18,14 @@ from attribution.query.explain.address_evidence import (
 from attribution.query.explain.findings import Witness, verdict_row, witnesses
 from attribution.query.explain.path import path_of
 from attribution.query.lake.filters import protocol_number
+from attribution.query.lake.flows import WINDOWED
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, from_microseconds, parse_time
 from attribution.query.pools.shared import PolicyRecord, policies_of
+
+_HOSTNAMES = Query(__package__, "address_hostnames")
+_FLOWS = Query(__package__, "address_flows", standing_on=(WINDOWED,))
 
 _LARGEST_PORT = 65535
 
@@ -150,8 +155,8 @@ def whois(
         if moment is not None:
             verdict = judge(evidence, session.settings, start=moment, end=moment, socket=socket, basis="connection")
         policies = policies_of(session, canonical)
-        names = session.ask("address_hostnames", address=canonical)
-        counts = session.ask("address_flows", address=canonical, **session.window(window).parameters())
+        names = session.ask(_HOSTNAMES, address=canonical)
+        counts = session.ask(_FLOWS, address=canonical, **session.window(window).parameters())
     return Whois(
         evidence=evidence,
         policies=policies,

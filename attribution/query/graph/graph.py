@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from attribution.query.lake.filters import Filters, protocol_name
+from attribution.query.lake.flows import FILTERED, OPENED
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, from_microseconds
 
@@ -18,6 +20,19 @@ By = Literal["service", "workload"]
 KINDS = ("service", "workload", "external", "name", "pool", "hostname", "unattributed")
 
 _NO_FILTERS = Filters()
+
+_SHAPE = Query(__package__, "shape", standing_on=(OPENED,))
+_TRAFFIC = Query(__package__, "traffic", standing_on=(FILTERED,))
+# These read the tables that `keep_edges` makes of one another, and no flow.
+_ORIENTED = Query(__package__, "oriented")
+_EDGE_PORTS = Query(__package__, "edge_ports")
+_EDGES = Query(__package__, "edges")
+_NODES = Query(__package__, "nodes")
+_TOTALS = Query(__package__, "totals")
+_UNATTRIBUTED = Query(__package__, "unattributed")
+_EDGES_RANKED = Query(__package__, "edges_ranked")
+_EDGES_SHOWN = Query(__package__, "edges_shown")
+_NODES_SHOWN = Query(__package__, "nodes_shown")
 
 
 @dataclass(frozen=True, order=True)
@@ -201,12 +216,12 @@ def graph(
     with opened(lake) as session:
         span = session.window(window)
         keep_edges(session, span, filters, by=by, hostnames=hostnames, clients_by_port=clients_by_port)
-        (totals,) = session.ask("totals")
+        (totals,) = session.ask(_TOTALS)
         shown = {"attributed_only": attributed_only, "limit": limit}
-        session.keep("edge_ranked", "edges_ranked", **shown)
-        edges = session.ask("edges_shown")
-        nodes = session.ask("nodes_shown", **shown, top_nodes=top_nodes)
-        reasons = {row["reason"]: row["flows"] for row in session.ask("unattributed")}
+        session.keep("edge_ranked", _EDGES_RANKED, **shown)
+        edges = session.ask(_EDGES_SHOWN)
+        nodes = session.ask(_NODES_SHOWN, **shown, top_nodes=top_nodes)
+        reasons = {row["reason"]: row["flows"] for row in session.ask(_UNATTRIBUTED)}
     return Graph(
         window=span,
         nodes=tuple(_node(row) for row in nodes),
@@ -228,12 +243,12 @@ def keep_edges(
         "hostnames": hostnames,
         "clients_by_port": clients_by_port,
     }
-    (shape,) = session.ask("shape", **asked)
-    session.keep("traffic", "traffic", **asked, **shape)
-    session.keep("oriented", "oriented", by=by)
-    session.keep("edge_port", "edge_ports")
-    session.keep("edge", "edges")
-    session.keep("node", "nodes", by=by)
+    (shape,) = session.ask(_SHAPE, **asked)
+    session.keep("traffic", _TRAFFIC, **asked, **shape)
+    session.keep("oriented", _ORIENTED, by=by)
+    session.keep("edge_port", _EDGE_PORTS)
+    session.keep("edge", _EDGES)
+    session.keep("node", _NODES, by=by)
 
 
 def both_ways(one: int | None, other: int | None) -> int | None:

@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 from attribution.errors import QueryError
 from attribution.query.graph.graph import Name, keep_edges, seen
 from attribution.query.lake.filters import Filters, protocol_name
+from attribution.query.lake.flows import FILTERED
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window
 
@@ -16,6 +18,14 @@ By = Literal["service", "workload", "address", "port", "edge"]
 Order = Literal["bytes", "flows", "packets"]
 
 _NO_FILTERS = Filters()
+
+_ENDPOINTS = Query(__package__, "talkers_endpoint", standing_on=(FILTERED,))
+# These read the tables that `keep_edges` makes.
+_OF_THE_GRAPH = {
+    "service": Query(__package__, "talkers_node"),
+    "port": Query(__package__, "talkers_port"),
+    "edge": Query(__package__, "talkers_edge"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +101,10 @@ def talkers(
         shown: dict[str, Any] = {"order": order, "limit": limit}
         if by in ("address", "workload"):
             asked = {**span.parameters(), **filters.parameters(), "clients_by_port": clients_by_port, "by": by}
-            rows = session.ask("talkers_endpoint", **asked, **shown)
+            rows = session.ask(_ENDPOINTS, **asked, **shown)
         else:
             keep_edges(session, span, filters, by="service", hostnames=hostnames, clients_by_port=clients_by_port)
-            rows = session.ask({"service": "talkers_node", "port": "talkers_port", "edge": "talkers_edge"}[by], **shown)
+            rows = session.ask(_OF_THE_GRAPH[by], **shown)
     made = tuple(_talker(row, by) for row in rows)
     return Talkers(window=span, rows=made, total=rows[0]["total"] if rows else 0)
 

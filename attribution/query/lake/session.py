@@ -5,8 +5,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +15,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.errors import ConfigError, LakeError
 from attribution.lake.lake import MANIFEST, read_manifest
+from attribution.query.lake.query import Query
 from attribution.query.lake.window import Window, from_microseconds, parse_window
 from attribution.schema import (
     ASSIGNMENT,
@@ -41,12 +40,10 @@ _FOLDERS = {
     "socket_rules": (SOCKET_RULE, ()),
 }
 
-_COMMENT = re.compile(r"--.*")
-_PARAMETER = re.compile(r"\$([a-z_]+)")
 _GLOB_CHARACTER = re.compile(r"([*?\[])")
 
-#: Folders that have questions.
-_WINGS = ("lake", "graph", "explain", "pools", "attack")
+_MACROS = Query(__package__, "macros")
+_EXTENT = Query(__package__, "extent")
 
 
 class LakeSession:
@@ -75,7 +72,7 @@ class LakeSession:
             grown = "stream" in manifest
             for name, (kind, levels) in _FOLDERS.items():
                 self._create_view(name, kind, levels, grown=grown)
-            self._connection.execute(_text("macros"))
+            self._connection.execute(_MACROS.sql)
         except duckdb.Error as error:
             self.close()
             raise self._failure(error) from error
@@ -92,29 +89,28 @@ class LakeSession:
         """Give back the database; further questions fail."""
         self._connection.close()
 
-    def ask(self, question: str, **parameters: Any) -> list[dict[str, Any]]:
-        """The rows that answer the named question, each as column -> value.
+    def ask(self, query: Query, **parameters: object) -> list[dict[str, Any]]:
+        """The rows that answer a query, each as column -> value.
 
-        Parameters that the question does not use are left out, so that one set of filters serves several questions.
+        Parameters that the query does not use are left out, so that one set of filters serves several queries.
 
         Raises:
             LakeError: DuckDB cannot read the lake's files.
         """
-        sql = _composed(question)
-        result = self._execute(sql, parameters)
+        result = self._execute(query.sql, query, parameters)
         names = [column[0] for column in result.description or ()]
         try:
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
         except duckdb.Error as error:
             raise self._failure(error) from error
 
-    def keep(self, table: str, question: str, **parameters: Any) -> None:
-        """Keep the answer to the named question as the temporary table `table`, for other questions to read.
+    def keep(self, table: str, query: Query, **parameters: object) -> None:
+        """Keep the answer to a query as the temporary table `table`, for other queries to read.
 
         Raises:
             LakeError: DuckDB cannot read the lake's files.
         """
-        self._execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {_composed(question)}", parameters)
+        self._execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query.sql}", query, parameters)
 
     def table(self, folder: str, kind: str) -> pa.Table:
         """All rows of a folder of the lake, with the columns of its record in their order.
@@ -131,18 +127,18 @@ class LakeSession:
         return rows.cast(pa.schema([pa.field(f.name, f.type) for f in schema]))
 
     def give(self, name: str, rows: pa.Table) -> None:
-        """Make a table of rows that questions can read beside the lake's."""
+        """Make a table of rows that queries can read beside the lake's."""
         self._connection.from_arrow(rows).create_view(name)
 
     def extent(self) -> Window:
         """From the first flow to just after the start of the last one; both None where the lake has no flows."""
-        (row,) = self.ask("extent")
+        (row,) = self.ask(_EXTENT)
         last = row["last_start"]
         return Window(from_microseconds(row["first_start"]), from_microseconds(None if last is None else last + 1))
 
     def last_start(self) -> datetime | None:
         """Start of the last flow, from which relative times count back; None where the lake has no flows."""
-        (row,) = self.ask("extent")
+        (row,) = self.ask(_EXTENT)
         return from_microseconds(row["last_start"])
 
     def window(self, window: Window | str | None) -> Window:
@@ -155,10 +151,9 @@ class LakeSession:
             return Window()
         return window if isinstance(window, Window) else parse_window(window, last=self.last_start())
 
-    def _execute(self, sql: str, parameters: Mapping[str, Any]) -> Any:
-        used = set(_PARAMETER.findall(sql))
+    def _execute(self, sql: str, query: Query, parameters: Mapping[str, object]) -> duckdb.DuckDBPyConnection:
         try:
-            return self._connection.execute(sql, {name: parameters[name] for name in used})
+            return self._connection.execute(sql, {name: parameters[name] for name in query.parameters})
         except duckdb.Error as error:
             raise self._failure(error) from error
 
@@ -203,34 +198,3 @@ def opened(lake: LakeSession | Path | str) -> Iterator[LakeSession]:
         return
     with LakeSession(lake) as session:
         yield session
-
-
-@cache
-def _composed(question: str) -> str:
-    """The SQL of the question, after the questions that its first line says it stands on."""
-    standing_on: dict[str, str] = {}
-    _collect(question, standing_on)
-    sql = standing_on.pop(question)
-    if not standing_on:
-        return sql
-    # Never materialised: DuckDB then reads only the columns and the files that the question as a whole needs.
-    parts = [f"{name} AS NOT MATERIALIZED (\n{text}\n)" for name, text in standing_on.items()]
-    return f"WITH {', '.join(parts)}\nSELECT * FROM (\n{sql}\n)"
-
-
-def _collect(question: str, found: dict[str, str]) -> None:
-    text = _text(question)
-    first, _, _ = text.partition("\n")
-    if first.startswith("-- with:"):
-        for name in first.removeprefix("-- with:").split(","):
-            _collect(name.strip(), found)
-    # Without comments, a name after a dollar sign is a parameter that must be bound.
-    found.setdefault(question, _COMMENT.sub("", text).strip())
-
-
-def _text(question: str) -> str:
-    for wing in _WINGS:
-        path = resources.files("attribution.query").joinpath(wing, "sql", f"{question}.sql")
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise LookupError(question)

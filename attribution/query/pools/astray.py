@@ -8,9 +8,14 @@ from typing import Any
 
 from attribution.query.graph.graph import seen
 from attribution.query.lake.filters import Filters
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window
-from attribution.query.pools.shared import NO_FILTERS, ClientNetwork, client_networks, keep_gone, prepare
+from attribution.query.pools.shared import NO_FILTERS, POOL_ENDS, ClientNetwork, client_networks, keep_gone, prepare
+
+_STRAYS = Query(__package__, "strays", standing_on=(POOL_ENDS,))
+_CENTRES = Query(__package__, "centres", standing_on=(POOL_ENDS,))
+_ASTRAY = Query(__package__, "astray")
 
 #: Why an address is astray, for a person.
 KINDS = {
@@ -81,11 +86,11 @@ def astray(
     with opened(lake) as session:
         asked = prepare(session, session.window(window), filters, pools=pools, clients_by_port=clients_by_port)
         keep_gone(session, asked)
-        session.keep("agility_kept", "agility_strays", **asked)
-        rows = session.ask("agility_astray")
+        session.keep("placed_flow", _STRAYS, **asked)
+        rows = session.ask(_ASTRAY)
         networks = client_networks(session, clients)
         # Shares are of all that the data centre logged, whichever pool was asked for.
-        centres = session.ask("agility_centres", **asked | {"pools": None})
+        centres = session.ask(_CENTRES, **asked | {"pools": None})
     whole = {(row["data_centre"], row["logged_by"]): row for row in centres}
     return tuple(
         _astray(row, whole[row["data_centre"], row["logged_by"]], networks.get(row["place"], ())) for row in rows

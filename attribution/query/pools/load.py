@@ -12,9 +12,16 @@ from attribution.core.fallback.policies import Place
 from attribution.errors import QueryError
 from attribution.query.graph.graph import seen
 from attribution.query.lake.filters import Filters
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window
-from attribution.query.pools.shared import NO_FILTERS, PolicyRecord, overlapping, policy_records, prepare
+from attribution.query.pools.shared import NO_FILTERS, POOL_ENDS, PolicyRecord, overlapping, policy_records, prepare
+
+_LOAD = Query(__package__, "load", standing_on=(POOL_ENDS,))
+_STATES = Query(__package__, "states", standing_on=(POOL_ENDS,))
+# These read the table address_load.
+_SPREAD = Query(__package__, "spread")
+_ADDRESSES = Query(__package__, "addresses")
 
 Measure = Literal["flows", "bytes", "packets"]
 #: (pool, policy)
@@ -131,10 +138,10 @@ def load(
     with opened(lake) as session:
         span = session.window(window)
         asked = prepare(session, span, filters, pools=pools, clients_by_port=clients_by_port)
-        session.keep("agility_load", "agility_load", **asked)
-        spreads = session.ask("agility_spread", order=measure)
-        rows = session.ask("agility_addresses", order=measure, limit=limit)
-        states = session.ask("agility_states", **asked)
+        session.keep("address_load", _LOAD, **asked)
+        spreads = session.ask(_SPREAD, order=measure)
+        rows = session.ask(_ADDRESSES, order=measure, limit=limit)
+        states = session.ask(_STATES, **asked)
         sizes = _Sizes(overlapping(policy_records(session), span))
     loads: dict[_Owner, list[AddressLoad]] = {}
     for row in rows:

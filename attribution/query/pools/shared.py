@@ -13,11 +13,18 @@ from attribution.core.fallback.policies import Place
 from attribution.core.fallback.validity import in_force
 from attribution.errors import QueryError
 from attribution.query.lake.filters import Filters, pattern
+from attribution.query.lake.flows import FILTERED
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import Window, from_microseconds, to_microseconds
 from attribution.schema import POLICY
 
 NO_FILTERS = Filters()
+
+#: The ends of flows at addresses that policies hand out.
+POOL_ENDS = Query(__package__, "pool_ends", standing_on=(FILTERED,))
+_ENDED = Query(__package__, "ended", standing_on=(POOL_ENDS,))
+_CLIENTS = Query(__package__, "clients")
 #: What `policy_state` says, for a person.
 POLICY_STATES = {
     "in_force": "it handed the address out then, where the flow was logged",
@@ -113,7 +120,7 @@ def policies_of(session: LakeSession, address: str) -> tuple[PolicyRecord, ...]:
 def prepare(
     session: LakeSession, window: Window, filters: Filters, *, pools: Sequence[str], clients_by_port: bool
 ) -> dict[str, Any]:
-    """The parameters of the flows asked about, as `sql/agility_ends.sql` binds them.
+    """The parameters of the flows asked about, as `sql/pool_ends.sql` binds them.
 
     Args:
         session: the lake.
@@ -142,7 +149,7 @@ def prepare(
 
 
 def keep_gone(session: LakeSession, asked: Mapping[str, Any]) -> None:
-    """Make the table agility_gone: the flows after the end of their policy, as `sql/agility_ended.sql` says."""
+    """Make the table ended_flow: the flows after the end of their policy, as `sql/ended.sql` says."""
     records = [record for record in policy_records(session) if record.ended and record.start <= record.end]
     spans = [span_hex(record.network) for record in records]
     columns: dict[str, tuple[pa.DataType, list[Any]]] = {
@@ -160,13 +167,13 @@ def keep_gone(session: LakeSession, asked: Mapping[str, Any]) -> None:
     table = pa.table({name: pa.array(values, kind) for name, (kind, values) in columns.items()})
     session.give("ended_policies", table)
     tolerance = session.settings.clock_tolerance
-    session.keep("agility_gone", "agility_ended", **asked, clock_tolerance=tolerance)
+    session.keep("ended_flow", _ENDED, **asked, clock_tolerance=tolerance)
 
 
 def client_networks(session: LakeSession, limit: int) -> dict[int, tuple[ClientNetwork, ...]]:
-    """The networks that most flows of the table agility_kept come from, by place."""
+    """The networks that most flows of the table placed_flow come from, by place."""
     found: dict[int, list[ClientNetwork]] = {}
-    for row in session.ask("agility_clients", limit=limit):
+    for row in session.ask(_CLIENTS, limit=limit):
         times = {name: from_microseconds(row[name]) for name in ("first_seen", "last_seen")}
         one = ClientNetwork(network=network_text(row["network"]), flows=row["flows"], bytes=row["bytes"], **times)
         found.setdefault(row["place"], []).append(one)

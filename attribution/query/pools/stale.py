@@ -10,9 +10,16 @@ from attribution.config import MINUTE
 from attribution.errors import QueryError
 from attribution.query.graph.graph import seen
 from attribution.query.lake.filters import Filters
+from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, from_microseconds
 from attribution.query.pools.shared import NO_FILTERS, ClientNetwork, client_networks, keep_gone, prepare
+
+# They read the table ended_flow, and what the first of them makes of it.
+_STALE_FLOWS = Query(__package__, "stale_flows")
+_STALE = Query(__package__, "stale")
+_DECAY = Query(__package__, "decay")
+_BEYOND = Query(__package__, "beyond")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +118,10 @@ def stale(
         keep_gone(session, asked)
         settings = session.settings
         lengths = {name: getattr(settings, name) for name in ("clock_tolerance", "connection_lifetime", "name_stretch")}
-        session.keep("agility_stale_flow", "agility_stale_flows", **lengths)
-        rows = session.ask("agility_stale")
-        buckets = session.ask("agility_decay", doubling=bucket is None, bucket=bucket or MINUTE)
-        session.keep("agility_kept", "agility_beyond")
+        session.keep("stale_flow", _STALE_FLOWS, **lengths)
+        rows = session.ask(_STALE)
+        buckets = session.ask(_DECAY, doubling=bucket is None, bucket=bucket or MINUTE)
+        session.keep("placed_flow", _BEYOND)
         networks = client_networks(session, clients)
     decay = _decay(buckets, {row["place"]: row["flows"] for row in rows})
     return tuple(

@@ -7,6 +7,7 @@ import pytest
 from attribution.config import MINUTE, Settings
 from attribution.core.addressing.sockets import Socket
 from attribution.query.explain.address_evidence import Situation, evidence_of, judge
+from attribution.query.explain.flow import FIND_FLOWS
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import OPEN, from_microseconds
 from attribution.replay import Inputs, replay
@@ -37,7 +38,7 @@ def hostile(request, tmp_path_factory):
 
 def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
     everything = dict.fromkeys(("local_address", "local_port", "remote_address", "remote_port"))
-    rows = hostile.ask("find_flows", **everything, **OPEN.parameters(), limit=100_000)
+    rows = hostile.ask(FIND_FLOWS, **everything, **OPEN.parameters(), limit=100_000)
     known, pairs = {}, Counter()
     for row in rows:
         times = {name: from_microseconds(row[name]) for name in ("start", "end")}

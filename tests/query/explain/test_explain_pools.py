@@ -6,7 +6,7 @@ import pytest
 from golden_cases import FOLDER
 
 from attribution.config import Settings
-from attribution.query.explain.flow import explain_flow
+from attribution.query.explain.flow import FIND_FLOWS, explain_flow
 from attribution.query.explain.flow_selector import flow_key, parse_flow
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import OPEN
@@ -30,7 +30,7 @@ def lake(request, tmp_path_factory):
 
 
 def test_every_side_that_was_asked_has_the_same_answer_again(lake):
-    rows = lake.ask("find_flows", **EVERYTHING, **OPEN.parameters(), limit=1000)
+    rows = lake.ask(FIND_FLOWS, **EVERYTHING, **OPEN.parameters(), limit=1000)
     asked = 0
     for row in rows:
         explained = explain_flow(lake, parse_flow(flow_key(row), last=None))

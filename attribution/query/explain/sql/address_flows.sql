@@ -1,4 +1,3 @@
--- with: windowed
 -- How the flows of one address were answered for, on the side on which it stands.
 SELECT
     side, method, reason, service, pool, policy, policy_state, count(*) AS flows, epoch_us(min(start)) AS first_seen,

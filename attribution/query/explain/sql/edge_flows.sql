@@ -1,4 +1,3 @@
--- with: windowed, opened, filtered
 -- The flows of one edge, turned to run from source to target. An end is meant by any name that the graph may
 -- give its node.
 SELECT

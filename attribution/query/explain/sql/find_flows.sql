@@ -1,4 +1,3 @@
--- with: windowed
 -- The flows that a person points at, in order of time. Every condition may be left out.
 SELECT
     epoch_us(start) AS start, epoch_us("end") AS "end", * EXCLUDE (start, "end", date, hour),

@@ -1,4 +1,3 @@
--- with: windowed, opened, filtered
 -- The addresses or workloads that talk most. What an endpoint did stands in its own log and in those of its peers: each
 -- measure is the larger of the two, never the sum. Unattributed endpoints are no workload: they stand under their reason.
 WITH ends AS (

@@ -1,4 +1,3 @@
--- with: windowed, opened, filtered
 -- Sums of the flows by what matters for the graph. Nothing is turned, named or computed here that can wait until there
 -- are few rows: this question reads every flow, and columns that sql/shape.sql found to be of no use are not even read.
 SELECT

@@ -1,4 +1,3 @@
--- with: windowed, opened
 -- The flows in the window that pass the filters.
 SELECT *
 FROM opened

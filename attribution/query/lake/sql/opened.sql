@@ -1,4 +1,3 @@
--- with: windowed
 -- The flows in the window, with who opened each: 'local', 'remote', or null where nobody knows.
 --
 -- Who opened a flow is known where the log says so. On a window with traffic one way only, direction says who sent it,

@@ -1,4 +1,3 @@
--- with: windowed, opened, filtered
 -- What each of some addresses carried as a server, whoever's it is. Both ends may log the same traffic: each measure is that of
 -- the end that logged more of it.
 SELECT address, max(flows) AS flows, coalesce(max(measure($order::VARCHAR, flows, bytes, packets)), 0) AS load

@@ -1,4 +1,4 @@
--- The networks that most flows of each place of the table agility_kept come from.
+-- The networks that most flows of each place of the table placed_flow come from.
 SELECT place, network, flows, bytes, first_seen, last_seen
 FROM (
     SELECT
@@ -7,7 +7,7 @@ FROM (
         SELECT
             place, client_network(client) AS network, count(*) AS flows, sum(bytes) AS bytes,
             epoch_us(min(start)) AS first_seen, epoch_us(max("end")) AS last_seen
-        FROM agility_kept
+        FROM placed_flow
         GROUP BY ALL
     )
 )

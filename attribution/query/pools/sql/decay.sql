@@ -1,4 +1,4 @@
--- How the traffic after the end of each policy falls, from the table agility_stale_flow, in buckets of $bucket microseconds from
+-- How the traffic after the end of each policy falls, from the table stale_flow, in buckets of $bucket microseconds from
 -- the end on, or, where $doubling asks for it, each as long as all before it together, the first as long as the ttl where
 -- one is known.
 SELECT
@@ -17,7 +17,7 @@ FROM (
             *,
             CASE WHEN $doubling::BOOLEAN AND max(ttl) OVER (PARTITION BY place) > 0 THEN max(ttl) OVER (PARTITION BY place)
                  ELSE $bucket::BIGINT END AS width
-        FROM agility_stale_flow
+        FROM stale_flow
         WHERE ended IS NOT NULL
     )
 )

@@ -1,6 +1,5 @@
--- with: windowed, opened, filtered, agility_ends
 -- How many flows came to addresses of the pool space, and which of them no policy in force handed out.
 SELECT coalesce(state, 'unpooled') AS state, count(*) AS flows
-FROM agility_ends
+FROM pool_ends
 GROUP BY ALL
 ORDER BY flows DESC, state

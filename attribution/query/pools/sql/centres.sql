@@ -1,5 +1,4 @@
--- with: windowed, opened, filtered, agility_ends
 -- All that each data centre logged at addresses of the pool space.
 SELECT data_centre, logged_by, count(*) AS flows, sum(bytes) AS bytes
-FROM agility_ends
+FROM pool_ends
 GROUP BY ALL

@@ -1,4 +1,3 @@
--- with: windowed, opened, filtered
 -- The ends of flows at addresses of the pool space, each seen from there: who the client is, what it sent. An end that opened
 -- the flow is no server, and is left out. Of a dispatched end without a pool only the address says that it is of the space:
 -- $space are first and last address of its prefixes.

@@ -1,4 +1,4 @@
--- Traffic after the end of each policy, from the table agility_stale_flow; the last to end first.
+-- Traffic after the end of each policy, from the table stale_flow; the last to end first.
 SELECT
     place, pool, policy, logged_by, ended, max(ttl) AS ttl, max(answers_until) AS answers_until,
     coalesce(list_sort(list(DISTINCT prefix) FILTER (prefix IS NOT NULL)), []) AS prefixes,
@@ -8,6 +8,6 @@ SELECT
     count(*) FILTER (bound = 'connection') AS within_connection,
     count(*) FILTER (bound = 'beyond') AS beyond,
     epoch_us(min(start)) AS first_seen, epoch_us(max("end")) AS last_seen
-FROM agility_stale_flow
+FROM stale_flow
 GROUP BY place, pool, policy, logged_by, ended
 ORDER BY place

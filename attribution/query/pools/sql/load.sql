@@ -1,4 +1,3 @@
--- with: windowed, opened, filtered, agility_ends
 -- What each address of a pool carried while a policy handed it out. Both ends may log the same traffic: each measure is that
 -- of the ends that logged more of it, never the sum.
 SELECT
@@ -8,7 +7,7 @@ FROM (
     SELECT
         pool, policy, address, logged_by, count(*) AS flows, count(*) FILTER (basis = 'connection') AS connections,
         sum(bytes) AS bytes, sum(packets) AS packets, epoch_us(min(start)) AS first_seen, epoch_us(max("end")) AS last_seen
-    FROM agility_ends
+    FROM pool_ends
     WHERE state = 'in_force'
     GROUP BY ALL
 )

@@ -1,4 +1,3 @@
--- with: windowed, opened
 -- What the flows in the window are like, from small columns, so that sql/traffic.sql leaves out large ones that tell nothing.
 SELECT
     -- Somebody is attributed to a workload of no service.
