@@ -9,6 +9,9 @@ from typing import Any
 
 from attribution.errors import ConfigError
 
+#: A time or a duration in whole microseconds; a time counts from 1970-01-01 UTC.
+Microseconds = int
+
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -24,7 +27,7 @@ _PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)\s*")
 
 
-def parse_duration(text: str | int) -> int:
+def parse_duration(text: str | int) -> Microseconds:
     """Microseconds of `"90s"`, `"3m"`, `"1.5h"`, `"2d"`, `"500ms"`; an integer is taken as microseconds.
 
     Raises:
@@ -38,7 +41,7 @@ def parse_duration(text: str | int) -> int:
     return round(float(match[1]) * _UNITS[match[2]])
 
 
-def format_duration(microseconds: int) -> str:
+def format_duration(microseconds: Microseconds) -> str:
     """The shortest exact text that `parse_duration` reads back: `180000000` is `3m`."""
     for unit in ("d", "h", "m", "s", "ms"):
         if microseconds and microseconds % _UNITS[unit] == 0:
@@ -48,7 +51,7 @@ def format_duration(microseconds: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the rules of attribution leave open. Durations are microseconds.
+    """What the rules of attribution leave open.
 
     Attributes:
         clock_tolerance: largest sum of two clocks' errors; a time is known to plus or minus this.
@@ -75,14 +78,14 @@ class Settings:
             `first-last`; empty where there are none. Evidence of such a port is never joined over a gap.
     """
 
-    clock_tolerance: int = SECOND
-    max_gap: int = 3 * MINUTE
-    hold: int = 4 * MINUTE
-    retention: int = 24 * HOUR
-    workload_memory: int = 24 * HOUR
-    assignment_hold: int = 4 * MINUTE
-    name_stretch: int = MINUTE
-    connection_lifetime: int = 24 * HOUR
+    clock_tolerance: Microseconds = SECOND
+    max_gap: Microseconds = 3 * MINUTE
+    hold: Microseconds = 4 * MINUTE
+    retention: Microseconds = 24 * HOUR
+    workload_memory: Microseconds = 24 * HOUR
+    assignment_hold: Microseconds = 4 * MINUTE
+    name_stretch: Microseconds = MINUTE
+    connection_lifetime: Microseconds = 24 * HOUR
     workload_prefixes: tuple[str, ...] = ()
     shared_prefixes: tuple[str, ...] = ()
     translated_prefixes: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.reasons import HOSTNAME_REASONS, METHOD_OF, REASONS
@@ -115,7 +116,7 @@ class StageMetrics:
         for name, value in gauges.items():
             group.gauge(name, partial(self._show, value))
 
-    def count(self, flows: Any) -> None:
+    def count(self, flows: pa.RecordBatch) -> None:
         """Count the answers in a batch of flows, one side of which was attributed here."""
         for column, prefix in ((f"{self._side}_reason", ""), ("hostname_reason", _HOSTNAME)):
             if not prefix or self._side == "remote":

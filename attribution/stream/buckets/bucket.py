@@ -39,7 +39,7 @@ class Bucket:
         sides: which side of a flow is attributed here.
         labels: table of `schemas/label.avsc`; configuration, no part of the state.
         log: the entries that the bucket had written, in order; none for a new one.
-        now: the caller's clock, ms, from which on restored flows have waited.
+        now: the caller's clock, in microseconds, from which on restored flows have waited.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Bucket:
             self.take(entry, now)
 
     def take(self, entry: bytes, now: int) -> None:
-        """Observe the evidence, or hold the flows, of an entry of `payload.pack_rows` that came at `now` (ms)."""
+        """Observe the evidence, or hold the flows, of an entry of `payload.pack_rows` that came at `now` (µs)."""
         self._logged_bytes += len(entry)
         if len(entry) >= _FOLD_FROM and payload.kind_of(entry) == FLOW:
             self.attributor.hold(payload.PackedFlows(entry), arrived=now)

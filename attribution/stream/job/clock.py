@@ -1,17 +1,15 @@
 """The job's memory of time: how far it has come in each partition, for when no message says so again."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
 from attribution.stream.buckets.payload import WAKE, pack_time
-from attribution.stream.job.decode import LOCAL_SIDE, TICK
 from attribution.stream.job.options import StreamOptions
-
-_MILLISECOND = 1000
+from attribution.stream.job.outputs import LOCAL_SIDE, TICK, Output
+from attribution.stream.milliseconds import to_ms, to_us
 
 
 class Clock(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
@@ -31,47 +29,46 @@ class Clock(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     def __init__(self, options: StreamOptions) -> None:
         self._options = options
-        self._idle_ms = options.idle_after // _MILLISECOND
-        self._last: int | None = None
+        self._idle_ms = to_ms(options.idle_after)
+        self._last_ms: int | None = None
         self._told = False
-        self._times: dict[str, tuple[int, int]] = {}
+        self._times_ms: dict[str, tuple[int, int]] = {}
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Reach the state: of each partition the latest time that it said, and when it said something last, ms."""
+        """Reach the state, in milliseconds: each partition's latest record time, and when a message came last."""
         kept = MapStateDescriptor("times", Types.STRING(), Types.TUPLE([Types.LONG(), Types.LONG()]))
         self._kept = runtime_context.get_map_state(kept)
 
-    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+    def process_element(self, value: tuple[str, int, int], ctx: KeyedProcessFunction.Context) -> Iterator[Output]:
         """A message was read, or a tick came."""
-        now = ctx.timer_service().current_processing_time()
-        if self._last is None:
-            self._times = {name: (said, heard) for name, (said, heard) in self._kept.items()}
+        now_ms = ctx.timer_service().current_processing_time()
+        if self._last_ms is None:
+            self._times_ms = {name: (said, heard) for name, (said, heard) in self._kept.items()}
             # The time in which the job did not run is no silence of theirs.
-            self._times = {name: (said, now) for name, (said, _) in self._spoke_lately()}
-            self._last = now
+            self._times_ms = {name: (said, now_ms) for name, (said, _) in self._spoke_lately()}
+            self._last_ms = now_ms
             yield from self._to_every_bucket(WAKE)
         if tuple(value) != TICK:
-            self._note(value, now)
-            self._last, self._told = now, False
-        elif not self._told and now >= self._last + self._idle_ms:
+            self._note(*value, now_ms)
+            self._last_ms, self._told = now_ms, False
+        elif not self._told and now_ms >= self._last_ms + self._idle_ms:
             self._told = True
-            if self._times:
-                reached = min(said for _, (said, _) in self._spoke_lately()) * _MILLISECOND
-                yield from self._to_every_bucket(pack_time(reached - self._options.report_delay))
+            if self._times_ms:
+                reached_us = to_us(min(said for _, (said, _) in self._spoke_lately()))
+                yield from self._to_every_bucket(pack_time(reached_us - self._options.report_delay))
 
     def _spoke_lately(self) -> list[tuple[str, tuple[int, int]]]:
         """The partitions that were not idle when the last of them spoke."""
-        last = max((heard for _, heard in self._times.values()), default=0)
-        return [(name, known) for name, known in self._times.items() if known[1] >= last - self._idle_ms]
+        last_ms = max((heard for _, heard in self._times_ms.values()), default=0)
+        return [(name, known) for name, known in self._times_ms.items() if known[1] >= last_ms - self._idle_ms]
 
-    def _note(self, value: Any, now: int) -> None:
-        topic, partition, time = value
+    def _note(self, topic: str, partition: int, said_ms: int, now_ms: int) -> None:
         name = f"{topic}-{partition}"
         known = self._kept.get(name)
-        self._times[name] = time if known is None else max(time, known[0]), now
-        self._kept.put(name, self._times[name])
+        self._times_ms[name] = said_ms if known is None else max(said_ms, known[0]), now_ms
+        self._kept.put(name, self._times_ms[name])
 
-    def _to_every_bucket(self, content: bytes) -> Iterator[Any]:
+    def _to_every_bucket(self, content: bytes) -> Iterator[Output]:
         for bucket in range(self._options.buckets):
             yield Row(bucket, content)
             yield LOCAL_SIDE, Row(bucket, content)

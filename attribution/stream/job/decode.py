@@ -1,34 +1,23 @@
 """The job's first operator: Kafka values to entries for the buckets, and dead letters."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from pyflink.common import Row, Types
-from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
+from pyflink.common import Row
+from pyflink.datastream import ProcessFunction, RuntimeContext
 
 from attribution.config import Settings
 from attribution.errors import RejectLimitError
 from attribution.schema import POLICY
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.stream.job.options import StreamOptions
+from attribution.stream.job.outputs import DEAD_LETTERS, LOCAL_SIDE, TICK, TIMES, Output
 from attribution.stream.job.split import Splitter
 from attribution.stream.job.worker import spare_imports
+from attribution.stream.milliseconds import to_us
 from attribution.stream.regions.border import Border
 from attribution.stream.topics import CONFIGURATION
 from attribution.stream.wire import codec
 from attribution.stream.wire.dead_letters import Rejected, dead_letter
-
-BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-#: Row of key and content, as keyed operators take it: the bucket, and an entry for it.
-ENTRY = Types.ROW([Types.INT(), BYTES])
-DEAD_LETTERS = OutputTag("dead-letters", BYTES)
-LOCAL_SIDE = OutputTag("local-side", ENTRY)
-#: (topic, partition, time of a record of it in ms); a tick has no topic.
-TIME_OF = Types.TUPLE([Types.STRING(), Types.INT(), Types.LONG()])
-#: The same under the one key of the clock.
-TIMES = OutputTag("times", Types.ROW([Types.INT(), TIME_OF]))
-#: What `TIMES` has for a tick.
-TICK = ("", 0, 0)
 
 #: Rows to have seen before the share of rejected ones is judged.
 _JUDGE_FROM = 10_000
@@ -66,7 +55,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         self._rows = group.counter("rows_in")
         self._dead = group.counter("dead_letters")
 
-    def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Any]:  # noqa: ARG002 (Flink's signature)
+    def process_element(self, value: Row, ctx: ProcessFunction.Context) -> Iterator[Output]:  # noqa: ARG002 (Flink's signature)
         """One message."""
         content, topic, partition, offset, reported = value
         if topic is None:
@@ -74,7 +63,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
             return
         kind = self._kinds[topic]
         reported_ms = reported.to_epoch_milli()
-        decoded = codec.decode(kind, content, reported=reported_ms * 1000)
+        decoded = codec.decode(kind, content, reported=to_us(reported_ms))
         batch, rejects = decoded.batch, decoded.rejects
         if self._border is not None:
             batch, foreign = self._border.own(kind, batch)

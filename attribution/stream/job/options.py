@@ -1,17 +1,17 @@
 """What the streaming job may be told besides the settings of the rules."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from attribution.config import MINUTE, SECOND, parse_duration
+from attribution.config import MINUTE, SECOND, Microseconds, parse_duration
 from attribution.errors import ConfigError
-
-_MILLISECOND = 1000
+from attribution.stream.milliseconds import to_ms, to_us
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamOptions:
-    """How the job runs; none of it changes an answer that evidence forces. Durations are microseconds.
+    """How the job runs; none of it changes an answer that evidence forces.
 
     Attributes:
         buckets: into how many parts addresses and their state are divided; fixed for the life of a state. No operator
@@ -31,15 +31,15 @@ class StreamOptions:
     """
 
     buckets: int = 16
-    report_delay: int = MINUTE
-    idle_after: int = MINUTE
-    give_up_after: int = 10 * MINUTE
-    round_interval: int = SECOND // 5
-    settle_interval: int = MINUTE
+    report_delay: Microseconds = MINUTE
+    idle_after: Microseconds = MINUTE
+    give_up_after: Microseconds = 10 * MINUTE
+    round_interval: Microseconds = SECOND // 5
+    settle_interval: Microseconds = MINUTE
     rejected_share: float = 0.1
     region: str = ""
     regions: str = ""
-    peer_patience: int = 20 * MINUTE
+    peer_patience: Microseconds = 20 * MINUTE
 
     def __post_init__(self) -> None:
         if not 1 <= self.buckets <= 1 << 15:
@@ -50,11 +50,11 @@ class StreamOptions:
             raise ConfigError(f"region and regions go together, found {self.region!r} and {self.regions!r}")
         for name in DURATIONS:
             value = getattr(self, name)
-            if value < _MILLISECOND or value % _MILLISECOND:
+            if value <= 0 or value != to_us(to_ms(value)):
                 raise ConfigError(f"{name} must be whole milliseconds, one or more; found {value} µs")
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], *, where: str = "options") -> "StreamOptions":
+    def from_dict(cls, values: Mapping[str, Any], *, where: str = "options") -> "StreamOptions":
         """Options of a mapping; durations may be text.
 
         Raises:

@@ -5,25 +5,22 @@ region has a topic of its own. It may ask about flows from its addresses to ours
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyflink.common import Row
-from pyflink.datastream import OutputTag, ProcessFunction, RuntimeContext
+from pyflink.datastream import ProcessFunction, RuntimeContext
 
 from attribution.core.columnar.dictionaries import plain
 from attribution.schema import FLOW, QUESTION, arrow_schema
 from attribution.stream.buckets.partitioning import by_bucket
 from attribution.stream.buckets.payload import ANSWERS, pack_of_peer, pack_pieces
-from attribution.stream.job.decode import DEAD_LETTERS, ENTRY
+from attribution.stream.job.outputs import DEAD_LETTERS, TO_ASK, Output
+from attribution.stream.milliseconds import to_us
 from attribution.stream.regions.border import Border
 from attribution.stream.regions.open_questions import ASKED_BY
 from attribution.stream.wire import codec
 from attribution.stream.wire.dead_letters import Rejected, dead_letter
-
-#: (bucket, entry) for `Ask`.
-TO_ASK = OutputTag("answers", ENTRY)
 
 
 class Receive(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
@@ -48,11 +45,11 @@ class Receive(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         self._answers = group.counter("answers_in")
         self._dead = group.counter("dead_letters")
 
-    def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Any]:  # noqa: ARG002 (Flink's signature)
+    def process_element(self, value: Row, ctx: ProcessFunction.Context) -> Iterator[Output]:  # noqa: ARG002 (Flink's signature)
         """One message."""
         content, topic, partition, offset, reported = value
         peer = self._peers[topic]
-        kind, decoded = codec.decode_of_region(content, reported=reported.to_epoch_milli() * 1000)
+        kind, decoded = codec.decode_of_region(content, reported=to_us(reported.to_epoch_milli()))
         batch, foreign = self._own(kind, decoded.batch, peer)
         for rejected in [*decoded.rejects, *foreign]:
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
@@ -66,7 +63,7 @@ class Receive(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
             for bucket, rows in by_bucket(batch, "remote_address", self._count):
                 yield TO_ASK, Row(bucket, pack_of_peer(ANSWERS, rows, peer))
 
-    def _own(self, kind: str, batch: Any, peer: str) -> tuple[Any, list[Rejected]]:
+    def _own(self, kind: str, batch: pa.RecordBatch, peer: str) -> tuple[pa.RecordBatch, list[Rejected]]:
         """The rows that are the peer's to send, and a letter about the others."""
         table = self._border.table
         remote = batch.column("remote_address")
@@ -80,7 +77,7 @@ class Receive(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         return batch.filter(pa.array(theirs)), [Rejected(None, "foreign_prefix", found)]
 
 
-def _as_flows(questions: Any, peer: str) -> Any:
+def _as_flows(questions: pa.RecordBatch, peer: str) -> pa.RecordBatch:
     """Flows of `schemas/flow.avsc` with what their answers go back with; nothing that a question does not say."""
     questions = plain(questions)
     rows = questions.num_rows

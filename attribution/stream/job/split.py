@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -52,7 +52,7 @@ class Splitter:
         self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
         self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
 
-    def split(self, kind: str, batch: Any, span: FlowHeartbeats = "interval") -> Iterator[Entry]:
+    def split(self, kind: str, batch: pa.RecordBatch, span: FlowHeartbeats = "interval") -> Iterator[Entry]:
         """The entries of a canonical record batch; `span` says what kind of heartbeat its flows are."""
         if kind != FLOW:
             yield from self._evidence(kind, batch)
@@ -71,12 +71,12 @@ class Splitter:
         for bucket, rows in by_bucket(batch.filter(pc.invert(known)), "local_address", self._buckets):
             yield from (Entry("local", bucket, content) for content in pack_pieces(FLOW, rows))
 
-    def halves(self, flows: Any) -> Iterator[Entry]:
+    def halves(self, flows: pa.RecordBatch) -> Iterator[Entry]:
         """The entries of flows whose local side is attributed, or was captured."""
         for bucket, rows in by_bucket(flows, "remote_address", self._buckets):
             yield from (Entry("remote", bucket, content) for content in pack_pieces(FLOW, rows))
 
-    def _evidence(self, kind: str, batch: Any) -> Iterator[Entry]:
+    def _evidence(self, kind: str, batch: pa.RecordBatch) -> Iterator[Entry]:
         if kind in CONFIGURATION:
             for content in pack_pieces(kind, batch):
                 for bucket in range(self._buckets):

@@ -18,9 +18,9 @@ Every operator that has state has a fixed `uid`, so that a savepoint of one vers
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from pyflink.common import Duration, Types, WatermarkStrategy
+import pyarrow as pa
+from pyflink.common import Duration, TypeInformation, Types, WatermarkStrategy
 from pyflink.common.serialization import ByteArraySchema
 from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
 from pyflink.datastream.connectors.base import DeliveryGuarantee
@@ -28,14 +28,27 @@ from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, 
 from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescriptor
 
-from attribution.config import Settings
+from attribution.config import Microseconds, Settings
 from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE
-from attribution.stream.job.ask import TO_BORDER, Ask, to_peer
-from attribution.stream.job.attribute import RANGES, Attribute
+from attribution.stream.job.ask import Ask
+from attribution.stream.job.attribute import Attribute
 from attribution.stream.job.clock import Clock
-from attribution.stream.job.decode import BYTES, DEAD_LETTERS, ENTRY, LOCAL_SIDE, TIME_OF, TIMES, Decode
+from attribution.stream.job.decode import Decode
 from attribution.stream.job.options import StreamOptions
-from attribution.stream.job.receive import TO_ASK, Receive
+from attribution.stream.job.outputs import (
+    BYTES,
+    DEAD_LETTERS,
+    ENTRY,
+    LOCAL_SIDE,
+    RANGES,
+    TIME_OF,
+    TIMES,
+    TO_ASK,
+    TO_BORDER,
+    to_peer,
+)
+from attribution.stream.job.receive import Receive
+from attribution.stream.milliseconds import to_ms
 from attribution.stream.regions.border import Border
 from attribution.stream.topics import INPUT_TOPICS, from_region, to_region, topic_of
 
@@ -70,7 +83,7 @@ class Job:
     prefix: str
     settings: Settings
     options: StreamOptions
-    labels: Any
+    labels: pa.Table
     border: Border | None = None
 
 
@@ -113,7 +126,7 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
         _sink(stream, job, topic=topic_of(kind, prefix=job.prefix), name=kind)
 
 
-def _keyed(rows: DataStream, content: Any) -> KeyedStream:
+def _keyed(rows: DataStream, content: TypeInformation) -> KeyedStream:
     """Rows of key and content, keyed as they are; the type is that of the content.
 
     PyFlink's own `key_by` sends every row through one more Python operator, which puts its key before it.
@@ -136,7 +149,7 @@ def _receive(tables: StreamTableEnvironment, job: Job, border: Border) -> DataSt
     return received.name("receive").uid("receive")
 
 
-def _attribute(entries: DataStream, function: Attribute, output: Any, side: str) -> DataStream:
+def _attribute(entries: DataStream, function: Attribute, output: TypeInformation, side: str) -> DataStream:
     return (
         _keyed(entries, BYTES)
         .process(function, output_type=output)
@@ -171,10 +184,10 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str, name: str, *, 
     else:
         schema = schema.watermark("reported", f"reported - {_interval(job.options.report_delay)}")
         options |= {
-            "scan.watermark.idle-timeout": f"{job.options.idle_after // 1000} ms",
+            "scan.watermark.idle-timeout": f"{to_ms(job.options.idle_after)} ms",
             # What is read ahead waits in state: no topic may run far ahead of another.
             "scan.watermark.alignment.group": job.name,
-            "scan.watermark.alignment.max-drift": f"{(job.settings.hold + job.options.report_delay) // 1000} ms",
+            "scan.watermark.alignment.max-drift": f"{to_ms(job.settings.hold + job.options.report_delay)} ms",
         }
     descriptor = TableDescriptor.for_connector("kafka").schema(schema.build()).format("raw")
     for key, value in options.items():
@@ -207,9 +220,9 @@ def _timeless(stream: DataStream, name: str) -> DataStream:
     return stream.assign_timestamps_and_watermarks(idle).uid(f"{name}-idle")
 
 
-def _interval(microseconds: int) -> str:
+def _interval(duration: Microseconds) -> str:
     """A duration of whole milliseconds as SQL has it."""
-    seconds, milliseconds = divmod(microseconds // 1000, 1000)
+    seconds, milliseconds = divmod(to_ms(duration), 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -9,12 +9,12 @@ long; every further answer finds nothing.
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.config import Microseconds
 from attribution.core.columnar.dictionaries import each_distinct, plain
 from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.reasons import METHOD_OF
@@ -40,22 +40,22 @@ class _Asked:
         flows: attributed flows and their rows, which rise.
         rows: the column of the rows.
         open: which of them are.
-        since: when they were asked about, or the bucket was made anew (ms of the caller's clock).
+        since_us: when they were asked about, or the bucket was made anew, by the caller's clock.
         size: bytes of the entry in the log.
     """
 
     peer: str
-    flows: Any
+    flows: pa.RecordBatch
     rows: Int32
     open: Bool
-    since: int
+    since_us: Microseconds
     size: int
 
     @classmethod
-    def of(cls, entry: bytes, now: int) -> tuple[int, "_Asked"]:
+    def of(cls, entry: bytes, now_us: Microseconds) -> tuple[int, "_Asked"]:
         flows, peer, question = payload.unpack_of_peer(entry)
         rows = flows.column(_ROW).to_numpy()
-        return question, cls(peer, flows, rows, np.ones(len(rows), np.bool_), now, len(entry))
+        return question, cls(peer, flows, rows, np.ones(len(rows), np.bool_), now_us, len(entry))
 
     def find(self, rows: Int32) -> tuple[Int64, Bool]:
         """Where each row is, and whether it is there and open."""
@@ -73,7 +73,7 @@ class Closed:
         unasked: answers that were none to an open flow.
     """
 
-    flows: list[Any]
+    flows: list[pa.RecordBatch]
     entries: list[bytes]
     unasked: int = 0
 
@@ -83,15 +83,15 @@ class OpenQuestions:
 
     Args:
         log: the entries that the bucket had written, in order; none for a new one.
-        now: the caller's clock, ms, from which on the flows in the log have waited.
+        now_us: the time of the caller's clock, from which on the flows in the log have waited.
     """
 
-    def __init__(self, log: Iterable[bytes] = (), now: int = 0) -> None:
+    def __init__(self, log: Iterable[bytes] = (), now_us: Microseconds = 0) -> None:
         self._asked: dict[int, _Asked] = {}
         self._done_bytes = 0
         for entry in log:
             if entry[:1] == payload.OPEN:
-                question, asked = _Asked.of(entry, now)
+                question, asked = _Asked.of(entry, now_us)
                 self._asked[question] = asked
             else:
                 question, rows = payload.unpack_done(entry)
@@ -104,9 +104,9 @@ class OpenQuestions:
         return sum(int(asked.open.sum()) for asked in self._asked.values())
 
     @property
-    def oldest(self) -> int | None:
-        """Since when (ms) the first of the open flows has waited; None where there is none."""
-        return min((asked.since for asked in self._asked.values()), default=None)
+    def oldest_us(self) -> Microseconds | None:
+        """Since when the first of the open flows has waited; None where there is none."""
+        return min((asked.since_us for asked in self._asked.values()), default=None)
 
     @property
     def log_bytes(self) -> int:
@@ -118,13 +118,13 @@ class OpenQuestions:
         """Whether so much of the log is about flows that are done that a new one pays."""
         return self._done_bytes > max(_REWRITE_FROM, self.log_bytes - self._done_bytes)
 
-    def ask(self, peer: str, flows: Any, now: int) -> tuple[bytes, Any]:
+    def ask(self, peer: str, flows: pa.RecordBatch, now_us: Microseconds) -> tuple[bytes, pa.RecordBatch]:
         """Open flows.
 
         Args:
             peer: the region that their remote address is of.
             flows: record batch of attributed flows, text plain, one row at least.
-            now: the caller's clock, ms.
+            now_us: the time of the caller's clock.
 
         Returns:
             The entry to be appended to the log, and the record batch of `schemas/question.avsc` to be sent.
@@ -132,13 +132,13 @@ class OpenQuestions:
         number = secrets.randbits(63)
         rows = pa.array(np.arange(flows.num_rows, dtype=np.int32))
         entry = payload.pack_of_peer(payload.OPEN, flows.append_column(_ROW, rows), peer, question=number)
-        self._asked[number] = _Asked.of(entry, now)[1]
+        self._asked[number] = _Asked.of(entry, now_us)[1]
         columns = {_ROW: rows, "question": pa.repeat(pa.scalar(number, pa.int64()), flows.num_rows)}
         schema = arrow_schema(QUESTION)
         asked = [columns[name] if name in columns else flows.column(name) for name in schema.names]
         return entry, pa.RecordBatch.from_arrays(asked, schema=schema)
 
-    def answer(self, peer: str, answers: Any) -> Closed:
+    def answer(self, peer: str, answers: pa.RecordBatch) -> Closed:
         """Close the flows that a region answers; the first answer of a flow counts.
 
         Args:
@@ -163,11 +163,11 @@ class OpenQuestions:
                 entries.append(self._close(number, at))
         return Closed(flows, entries, answers.num_rows - sum(batch.num_rows for batch in flows))
 
-    def expire(self, before: int) -> Closed:
-        """Close the flows that have been open since before a moment of the caller's clock (ms), unattributed."""
+    def expire(self, before_us: Microseconds) -> Closed:
+        """Close the flows that have been open since before a moment of the caller's clock, unattributed."""
         flows, entries = [], []
         for number, asked in list(self._asked.items()):
-            if asked.since < before:
+            if asked.since_us < before_us:
                 at = np.flatnonzero(asked.open)
                 flows.append(silent(asked.flows.take(pa.array(at))))
                 entries.append(self._close(number, at))
@@ -179,7 +179,7 @@ class OpenQuestions:
         for number, asked in self._asked.items():
             flows = asked.flows.filter(pa.array(asked.open))
             entry = payload.pack_of_peer(payload.OPEN, flows, asked.peer, question=number)
-            self._asked[number] = _Asked.of(entry, asked.since)[1]
+            self._asked[number] = _Asked.of(entry, asked.since_us)[1]
             yield entry
 
     def _close(self, number: int, at: Int64) -> bytes:
@@ -192,7 +192,7 @@ class OpenQuestions:
         return entry
 
 
-def silent(flows: Any) -> Any:
+def silent(flows: pa.RecordBatch) -> pa.RecordBatch:
     """Attributed flows whose remote side nobody answered."""
     nothing = {"workload": None, "service": None, "distance": None, "method": "none", "reason": SILENT}
     schema = arrow_schema(ATTRIBUTED_FLOW)
@@ -200,7 +200,7 @@ def silent(flows: Any) -> Any:
                                 for n, v in nothing.items()})  # fmt: skip
 
 
-def _answered(flows: Any, answers: Any) -> Any:
+def _answered(flows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
     """Attributed flows with the answers to them, row by row; one that names nobody has no names."""
     answers = plain(answers)
     reason = answers.column("remote_reason")
@@ -213,14 +213,14 @@ def _answered(flows: Any, answers: Any) -> Any:
     return _with_remote(flows, columns)
 
 
-def _with_remote(flows: Any, columns: dict[str, Any]) -> Any:
+def _with_remote(flows: pa.RecordBatch, columns: dict[str, pa.Array]) -> pa.RecordBatch:
     schema = arrow_schema(ATTRIBUTED_FLOW)
     given = {f"remote_{name}": column for name, column in columns.items()}
     made = [given[name] if name in given else flows.column(name) for name in schema.names]
     return pa.RecordBatch.from_arrays(made, schema=schema)
 
 
-def answers_of(flows: Any) -> Any:
+def answers_of(flows: pa.RecordBatch) -> pa.RecordBatch:
     """The record batch of `schemas/answer.avsc` for flows that are attributed and were asked about by one region."""
     schema = arrow_schema(ANSWER)
     flows = plain(flows)

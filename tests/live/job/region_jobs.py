@@ -8,11 +8,12 @@ from pyflink.datastream import TimeDomain
 from attribution.config import MINUTE
 from attribution.schema import LABEL, arrow_schema
 from attribution.stream.buckets.payload import WAKE
-from attribution.stream.job.ask import TO_BORDER, Ask, to_peer
-from attribution.stream.job.attribute import RANGES, Attribute
-from attribution.stream.job.decode import DEAD_LETTERS, LOCAL_SIDE, TIMES, Decode
+from attribution.stream.job.ask import Ask
+from attribution.stream.job.attribute import Attribute
+from attribution.stream.job.decode import Decode
 from attribution.stream.job.options import StreamOptions
-from attribution.stream.job.receive import TO_ASK, Receive
+from attribution.stream.job.outputs import DEAD_LETTERS, LOCAL_SIDE, RANGES, TIMES, TO_ASK, TO_BORDER, to_peer
+from attribution.stream.job.receive import Receive
 from attribution.stream.regions.border import Border
 from attribution.stream.wire import codec
 

@@ -19,8 +19,9 @@ from attribution.schema import ATTRIBUTED_FLOW, FLOW, HEARTBEAT, LABEL, NAME_BIN
 from attribution.stream.buckets.partitioning import bucket_of
 from attribution.stream.buckets.payload import unpack_rows
 from attribution.stream.job.attribute import Attribute
-from attribution.stream.job.decode import DEAD_LETTERS, LOCAL_SIDE, TIMES, Decode
+from attribution.stream.job.decode import Decode
 from attribution.stream.job.options import StreamOptions
+from attribution.stream.job.outputs import DEAD_LETTERS, LOCAL_SIDE, TIMES
 from attribution.stream.job.split import Splitter
 from attribution.stream.wire import codec
 

@@ -13,10 +13,11 @@ from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.schema import FLOW, HEARTBEAT, LABEL, arrow_schema
 from attribution.stream.buckets.payload import TIME, WAKE, pack_time, unpack_moment, unpack_rows
-from attribution.stream.job.attribute import RANGES, Attribute
+from attribution.stream.job.attribute import Attribute
 from attribution.stream.job.clock import Clock
-from attribution.stream.job.decode import DEAD_LETTERS, LOCAL_SIDE, TICK, TIMES, Decode
+from attribution.stream.job.decode import Decode
 from attribution.stream.job.options import StreamOptions
+from attribution.stream.job.outputs import DEAD_LETTERS, LOCAL_SIDE, RANGES, TICK, TIMES
 from attribution.stream.job_metrics import JOB_METRICS
 from attribution.stream.wire import codec
 
