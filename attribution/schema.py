@@ -8,8 +8,9 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -26,15 +27,11 @@ DEAD_LETTER = "dead_letter"
 QUESTION = "question"
 ANSWER = "answer"
 
-#: Records that sources yield, in the order in which documentation lists them.
-INPUT_RECORDS = (FLOW, HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL, POLICY, SOCKET_RULE)
-#: Records that a run writes; dead letters only where it reads from topics.
-OUTPUT_RECORDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE, DEAD_LETTER)
-#: Records that streaming jobs of two regions send each other.
-REGION_RECORDS = (QUESTION, ANSWER)
-
 #: Every time in the system: microseconds, UTC.
 TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+#: A record batch, or a table.
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 
 _PRIMITIVES = {
     "string": pa.string(),
@@ -50,10 +47,10 @@ class Field:
     """One field of a record: its Arrow type, whether it may be null, and its documentation."""
 
     name: str
-    type: Any
+    type: pa.DataType
     nullable: bool
     doc: str
-    default: Any = None
+    default: object = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class Record:
     fields: tuple[Field, ...]
 
     @property
-    def arrow(self) -> Any:
+    def arrow(self) -> pa.Schema:
         """The `pyarrow.Schema` of the record; nullability as in the Avro file."""
         return pa.schema([pa.field(f.name, f.type, nullable=f.nullable) for f in self.fields])
 
@@ -84,18 +81,18 @@ class Record:
 
 @cache
 def record(name: str) -> Record:
-    """The record type `name`, one of `INPUT_RECORDS`, `OUTPUT_RECORDS` and `REGION_RECORDS`."""
+    """The record type `name`, one of `attribution.records.KINDS`."""
     avro = json.loads(_folder().joinpath(f"{name}.avsc").read_text(encoding="utf-8"))
     fields = tuple(_field(f) for f in avro["fields"])
     return Record(name=avro["name"], doc=avro["doc"], fields=fields)
 
 
-def arrow_schema(name: str) -> Any:
+def arrow_schema(name: str) -> pa.Schema:
     """The `pyarrow.Schema` of record type `name`."""
     return record(name).arrow
 
 
-def completed(name: str, rows: Any) -> Any:
+def completed(name: str, rows: Rows) -> Rows:
     """A batch or table of records that a version before this one wrote, with nulls for the fields it did not know.
 
     They stand where the record has them; columns that are none of its fields come last.
@@ -121,7 +118,7 @@ def completed(name: str, rows: Any) -> Any:
     return type(rows).from_arrays(columns, schema=pa.schema(schema))
 
 
-def _folder() -> Any:
+def _folder() -> Traversable:
     """Where the Avro files are: in the installed package, or beside it in a checkout."""
     packaged = resources.files("attribution").joinpath("_schemas")
     if packaged.is_dir():

@@ -18,6 +18,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.attributor import Attributor
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
+from attribution.schema import HEARTBEAT
 from attribution.testbed.evaluate.alignment import align
 from attribution.testbed.evaluate.baselines import EventLog, baselines
 from attribution.testbed.evaluate.evaluate import evaluate_slices
@@ -28,9 +29,9 @@ from attribution.testbed.fleet.simulation import simulate
 def attributed(simulation, settings):
     """Everything that the simulation's logs say, through the rules."""
     attributor = Attributor(settings)
-    attributor.observe(simulation.heartbeat_table())
+    attributor.observe(HEARTBEAT, simulation.heartbeat_table())
     for batch in simulation.flow_batches():
-        attributor.observe(flow_heartbeats(batch))
+        attributor.observe(HEARTBEAT, flow_heartbeats(batch))
     attributor.observe_assignments(simulation.assignment_table())
     attributor.observe_names(simulation.name_table())
     attributor.observe_labels(simulation.label_table())

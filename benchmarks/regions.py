@@ -21,6 +21,7 @@ from attribution.schema import (
     ANSWER,
     ATTRIBUTED_FLOW,
     FLOW,
+    HEARTBEAT,
     LABEL,
     OWNERSHIP_RANGE,
     QUESTION,
@@ -53,7 +54,7 @@ def main():
         pa.Table.from_batches([plain(batch)]).cast(arrow_schema(FLOW)) for batch in made.flow_batches()
     ).combine_chunks().to_batches()[0]  # fmt: skip
     knowing = Attributor(settings)
-    knowing.observe(made.heartbeat_table())
+    knowing.observe(HEARTBEAT, made.heartbeat_table())
     knowing.observe_assignments(made.assignment_table())
     knowing.observe_labels(made.label_table())
     attributed = plain(knowing.attribute(flows)).cast(arrow_schema(ATTRIBUTED_FLOW))
@@ -81,7 +82,7 @@ def main():
     compact = Attributor(settings)
     spans = pa.table({name: ranges.column(name) for name in ("address", "port", "protocol", "workload", "service",
                                                              "start", "end")})  # fmt: skip
-    compact.observe(spans.append_column("observer", pa.nulls(ranges.num_rows, pa.string())))
+    compact.observe(HEARTBEAT, spans.append_column("observer", pa.nulls(ranges.num_rows, pa.string())))
     state = {
         "a flow that waits at home": len(entry) / flows.num_rows,
         "a question that waits at the peer": at_peer.log_bytes / flows.num_rows,

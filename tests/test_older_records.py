@@ -73,7 +73,7 @@ def test_native_files_and_values_are_read(tmp_path, kind, records):
 
 def test_state_is_read(monkeypatch):
     before = Attributor(Settings())
-    before.observe(batch(HEARTBEAT, SEEN))
+    before.observe(HEARTBEAT, batch(HEARTBEAT, SEEN))
     before.hold(older(batch(FLOW, [ASKED])))
     with monkeypatch.context() as then:
         then.setattr(snapshot, "VERSION", 2)
@@ -114,7 +114,7 @@ def test_entries_of_the_jobs_log_and_open_ranges_are_read():
     kind, rows = payload.unpack_rows(payload.pack_rows(FLOW, older(batch(FLOW, [ASKED]))))
     assert (kind, rows.schema.names) == (FLOW, arrow_schema(FLOW).names)
     ranges = Attributor(Settings())
-    ranges.observe(batch(HEARTBEAT, SEEN))
+    ranges.observe(HEARTBEAT, batch(HEARTBEAT, SEEN))
     open_ranges = older(pa.Table.from_batches([ranges.ownership_ranges()]))
     collector = RangeCollector.of_state(Settings(), (open_ranges, 0))
     found = collector.collect(none(), known_to=1 << 60)
@@ -129,7 +129,7 @@ def none():
 
 def test_values_that_the_job_wrote_are_read():
     attributor = Attributor(Settings())
-    attributor.observe(batch(HEARTBEAT, SEEN))
+    attributor.observe(HEARTBEAT, batch(HEARTBEAT, SEEN))
     rows = older(attributor.attribute(batch(FLOW, [ASKED])))
     sink = pa.BufferOutputStream()
     plain = pa.RecordBatch.from_arrays(

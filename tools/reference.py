@@ -20,7 +20,8 @@ import pyarrow as pa
 from attribution.cli import VERBS, cli
 from attribution.config import Settings, format_duration
 from attribution.core.reasons import HOSTNAME_REASONS, METHOD_OF, METHODS, REASONS
-from attribution.schema import INPUT_RECORDS, OUTPUT_RECORDS, REGION_RECORDS, TIMESTAMP, Field, Record, record
+from attribution.records import INPUT_RECORDS, OUTPUT_RECORDS, REGION_RECORDS
+from attribution.schema import TIMESTAMP, Field, Record, record
 from attribution.sources import registry
 from attribution.sources.records import rejects, skips
 from attribution.stream.job.options import DURATIONS, StreamOptions

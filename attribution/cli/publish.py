@@ -7,18 +7,22 @@ from pathlib import Path
 
 import click
 
+from attribution.cli.input_options import input_options
 from attribution.cli.kafka import kafka_options, metrics_option
 from attribution.cli.output import Column, Output, output_options
 from attribution.cli.replay import ROWS_REJECTED
 from attribution.cli.settings import settings_options
 from attribution.config import SECOND, Settings, parse_duration
 from attribution.errors import ConfigError
+from attribution.schema import POLICY
 from attribution.sources import Ledger
+from attribution.sources.inputs import Inputs
 from attribution.sources.pool_space import with_pools_of
 from attribution.sources.records.rejects import RejectsFile
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
-from attribution.stream.publish.publish import Published, Sending, Sources, finish_after, publish
+from attribution.stream.publish.publish import Published, Sending, finish_after, publish
+from attribution.stream.topics import INPUT_TOPICS
 
 _COLUMNS = (Column(name="kind"), Column(name="rows", kind="count"), Column(name="messages", kind="count"))
 #: What `--finish` without a value stands for.
@@ -26,13 +30,7 @@ _BY_SETTINGS = "by settings"
 
 
 @click.command(name="publish")
-@click.option("--flows", multiple=True, metavar="PATH", help="Flow logs: file, folder, glob, or -; repeatable.")
-@click.option("--heartbeats", multiple=True, metavar="PATH", help="More heartbeats, as for replay.")
-@click.option("--assignments", multiple=True, metavar="PATH", help="Assignment events.")
-@click.option("--name-bindings", multiple=True, metavar="PATH", help="DNS answers.")
-@click.option("--policies", multiple=True, metavar="PATH", help="Policies and their pools; socket rules beside them.")
-@click.option("--socket-rules", multiple=True, metavar="PATH", help="Socket rules.")
-@click.option("--input-format", metavar="NAME", help="Read everything as this format; recognised by content otherwise.")
+@input_options(*INPUT_TOPICS)
 @click.option(
     "--flow-heartbeats/--no-flow-heartbeats",
     default=True,
@@ -67,13 +65,7 @@ _BY_SETTINGS = "by settings"
 @output_options()
 def command(
     *,
-    flows: tuple[str, ...],
-    heartbeats: tuple[str, ...],
-    assignments: tuple[str, ...],
-    name_bindings: tuple[str, ...],
-    policies: tuple[str, ...],
-    socket_rules: tuple[str, ...],
-    input_format: str | None,
+    inputs: Inputs,
     flow_heartbeats: bool,
     broker: Broker,
     prefix: str,
@@ -103,34 +95,28 @@ def command(
     Exit status: 0 all rows were delivered, 3 all but rejected ones were, 1 something was not delivered,
     2 the command was wrong.
     """
-    if not (flows or heartbeats or assignments or name_bindings or policies or socket_rules):
-        raise click.UsageError(
-            "nothing to publish: give --flows, --heartbeats, --assignments, --name-bindings, --policies or "
-            "--socket-rules"
-        )
-    settings = with_pools_of(policies, settings, format=input_format)
+    if not inputs:
+        options = ", ".join("--" + topic for topic in INPUT_TOPICS.values())
+        raise click.UsageError(f"nothing to publish: give one or more of {options}")
+    settings = with_pools_of(inputs.of(POLICY), settings, format=inputs.format)
     sending = Sending(
         prefix=prefix,
         period=_period(period or ("10s" if pace else "1m")),
         pace=_pace(pace),
         finish=None if finish is None else finish_after(settings) if finish == _BY_SETTINGS else parse_duration(finish),
     )
-    sources = Sources(
-        flows=flows,
-        heartbeats=heartbeats,
-        assignments=assignments,
-        name_bindings=name_bindings,
-        policies=policies,
-        socket_rules=socket_rules,
-        format=input_format,
-        flows_are_heartbeats=flow_heartbeats,
-        shared_prefixes=settings.prefixes_held_by_port,
-        pool_prefixes=settings.pool_prefixes,
-    )
     with ExitStack() as left:
         kept = left.enter_context(RejectsFile(rejects)) if rejects else None
         ledger = Ledger(sink=kept.write if kept else None, max_rejected_share=max_rejected_share)
-        published = publish(sources, broker, sending=sending, ledger=ledger, metrics=metrics)
+        published = publish(
+            inputs,
+            broker,
+            settings=settings,
+            flows_are_heartbeats=flow_heartbeats,
+            sending=sending,
+            ledger=ledger,
+            metrics=metrics,
+        )
     rows = [
         {"kind": kind, "rows": published.rows[kind], "messages": published.messages[kind]}
         for kind in published.messages

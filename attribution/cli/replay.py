@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from attribution.cli.input_options import input_options
 from attribution.cli.output import Column, Output, output_options
 from attribution.cli.settings import settings_options
 from attribution.config import Settings
+from attribution.records import INPUT_RECORDS
 from attribution.replay import Inputs, Limits, Report, Summary, replay
+from attribution.schema import FLOW
 
 #: Exit status where the lake was written but rows had to be left out.
 ROWS_REJECTED = 3
@@ -29,20 +32,9 @@ _COLUMNS = (
 )
 
 
-def _paths(kind: str, text: str, *, required: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(f"--{kind}", multiple=True, required=required, metavar="PATH", help=text)
-
-
 @click.command(name="replay")
-@_paths("flows", "Flow logs: file, folder, glob, or - for standard input; repeatable.", required=True)
-@_paths("heartbeats", "More heartbeats: native, pod lists, leases, or a log whose flows are evidence only.")
-@_paths("assignments", "Assignment events: native, CloudTrail.")
-@_paths("name-bindings", "DNS answers: native, Zeek dns, dnstap, Route 53 Resolver.")
-@_paths("labels", "Prefixes with names: ip-ranges.json or a prefix file.")
-@_paths("policies", "Policies and their pools, whose prefixes become --pool-prefix; socket rules beside them.")
-@_paths("socket-rules", "Socket rules: who gets the connections to a prefix and ports.")
+@input_options(*INPUT_RECORDS, required=FLOW)
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the lake.")
-@click.option("--input-format", metavar="NAME", help="Read everything as this format; recognised by content otherwise.")
 @click.option(
     "--flow-heartbeats/--no-flow-heartbeats",
     default=True,
@@ -68,15 +60,8 @@ def _paths(kind: str, text: str, *, required: bool = False) -> Callable[[Callabl
 @output_options()
 def command(
     *,
-    flows: tuple[str, ...],
-    heartbeats: tuple[str, ...],
-    assignments: tuple[str, ...],
-    name_bindings: tuple[str, ...],
-    labels: tuple[str, ...],
-    policies: tuple[str, ...],
-    socket_rules: tuple[str, ...],
+    inputs: Inputs,
     out: Path,
-    input_format: str | None,
     flow_heartbeats: bool,
     settings: Settings,
     max_rejected_share: float,
@@ -102,16 +87,6 @@ def command(
     Exit status: 0 all rows were used, 3 the lake was written but rows were rejected,
     1 nothing was written, 2 the command was wrong.
     """
-    inputs = Inputs(
-        flows=flows,
-        heartbeats=heartbeats,
-        assignments=assignments,
-        name_bindings=name_bindings,
-        labels=labels,
-        policies=policies,
-        socket_rules=socket_rules,
-        format=input_format,
-    )
     limits = Limits(
         rejected_share=max_rejected_share, evidence_rows=evidence_rows, **({"workers": workers} if workers else {})
     )

@@ -21,8 +21,8 @@ from attribution.core.ownership.heartbeat_store import HeartbeatStore
 from attribution.core.ownership.lookup import Ownership
 from attribution.core.resolve import Resolver, captured
 from attribution.core.snapshot import Snapshot, packed, unpacked
+from attribution.records import EVIDENCE
 from attribution.schema import (
-    ASSIGNMENT,
     FLOW,
     HEARTBEAT,
     LABEL,
@@ -35,7 +35,7 @@ from attribution.schema import (
 
 #: What a snapshot calls flows that wait, with or without their local side.
 _HELD = "held"
-_EVIDENCE = (ASSIGNMENT, NAME_BINDING, LABEL, POLICY, SOCKET_RULE)
+_TABLES = tuple(kind for kind in EVIDENCE if kind != HEARTBEAT)
 
 
 class Attributor:
@@ -62,38 +62,26 @@ class Attributor:
         self.counters: Counter[str] = Counter()
         self._sides, self._index_per_batch = sides, index_per_batch
         self._heartbeats = HeartbeatStore(settings)
-        self._evidence: dict[str, list[pa.Table]] = {kind: [] for kind in _EVIDENCE}
+        self._evidence: dict[str, list[pa.Table]] = {kind: [] for kind in _TABLES}
         self._gate = TimeGate(settings, sides=sides)
         self._resolver: Resolver | None = None
         self._rules: Resolver | None = None
 
-    def observe(self, heartbeats: pa.RecordBatch | pa.Table) -> None:
-        """Add heartbeats: a canonical record batch or table of `schemas/heartbeat.avsc`."""
-        late = int((microseconds(heartbeats.column("end")) < self.watermark).sum())
+    def observe(self, kind: str, rows: pa.RecordBatch | pa.Table) -> None:
+        """Add evidence.
+
+        Args:
+            kind: one of `attribution.records.EVIDENCE`.
+            rows: canonical rows of `schemas/KIND.avsc`.
+        """
+        if kind != HEARTBEAT:
+            self._add(kind, rows)
+            return
+        late = int((microseconds(rows.column("end")) < self.watermark).sum())
         self.counters["late_heartbeats"] += late
-        if heartbeats.num_rows:
-            self._heartbeats.add(heartbeats)
+        if rows.num_rows:
+            self._heartbeats.add(rows)
             self._resolver = None
-
-    def observe_assignments(self, assignments: pa.RecordBatch | pa.Table) -> None:
-        """Add assignment events of `schemas/assignment.avsc`."""
-        self._add(ASSIGNMENT, assignments)
-
-    def observe_names(self, bindings: pa.RecordBatch | pa.Table) -> None:
-        """Add name bindings of `schemas/name_binding.avsc`."""
-        self._add(NAME_BINDING, bindings)
-
-    def observe_labels(self, labels: pa.RecordBatch | pa.Table) -> None:
-        """Add labels of `schemas/label.avsc`."""
-        self._add(LABEL, labels)
-
-    def observe_policies(self, policies: pa.RecordBatch | pa.Table) -> None:
-        """Add policies of `schemas/policy.avsc`."""
-        self._add(POLICY, policies)
-
-    def observe_rules(self, rules: pa.RecordBatch | pa.Table) -> None:
-        """Add socket rules of `schemas/socket_rule.avsc`."""
-        self._add(SOCKET_RULE, rules)
 
     def replace_labels(self, labels: pa.RecordBatch | pa.Table) -> None:
         """Use these labels, a table of `schemas/label.avsc`, in the place of all that were observed."""
@@ -116,7 +104,7 @@ class Attributor:
     def _configured(self) -> Resolver:
         """The rules over all evidence but heartbeats and name bindings, of which more comes all the time."""
         if self._rules is None:
-            tables = {kind: self._gathered(kind) for kind in _EVIDENCE if kind != NAME_BINDING}
+            tables = {kind: self._gathered(kind) for kind in _TABLES if kind != NAME_BINDING}
             self._rules = Resolver(tables, self.settings)
         return self._rules
 

@@ -21,6 +21,7 @@ from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.lookup import Ownership
 from attribution.core.question import Question
 from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
+from attribution.records import EVIDENCE
 from attribution.schema import (
     ASSIGNMENT,
     ATTRIBUTED_FLOW,
@@ -32,7 +33,6 @@ from attribution.schema import (
     arrow_schema,
 )
 
-_EVIDENCE = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, LABEL, POLICY, SOCKET_RULE)
 _CONNECTION = pa.scalar("connection")
 _ABOUT_NAMES = ("hostname_reason", "hostname_count", "hostname_candidates")
 _METHOD_NAMES = pa.array(METHODS)
@@ -67,7 +67,7 @@ class Resolver:
 
     def __init__(self, evidence: Mapping[str, Any], settings: Settings) -> None:
         """Digest the evidence: canonical tables by the kinds of their records, in any order."""
-        tables = {kind: evidence.get(kind, arrow_schema(kind).empty_table()) for kind in _EVIDENCE}
+        tables = {kind: evidence.get(kind, arrow_schema(kind).empty_table()) for kind in EVIDENCE}
         self._settings = settings
         self._names = Hostnames(tables[NAME_BINDING], settings)
         self._fallback = Fallback(tables[ASSIGNMENT], tables[LABEL], tables[SOCKET_RULE], settings)

@@ -16,23 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attribution.errors import LakeError
-
-MANIFEST = "lake.json"
-#: Version of the folder layout and of its records; a reader refuses every other one. 2: ports have their protocol.
-LAKE_FORMAT = 2
-REJECTS = "rejects.jsonl"
-
-#: How every Parquet file of the lake is written. Times rise slowly and pack best as differences; numbers that hardly
-#: repeat gain nothing from a dictionary.
-PARQUET_OPTIONS: dict[str, Any] = {
-    "compression": "zstd",
-    "compression_level": 1,
-    "store_schema": False,
-    "write_statistics": True,
-}
+from attribution.lake.layout import LAKE_FORMAT, MANIFEST, PARQUET_OPTIONS
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -98,7 +86,7 @@ class writing:  # noqa: N801 - reads as a statement: with writing(lake)
             raise LakeError(f"cannot write the lake {self._lake}: {error.strerror or error}{advice}") from error
 
 
-def write_table(table: Any, folder: Path, *, name: str = "part-0.parquet") -> None:
+def write_table(table: pa.Table, folder: Path, *, name: str = "part-0.parquet") -> None:
     """Write a table as one file of the lake, `folder/name`; nothing where it has no rows."""
     if table.num_rows:
         folder.mkdir(parents=True, exist_ok=True)
@@ -157,7 +145,7 @@ def _exchange(one: Path, other: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def parquet_writer(path: Path, schema: Any, **options: Any) -> Any:
+def parquet_writer(path: Path, schema: pa.Schema, **options: object) -> pq.ParquetWriter:
     """An open `pyarrow.parquet.ParquetWriter` of the lake's kind."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return pq.ParquetWriter(path, schema, **(PARQUET_OPTIONS | options))

@@ -16,21 +16,15 @@ from attribution.core.gate import Horizon, TimeGate
 from attribution.core.ownership.range_collector import SEVERAL, RangeCollector
 from attribution.core.resolve import Resolver
 from attribution.lake.lake import write_table
+from attribution.lake.layout import FOLDERS
 from attribution.lake.partitions import DailyWriter, HourlyWriter
 from attribution.replay.collect import Collection, Report
 from attribution.replay.flow_order import FlowOrder
-from attribution.replay.inputs import Limits
+from attribution.replay.limits import Limits
 from attribution.replay.slabs import Slabs
 from attribution.replay.summary import Tally
-from attribution.schema import ASSIGNMENT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
+from attribution.schema import ATTRIBUTED_FLOW, NAME_BINDING, OWNERSHIP_RANGE
 
-_FOLDERS = {
-    ASSIGNMENT: "assignments",
-    NAME_BINDING: "name_bindings",
-    LABEL: "labels",
-    POLICY: "policies",
-    SOCKET_RULE: "socket_rules",
-}
 #: Batches that wait for each worker while it is at work.
 _AHEAD = 1
 #: Share of the rows that may be in memory which a slab has; others are read while it is digested.
@@ -75,16 +69,16 @@ class AttributionPass:
         self._collection, self._folder = collection, folder
         self._settings, self._limits = settings, limits
         self._gate = TimeGate(settings)
-        self._flows_out = _FlowsOut(folder / "attributed_flows", report, expected=collection.flow_rows)
-        self._ranges_out = _RangesOut(folder / "ownership_ranges", settings)
+        self._flows_out = _FlowsOut(folder / FOLDERS[ATTRIBUTED_FLOW], report, expected=collection.flow_rows)
+        self._ranges_out = _RangesOut(folder / FOLDERS[OWNERSHIP_RANGE], settings)
 
     def run(self) -> Attributed:
         """Do all of it, once."""
         store = self._collection.store
         evidence = dict(store.in_memory())
-        for kind, name in _FOLDERS.items():
-            if kind in evidence:
-                write_table(evidence[kind], self._folder / name)
+        for kind, table in evidence.items():
+            if kind in FOLDERS:
+                write_table(table, self._folder / FOLDERS[kind])
         with ThreadPoolExecutor(self._limits.workers) as pool:
             slabs = self._at_once(evidence, pool) if store.fits else self._by_slabs(evidence, pool)
             self._flows_out.close(pool)
@@ -118,7 +112,7 @@ class AttributionPass:
         while (slab := slabs.take()) is not None:
             if slab.new_names:
                 names = pa.Table.from_batches(slab.new_names)
-                write_table(names, self._folder / _FOLDERS[NAME_BINDING], name=f"part-{slabs.count}.parquet")
+                write_table(names, self._folder / FOLDERS[NAME_BINDING], name=f"part-{slabs.count}.parquet")
             resolver = pool.submit(rules.knowing, slab.heartbeats, slab.names)
             workers.submit(self._ranges_out.write, resolver, slab.known_to)
             horizon = Horizon(self._gate.forgotten_us)

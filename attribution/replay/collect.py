@@ -8,14 +8,16 @@ from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
-from attribution.lake.lake import REJECTS
+from attribution.lake.layout import REJECTS
 from attribution.lake.spool import Spool
+from attribution.records import INPUT_RECORDS
 from attribution.replay.evidence_store import EvidenceStore
-from attribution.replay.inputs import Inputs, Limits
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
+from attribution.replay.limits import Limits
+from attribution.schema import FLOW, HEARTBEAT, POLICY
 from attribution.sources import Batch, Ledger, Reject, read, total_bytes
 from attribution.sources.formats.native.format import is_native_flows, parquet_heartbeats, parquet_starts
 from attribution.sources.input.opening import expand
+from attribution.sources.inputs import Inputs
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.sources.records.rejects import RejectsFile
 from attribution.sources.registry import read_order
@@ -54,19 +56,12 @@ class Collection:
 
     def collect(self, report: Report) -> None:
         """Read everything but the flows that `flows` will read."""
-        native, others = _split(self._inputs.flows) if self._inputs.format is None else ([], self._inputs.flows)
+        native, others = _split(self._inputs.of(FLOW)) if self._inputs.format is None else ([], self._inputs.of(FLOW))
         # In the order in which they will be read again.
         self._left = native = sorted(native, key=lambda path: read_order(str(path)))
-        sources: list[tuple[Sequence[str | Path], Sequence[str]]] = [
-            (others, INPUT_RECORDS),
-            (self._inputs.heartbeats, (HEARTBEAT, FLOW)),
-            (self._inputs.assignments, (ASSIGNMENT,)),
-            (self._inputs.name_bindings, (NAME_BINDING,)),
-            (self._inputs.labels, (LABEL,)),
-            (self._inputs.policies, (POLICY, SOCKET_RULE)),
-            (self._inputs.socket_rules, (SOCKET_RULE,)),
-        ]
-        sizes = [total_bytes(paths) for paths, _ in [(native, ()), *sources] if paths]
+        given = {kind: (paths, kinds) for kind, paths, kinds in self._inputs.sources()}
+        given[FLOW] = others, INPUT_RECORDS
+        sizes = [total_bytes(paths) for paths in (native, *(paths for paths, _ in given.values())) if paths]
         self._bytes = None if None in sizes else sum(size for size in sizes if size)
         for path in native:
             if self._flows_are_heartbeats:
@@ -74,9 +69,9 @@ class Collection:
                     self.store.add(HEARTBEAT, batch)
                     self._count(batch.num_rows, report)
             self.ledger.consumed += path.stat().st_size
-        for paths, kinds in sources:
+        for kind, (paths, kinds) in given.items():
             if paths:
-                self._read(paths, kinds, report, keep_flows=paths is others)
+                self._read(paths, kinds, report, keep_flows=kind == FLOW)
         for path in native:
             self._starts += parquet_starts(path)
         self.flow_rows = sum(rows for rows, _ in self._starts)

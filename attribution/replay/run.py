@@ -14,8 +14,10 @@ from attribution.config import Settings
 from attribution.lake.lake import StagedLake, writing
 from attribution.replay.attribute import AttributionPass
 from attribution.replay.collect import Collection, Report
-from attribution.replay.inputs import Inputs, Limits
+from attribution.replay.limits import Limits
 from attribution.replay.summary import Summary
+from attribution.schema import POLICY
+from attribution.sources.inputs import Inputs
 from attribution.sources.pool_space import with_pools_of
 
 
@@ -44,7 +46,7 @@ def replay(
         RejectLimitError: too many rows were rejected.
         LakeError: the lake cannot be written; nothing of it is left.
     """
-    settings = with_pools_of(inputs.policies, settings or Settings(), format=inputs.format)
+    settings = with_pools_of(inputs.of(POLICY), settings or Settings(), format=inputs.format)
     limits = limits or Limits()
     report = progress or (lambda _phase, _rows, _share: None)
     began = time.monotonic()

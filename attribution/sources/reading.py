@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from attribution.errors import SourceError
-from attribution.schema import INPUT_RECORDS, LABEL, arrow_schema
+from attribution.records import INPUT_RECORDS
+from attribution.schema import LABEL, arrow_schema
 from attribution.sources import registry
 from attribution.sources.input.opening import OpenInput, open_inputs
 from attribution.sources.records.model import FlowHeartbeats, Format, Ledger, Reject
@@ -25,7 +26,7 @@ class Batch:
     """Canonical rows of one kind from one source.
 
     Attributes:
-        kind: a record name of `attribution.schema.INPUT_RECORDS`.
+        kind: a record name of `attribution.records.INPUT_RECORDS`.
         batch: `pyarrow.RecordBatch`; see `attribution.sources.records.validate.canonical` for its schema.
         source: the file or stream, as a person names it.
         format: name of its format.

@@ -3,36 +3,12 @@
 import re
 
 from attribution.errors import ConfigError
-from attribution.schema import (
-    ASSIGNMENT,
-    ATTRIBUTED_FLOW,
-    DEAD_LETTER,
-    FLOW,
-    HEARTBEAT,
-    NAME_BINDING,
-    OWNERSHIP_RANGE,
-    POLICY,
-    SOCKET_RULE,
-)
+from attribution.records import KINDS, Role
 
 #: Record -> topic, without prefix: what the job reads.
-INPUT_TOPICS = {
-    FLOW: "flows",
-    HEARTBEAT: "heartbeats",
-    ASSIGNMENT: "assignments",
-    NAME_BINDING: "name-bindings",
-    POLICY: "policies",
-    SOCKET_RULE: "socket-rules",
-}
-#: Records that are configuration: they are of use as long as they may be in force, and have no moment of report. Their
-#: topics keep everything.
-CONFIGURATION = (POLICY, SOCKET_RULE)
+INPUT_TOPICS = {kind.name: kind.topic for kind in KINDS if kind.on_topic and kind.role is Role.INPUT}
 #: Record -> topic, without prefix: what the job writes.
-OUTPUT_TOPICS = {
-    ATTRIBUTED_FLOW: "attributed-flows",
-    OWNERSHIP_RANGE: "ownership-ranges",
-    DEAD_LETTER: "dead-letters",
-}
+OUTPUT_TOPICS = {kind.name: kind.topic for kind in KINDS if kind.on_topic and kind.role is Role.OUTPUT}
 TOPICS = INPUT_TOPICS | OUTPUT_TOPICS
 
 #: What Kafka takes as a name; 249 characters at most, of which our longest name needs 45.

@@ -18,18 +18,18 @@ def expected_rows(case, flow_answers):
 
 def attributor_of(case):
     attributor = Attributor(package_settings(case.settings))
-    attributor.observe_assignments(batch(ASSIGNMENT, case.evidence.assignments))
-    attributor.observe_names(batch(NAME_BINDING, case.evidence.name_bindings))
-    attributor.observe_labels(batch(LABEL, case.evidence.labels))
-    attributor.observe_policies(batch(POLICY, case.evidence.policies))
-    attributor.observe_rules(batch(SOCKET_RULE, case.evidence.socket_rules))
+    attributor.observe(ASSIGNMENT, batch(ASSIGNMENT, case.evidence.assignments))
+    attributor.observe(NAME_BINDING, batch(NAME_BINDING, case.evidence.name_bindings))
+    attributor.observe(LABEL, batch(LABEL, case.evidence.labels))
+    attributor.observe(POLICY, batch(POLICY, case.evidence.policies))
+    attributor.observe(SOCKET_RULE, batch(SOCKET_RULE, case.evidence.socket_rules))
     return attributor
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_name)
 def test_the_core_gives_the_expected_rows(case):
     attributor = attributor_of(case)
-    attributor.observe(batch(HEARTBEAT, case.evidence.heartbeats))
+    attributor.observe(HEARTBEAT, batch(HEARTBEAT, case.evidence.heartbeats))
     attributed = attributor.attribute(batch(FLOW, case.flows))
     assert expected_rows(case, answers(attributed)) == case.expected
 
@@ -45,7 +45,7 @@ def test_as_time_goes_on_the_attributor_releases_the_expected_rows(case):
         watermark = before + STEP
         attributor.hold(batch(FLOW, [flow for flow in flows if before < flow.end <= watermark]))
         arrived = [h for h in case.evidence.heartbeats if before < h.start <= watermark]
-        attributor.observe(batch(HEARTBEAT, arrived))
+        attributor.observe(HEARTBEAT, batch(HEARTBEAT, arrived))
         for rows in attributor.advance(watermark).attributed:
             released |= zip(rows.column("observer").to_pylist(), answers(rows), strict=True)
         before = watermark

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from attribution.core.attributor import Attributor
+from attribution.schema import NAME_BINDING, POLICY, SOCKET_RULE
 from attribution.testbed.evaluate.alignment import align
 from attribution.testbed.evaluate.evaluate import evaluate_slices
 from attribution.testbed.evaluate.name_baselines import NameLog
@@ -17,14 +18,14 @@ def world(*overrides, seed=1):
 def attributor(simulation, settings=None):
     """One that knows all policies and socket rules."""
     made = Attributor(settings or simulation.settings)
-    made.observe_policies(simulation.policy_table())
-    made.observe_rules(simulation.rule_table())
+    made.observe(POLICY, simulation.policy_table())
+    made.observe(SOCKET_RULE, simulation.rule_table())
     return made
 
 
 def attributed(simulation, settings=None):
     knows = attributor(simulation, settings)
-    knows.observe_names(simulation.name_table())
+    knows.observe(NAME_BINDING, simulation.name_table())
     return plain([knows.attribute(batch) for batch in simulation.flow_table().combine_chunks().to_batches()])
 
 

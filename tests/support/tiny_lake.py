@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attribution.config import Settings
-from attribution.lake.lake import LAKE_FORMAT
+from attribution.lake.layout import LAKE_FORMAT
 from attribution.schema import arrow_schema
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)

@@ -21,8 +21,8 @@ def evaluated(chosen, seed, settings=None, *, shared=None):
     simulation = simulate(chosen, seed=seed)
     attributor = Attributor(settings or Settings(clock_tolerance=chosen.clock_tolerance))
     flows = pa.Table.from_batches(list(simulation.flow_batches())).combine_chunks().to_batches()[0]
-    attributor.observe(simulation.heartbeat_table())
-    attributor.observe(flow_heartbeats(flows, shared=shared))
+    attributor.observe(HEARTBEAT, simulation.heartbeat_table())
+    attributor.observe(HEARTBEAT, flow_heartbeats(flows, shared=shared))
     attributor.observe_assignments(simulation.assignment_table())
     attributor.observe_labels(simulation.label_table())
     out = attributor.attribute(flows)
@@ -93,7 +93,7 @@ def test_a_silent_owner_of_a_port_is_not_taken_for_its_neighbour_whose_flows_wer
     asked = flow("10.0.0.1", 40_000, node, 30_001, 5 * MINUTE, 5 * MINUTE + SECOND, workload="c-0.0")
     attributor = Attributor(Settings())
     attributor.observe(table(HEARTBEAT, heartbeats))
-    attributor.observe(flow_heartbeats(table(FLOW, columns(captured))))
+    attributor.observe(HEARTBEAT, flow_heartbeats(table(FLOW, columns(captured))))
     answer = attributor.attribute(table(FLOW, columns([asked])).to_batches()[0])
     assert answer.column("remote_workload").to_pylist() == [None]
 

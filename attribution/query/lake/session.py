@@ -14,31 +14,11 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.errors import ConfigError, LakeError
-from attribution.lake.lake import MANIFEST, read_manifest
+from attribution.lake.lake import read_manifest
+from attribution.lake.layout import FOLDERS, MANIFEST, PARTITIONS
 from attribution.query.lake.query import Query
 from attribution.query.lake.window import Window, from_microseconds, parse_window
-from attribution.schema import (
-    ASSIGNMENT,
-    ATTRIBUTED_FLOW,
-    LABEL,
-    NAME_BINDING,
-    OWNERSHIP_RANGE,
-    POLICY,
-    SOCKET_RULE,
-    arrow_schema,
-    record,
-)
-
-#: Folder of a lake, which is also the name of its view -> record, and how its Parquet files lie below it.
-_FOLDERS = {
-    "attributed_flows": (ATTRIBUTED_FLOW, ("date", "hour")),
-    "ownership_ranges": (OWNERSHIP_RANGE, ("date",)),
-    "assignments": (ASSIGNMENT, ()),
-    "name_bindings": (NAME_BINDING, ()),
-    "labels": (LABEL, ()),
-    "policies": (POLICY, ()),
-    "socket_rules": (SOCKET_RULE, ()),
-}
+from attribution.schema import arrow_schema, record
 
 _GLOB_CHARACTER = re.compile(r"([*?\[])")
 
@@ -70,8 +50,8 @@ class LakeSession:
         )
         try:
             grown = "stream" in manifest
-            for name, (kind, levels) in _FOLDERS.items():
-                self._create_view(name, kind, levels, grown=grown)
+            for kind, name in FOLDERS.items():
+                self._create_view(name, kind, PARTITIONS[kind], grown=grown)
             self._connection.execute(_MACROS.sql)
         except duckdb.Error as error:
             self.close()

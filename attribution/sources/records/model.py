@@ -28,7 +28,7 @@ class Block:
     """Rows of one kind from one place.
 
     Attributes:
-        kind: a record name of `attribution.schema.INPUT_RECORDS`.
+        kind: a record name of `attribution.records.INPUT_RECORDS`.
         columns: native field name -> Arrow array (chunked or not), all of one length. A field that is absent is null.
             Times: timestamp arrays, or int64 microseconds UTC, or ISO 8601 text. Numbers: numbers or text.
         source: the file or stream, as a person names it.

@@ -15,16 +15,9 @@ from attribution.core.attributor import Attributor
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.gate import Sides
 from attribution.core.ownership.range_collector import SEVERAL, RangeCollector
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, POLICY, SOCKET_RULE
+from attribution.schema import FLOW, HEARTBEAT
 from attribution.stream.buckets import payload
 
-_OBSERVE = {
-    HEARTBEAT: Attributor.observe,
-    ASSIGNMENT: Attributor.observe_assignments,
-    NAME_BINDING: Attributor.observe_names,
-    POLICY: Attributor.observe_policies,
-    SOCKET_RULE: Attributor.observe_rules,
-}
 #: Bytes of the log beyond its snapshot below which a new snapshot is not worth its cost.
 _SETTLE_FROM = 1 << 20
 #: Bytes of an entry from which on its flows wait as they came; smaller ones are joined.
@@ -83,7 +76,7 @@ class Bucket:
         if kind == FLOW:
             self.attributor.hold(batch, arrived=now)
         else:
-            _OBSERVE[kind](self.attributor, batch)
+            self.attributor.observe(kind, batch)
 
     def advance(self, watermark: int) -> tuple[list[Any], list[bytes]]:
         """As `Attributor.advance`, with the entries that the log needs for it.

@@ -15,12 +15,13 @@ from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.dictionaries import plain
 from attribution.core.columnar.types import Int32, Int64
 from attribution.errors import ConfigError
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, POLICY, SOCKET_RULE, completed
+from attribution.records import KINDS
+from attribution.schema import completed
 
 #: Version of everything below; a state of a later version is refused.
 VERSION = 1
 
-_KINDS = {HEARTBEAT: b"h", ASSIGNMENT: b"a", NAME_BINDING: b"n", FLOW: b"f", POLICY: b"p", SOCKET_RULE: b"s"}
+_KINDS = {kind.name: kind.tag for kind in KINDS if kind.tag}
 _TAGS = {tag: kind for kind, tag in _KINDS.items()}
 WATERMARK, SNAPSHOT = b"W", b"S"
 #: Before an entry of flows that were due and wait on for assignment events.

@@ -7,6 +7,7 @@ from pyflink.datastream import ProcessFunction, RuntimeContext
 
 from attribution.config import Settings
 from attribution.errors import RejectLimitError
+from attribution.records import CONFIGURATION
 from attribution.schema import POLICY
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.stream.job.options import StreamOptions
@@ -15,7 +16,6 @@ from attribution.stream.job.split import Splitter
 from attribution.stream.job.worker import spare_imports
 from attribution.stream.milliseconds import to_us
 from attribution.stream.regions.border import Border
-from attribution.stream.topics import CONFIGURATION
 from attribution.stream.wire import codec
 from attribution.stream.wire.dead_letters import Rejected, dead_letter
 

@@ -10,18 +10,15 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING
+from attribution.records import BY_NAME
+from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.records.model import FlowHeartbeats
 from attribution.stream.buckets.partitioning import by_bucket
 from attribution.stream.buckets.payload import pack_pieces
 from attribution.stream.regions.border import Border
-from attribution.stream.topics import CONFIGURATION
 
 #: Which of the two attributing operators an entry is for.
 Stage = Literal["local", "remote"]
-
-#: The address by which each kind of evidence is asked for.
-_ADDRESS = {HEARTBEAT: "address", ASSIGNMENT: "address", NAME_BINDING: "server_address"}
 
 
 @dataclass(frozen=True)
@@ -77,13 +74,14 @@ class Splitter:
             yield from (Entry("remote", bucket, content) for content in pack_pieces(FLOW, rows))
 
     def _evidence(self, kind: str, batch: pa.RecordBatch) -> Iterator[Entry]:
-        if kind in CONFIGURATION:
+        asked_by = BY_NAME[kind].asked_by
+        if asked_by is None:
             for content in pack_pieces(kind, batch):
                 for bucket in range(self._buckets):
                     yield Entry("remote", bucket, content)
                     yield Entry("local", bucket, content)
             return
-        for bucket, rows in by_bucket(batch, _ADDRESS[kind], self._buckets):
+        for bucket, rows in by_bucket(batch, asked_by, self._buckets):
             for content in pack_pieces(kind, rows):
                 yield Entry("remote", bucket, content)
                 if kind != NAME_BINDING:

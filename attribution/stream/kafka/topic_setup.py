@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from attribution.records import CONFIGURATION
 from attribution.stream.kafka.broker import Broker, TopicState
-from attribution.stream.topics import CONFIGURATION, TOPICS, from_region, to_region, topic_of
+from attribution.stream.topics import TOPICS, from_region, to_region, topic_of
 from attribution.stream.wire.codec import LIMIT_BYTES
 
 FOREVER = -1

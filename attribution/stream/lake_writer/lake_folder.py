@@ -9,7 +9,9 @@ from typing import Any
 from attribution import __version__
 from attribution.config import Settings
 from attribution.errors import LakeError
-from attribution.lake.lake import LAKE_FORMAT, MANIFEST, read_manifest, write_table, writing
+from attribution.lake.lake import read_manifest, write_table, writing
+from attribution.lake.layout import FOLDERS, LAKE_FORMAT, MANIFEST
+from attribution.schema import LABEL
 from attribution.sources import read_labels
 
 _STREAM = "stream"
@@ -85,5 +87,5 @@ def write_labels(lake: Path, paths: tuple[str, ...]) -> None:
     with writing(lake):
         if labels.num_rows:
             own = f"labels.{os.getpid()}.partial"
-            write_table(labels, lake / "labels", name=own)
-            (lake / "labels" / own).rename(lake / "labels" / "labels.parquet")
+            write_table(labels, lake / FOLDERS[LABEL], name=own)
+            (lake / FOLDERS[LABEL] / own).rename(lake / FOLDERS[LABEL] / "labels.parquet")

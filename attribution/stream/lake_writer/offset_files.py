@@ -22,29 +22,11 @@ from typing import Any, Self
 import pyarrow as pa
 
 from attribution.lake.lake import write_table
+from attribution.lake.layout import FOLDERS
 from attribution.lake.partitions import DailyWriter, HourlyWriter
-from attribution.schema import (
-    ASSIGNMENT,
-    ATTRIBUTED_FLOW,
-    DEAD_LETTER,
-    NAME_BINDING,
-    OWNERSHIP_RANGE,
-    POLICY,
-    SOCKET_RULE,
-    arrow_schema,
-)
+from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE, arrow_schema
 from attribution.stream.wire.dead_letters import Rejected, letter
 
-#: Record -> folder of its table.
-TABLES = {
-    ATTRIBUTED_FLOW: "attributed_flows",
-    OWNERSHIP_RANGE: "ownership_ranges",
-    ASSIGNMENT: "assignments",
-    NAME_BINDING: "name_bindings",
-    POLICY: "policies",
-    SOCKET_RULE: "socket_rules",
-    DEAD_LETTER: "dead_letters",
-}
 _WRITING = ".writing"
 _NAME = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<first>\d{15})-(?P<last>\d{15})(?:-\d+)?(?:\.parquet)?")
 
@@ -100,7 +82,7 @@ class PartitionFiles:
             self._publish(folder)
         offsets = [
             int(found["last"])
-            for table in {TABLES[self._kind], TABLES[DEAD_LETTER]}
+            for table in {FOLDERS[self._kind], FOLDERS[DEAD_LETTER]}
             for path in self._stretches((self._lake / table).rglob("*.parquet"))
             if (found := _NAME.fullmatch(path.name))
         ]
@@ -125,7 +107,7 @@ class PartitionFiles:
             self._batches.append(batch)
         elif batch.num_rows:
             if self._hourly is None:
-                self._hourly = HourlyWriter(self._open / TABLES[ATTRIBUTED_FLOW], name="part")
+                self._hourly = HourlyWriter(self._open / FOLDERS[ATTRIBUTED_FLOW], name="part")
             self._hourly.write(batch)
 
     def add_unreadable(self, offset: int, rejected: Rejected) -> None:
@@ -163,12 +145,12 @@ class PartitionFiles:
             self._hourly.close()
         if self._letters:
             letters = pa.Table.from_pylist(self._letters, schema=arrow_schema(DEAD_LETTER))
-            write_table(letters, self._open / TABLES[DEAD_LETTER], name="letters.parquet")
+            write_table(letters, self._open / FOLDERS[DEAD_LETTER], name="letters.parquet")
         batches = [batch for batch in self._batches if batch.num_rows]
         if batches:
             schema = arrow_schema(self._kind)
             table = pa.concat_tables([pa.Table.from_batches([batch]).cast(schema) for batch in batches])
-            folder = self._open / TABLES[self._kind]
+            folder = self._open / FOLDERS[self._kind]
             if self._kind == OWNERSHIP_RANGE:
                 DailyWriter(folder).write(table.combine_chunks())
             else:

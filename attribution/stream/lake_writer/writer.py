@@ -13,25 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from attribution.errors import BrokerError, LakeError
-from attribution.schema import (
-    ASSIGNMENT,
-    ATTRIBUTED_FLOW,
-    DEAD_LETTER,
-    NAME_BINDING,
-    OWNERSHIP_RANGE,
-    POLICY,
-    SOCKET_RULE,
-)
+from attribution.lake.layout import FOLDERS
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.lake_writer.offset_files import PartitionFiles
-from attribution.stream.topics import topic_of
+from attribution.stream.topics import TOPICS, topic_of
 from attribution.stream.wire.arrow_frames import UnsoundError
 from attribution.stream.wire.dead_letters import Rejected
 from attribution.stream.wire.job_output import read_written
 
 #: What a lake is made of: what the job writes, and the evidence that questions look up.
-KINDS = (ATTRIBUTED_FLOW, OWNERSHIP_RANGE, ASSIGNMENT, NAME_BINDING, POLICY, SOCKET_RULE, DEAD_LETTER)
+LAKE_KINDS = tuple(kind for kind in TOPICS if kind in FOLDERS)
 
 _BEGINNING = -2
 _POLL_S = 0.2
@@ -116,7 +108,7 @@ class LakeWriter:
         self._lake, self._broker = lake, broker
         self._writing = writing
         self._metrics, self._say = metrics or Metrics(), say
-        self._kinds = {topic_of(kind, prefix=self._writing.prefix): kind for kind in KINDS}
+        self._kinds = {topic_of(kind, prefix=self._writing.prefix): kind for kind in LAKE_KINDS}
         self._partitions: dict[_Place, _Partition] = {}
         self._consumer: Any = None
         self._pause_s = 0.0

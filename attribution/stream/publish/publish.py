@@ -21,13 +21,14 @@ from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
 from attribution.errors import BrokerError
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, SOCKET_RULE
+from attribution.schema import FLOW, HEARTBEAT
 from attribution.sources import Ledger, read
+from attribution.sources.inputs import Inputs
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.kafka.topic_setup import Problem, check_topics
 from attribution.stream.publish.schedule import Part, Schedule
-from attribution.stream.topics import CONFIGURATION, INPUT_TOPICS, topic_of
+from attribution.stream.topics import INPUT_TOPICS, topic_of
 from attribution.stream.wire.codec import Message, empty, encode
 
 #: How far ahead of the last row `finish` goes, beyond `hold` and `max_gap`: the job's own delay, and some.
@@ -46,35 +47,6 @@ _PRODUCER = {
     "compression.type": "none",  # the values are compressed already
     "queue.buffering.max.kbytes": 65_536,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """Where the input stands, as in `attribution.replay.Inputs`, and what it is trusted for.
-
-    Attributes:
-        flows: flow logs; evidence that stands among them is sent too.
-        heartbeats: more heartbeats; of flow logs, the heartbeats that their flows are.
-        assignments: assignment events.
-        name_bindings: DNS answers.
-        policies: policies; socket rules that stand among them are sent too.
-        socket_rules: socket rules.
-        format: read everything as this format instead of recognising it by content.
-        flows_are_heartbeats: whether a connection whose local workload is known is a heartbeat of it.
-        shared_prefixes: as in `attribution.config.Settings`, for flows that are evidence only.
-        pool_prefixes: the same.
-    """
-
-    flows: Sequence[str | Path] = ()
-    heartbeats: Sequence[str | Path] = ()
-    assignments: Sequence[str | Path] = ()
-    name_bindings: Sequence[str | Path] = ()
-    policies: Sequence[str | Path] = ()
-    socket_rules: Sequence[str | Path] = ()
-    format: str | None = None
-    flows_are_heartbeats: bool = True
-    shared_prefixes: tuple[str, ...] = ()
-    pool_prefixes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,19 +95,23 @@ def finish_after(settings: Settings) -> int:
 
 
 def publish(
-    sources: Sources,
+    inputs: Inputs,
     broker: Broker,
     *,
+    settings: Settings | None = None,
+    flows_are_heartbeats: bool = True,
     sending: Sending | None = None,
     ledger: Ledger | None = None,
     metrics: Metrics | None = None,
     progress: Callable[[str, int], None] | None = None,
 ) -> Published:
-    """Read all sources, then send their records; returns when the broker has acknowledged every message.
+    """Read the whole input, then send its records; returns when the broker has acknowledged every message.
 
     Args:
-        sources: what to send.
+        inputs: what to send.
         broker: where to.
+        settings: of the rules; its prefixes say which flows of a log that is evidence only are heartbeats.
+        flows_are_heartbeats: whether a connection whose local workload is known is a heartbeat of it.
         sending: how.
         ledger: counts what was read and left out.
         metrics: counts what was sent.
@@ -153,7 +129,7 @@ def publish(
         schedule = Schedule(folder / "rows", period=sending.period)
         left.callback(schedule.close)
         rows = 0
-        for part in _read(sources, ledger):
+        for part in _read(inputs, settings or Settings(), ledger, flows_are_heartbeats=flows_are_heartbeats):
             schedule.add(part.kind, part.rows, part.span)
             rows += part.rows.num_rows
             report("reading", rows)
@@ -169,23 +145,14 @@ def publish(
     return Published(sender.rows, sender.messages, ledger, schedule.first, schedule.last, time.monotonic() - began)
 
 
-def _read(sources: Sources, ledger: Ledger) -> Iterator[Part]:
-    """Everything that the sources hold, as `attribution.replay` takes it."""
-    shared = PrefixTable.of_prefixes(sources.shared_prefixes)
-    pools = PrefixTable.of_prefixes(sources.pool_prefixes)
-    for paths, kinds in (
-        (sources.flows, tuple(INPUT_TOPICS)),
-        (sources.heartbeats, (HEARTBEAT, FLOW)),
-        (sources.assignments, (ASSIGNMENT,)),
-        (sources.name_bindings, (NAME_BINDING,)),
-        (sources.policies, CONFIGURATION),
-        (sources.socket_rules, (SOCKET_RULE,)),
-    ):
-        if not paths:
-            continue
-        for found in read(paths, ledger=ledger, format=sources.format, kinds=kinds):
-            evidence_only = paths is not sources.flows
-            trusted = sources.flows_are_heartbeats or evidence_only
+def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heartbeats: bool) -> Iterator[Part]:
+    """Everything that the input holds, as `attribution.replay` takes it."""
+    shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
+    pools = PrefixTable.of_prefixes(settings.pool_prefixes)
+    for given, paths, kinds in inputs.sources(of=tuple(INPUT_TOPICS)):
+        for found in read(paths, ledger=ledger, format=inputs.format, kinds=kinds):
+            evidence_only = given != FLOW
+            trusted = flows_are_heartbeats or evidence_only
             if found.kind != FLOW:
                 if trusted or not found.shown_by_flows:
                     yield Part(found.kind, found.batch, "interval")

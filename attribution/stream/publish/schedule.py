@@ -17,14 +17,13 @@ from attribution.config import HOUR
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.types import Int64
 from attribution.lake.spool import Buckets
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, arrow_schema
+from attribution.records import BY_NAME, CONFIGURATION, EVIDENCE
+from attribution.schema import FLOW, arrow_schema
 from attribution.sources.records.model import FlowHeartbeats
-from attribution.stream.topics import CONFIGURATION
+from attribution.stream.topics import INPUT_TOPICS
 
 #: The order within a period: evidence first, so that it is there when the flows are judged.
-_ORDER = (HEARTBEAT, ASSIGNMENT, NAME_BINDING, FLOW)
-#: The column that says when a row could be reported.
-REPORTED = {HEARTBEAT: "end", FLOW: "end", ASSIGNMENT: "time", NAME_BINDING: "time"}
+_ORDER = (*(kind for kind in EVIDENCE if kind in INPUT_TOPICS and kind not in CONFIGURATION), FLOW)
 
 
 class _Series(NamedTuple):
@@ -101,7 +100,7 @@ class Schedule:
         if kind in CONFIGURATION:
             self._timeless.append(Part(kind, batch, span))
             return
-        reported = microseconds(batch.column(REPORTED[kind]))
+        reported = _reported(kind, batch)
         low, high = int(reported.min()), int(reported.max())
         self.first = low if self.first is None else min(self.first, low)
         self.last = high if self.last is None else max(self.last, high)
@@ -126,11 +125,16 @@ class Schedule:
         batches = list(self._buckets.drain((hour, series)))
         if batches:
             batch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
-            yield from _cut(batch, microseconds(batch.column(REPORTED[series.kind])), self._period)
+            yield from _cut(batch, _reported(series.kind, batch), self._period)
 
     def close(self) -> None:
         """Forget everything."""
         self._buckets.close()
+
+
+def _reported(kind: str, batch: Any) -> Int64:
+    """When each row of a kind that is no configuration could be reported, µs."""
+    return microseconds(batch.column(str(BY_NAME[kind].reported)))
 
 
 def _cut(batch: Any, reported: Int64, length: int) -> Iterator[tuple[int, Any]]:

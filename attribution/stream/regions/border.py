@@ -17,7 +17,7 @@ from attribution.core.addressing.regions import RegionTable
 from attribution.core.columnar.dictionaries import plain
 from attribution.core.columnar.types import Bool
 from attribution.errors import ConfigError
-from attribution.schema import ASSIGNMENT, HEARTBEAT
+from attribution.records import BY_NAME
 from attribution.stream.buckets.partitioning import by_bucket
 from attribution.stream.buckets.payload import CROSSING, pack_of_peer
 from attribution.stream.regions.region_file import read_regions
@@ -107,8 +107,8 @@ class Border:
 
     def own(self, kind: str, batch: Any) -> tuple[Any, list[Rejected]]:
         """The rows of evidence that are not about another region's address, and a letter about the others."""
-        address = {HEARTBEAT: "address", ASSIGNMENT: "address"}.get(kind)
-        if address is None or not (foreign := self.foreign(batch.column(address))).any():
+        address = BY_NAME[kind].asked_by
+        if not BY_NAME[kind].of_region or not (foreign := self.foreign(batch.column(address))).any():
             return batch, []
         first = batch.column(address)[int(np.argmax(foreign))].as_py()
         found = f"{foreign.sum()} rows, the first about {first}"

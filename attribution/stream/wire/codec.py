@@ -23,12 +23,12 @@ from attribution.config import HOUR
 from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
 from attribution.core.columnar.dictionaries import DICTIONARY
 from attribution.errors import SourceError, WireError
-from attribution.schema import QUESTION, REGION_RECORDS, TIMESTAMP, arrow_schema, record
+from attribution.records import BY_NAME, REGION_RECORDS
+from attribution.schema import QUESTION, TIMESTAMP, arrow_schema, record
 from attribution.sources.formats.native.format import read_json
 from attribution.sources.formats.native.kinds import FIELDS, blocks
 from attribution.sources.records.model import Block, FlowHeartbeats, Ledger
 from attribution.sources.records.validate import canonical
-from attribution.stream.topics import CONFIGURATION
 from attribution.stream.wire.arrow_frames import CONTINUATION, UnsoundError
 from attribution.stream.wire.arrow_values import read_arrow_value
 from attribution.stream.wire.dead_letters import Rejected
@@ -179,22 +179,15 @@ def _without_unused(column: Any) -> Any:
 
 
 def _latest(kind: str, batch: Any) -> int:
-    name = _reported_by(kind)
+    name = BY_NAME[kind].reported
     return 0 if name is None else int(microseconds(batch.column(name)).max()) // 1000
-
-
-def _reported_by(kind: str) -> str | None:
-    """The column with the moment before which a row cannot have been reported; None where there is none."""
-    if kind in CONFIGURATION:  # when it ends is no moment of report
-        return None
-    return next((name for name in ("end", "time") if name in record(kind).names), None)
 
 
 def decode(kind: str, value: bytes | None, *, reported: int = NEVER_AFTER) -> Decoded:
     """The records in a Kafka value, whatever it holds; never raises.
 
     Args:
-        kind: the kind of record that its topic is for, one of `attribution.schema.INPUT_RECORDS`. Rows of other kinds
+        kind: the kind of record that its topic is for, one of `attribution.records.INPUT_RECORDS`. Rows of other kinds
             are rejected.
         value: the value of the message; None for a tombstone.
         reported: the time of its record, µs. Rows that are far ahead of it are rejected: no retention would end for
@@ -219,7 +212,7 @@ def decode_of_region(value: bytes | None, *, reported: int = NEVER_AFTER) -> tup
         reported: the time of its record, µs, as of `decode`.
 
     Returns:
-        One of `attribution.schema.REGION_RECORDS`, and the records.
+        One of `attribution.records.REGION_RECORDS`, and the records.
     """
     kind, rejects = QUESTION, _Rejects()
     try:
@@ -341,7 +334,7 @@ def _without_long_texts(block: Block, rejects: _Rejects) -> Block:
 
 def _without_future(kind: str, batch: Any, reported: int, rejects: _Rejects) -> Any:
     """The batch without rows that are of long after their report."""
-    name = _reported_by(kind)
+    name = BY_NAME[kind].reported
     if batch.num_rows == 0 or name is None:
         return batch
     moment = microseconds(batch.column(name))

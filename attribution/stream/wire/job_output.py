@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from attribution.core.columnar.dictionaries import DICTIONARY
-from attribution.schema import DEAD_LETTER, INPUT_RECORDS, arrow_schema, record
+from attribution.records import INPUT_RECORDS
+from attribution.schema import DEAD_LETTER, arrow_schema, record
 from attribution.stream.wire import codec
 from attribution.stream.wire.arrow_frames import UnsoundError
 from attribution.stream.wire.arrow_values import read_arrow_value

@@ -16,7 +16,7 @@ from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.addressing.sockets import asked_sockets
 from attribution.core.columnar.types import Column, Int64, Texts
 from attribution.errors import SourceError
-from attribution.lake.lake import MANIFEST
+from attribution.lake.layout import MANIFEST
 from attribution.schema import NAME_BINDING, arrow_schema
 from attribution.testbed.evaluate.alignment import Slice, aligned, has_names
 from attribution.testbed.evaluate.baselines import Baseline, EventLog, baselines

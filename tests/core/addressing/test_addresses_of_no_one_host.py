@@ -23,7 +23,7 @@ def test_who_was_seen_at_an_address_that_every_host_has_is_not_named_there(addre
     )
     flows = [Flow(5_000_000, 5_000_000, "10.0.0.9", 1, remote, 443) for remote in (address, "10.0.0.1")]
     attributor = Attributor(package_settings(Settings()))
-    attributor.observe(batch(HEARTBEAT, beats))
+    attributor.observe(HEARTBEAT, batch(HEARTBEAT, beats))
     found = answers(attributor.attribute(batch(FLOW, flows)))
     assert found == [attribute(Evidence(heartbeats=beats), flow, Settings()) for flow in flows]
     named = [answer.remote.workload for answer in found]

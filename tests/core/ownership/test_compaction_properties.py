@@ -36,8 +36,8 @@ def test_compaction_changes_no_answer_for_flows_that_may_still_come(history, dat
     event("smaller" if compacted.num_rows < len(known) else "as large")
 
     attributor = Attributor(settings)
-    attributor.observe(compacted)
-    attributor.observe(batch(HEARTBEAT, [heartbeats[i] for i in still_to_come]))
+    attributor.observe(HEARTBEAT, compacted)
+    attributor.observe(HEARTBEAT, batch(HEARTBEAT, [heartbeats[i] for i in still_to_come]))
     asked = [flow for flow in probes(history) if flow.start >= oldest]
     asked += flows_at(history.settings, [oldest, oldest + 1, oldest + settings.clock_tolerance, oldest + reach])
     expected = [attribute(history.evidence, flow, history.settings) for flow in asked]

@@ -22,6 +22,6 @@ def test_a_range_has_the_one_service_that_its_heartbeats_name_in_whatever_slab(s
     collector, given = RangeCollector(settings), []
     for slab, known_to in ((seen[:2], 1_020), (seen[2:], 1_050), ([], NEVER_AFTER)):
         attributor = Attributor(settings)
-        attributor.observe(batch(HEARTBEAT, slab))
+        attributor.observe(HEARTBEAT, batch(HEARTBEAT, slab))
         given += ownership(collector.collect(attributor.ownership_ranges(several=SEVERAL), known_to=known_to))
     assert given == [*ownership_ranges(seen, SETTINGS)]

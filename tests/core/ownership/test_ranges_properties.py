@@ -22,16 +22,11 @@ def by_the_oracle(history):
 
 def observe(attributor, kind, records):
     """Pass records of one kind to the attributor, as one batch."""
-    method = {
-        HEARTBEAT: attributor.observe,
-        ASSIGNMENT: attributor.observe_assignments,
-        NAME_BINDING: attributor.observe_names,
-        LABEL: attributor.observe_labels,
-        POLICY: attributor.observe_policies,
-        SOCKET_RULE: attributor.observe_rules,
-        FLOW: attributor.hold,
-    }[kind]
-    method(batch(kind, records))
+    rows = batch(kind, records)
+    if kind == FLOW:
+        attributor.hold(rows)
+    else:
+        attributor.observe(kind, rows)
 
 
 def of_kinds(evidence):

@@ -10,7 +10,7 @@ from attribution.config import Settings
 from attribution.core.attributor import Attributor
 from attribution.core.columnar.dictionaries import plain
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, NAME_BINDING, arrow_schema
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
 
 PERIOD_MS = 30_000
 TIME = {HEARTBEAT: "end", ASSIGNMENT: "time", NAME_BINDING: "time", FLOW: "end"}
@@ -24,11 +24,11 @@ class History:
         self.labels, self.span = labels, span
         flows = self.tables[FLOW].combine_chunks().to_batches()[0]
         attributor = Attributor(Settings())
-        attributor.observe(self.tables[HEARTBEAT])
-        attributor.observe(flow_heartbeats(flows, span))
-        attributor.observe_assignments(self.tables[ASSIGNMENT])
-        attributor.observe_names(self.tables[NAME_BINDING])
-        attributor.observe_labels(labels)
+        attributor.observe(HEARTBEAT, self.tables[HEARTBEAT])
+        attributor.observe(HEARTBEAT, flow_heartbeats(flows, span))
+        attributor.observe(ASSIGNMENT, self.tables[ASSIGNMENT])
+        attributor.observe(NAME_BINDING, self.tables[NAME_BINDING])
+        attributor.observe(LABEL, labels)
         self.expected = answers(plain(attributor.attribute(flows)))
 
     @classmethod

@@ -131,13 +131,13 @@ def test_a_crash_after_the_last_message_delays_what_is_due_and_holds_back_nothin
 def test_policies_socket_rules_and_names_of_pools_give_the_rows_of_the_rules(broker, cluster, tmp_path):
     history = agility(11)
     attributor = Attributor(history.settings)
-    attributor.observe(history.tables[HEARTBEAT])
-    attributor.observe_names(history.tables[NAME_BINDING])
-    attributor.observe_policies(history.tables[POLICY])
-    attributor.observe_rules(history.tables[SOCKET_RULE])
+    attributor.observe(HEARTBEAT, history.tables[HEARTBEAT])
+    attributor.observe(NAME_BINDING, history.tables[NAME_BINDING])
+    attributor.observe(POLICY, history.tables[POLICY])
+    attributor.observe(SOCKET_RULE, history.tables[SOCKET_RULE])
     (flows,) = history.tables[FLOW].combine_chunks().to_batches()
     pools = PrefixTable.of_prefixes(history.settings.pool_prefixes)
-    attributor.observe(flow_heartbeats(flows, pools=pools))
+    attributor.observe(HEARTBEAT, flow_heartbeats(flows, pools=pools))
     expected = rows_by_number([attributor.attribute(flows)])
 
     given = {name: value for name, value in history.settings.to_dict().items() if isinstance(value, list)}

@@ -6,7 +6,8 @@ from oracle import Flow, Heartbeat
 from records import batch
 
 from attribution.errors import ConfigError
-from attribution.schema import FLOW, HEARTBEAT, INPUT_RECORDS, LABEL, OWNERSHIP_RANGE, arrow_schema
+from attribution.records import INPUT_RECORDS
+from attribution.schema import FLOW, HEARTBEAT, LABEL, OWNERSHIP_RANGE, arrow_schema
 from attribution.stream.buckets import payload
 
 

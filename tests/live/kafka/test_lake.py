@@ -21,12 +21,12 @@ from streamed import HOUR, T0, attributed, numbers_in
 from attribution.cli import cli
 from attribution.config import Settings
 from attribution.errors import AttributionError, BrokerError, LakeError
-from attribution.lake.lake import LAKE_FORMAT
+from attribution.lake.layout import LAKE_FORMAT
 from attribution.schema import arrow_schema
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.lake_writer.lake_folder import open_lake
 from attribution.stream.lake_writer.offset_files import PartitionFiles
-from attribution.stream.lake_writer.writer import KINDS, LakeWriter, Writing
+from attribution.stream.lake_writer.writer import LAKE_KINDS, LakeWriter, Writing
 from attribution.stream.wire import codec
 from attribution.stream.wire.dead_letters import Rejected, dead_letter
 from attribution.testbed.cluster.processes import free_ports
@@ -277,13 +277,13 @@ def test_writers_share_the_partitions_and_take_over_from_each_other(lake, broker
     try:
         start(0)
         output.flows(9)
-        wait(lambda: partitions(0) == 3 * len(KINDS), "the first to have all partitions")
+        wait(lambda: partitions(0) == 3 * len(LAKE_KINDS), "the first to have all partitions")
         for number in (1, 2):
             start(number)
-        settle(lambda: sorted(map(partitions, range(3))) == [len(KINDS)] * 3, "as many partitions each")
+        settle(lambda: sorted(map(partitions, range(3))) == [len(LAKE_KINDS)] * 3, "as many partitions each")
         stops[0].set()
         stops[1].set()
-        settle(lambda: partitions(2) == 3 * len(KINDS), "the last to have all partitions")
+        settle(lambda: partitions(2) == 3 * len(LAKE_KINDS), "the last to have all partitions")
         wait(lambda: failures or len(numbers_in(lake)) == output.sent, "all rows")
     finally:
         for stop in stops:

@@ -16,12 +16,14 @@ from conftest import messages
 
 from attribution.cli import cli
 from attribution.errors import BrokerError
+from attribution.schema import FLOW
+from attribution.sources.inputs import Inputs
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import METRICS, Metrics
 from attribution.stream.kafka.settings import KafkaSettings
 from attribution.stream.kafka.topic_setup import create_topics
 from attribution.stream.publish import publish as publishing
-from attribution.stream.publish.publish import Sending, Sources, publish
+from attribution.stream.publish.publish import Sending, publish
 from attribution.stream.wire import codec
 from attribution.testbed.cluster.kafka import Broker as RealBroker
 from attribution.testbed.cluster.processes import free_ports
@@ -47,11 +49,11 @@ def write(path, rows):
 
 
 @pytest.fixture
-def sources(tmp_path):
+def inputs(tmp_path):
     """Ten minutes of flows in reverse order, a heartbeat a minute, a bad row."""
     flows = [flow(number, local_workload="w", local_port=number) for number in reversed(range(600))]
     beats = [{"address": "10.0.0.2", "workload": "v", "start": T0 + n * 60 * SECOND} for n in range(10)]
-    return Sources(
+    return Inputs(
         flows=[write(tmp_path / "flows", [*flows, {"colour": "red"}])], heartbeats=[write(tmp_path / "beats", beats)]
     )
 
@@ -60,9 +62,9 @@ def decoded(found, kind):
     return [(m.timestamp()[1], codec.decode(kind, m.value())) for m in found]
 
 
-def test_every_row_arrives_once_in_the_order_of_its_report(broker, real_broker, prefix, sources):
+def test_every_row_arrives_once_in_the_order_of_its_report(broker, real_broker, prefix, inputs):
     metrics = Metrics()
-    published = publish(sources, broker, sending=Sending(prefix=prefix), metrics=metrics)
+    published = publish(inputs, broker, sending=Sending(prefix=prefix), metrics=metrics)
     assert published.rows == {"flow": 600, "heartbeat": 10}
     assert published.ledger.rejected == {("native", "unknown_kind"): 1}
     assert (published.first, published.last) == (T0, T0 + 599 * SECOND + 5)
@@ -87,8 +89,8 @@ def test_every_row_arrives_once_in_the_order_of_its_report(broker, real_broker, 
     assert metrics.get("attribution_publish_time_seconds") == (T0 + 600 * SECOND - 1) / SECOND
 
 
-def test_finish_moves_time_on_in_every_partition_of_every_input_topic(broker, real_broker, prefix, sources):
-    published = publish(sources, broker, sending=Sending(prefix=prefix, finish=3600 * SECOND))
+def test_finish_moves_time_on_in_every_partition_of_every_input_topic(broker, real_broker, prefix, inputs):
+    published = publish(inputs, broker, sending=Sending(prefix=prefix, finish=3600 * SECOND))
     for kind, topic in (("flow", "flows"), ("heartbeat", "heartbeats"), ("assignment", "assignments")):
         for partition in messages(real_broker.bootstrap, prefix + topic):
             last_time, last = decoded(partition, kind)[-1]
@@ -132,18 +134,18 @@ def test_flows_that_are_evidence_only_become_heartbeats_and_distrusted_ones_say_
     broker, real_broker, prefix, tmp_path
 ):
     path = write(tmp_path / "flows", [flow(1, local_workload="w"), flow(2)])
-    publish(Sources(flows=[path], flows_are_heartbeats=False), broker, sending=Sending(prefix=prefix))
+    publish(Inputs(flows=[path]), broker, flows_are_heartbeats=False, sending=Sending(prefix=prefix))
     sent = [m for p in messages(real_broker.bootstrap, prefix + "flows") for m in p]
     (found,) = [found for _, found in decoded(sent, "flow") if found.batch.num_rows]
     assert (found.batch.num_rows, found.flow_heartbeats) == (2, "none")
-    published = publish(Sources(heartbeats=[path]), broker, sending=Sending(prefix=prefix))
+    published = publish(Inputs(heartbeats=[path]), broker, sending=Sending(prefix=prefix))
     assert published.rows == {"heartbeat": 1}
 
 
 def test_pace_follows_the_time_of_the_history(broker, prefix, tmp_path):
     path = write(tmp_path / "flows", [flow(0), flow(15), flow(25)])
     began = time.monotonic()
-    publish(Sources(flows=[path]), broker, sending=Sending(prefix=prefix, pace=20))
+    publish(Inputs(flows=[path]), broker, sending=Sending(prefix=prefix, pace=20))
     assert time.monotonic() - began >= 20 / 20
 
 
@@ -151,20 +153,20 @@ def test_a_topic_that_would_delete_what_is_sent_is_refused(broker, tmp_path):
     create_topics(broker, prefix="short.", retention=24 * 3600 * SECOND)
     path = write(tmp_path / "flows", [flow(0)])
     with pytest.raises(BrokerError, match=r"short\.flows: retention\.ms is 86400000, must be \d+ \(messages are del"):
-        publish(Sources(flows=[path]), broker, sending=Sending(prefix="short."))
+        publish(Inputs(flows=[path]), broker, sending=Sending(prefix="short."))
     now = int(time.time() * SECOND)
     path = write(tmp_path / "flows", [flow(0, start=now, end=now)])
-    assert publish(Sources(flows=[path]), broker, sending=Sending(prefix="short.")).rows == {"flow": 1}
+    assert publish(Inputs(flows=[path]), broker, sending=Sending(prefix="short.")).rows == {"flow": 1}
 
 
 def test_what_the_broker_refuses_is_an_error_that_says_so(broker, prefix, tmp_path):
     future = int((dt.datetime.now(dt.UTC) + dt.timedelta(days=2)).timestamp() * SECOND)
     path = write(tmp_path / "flows", [flow(0), flow(0, start=future, end=future)])
     with pytest.raises(BrokerError, match=r"\d+ messages were not delivered .*flows: Broker: Invalid timestamp"):
-        publish(Sources(flows=[path]), broker, sending=Sending(prefix=prefix))
+        publish(Inputs(flows=[path]), broker, sending=Sending(prefix=prefix))
 
 
-def test_a_broker_that_is_gone_is_an_error_and_one_that_comes_back_is_none(tmp_path, sources):
+def test_a_broker_that_is_gone_is_an_error_and_one_that_comes_back_is_none(tmp_path, inputs):
     with RealBroker.start(tmp_path / "kafka") as real:
         broker = Broker(KafkaSettings(bootstrap_servers=real.bootstrap))
         create_topics(broker, partitions=2)
@@ -176,7 +178,7 @@ def test_a_broker_that_is_gone_is_an_error_and_one_that_comes_back_is_none(tmp_p
                 real.kill()
                 real.start_again()
 
-        published = publish(sources, broker, progress=restart)
+        published = publish(inputs, broker, progress=restart)
         assert len(periods) > 30
         assert published.rows == {"flow": 600, "heartbeat": 10}
         found = [m for p in messages(real.bootstrap, "flows") for m in p]
@@ -188,13 +190,13 @@ def test_a_broker_that_is_gone_is_an_error_and_one_that_comes_back_is_none(tmp_p
                 real.kill()
 
         with pytest.raises(BrokerError, match=r"messages were not delivered to 127.*timed out"):
-            publish(sources, broker, sending=Sending(timeout_s=2), progress=kill)
+            publish(inputs, broker, sending=Sending(timeout_s=2), progress=kill)
 
 
 def test_messages_as_large_as_they_get_are_taken(broker, real_broker, prefix, tmp_path):
     noise = random.Random(1)
     rows = [flow(0, local_port=number, observer=noise.randbytes(6000).hex()) for number in range(400)]
-    published = publish(Sources(flows=[write(tmp_path / "flows", rows)]), broker, sending=Sending(prefix=prefix))
+    published = publish(Inputs(flows=[write(tmp_path / "flows", rows)]), broker, sending=Sending(prefix=prefix))
     assert published.rows == {"flow": 400}
     sent = [m for p in messages(real_broker.bootstrap, prefix + "flows") for m in p]
     assert 800_000 < max(len(m.value()) for m in sent) <= codec.LIMIT_BYTES
@@ -202,15 +204,15 @@ def test_messages_as_large_as_they_get_are_taken(broker, real_broker, prefix, tm
     assert sorted(ports) == list(range(400))
 
 
-def test_memory_for_what_waits_is_bounded(broker, prefix, sources, monkeypatch):
+def test_memory_for_what_waits_is_bounded(broker, prefix, inputs, monkeypatch):
     monkeypatch.setitem(publishing._PRODUCER, "queue.buffering.max.messages", 5)
-    assert publish(sources, broker, sending=Sending(prefix=prefix)).rows == {"flow": 600, "heartbeat": 10}
+    assert publish(inputs, broker, sending=Sending(prefix=prefix)).rows == {"flow": 600, "heartbeat": 10}
 
 
-def test_the_command_says_what_was_delivered_and_shows_it_to_prometheus(real_broker, prefix, sources, tmp_path):
+def test_the_command_says_what_was_delivered_and_shows_it_to_prometheus(real_broker, prefix, inputs, tmp_path):
     port = free_ports(1)[0]
     arguments = ["publish", "--bootstrap-servers", real_broker.bootstrap, "--topic-prefix", prefix, "--finish"]
-    arguments += ["--flows", sources.flows[0], "--rejects", tmp_path / "rejects", "--metrics-port", port]
+    arguments += ["--flows", inputs.of(FLOW)[0], "--rejects", tmp_path / "rejects", "--metrics-port", port]
     result = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
     assert result.exit_code == 3
     assert re.search(r"^600 rows delivered in .*\nkind +rows +messages\n", result.stdout)

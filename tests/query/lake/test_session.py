@@ -5,7 +5,7 @@ import pytest
 from tiny_lake import FLOWS, RANGES, at, write_lake
 
 from attribution.errors import LakeError, QueryError
-from attribution.lake.lake import LAKE_FORMAT
+from attribution.lake.layout import LAKE_FORMAT
 from attribution.query.explain.whois import whois
 from attribution.query.graph.graph import graph
 from attribution.query.lake.session import LakeSession

@@ -9,7 +9,8 @@ import pytest
 from memory_input import rows_of
 
 from attribution.errors import SourceError
-from attribution.schema import INPUT_RECORDS, arrow_schema
+from attribution.records import INPUT_RECORDS
+from attribution.schema import arrow_schema
 from attribution.sources.formats.vpc.parquet import VpcParquet
 from attribution.sources.formats.vpc.text import VpcText
 from attribution.sources.input.opening import open_inputs

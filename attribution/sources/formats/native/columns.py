@@ -16,7 +16,8 @@ from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import NEVER_BEFORE
 from attribution.core.ownership import flow_heartbeats
 from attribution.errors import SourceError
-from attribution.schema import FLOW, INPUT_RECORDS, record
+from attribution.records import INPUT_RECORDS
+from attribution.schema import FLOW, record
 from attribution.sources.formats.native.kinds import FIELDS, LOCAL_METHOD, blocks, kind_of
 from attribution.sources.records.model import Block, Input, Ledger
 from attribution.sources.records.validate import canonical

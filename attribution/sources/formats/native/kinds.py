@@ -8,42 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.types import Bool, Int64
-from attribution.schema import (
-    ASSIGNMENT,
-    FLOW,
-    HEARTBEAT,
-    INPUT_RECORDS,
-    LABEL,
-    NAME_BINDING,
-    POLICY,
-    SOCKET_RULE,
-    record,
-)
+from attribution.records import INPUT_RECORDS, TOLD_APART
+from attribution.schema import FLOW, record
 from attribution.sources.records.model import Block, Ledger, Reject
-
-#: The fields that make a record of each kind, in the order in which they are tried.
-TELLING: dict[str, tuple[str, ...]] = {
-    FLOW: ("local_address", "remote_address"),
-    ASSIGNMENT: ("address", "owner", "action"),
-    NAME_BINDING: ("hostname", "server_address"),
-    HEARTBEAT: ("address", "workload"),
-    POLICY: ("policy", "pool", "prefix"),
-    SOCKET_RULE: ("rule", "prefix", "service"),
-    LABEL: ("prefix", "service"),
-}
-#: Fields that show what a row was meant to be although it is incomplete; it is then rejected as such a record.
-_HINTS: tuple[tuple[str, str], ...] = (
-    ("local_address", FLOW),
-    ("remote_address", FLOW),
-    ("server_address", NAME_BINDING),
-    ("owner", ASSIGNMENT),
-    ("action", ASSIGNMENT),
-    ("workload", HEARTBEAT),
-    ("address", HEARTBEAT),
-    ("pool", POLICY),
-    ("rule", SOCKET_RULE),
-    ("prefix", LABEL),
-)
 
 #: Of a flow that was attributed before: where its local workload came from.
 LOCAL_METHOD = "local_method"
@@ -55,7 +22,7 @@ FIELDS = (*dict.fromkeys(f.name for kind in INPUT_RECORDS for f in record(kind).
 
 def kind_of(fields: Collection[str]) -> str | None:
     """The kind of record that has these fields, or None."""
-    return next((kind for kind, telling in TELLING.items() if set(telling) <= set(fields)), None)
+    return next((kind.name for kind in TOLD_APART if set(kind.told_by) <= set(fields)), None)
 
 
 def blocks(columns: dict[str, Any], lines: Int64, source: str, ledger: Ledger, name: str) -> Iterator[Block]:
@@ -83,13 +50,15 @@ def blocks(columns: dict[str, Any], lines: Int64, source: str, ledger: Ledger, n
 
 
 def _masks(columns: dict[str, Any], rows: int) -> Iterator[tuple[str, Bool]]:
-    for kind, telling in TELLING.items():
+    for kind in TOLD_APART:
         mask = np.ones(rows, np.bool_)
-        for field in telling:
+        for field in kind.told_by:
             mask &= _present(columns, field, rows)
-        yield kind, mask
-    for field, kind in _HINTS:
-        yield kind, _present(columns, field, rows)
+        yield kind.name, mask
+    # What is left is incomplete: it is rejected as the kind that it was meant to be.
+    for kind in TOLD_APART:
+        for field in kind.hints:
+            yield kind.name, _present(columns, field, rows)
 
 
 def _present(columns: dict[str, Any], field: str, rows: int) -> Bool:

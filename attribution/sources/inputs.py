@@ -1,0 +1,52 @@
+"""Where the input of a run stands: paths for each kind of record."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from attribution.records import BY_NAME, INPUT_RECORDS
+from attribution.schema import FLOW
+
+#: Files, folders, glob patterns, or `-` for standard input.
+Paths = Sequence[str | Path]
+
+
+class Inputs:
+    """Paths by kind of record; each kind is given by its plural, as on the command line.
+
+    `Inputs(flows=["logs"], heartbeats=["pods.json"], format="native")` reads flows, and the heartbeats among them, from
+    `logs`, and more heartbeats from `pods.json`. What else may stand in such a file says `RecordKind.also`.
+
+    Args:
+        format: read everything as this format; by default the content of each file says its format.
+        paths: plural of a kind of `attribution.records.INPUT_RECORDS` -> its paths.
+
+    Raises:
+        TypeError: there is no kind with such a plural.
+    """
+
+    def __init__(self, *, format: str | None = None, **paths: Paths) -> None:  # noqa: A002 - as the option is called
+        plurals = {BY_NAME[name].plural: name for name in INPUT_RECORDS}
+        if unknown := sorted(paths.keys() - plurals.keys()):
+            raise TypeError(f"Inputs takes {', '.join(plurals)} and format, not {', '.join(unknown)}")
+        self.format = format
+        self._paths = {plurals[plural]: tuple(given) for plural, given in paths.items()}
+
+    def __bool__(self) -> bool:
+        return any(self._paths.values())
+
+    def of(self, kind: str) -> Paths:
+        """The paths that were given for a kind."""
+        return self._paths.get(kind, ())
+
+    def sources(self, *, of: Sequence[str] = INPUT_RECORDS) -> list[tuple[str, Paths, tuple[str, ...]]]:
+        """For each kind that was given: the kind, its paths, and the kinds to read there.
+
+        Args:
+            of: the kinds that the run takes. Files that are given as flows may hold any of them.
+        """
+        found = []
+        for kind in INPUT_RECORDS:
+            if paths := self.of(kind):
+                read = tuple(of) if kind == FLOW else BY_NAME[kind].read_as
+                found.append((kind, paths, tuple(name for name in read if name in of)))
+        return found
