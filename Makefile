@@ -10,7 +10,7 @@ FLINK_BIN := $(VENV_FLINK)/bin
 CLUSTER ?= .cluster
 PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.12 ...")'
 
-.PHONY: install install-flink demo cluster cluster-stop test lint types layers unit streaming hooks docs dist bench oldest clean help
+.PHONY: install install-flink demo cluster cluster-stop test lint types layers unit streaming hooks docs figures dist bench oldest clean help
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -67,8 +67,12 @@ streaming: install-flink  ## Pass the tests against a real broker and a real Fli
 hooks: install  ## Let git check each commit: lint, format, types, spelling.
 	$(BIN)/pre-commit install
 
-docs: install  ## Write the generated reference pages anew.
+docs: install figures  ## Write the generated pages, the README's picture and the outputs that pages show anew.
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/outputs.py
+
+figures: install  ## Draw the README's picture anew, from a run of the demo's fleet.
+	$(BIN)/python tools/one_address.py
 
 dist: install  ## Build wheel and sdist into dist, and try the wheel in a clean environment.
 	$(BIN)/python tools/dist.py --out dist

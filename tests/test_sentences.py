@@ -1,23 +1,8 @@
 """Sentences are told apart as a reader tells them apart, and their words are counted so."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import click
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def _load():
-    spec = importlib.util.spec_from_file_location("sentences", ROOT / "tools" / "sentences.py")
-    module = sys.modules["sentences"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-sentences = _load()
+import sentences
 
 
 def texts(markdown):
@@ -44,6 +29,7 @@ def texts(markdown):
         ("See https://x.org/a.b?c=d. Go <https://y.org>.", ["See LINK.", "Go LINK."]),
         ("A **bold claim.** An *asked* __thing__, max_gap.", ["A bold claim.", "An asked thing, max_gap."]),
         ("First; second: third, a.m. is none.", ["First; second: third, a.m.", "is none."]),
+        ("**Use**: [a](b.md) · [c d](d.md) ·\n[e](f.md)", ["Use: a", "c d", "e"]),
         ("A<br>b \\*c\\* <sub>d</sub>.", ["A b *c* d."]),
     ],
 )

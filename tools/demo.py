@@ -67,10 +67,8 @@ class Demo:
         say("""A gateway calls 45 of 100 services while all of them are redeployed. Heartbeats come once a minute, one
             in a hundred is lost; the control plane's events come minutes late.""")
         fleet, lake = self._out / "fleet", self._out / "lake"
-        self._attribution("simulate", "--scenario", "gateway", "--out", fleet)
-        kinds = ("flows", "heartbeats", "assignments", "name-bindings", "labels")
-        inputs = [part for kind in kinds for part in (f"--{kind}", fleet / f"{kind.replace('-', '_')}.parquet")]
-        self._attribution("replay", *inputs, "--out", lake)
+        for command in fleet_commands(self._out):
+            self._attribution(*command)
         self._attribution("graph", lake, "--limit", 10)
         picture = self._out / "graph.mmd"
         self._attribution("graph", lake, "--attributed-only", "--limit", 25, "--format", "mermaid", "-o", picture)
@@ -117,6 +115,22 @@ class Demo:
         status = subprocess.run([*program, *shown[1:]], cwd=ROOT, check=False).returncode  # noqa: S603 - our own commands
         if status:
             sys.exit(f"demo: the command above ended with status {status}")
+
+
+def fleet_commands(out: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The commands that make the fleet and its lake below that folder, without `attribution`."""
+    kinds = ("flows", "heartbeats", "assignments", "name-bindings", "labels")
+    inputs = [part for kind in kinds for part in (f"--{kind}", f"{out}/fleet/{kind.replace('-', '_')}.parquet")]
+    return (
+        ("simulate", "--scenario", "gateway", "--out", f"{out}/fleet"),
+        ("replay", *inputs, "--out", f"{out}/lake"),
+    )
+
+
+def make_fleet(out: Path) -> None:
+    """Make the fleet and its lake below that folder, and show nothing."""
+    for command in fleet_commands(out):
+        subprocess.run([sys.executable, "-m", "attribution", *command], cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - our own commands
 
 
 def zeek(log: str) -> Path:
