@@ -77,7 +77,7 @@ class Attributor:
         if kind != HEARTBEAT:
             self._add(kind, rows)
             return
-        late = int((microseconds(rows.column("end")) < self.watermark).sum())
+        late = int((microseconds(rows.column("end")) < self.watermark_us).sum())
         self.counters["late_heartbeats"] += late
         if rows.num_rows:
             self._heartbeats.add(rows)
@@ -124,20 +124,20 @@ class Attributor:
             return resolver.attribute_local(flows)
         return resolver.attribute_remote(flows if "local_method" in flows.schema.names else captured(flows))
 
-    def ownership_ranges(self, *, several: str | None = None, begun_by: int | None = None) -> pa.RecordBatch:
+    def ownership_ranges(self, *, several: str | None = None, begun_by_us: int | None = None) -> pa.RecordBatch:
         """The ownership ranges of the evidence as it is now: a record batch of `schemas/ownership_range.avsc`.
 
         Args:
             several: service of a range whose heartbeats name several, as of `Ownership.ranges`.
-            begun_by: as if there were no heartbeats but those that begin at this moment (µs) or before.
+            begun_by_us: as if there were no heartbeats but those that begin at this moment or before.
         """
         heartbeats = self._heartbeats.all()
-        if begun_by is not None:
-            heartbeats = heartbeats.take(np.flatnonzero(heartbeats.start <= begun_by))
+        if begun_by_us is not None:
+            heartbeats = heartbeats.take(np.flatnonzero(heartbeats.start <= begun_by_us))
         return Ownership(heartbeats, self.settings).ranges(several=several)
 
     @property
-    def watermark(self) -> int:
+    def watermark_us(self) -> int:
         """Up to when (µs) evidence is taken as complete."""
         return self._gate.watermark_us
 
@@ -152,54 +152,54 @@ class Attributor:
         return self._heartbeats.rows
 
     @property
-    def next_due(self) -> int:
+    def next_due_us(self) -> int:
         """The watermark (µs) at which the first of the held flows is due; after all time if none is held."""
-        return self._gate.held.next_due
+        return self._gate.held.next_due_us
 
-    def hold(self, flows: pa.RecordBatch | Folded, *, arrived: int = 0) -> None:
+    def hold(self, flows: pa.RecordBatch | Folded, *, arrived_us: int = 0) -> None:
         """Keep flows until `advance` finds them due, or `give_up` that they have waited too long.
 
         Args:
             flows: record batch of `schemas/flow.avsc`, or `attribution.core.held_flows.Folded` flows.
-            arrived: a moment of the caller's own clock, for `give_up`.
+            arrived_us: a moment of the caller's own clock, for `give_up`.
         """
         before = self.held
-        self._gate.hold(flows, arrived=arrived)
+        self._gate.hold(flows, arrived_us=arrived_us)
         self.counters["flows_held"] += self.held - before
 
-    def advance(self, watermark: int, *, oldest: int | None = None) -> Released:
-        """Take evidence up to `watermark` (µs) as complete; return what became of the flows that are due.
+    def advance(self, watermark_us: int, *, oldest_us: int | None = None) -> Released:
+        """Take evidence up to `watermark_us` as complete; return what became of the flows that are due.
 
         A flow is due when the watermark has reached its end plus `hold`: what begins up to `max_gap` after it, and all
         that was seen while it lasted, is known by then. One that no heartbeat answers waits for `assignment_hold`.
 
         Args:
-            watermark: µs; it never goes back.
-            oldest: no flow that starts before this is expected any more; by default `retention` before the watermark.
-                One that comes after its evidence was forgotten goes out with the reason `too_old`.
+            watermark_us: it never goes back.
+            oldest_us: no flow that starts before this is expected; by default `retention` before the watermark. A flow
+                that comes after its evidence was forgotten goes out with the reason `too_old`.
         """
-        due = self._gate.due(watermark)
-        released = self._release(due, Horizon(self._gate.forgotten_us, self.watermark))
+        due = self._gate.due(watermark_us)
+        released = self._release(due, Horizon(self._gate.forgotten_us, self.watermark_us))
         for flows in released.postponed:
             self._gate.postpone(flows)
         if self._heartbeats.grown:
-            self.compact(self.watermark - self.settings.retention if oldest is None else oldest)
+            self.compact(self.watermark_us - self.settings.retention if oldest_us is None else oldest_us)
         return released
 
-    def give_up(self, arrived_before: int) -> list[pa.RecordBatch]:
+    def give_up(self, arrived_before_us: int) -> list[pa.RecordBatch]:
         """Attribute the flows that were held since before a moment of the caller's clock, due or not.
 
         Evidence that is missing costs them coverage, never correctness. For a stream whose watermark stands still.
         """
-        return self._release(self._gate.stale(arrived_before), Horizon(self._gate.forgotten_us)).attributed
+        return self._release(self._gate.stale(arrived_before_us), Horizon(self._gate.forgotten_us)).attributed
 
-    def skip(self, watermark: int) -> None:
+    def skip(self, watermark_us: int) -> None:
         """As `advance`, but drop the flows that are due: they went out before, and this is the history after that."""
-        self._gate.due(watermark)
+        self._gate.due(watermark_us)
 
-    def postpone(self, flows: pa.RecordBatch, *, arrived: int) -> None:
+    def postpone(self, flows: pa.RecordBatch, *, arrived_us: int) -> None:
         """Hold flows that `advance` had postponed: as `hold`, but for `assignment_hold`."""
-        self._gate.postpone(flows, arrived=arrived)
+        self._gate.postpone(flows, arrived_us=arrived_us)
 
     def _release(self, flows: list[pa.RecordBatch], horizon: Horizon) -> Released:
         """Attribute flows that the gate let through."""
@@ -226,15 +226,15 @@ class Attributor:
 
     def _resolver_about(self, batches: list[pa.RecordBatch]) -> Resolver:
         """The rules over the evidence that these flows ask for."""
-        oldest = min(int(microseconds(batch.column("start")).min()) for batch in batches)
+        oldest_us = min(int(microseconds(batch.column("start")).min()) for batch in batches)
         asked = asked_addresses(batches, self._sides)
         names = self._gathered(NAME_BINDING)
         names = names.filter(pc.is_in(names.column("server_address"), value_set=asked))
-        return self._configured().knowing(self._heartbeats.about(asked, oldest=oldest), names)
+        return self._configured().knowing(self._heartbeats.about(asked, oldest=oldest_us), names)
 
-    def compact(self, oldest: int) -> None:
-        """Merge heartbeats, and forget evidence that no flow which starts at `oldest` (µs) or later can ask for."""
-        forgotten_us = self._gate.forget(oldest)
+    def compact(self, oldest_us: int) -> None:
+        """Merge heartbeats, and forget evidence that no flow which starts at `oldest_us` or later can ask for."""
+        forgotten_us = self._gate.forget(oldest_us)
         self._heartbeats.merge(forgotten_us)
         self._evidence[NAME_BINDING] = [current_names(self._gathered(NAME_BINDING), self.settings, forgotten_us)]
         for kind in (POLICY, SOCKET_RULE):
@@ -263,7 +263,7 @@ class Attributor:
         if rows:
             tables.append((HEARTBEAT, self.known_heartbeats))
             tables += [(_HELD, pa.Table.from_batches([plain(batch)])) for batch in unfolded(self.held_flows)]
-        return packed(Snapshot(tables, self.watermark, self._gate.forgotten_us))
+        return packed(Snapshot(tables, self.watermark_us, self._gate.forgotten_us))
 
     @classmethod
     def restore(
@@ -273,9 +273,9 @@ class Attributor:
         *,
         sides: Sides = "both",
         index_per_batch: bool = False,
-        arrived: int = 0,
+        arrived_us: int = 0,
     ) -> "Attributor":
-        """An attributor in the state of `snapshot`; counters begin at zero, and the held flows arrived at `arrived`.
+        """An attributor in the state of `snapshot`; counters begin at zero, and the held flows arrived at `arrived_us`.
 
         Raises:
             ConfigError: the snapshot was written by a version that this one does not know.
@@ -287,7 +287,7 @@ class Attributor:
             table = completed(FLOW if kind == _HELD else kind, older)
             if kind == _HELD:
                 for batch in table.to_batches():
-                    made._gate.hold(batch, arrived=arrived)
+                    made._gate.hold(batch, arrived_us=arrived_us)
             elif kind == HEARTBEAT:
                 made._heartbeats.add(table)
             else:

@@ -30,8 +30,8 @@ class Horizon:
     """Which evidence there is when flows are attributed; by default all of it.
 
     Attributes:
-        forgotten_us: evidence about flows that start before this moment (µs) may be forgotten.
-        events_us: assignment events are known up to this moment (µs); after all time if no flow waits for them.
+        forgotten_us: evidence about flows that start before this moment may be forgotten.
+        events_us: assignment events are known up to this moment; after all time if no flow waits for them.
     """
 
     forgotten_us: int = NEVER_BEFORE
@@ -77,13 +77,13 @@ class TimeGate:
     Args:
         settings: the settings of the rules.
         sides: which sides of a flow are attributed.
-        watermark_us: up to when (µs) evidence was complete for an earlier gate in whose place this one comes.
-        forgotten_us: up to when (µs) evidence was forgotten then.
+        watermark_us: up to when evidence was complete for an earlier gate in whose place this one comes.
+        forgotten_us: up to when evidence was forgotten then.
 
     Attributes:
         held: the flows that wait.
-        watermark_us: up to when (µs) evidence is complete; it never goes back.
-        forgotten_us: evidence about flows that start before this moment (µs) may be forgotten; it never goes back.
+        watermark_us: up to when evidence is complete; it never goes back.
+        forgotten_us: evidence about flows that start before this moment may be forgotten; it never goes back.
     """
 
     def __init__(
@@ -96,46 +96,46 @@ class TimeGate:
     ) -> None:
         self._settings = settings
         self._sides = ("local", "remote") if sides == "both" else (sides,)
-        self._last_arrived = 0
+        self._last_arrived_us = 0
         self.held = HeldFlows(settings.hold)
         self.watermark_us, self.forgotten_us = watermark_us, forgotten_us
 
-    def hold(self, flows: pa.RecordBatch | Folded, *, arrived: int = 0) -> None:
+    def hold(self, flows: pa.RecordBatch | Folded, *, arrived_us: int = 0) -> None:
         """Keep flows until they are due.
 
         Args:
             flows: record batch of `schemas/flow.avsc`, or `Folded` flows.
-            arrived: a moment of the caller's own clock, for `stale`.
+            arrived_us: a moment of the caller's own clock, for `stale`.
         """
-        self._last_arrived = max(self._last_arrived, arrived)
-        self.held.add(flows, arrived=arrived)
+        self._last_arrived_us = max(self._last_arrived_us, arrived_us)
+        self.held.add(flows, arrived_us=arrived_us)
 
-    def postpone(self, flows: pa.RecordBatch, *, arrived: int | None = None) -> None:
+    def postpone(self, flows: pa.RecordBatch, *, arrived_us: int | None = None) -> None:
         """Keep flows that were due until `assignment_hold` after their end.
 
         Args:
             flows: record batch of `schemas/flow.avsc`.
-            arrived: as of `hold`; by default when the last of all flows came.
+            arrived_us: as of `hold`; by default when the last of all flows came.
         """
-        arrived = self._last_arrived if arrived is None else arrived
-        self.held.add(flows, arrived=arrived, hold=self._settings.assignment_hold)
+        arrived_us = self._last_arrived_us if arrived_us is None else arrived_us
+        self.held.add(flows, arrived_us=arrived_us, hold_us=self._settings.assignment_hold)
 
     def due(self, watermark_us: int) -> list[pa.RecordBatch]:
         """Take evidence up to `watermark_us` as complete; take out the flows that are due."""
         self.watermark_us = max(self.watermark_us, watermark_us)
         return self.held.due(self.watermark_us)
 
-    def stale(self, arrived_before: int) -> list[pa.RecordBatch]:
+    def stale(self, arrived_before_us: int) -> list[pa.RecordBatch]:
         """Take out, due or not, the flows that arrived before a moment of the caller's clock."""
-        return self.held.stale(arrived_before)
+        return self.held.stale(arrived_before_us)
 
     def forget(self, oldest_us: int) -> int:
-        """Forget what only flows ask for that start before `oldest_us` (µs), if no held flow does.
+        """Forget what only flows ask for that start before `oldest_us`, if no held flow does.
 
         Returns:
-            The moment (µs) from which on evidence about flows is kept: `forgotten_us`.
+            The moment from which on evidence about flows is kept: `forgotten_us`.
         """
-        self.forgotten_us = max(self.forgotten_us, min(oldest_us, self.held.earliest_start))
+        self.forgotten_us = max(self.forgotten_us, min(oldest_us, self.held.earliest_start_us))
         return self.forgotten_us
 
     def release(self, flows: pa.RecordBatch, attributed: pa.RecordBatch, horizon: Horizon) -> Released:

@@ -34,23 +34,23 @@ class _Waiting:
 
     Attributes:
         flows: the rows.
-        due: when each of them is due, µs.
-        first: when the first of them is due, µs.
-        last: when the last of them is due, µs.
-        begun: a moment (µs) before which none of them began.
-        arrived: when the first of them came, by the caller's clock.
+        due_us: when each of them is due.
+        first_us: when the first of them is due.
+        last_us: when the last of them is due.
+        begun_us: a moment before which none of them began.
+        arrived_us: when the first of them came, by the caller's clock.
     """
 
     flows: pa.RecordBatch | Folded
-    due: Int64
-    first: int
-    last: int
-    begun: int
-    arrived: int
+    due_us: Int64
+    first_us: int
+    last_us: int
+    begun_us: int
+    arrived_us: int
 
     @classmethod
-    def of(cls, flows: pa.RecordBatch | Folded, due: Int64, begun: int, arrived: int) -> "_Waiting":
-        return cls(flows, due, int(due.min()), int(due.max()), begun, arrived)
+    def of(cls, flows: pa.RecordBatch | Folded, due_us: Int64, begun_us: int, arrived_us: int) -> "_Waiting":
+        return cls(flows, due_us, int(due_us.min()), int(due_us.max()), begun_us, arrived_us)
 
     @property
     def batch(self) -> pa.RecordBatch:
@@ -60,22 +60,22 @@ class _Waiting:
         """Some rows of the batch that was unfolded."""
         some = batch.filter(pa.array(rows))
         # Of these rows exactly, as after a restart: when evidence is forgotten must not depend on one.
-        return _Waiting.of(some, self.due[rows], int(microseconds(some.column("start")).min()), self.arrived)
+        return _Waiting.of(some, self.due_us[rows], int(microseconds(some.column("start")).min()), self.arrived_us)
 
 
 class HeldFlows:
     """Batches of flows, each row until it is due: its end plus `hold`.
 
     Args:
-        hold: how long after its end a flow waits, µs.
+        hold_us: how long after its end a flow waits.
     """
 
-    def __init__(self, hold: int) -> None:
-        self._hold = hold
+    def __init__(self, hold_us: int) -> None:
+        self._hold_us = hold_us
         self._waiting: list[_Waiting] = []
         self._small: list[_Waiting] = []
         #: When (µs) the first of the flows is due; after all time where none is held.
-        self.next_due = NEVER_AFTER
+        self.next_due_us = NEVER_AFTER
         #: How many flows are held.
         self.rows = 0
 
@@ -86,17 +86,17 @@ class HeldFlows:
         return [one.flows for one in self._waiting]
 
     @property
-    def earliest_start(self) -> int:
+    def earliest_start_us(self) -> int:
         """A moment (µs) before which no held flow began; after all time where none is held."""
-        return min((one.begun for one in (*self._waiting, *self._small)), default=NEVER_AFTER)
+        return min((one.begun_us for one in (*self._waiting, *self._small)), default=NEVER_AFTER)
 
-    def add(self, flows: pa.RecordBatch | Folded, *, arrived: int = 0, hold: int | None = None) -> None:
+    def add(self, flows: pa.RecordBatch | Folded, *, arrived_us: int = 0, hold_us: int | None = None) -> None:
         """Hold flows.
 
         Args:
             flows: a record batch, or `Folded` flows, which are unfolded when the first of them is due.
-            arrived: a moment of the caller's own clock, for `stale`.
-            hold: how long after their end these wait, µs, in the place of the usual time.
+            arrived_us: a moment of the caller's own clock, for `stale`.
+            hold_us: how long after their end these flows wait, instead of the usual time.
         """
         if isinstance(flows, pa.RecordBatch):
             start, end = microseconds(flows.column("start")), microseconds(flows.column("end"))
@@ -106,40 +106,40 @@ class HeldFlows:
             small = False
         if len(end) == 0:
             return
-        one = _Waiting.of(flows, end + (self._hold if hold is None else hold), int(start.min()), arrived)
+        one = _Waiting.of(flows, end + (self._hold_us if hold_us is None else hold_us), int(start.min()), arrived_us)
         (self._small if small else self._waiting).append(one)
-        self.next_due = min(self.next_due, one.first)
+        self.next_due_us = min(self.next_due_us, one.first_us)
         self.rows += len(end)
         if len(self._small) >= _SMALL:
             self._join_small()
 
-    def due(self, watermark: int) -> list[pa.RecordBatch]:
+    def due(self, watermark_us: int) -> list[pa.RecordBatch]:
         """Take out the flows that are due when the watermark (µs) stands there."""
-        if self.next_due > watermark:
+        if self.next_due_us > watermark_us:
             return []
         self._join_small()
         released, kept = [], []
         for one in self._waiting:
-            if one.last <= watermark:
+            if one.last_us <= watermark_us:
                 released.append(one)
-            elif one.first > watermark:
+            elif one.first_us > watermark_us:
                 kept.append(one)
             else:
-                due, batch = one.due <= watermark, one.batch
+                due, batch = one.due_us <= watermark_us, one.batch
                 released.append(one.part(batch, due))
                 kept.append(one.part(batch, ~due))
         return self._keep(kept, released)
 
-    def stale(self, before: int) -> list[pa.RecordBatch]:
+    def stale(self, before_us: int) -> list[pa.RecordBatch]:
         """Take out, due or not, the flows that arrived before a moment of the caller's clock."""
         self._join_small()
-        released = [one for one in self._waiting if one.arrived < before]
-        return self._keep([one for one in self._waiting if one.arrived >= before], released)
+        released = [one for one in self._waiting if one.arrived_us < before_us]
+        return self._keep([one for one in self._waiting if one.arrived_us >= before_us], released)
 
     def _keep(self, kept: list[_Waiting], released: list[_Waiting]) -> list[pa.RecordBatch]:
         self._waiting = kept
-        self.next_due = min((one.first for one in kept), default=NEVER_AFTER)
-        self.rows -= sum(len(one.due) for one in released)
+        self.next_due_us = min((one.first_us for one in kept), default=NEVER_AFTER)
+        self.rows -= sum(len(one.due_us) for one in released)
         return [one.batch for one in _joined(released)]
 
     def _join_small(self) -> None:
@@ -184,19 +184,19 @@ def _joined(parts: list[_Waiting]) -> list[_Waiting]:
     size = 0
     for one in (replace(part, flows=part.batch) for part in parts):
         apart = not runs or one.batch.schema != runs[-1][-1].batch.schema or _encoded(one.batch)
-        if apart or size + len(one.due) > _DENSE:
+        if apart or size + len(one.due_us) > _DENSE:
             runs.append([])
             size = 0
         runs[-1].append(one)
-        size += len(one.due)
+        size += len(one.due_us)
     return [run[0] if len(run) == 1 else _join(run) for run in runs]
 
 
 def _join(run: list[_Waiting]) -> _Waiting:
     columns = [pa.concat_arrays(column) for column in zip(*(one.batch.columns for one in run), strict=True)]
-    due = np.concatenate([one.due for one in run])
+    due = np.concatenate([one.due_us for one in run])
     batch = pa.RecordBatch.from_arrays(columns, schema=run[0].batch.schema)
-    return _Waiting.of(batch, due, min(one.begun for one in run), min(one.arrived for one in run))
+    return _Waiting.of(batch, due, min(one.begun_us for one in run), min(one.arrived_us for one in run))
 
 
 def _encoded(batch: pa.RecordBatch) -> bool:

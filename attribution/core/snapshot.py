@@ -20,8 +20,8 @@ class Snapshot:
 
     Attributes:
         tables: what it holds, as (name of what the rows are, table).
-        watermark_us: up to when (µs) evidence is complete.
-        forgotten_us: up to when (µs) evidence is forgotten.
+        watermark_us: up to when evidence is complete.
+        forgotten_us: up to when evidence is forgotten.
     """
 
     tables: list[tuple[str, pa.Table]]

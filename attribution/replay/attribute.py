@@ -86,15 +86,7 @@ class AttributionPass:
 
     def _at_once(self, evidence: dict[str, pa.Table], pool: ThreadPoolExecutor) -> int:
         """All evidence is known: flows in any order; while it is digested, they are read ahead."""
-
-        def digest() -> Resolver:
-            """The rules over all evidence, whose tables are let go: what the flows ask is digested."""
-            resolver = Resolver(evidence, self._settings)
-            evidence.clear()
-            self._collection.store.close()
-            return resolver
-
-        resolver = pool.submit(digest)
+        resolver = pool.submit(self._digest, evidence)
         workers = _Workers(pool, self._limits.workers, ahead_bytes=_AHEAD_BYTES)
         workers.submit(self._ranges_out.write, resolver, NEVER_AFTER)
         for flows in self._collection.flows():
@@ -102,6 +94,13 @@ class AttributionPass:
             workers.wait_for_room(flows.nbytes, resolver)
         workers.finish()
         return 1
+
+    def _digest(self, evidence: dict[str, pa.Table]) -> Resolver:
+        """The rules over all evidence, whose tables are let go: what the flows ask is digested."""
+        resolver = Resolver(evidence, self._settings)
+        evidence.clear()
+        self._collection.store.close()
+        return resolver
 
     def _by_slabs(self, evidence: dict[str, pa.Table], pool: ThreadPoolExecutor) -> int:
         """Flows are held until the evidence of a slab is all that they can ask for."""
@@ -114,14 +113,14 @@ class AttributionPass:
                 names = pa.Table.from_batches(slab.new_names)
                 write_table(names, self._folder / FOLDERS[NAME_BINDING], name=f"part-{slabs.count}.parquet")
             resolver = pool.submit(rules.knowing, slab.heartbeats, slab.names)
-            workers.submit(self._ranges_out.write, resolver, slab.known_to)
+            workers.submit(self._ranges_out.write, resolver, slab.known_to_us)
             horizon = Horizon(self._gate.forgotten_us)
-            for batch in flows.before(slab.known_to):
+            for batch in flows.before(slab.known_to_us):
                 self._gate.hold(batch)
-                for due in self._gate.due(slab.known_to - 1):
+                for due in self._gate.due(slab.known_to_us - 1):
                     workers.submit(self._attribute, due, resolver, horizon)
                     workers.wait_for_room(due.nbytes, resolver)
-            slabs.forget(self._gate.forget(slab.known_to))
+            slabs.forget(self._gate.forget(slab.known_to_us))
             # The digest of the next slab would not fit beside this one.
             workers.finish()
             del resolver, slab
@@ -182,7 +181,7 @@ class _RangesOut:
         self.rows = 0
 
     def write(self, resolver: Future[Resolver], known_to_us: int) -> None:
-        """Write the ranges that nothing after `known_to_us` (µs) can extend, some at a time; one call after the other.
+        """Write the ranges that nothing after `known_to_us` can extend, some at a time; one call after the other.
 
         Args:
             resolver: the rules over the evidence that begins before that moment, and is not forgotten.

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+
+import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
@@ -114,7 +115,7 @@ class Collection:
         """
         return self._starts
 
-    def flows(self) -> Iterator[Any]:
+    def flows(self) -> Iterator[pa.RecordBatch]:
         """The flows as canonical record batches, each given once."""
         yield from self._spool.drain()
         if self._left:

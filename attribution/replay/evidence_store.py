@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -34,7 +33,7 @@ class EvidenceStore:
     def __init__(self, folder: Path, settings: Settings, *, limit: int) -> None:
         self._settings = settings
         self._limit = limit
-        self._tables: dict[str, list[Any]] = {}
+        self._tables: dict[str, list[pa.Table]] = {}
         self._rows = 0
         self._heartbeats = HeartbeatRuns(folder / "heartbeats")
         self._names = Buckets(folder / "names")
@@ -45,7 +44,7 @@ class EvidenceStore:
         """Whether all evidence is in memory."""
         return not self._spilled
 
-    def add(self, kind: str, batch: Any) -> None:
+    def add(self, kind: str, batch: pa.RecordBatch) -> None:
         """Add a canonical record batch of that kind."""
         if kind in _TIMED:
             self._rows += batch.num_rows
@@ -77,7 +76,7 @@ class EvidenceStore:
             return heartbeats
         return compact(heartbeats, self._settings, oldest=NEVER_BEFORE)
 
-    def in_memory(self) -> Iterator[tuple[str, Any]]:
+    def in_memory(self) -> Iterator[tuple[str, pa.Table]]:
         """The evidence that is in memory, as (kind, table): all of it where it fits, else that without a history."""
         for kind, tables in self._tables.items():
             if not (self._spilled and kind in _TIMED):
@@ -89,7 +88,7 @@ class EvidenceStore:
         self._relieve()
         return sorted((Counter(self._heartbeats.rows) + Counter(self._names.rows)).items())
 
-    def read(self, hours: Sequence[int]) -> tuple[list[Heartbeats], list[Any]]:
+    def read(self, hours: Sequence[int]) -> tuple[list[Heartbeats], list[pa.RecordBatch]]:
         """What begins in these hours: sets of heartbeats, and record batches of name bindings, which are given once."""
         return self._heartbeats.read(hours), [batch for hour in hours for batch in self._names.drain(hour)]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +23,7 @@ class FlowOrder:
         folder: where what is put aside goes, by the hour.
     """
 
-    def __init__(self, batches: Iterator[Any], starts: list[tuple[int, int]], folder: Path) -> None:
+    def __init__(self, batches: Iterator[pa.RecordBatch], starts: list[tuple[int, int]], folder: Path) -> None:
         self._batches = batches
         self._aside = Buckets(folder)
         self._rows = 0
@@ -32,7 +31,7 @@ class FlowOrder:
         earliest = np.array([*(start for _, start in starts), NEVER_AFTER], np.int64)
         self._earliest_from = np.minimum.accumulate(earliest[::-1])[::-1]
 
-    def before(self, moment: int) -> Iterator[Any]:
+    def before(self, moment: int) -> Iterator[pa.RecordBatch]:
         """The flows that start before a moment (µs) and were not yet given; the moment is a whole hour, or never."""
         for hour in sorted(hour for hour in self._aside.rows if hour * HOUR < moment):
             yield from self._aside.drain(hour)

@@ -3,14 +3,13 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from attribution.config import HOUR
 from attribution.core.columnar.arrays import order_by, starts_of_runs
-from attribution.core.columnar.types import Int32
+from attribution.core.columnar.types import Column, Int32, Ints
 from attribution.core.ownership.heartbeats import COLUMNS, TEXTS, Heartbeats
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -71,8 +70,8 @@ class HeartbeatRuns:
         return self._folder / f"heartbeats-{run}.arrow"
 
 
-def _batch(heartbeats: Heartbeats) -> Any:
-    def column(name: str) -> Any:
+def _batch(heartbeats: Heartbeats) -> pa.RecordBatch:
+    def column(name: str) -> pa.Array:
         values = getattr(heartbeats, name)
         if name not in TEXTS:
             return pa.array(values)
@@ -82,9 +81,9 @@ def _batch(heartbeats: Heartbeats) -> Any:
     return pa.RecordBatch.from_arrays([column(name) for name in COLUMNS], schema=_SCHEMA)
 
 
-def _heartbeats(table: Any) -> Heartbeats:
+def _heartbeats(table: pa.Table) -> Heartbeats:
     """The heartbeats of batches of one file, which all have its texts."""
-    columns: dict[str, Any] = {}
+    columns: dict[str, Column | Ints] = {}
     for name in COLUMNS:
         chunks = table.column(name).chunks
         if name in TEXTS:
@@ -95,6 +94,6 @@ def _heartbeats(table: Any) -> Heartbeats:
     return Heartbeats(**columns).of_use()
 
 
-def _codes(texts: Any) -> Int32:
+def _codes(texts: pa.DictionaryArray) -> Int32:
     codes: Int32 = texts.indices.fill_null(-1).to_numpy()
     return codes

@@ -5,7 +5,6 @@ heartbeat is digested about once, and memory is bounded by the busiest hours and
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -22,16 +21,16 @@ class Slab:
     """A span of time.
 
     Attributes:
-        known_to: the moment (µs) before which all that begins is known; a whole hour, or after all time.
+        known_to_us: the moment before which all that begins is known; a whole hour, or after all time.
         heartbeats: all that a flow can ask for which is due before that moment.
         names: the same of name bindings, a table.
         new_names: the name bindings that begin in this slab, record batches.
     """
 
-    known_to: int
+    known_to_us: int
     heartbeats: Heartbeats
-    names: Any
-    new_names: list[Any]
+    names: pa.Table
+    new_names: list[pa.RecordBatch]
 
 
 class Slabs:
@@ -67,10 +66,10 @@ class Slabs:
         self._heartbeats = Heartbeats.joined([self._heartbeats, *heartbeats])
         self._names = pa.concat_tables([self._names, pa.Table.from_batches(names, self._names.schema)])
         self.count += 1
-        known_to = self._hours[0][0] * HOUR if self._hours else NEVER_AFTER
-        return Slab(known_to, self._heartbeats, self._names, names)
+        known_to_us = self._hours[0][0] * HOUR if self._hours else NEVER_AFTER
+        return Slab(known_to_us, self._heartbeats, self._names, names)
 
-    def forget(self, oldest: int) -> None:
-        """Let go of evidence that no flow which starts at `oldest` (µs) or later can ask for."""
-        self._heartbeats = compact(self._heartbeats, self._settings, oldest=oldest).of_use()
-        self._names = current_names(self._names, self._settings, oldest)
+    def forget(self, oldest_us: int) -> None:
+        """Let go of evidence that no flow which starts at `oldest_us` or later can ask for."""
+        self._heartbeats = compact(self._heartbeats, self._settings, oldest=oldest_us).of_use()
+        self._names = current_names(self._names, self._settings, oldest_us)

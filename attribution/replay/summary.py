@@ -4,9 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import SECOND
@@ -15,6 +16,24 @@ from attribution.core.reasons import METHOD_OF
 from attribution.sources.records.model import Ledger
 
 SIDES = ("local", "remote")
+
+
+class AnswerCount(TypedDict):
+    """How many flows got an answer on one side, for one reason.
+
+    Attributes:
+        side: `local` or `remote`.
+        method: where the answer came from.
+        reason: why there is this answer, or none.
+        flows: number of flows.
+        share: of all flows, 0 to 1.
+    """
+
+    side: str
+    method: str
+    reason: str
+    flows: int
+    share: float
 
 
 @dataclass
@@ -35,7 +54,7 @@ class Tally:
     first: int | None = None
     last: int | None = None
 
-    def add(self, attributed: Any) -> None:
+    def add(self, attributed: pa.RecordBatch) -> None:
         """Count a batch of `schemas/attributed_flow.avsc`."""
         if attributed.num_rows == 0:
             return
@@ -82,7 +101,7 @@ class Summary:
         )
         return named / self.tally.flows if self.tally.flows else 0.0
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[AnswerCount]:
         """The table by side, method and reason, largest first."""
         return [
             {
@@ -106,7 +125,7 @@ class Summary:
         named = {f"hostname.{reason}": count for reason, count in sorted(self.tally.by_hostname.items())}
         return {"rows_in": sum(self.ledger.rows.values()), "dead_letters": self.rejected, **answers, **named}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The summary as JSON-ready values; what the manifest keeps."""
         return {
             "flows": self.tally.flows,
@@ -123,7 +142,7 @@ class Summary:
         }
 
 
-def _listed(counts: Counter[tuple[str, str]], one: str, other: str) -> list[dict[str, Any]]:
+def _listed(counts: Counter[tuple[str, str]], one: str, other: str) -> list[dict[str, str | int]]:
     return [{one: a, other: b, "rows": n} for (a, b), n in sorted(counts.items())]
 
 

@@ -75,7 +75,7 @@ def test_who_no_heartbeat_answers_waits_until_all_events_can_be_known(sides):
     assert (found.attributed, found.rows) == ([], 0)
     for rows in found.postponed:
         gate.postpone(rows)
-    assert gate.held.next_due == 1_300
+    assert gate.held.next_due_us == 1_300
     (due,) = gate.due(1_300)
     assert told(released(gate, due, Horizon(events_us=1_300)).attributed) == ["balancer"]
     assert told(released(gate, flows(1_000), Horizon(events_us=1_100)).attributed) == ["owner"]
@@ -88,7 +88,7 @@ def test_where_all_events_are_known_nobody_waits():
 
 def test_what_was_postponed_waits_as_long_as_the_last_that_came():
     gate = TimeGate(SETTINGS)
-    gate.hold(flows(1_000), arrived=7)
+    gate.hold(flows(1_000), arrived_us=7)
     (due,) = gate.due(1_100)
     gate.postpone(due)
     assert gate.stale(7) == []

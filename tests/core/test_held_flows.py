@@ -28,33 +28,33 @@ def ends_of(batches):
 def test_a_flow_is_due_when_the_watermark_reaches_its_end_and_the_hold():
     held = HeldFlows(HOLD)
     held.add(flows(10, 20))
-    assert held.next_due == 110
+    assert held.next_due_us == 110
     assert ends_of(held.due(109)) == []
     assert ends_of(held.due(110)) == [10]
-    assert (held.next_due, held.rows) == (120, 1)
+    assert (held.next_due_us, held.rows) == (120, 1)
     assert ends_of(held.due(NEVER_AFTER)) == [20]
-    assert (held.next_due, held.rows) == (NEVER_AFTER, 0)
+    assert (held.next_due_us, held.rows) == (NEVER_AFTER, 0)
 
 
 def test_what_waited_too_long_comes_out_undue():
     held = HeldFlows(HOLD)
-    held.add(flows(*[10] * 10_000), arrived=1)
-    held.add(flows(5, 30), arrived=2)
+    held.add(flows(*[10] * 10_000), arrived_us=1)
+    held.add(flows(5, 30), arrived_us=2)
     assert set(ends_of(held.stale(2))) == {10}
-    assert (held.next_due, held.rows) == (105, 2)
+    assert (held.next_due_us, held.rows) == (105, 2)
 
 
 def test_small_batches_that_were_joined_have_waited_as_long_as_the_first_of_them():
     held = HeldFlows(HOLD)
-    held.add(flows(10), arrived=1)
-    held.add(flows(20), arrived=2)
+    held.add(flows(10), arrived_us=1)
+    held.add(flows(20), arrived_us=2)
     assert ends_of(held.stale(2)) == [10, 20]
 
 
 def test_nothing_is_held_of_an_empty_batch():
     held = HeldFlows(HOLD)
     held.add(flows())
-    assert (held.next_due, held.rows, held.flows, held.earliest_start) == (NEVER_AFTER, 0, [], NEVER_AFTER)
+    assert (held.next_due_us, held.rows, held.flows, held.earliest_start_us) == (NEVER_AFTER, 0, [], NEVER_AFTER)
 
 
 def test_many_small_batches_come_out_as_one():
@@ -92,7 +92,7 @@ class Folded:
 def test_folded_flows_stay_folded_until_the_first_of_them_is_due():
     held, folded = HeldFlows(HOLD), Folded(20, 10)
     held.add(folded)
-    assert (held.next_due, held.rows, held.due(109), held.flows) == (110, 2, [], [folded])
+    assert (held.next_due_us, held.rows, held.due(109), held.flows) == (110, 2, [], [folded])
     assert ends_of(held.due(110)) == [10]
     assert ends_of(held.flows) == [20]
 

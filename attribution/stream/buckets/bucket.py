@@ -8,7 +8,8 @@ returns.
 """
 
 from collections.abc import Iterable
-from typing import Any
+
+import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.attributor import Attributor
@@ -32,11 +33,11 @@ class Bucket:
         sides: which side of a flow is attributed here.
         labels: table of `schemas/label.avsc`; configuration, no part of the state.
         log: the entries that the bucket had written, in order; none for a new one.
-        now: the caller's clock, in microseconds, from which on restored flows have waited.
+        now_us: the caller's clock, from which on restored flows have waited.
     """
 
     def __init__(
-        self, settings: Settings, *, sides: Sides, labels: Any, log: Iterable[bytes] = (), now: int = 0
+        self, settings: Settings, *, sides: Sides, labels: pa.Table, log: Iterable[bytes] = (), now_us: int = 0
     ) -> None:
         self._settings = settings
         self._sides: Sides = sides
@@ -45,49 +46,49 @@ class Bucket:
         self._snapshot_bytes = 0
         self._logged_bytes = 0
         for entry in log:
-            self._replay(entry, now)
+            self._replay(entry, now_us)
         # Labels stand in no log; a snapshot holds those that were configured when it was made.
         self.attributor.replace_labels(labels)
         self.attributor.counters.clear()
 
-    def _replay(self, entry: bytes, now: int) -> None:
+    def _replay(self, entry: bytes, now_us: int) -> None:
         tag = entry[:1]
         if tag == payload.SNAPSHOT:
             state, collected = payload.unpack_snapshot(entry)
             self.attributor = Attributor.restore(
-                state, self._settings, sides=self._sides, index_per_batch=True, arrived=now
+                state, self._settings, sides=self._sides, index_per_batch=True, arrived_us=now_us
             )
             self._collector = RangeCollector.of_state(self._settings, collected)
             self._snapshot_bytes, self._logged_bytes = len(entry), 0
         elif tag == payload.WATERMARK:
             self.attributor.skip(payload.unpack_moment(entry))
         elif tag == payload.POSTPONED:
-            self.attributor.postpone(payload.unpack_rows(entry[1:])[1], arrived=now)
+            self.attributor.postpone(payload.unpack_rows(entry[1:])[1], arrived_us=now_us)
         else:
-            self.take(entry, now)
+            self.take(entry, now_us)
 
-    def take(self, entry: bytes, now: int) -> None:
-        """Observe the evidence, or hold the flows, of an entry of `payload.pack_rows` that came at `now` (µs)."""
+    def take(self, entry: bytes, now_us: int) -> None:
+        """Observe the evidence, or hold the flows, of an entry of `payload.pack_rows` that came at `now_us`."""
         self._logged_bytes += len(entry)
         if len(entry) >= _FOLD_FROM and payload.kind_of(entry) == FLOW:
-            self.attributor.hold(payload.PackedFlows(entry), arrived=now)
+            self.attributor.hold(payload.PackedFlows(entry), arrived_us=now_us)
             return
         kind, batch = payload.unpack_rows(entry)
         if kind == FLOW:
-            self.attributor.hold(batch, arrived=now)
+            self.attributor.hold(batch, arrived_us=now_us)
         else:
             self.attributor.observe(kind, batch)
 
-    def advance(self, watermark: int) -> tuple[list[Any], list[bytes]]:
+    def advance(self, watermark_us: int) -> tuple[list[pa.RecordBatch], list[bytes]]:
         """As `Attributor.advance`, with the entries that the log needs for it.
 
         Nothing is forgotten: that is for `settle`, which first notes what ranges were.
         """
-        released = self.attributor.advance(watermark, oldest=NEVER_BEFORE)
+        released = self.attributor.advance(watermark_us, oldest_us=NEVER_BEFORE)
         if not released.attributed and not released.postponed:
             return [], []
         # What was due is dropped when the log is read again, and so are flows that were put off: but for these.
-        entries = [payload.pack_watermark(watermark)]
+        entries = [payload.pack_watermark(watermark_us)]
         for flows in released.postponed:
             entries += [payload.POSTPONED + entry for entry in payload.pack_pieces(FLOW, flows)]
         self._logged_bytes += sum(len(entry) for entry in entries)
@@ -103,7 +104,7 @@ class Bucket:
         """Whether the log has become so long that a snapshot in its place pays."""
         return self._logged_bytes > max(_SETTLE_FROM, self._snapshot_bytes)
 
-    def settle(self) -> tuple[list[bytes], Any]:
+    def settle(self) -> tuple[list[bytes], pa.Table | None]:
         """Compact the evidence; return the entries that take the place of the log, and the ranges that are over.
 
         The ranges are a table of `schemas/ownership_range.avsc`, each given out once; those of the local side's
@@ -111,16 +112,16 @@ class Bucket:
         its end: heartbeats that last up to `hold` are known then, which are reported when they end.
         """
         attributor, settings = self.attributor, self._settings
-        oldest = attributor.watermark - settings.retention
+        oldest_us = attributor.watermark_us - settings.retention
         ranges = None
         if self._sides == "remote":
-            last = attributor.watermark >= NEVER_AFTER
+            last = attributor.watermark_us >= NEVER_AFTER
             ranges = self._collector.collect(
                 attributor.ownership_ranges(several=SEVERAL),
-                begun=attributor.ownership_ranges(several=SEVERAL, begun_by=oldest),
-                known_to=NEVER_AFTER if last else attributor.watermark - settings.hold,
+                begun=attributor.ownership_ranges(several=SEVERAL, begun_by_us=oldest_us),
+                known_to=NEVER_AFTER if last else attributor.watermark_us - settings.hold,
             )
-        attributor.compact(oldest)
+        attributor.compact(oldest_us)
         entries = [payload.pack_snapshot(attributor.snapshot(rows=False), *self._collector.state)]
         for batch in attributor.known_heartbeats.combine_chunks().to_batches():
             entries += payload.pack_pieces(HEARTBEAT, batch)

@@ -5,21 +5,20 @@ State is kept per bucket, not per address: one element is a batch of rows, and b
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from attribution.core.addressing.addresses import pack
 from attribution.core.columnar.dictionaries import plain
-from attribution.core.columnar.types import Int16
+from attribution.core.columnar.types import Int16, Texts
 
 #: Odd constants of the finaliser of MurmurHash3 (Austin Appleby, public domain): every bit of the address counts.
 _MIX = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))
 _SHIFT = np.uint64(33)
 
 
-def bucket_of(addresses: Any, count: int) -> Int16:
+def bucket_of(addresses: Texts, count: int) -> Int16:
     """The bucket of each address, 0 to `count` - 1; the same on every machine and in every version.
 
     Args:
@@ -38,7 +37,7 @@ def bucket_of(addresses: Any, count: int) -> Int16:
     return (mixed % np.uint64(count)).astype(np.int16)
 
 
-def by_bucket(batch: Any, address: str, count: int) -> Iterator[tuple[int, Any]]:
+def by_bucket(batch: pa.RecordBatch, address: str, count: int) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The rows of a record batch by the bucket of one of their addresses, in the order of the buckets; text plain."""
     if batch.num_rows == 0:
         return

@@ -6,7 +6,6 @@ Entries come from the job alone; what comes from a topic is `attribution.stream.
 
 import struct
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,10 +41,10 @@ _READ = pa.ipc.IpcReadOptions(use_threads=False)
 #: Bytes of an entry of rows, about: Flink copies each several times on its way, and has little memory for that.
 _ENTRY_BYTES = 4 << 20
 #: The schema that rows of each kind had last, and what `_head` gives for it.
-_heads: dict[str, tuple[Any, bytes]] = {}
+_heads: dict[str, tuple[pa.Schema, bytes]] = {}
 
 
-def pack_rows(kind: str, batch: Any) -> bytes:
+def pack_rows(kind: str, batch: pa.RecordBatch) -> bytes:
     """An entry with the rows of a record batch; flows may have the columns of their local side already."""
     batch = plain(batch)
     if batch.num_rows >= _MANY:
@@ -53,7 +52,7 @@ def pack_rows(kind: str, batch: Any) -> bytes:
     return b"".join((_KINDS[kind], _head(kind, batch.schema), batch.serialize(), _END_OF_STREAM))
 
 
-def pack_pieces(kind: str, batch: Any) -> Iterator[bytes]:
+def pack_pieces(kind: str, batch: pa.RecordBatch) -> Iterator[bytes]:
     """As `pack_rows`, in as many entries as it takes to keep each of bounded size; the rows keep their order."""
     pieces = max(1, -(-batch.nbytes // _ENTRY_BYTES))
     size = max(1, -(-batch.num_rows // pieces))
@@ -61,7 +60,7 @@ def pack_pieces(kind: str, batch: Any) -> Iterator[bytes]:
         yield pack_rows(kind, batch.slice(at, size))
 
 
-def _compressed(tag: bytes, batch: Any) -> bytes:
+def _compressed(tag: bytes, batch: pa.RecordBatch) -> bytes:
     sink = pa.BufferOutputStream()
     sink.write(tag)
     with pa.ipc.new_stream(sink, batch.schema, options=_COMPRESSED) as writer:
@@ -70,7 +69,7 @@ def _compressed(tag: bytes, batch: Any) -> bytes:
     return packed
 
 
-def _head(kind: str, schema: Any) -> bytes:
+def _head(kind: str, schema: pa.Schema) -> bytes:
     """What a stream of batches of this schema begins with; kept, because most entries are small and of one schema."""
     known = _heads.get(kind)
     if known is None or not known[0].equals(schema, check_metadata=True):
@@ -78,7 +77,7 @@ def _head(kind: str, schema: Any) -> bytes:
     return known[1]
 
 
-def unpack_rows(entry: bytes) -> tuple[str, Any]:
+def unpack_rows(entry: bytes) -> tuple[str, pa.RecordBatch]:
     """Kind and record batch of an entry that `pack_rows` made, in this version or an earlier one."""
     kind, reader = _TAGS[entry[:1]], pa.ipc.open_stream(pa.py_buffer(entry).slice(1), options=_READ)
     return kind, completed(kind, reader.read_next_batch())
@@ -104,12 +103,12 @@ class PackedFlows:
         batch = pa.ipc.open_stream(content, options=options).read_next_batch()
         return microseconds(batch.column("start")), microseconds(batch.column("end"))
 
-    def unfold(self) -> Any:
+    def unfold(self) -> pa.RecordBatch:
         """The record batch."""
         return unpack_rows(self.entry)[1]
 
 
-def pack_of_peer(tag: bytes, batch: Any, peer: str, *, question: int = 0) -> bytes:
+def pack_of_peer(tag: bytes, batch: pa.RecordBatch, peer: str, *, question: int = 0) -> bytes:
     """An entry with rows, of plain text, that concern one other region.
 
     Args:
@@ -121,7 +120,7 @@ def pack_of_peer(tag: bytes, batch: Any, peer: str, *, question: int = 0) -> byt
     return _compressed(tag, batch.replace_schema_metadata({"peer": peer, "question": str(question)}))
 
 
-def unpack_of_peer(entry: bytes) -> tuple[Any, str, int]:
+def unpack_of_peer(entry: bytes) -> tuple[pa.RecordBatch, str, int]:
     """Record batch, region and question of an entry that `pack_of_peer` made."""
     batch = pa.ipc.open_stream(pa.py_buffer(entry).slice(1)).read_next_batch()
     meta = batch.schema.metadata
@@ -155,7 +154,7 @@ def unpack_moment(entry: bytes) -> int:
     return moment
 
 
-def pack_snapshot(state: bytes, open_ranges: Any, closed_before: int | None) -> bytes:
+def pack_snapshot(state: bytes, open_ranges: pa.Table, closed_before: int | None) -> bytes:
     """An entry with all that a bucket knows: an attributor's snapshot, and a range collector's state."""
     sink = pa.BufferOutputStream()
     sink.write(SNAPSHOT + bytes([VERSION]))
@@ -167,7 +166,7 @@ def pack_snapshot(state: bytes, open_ranges: Any, closed_before: int | None) -> 
     return sink.getvalue().to_pybytes()
 
 
-def unpack_snapshot(entry: bytes) -> tuple[bytes, tuple[Any, int | None]]:
+def unpack_snapshot(entry: bytes) -> tuple[bytes, tuple[pa.Table, int | None]]:
     """The attributor's snapshot and the range collector's state of such an entry.
 
     Raises:

@@ -114,7 +114,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
     def _kept(self, number: int, now_us: Microseconds) -> "_Kept":
         if number not in self._buckets:
             log = self._log.get() or ()
-            bucket = Bucket(self._settings, sides=self._sides, labels=self._labels, log=log, now=now_us)
+            bucket = Bucket(self._settings, sides=self._sides, labels=self._labels, log=log, now_us=now_us)
             self._buckets[number] = _Kept(bucket, now_us)
         return self._buckets[number]
 
@@ -180,12 +180,12 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         wanted_us = [now_us + self._options.settle_interval]
         if attributor.held:
             wanted_us.append(now_us + self._options.give_up_after)
-            if attributor.next_due <= watermark_us:
+            if attributor.next_due_us <= watermark_us:
                 kept.due_since_us = now_us if kept.due_since_us is None else kept.due_since_us
                 wanted_us.append(kept.next_round_us)
-            elif kept.event_timer_us is None or attributor.next_due < kept.event_timer_us:
-                kept.event_timer_us = attributor.next_due
-                timers.at_watermark(attributor.next_due)
+            elif kept.event_timer_us is None or attributor.next_due_us < kept.event_timer_us:
+                kept.event_timer_us = attributor.next_due_us
+                timers.at_watermark(attributor.next_due_us)
         # Flink has no timer between this millisecond and the next.
         soonest_us = max(min(wanted_us), now_us + to_us(1))
         if kept.round_timer_us is None or soonest_us < kept.round_timer_us:
@@ -214,7 +214,7 @@ class _Kept:
         self.next_round_us: Microseconds = 0
         self.due_since_us: Microseconds | None = None
         self.settled_us = now_us
-        self.settled_at_us: Microseconds = bucket.attributor.watermark
+        self.settled_at_us: Microseconds = bucket.attributor.watermark_us
         self.reached_us: Microseconds = NEVER_BEFORE
 
     def watermark_us(self, timers: Timers) -> Microseconds:
