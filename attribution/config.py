@@ -195,7 +195,7 @@ def _resolvers(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _ports(text: Any) -> range:
+def _ports(text: object) -> range:
     """The ports of `first-last`; none where the text is empty.
 
     Raises:
@@ -228,5 +228,5 @@ def read_tables(path: Path) -> dict[str, Any]:
     return document
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value

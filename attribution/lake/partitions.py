@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.types import Int64
@@ -45,11 +46,11 @@ class HourlyWriter:
         self._folder = folder
         self._name = name
         self._parts = 0
-        self._rows: dict[int, list[Any]] = {}
+        self._rows: dict[int, list[pa.RecordBatch]] = {}
         self._counts: dict[int, int] = {}
-        self._open: OrderedDict[int, Any] = OrderedDict()
+        self._open: OrderedDict[int, pq.ParquetWriter] = OrderedDict()
 
-    def write(self, batch: Any) -> None:
+    def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch of `schemas/attributed_flow.avsc`; its rows go to the hours in which they start."""
         for hour, rows in by_hour(batch):
             self._rows.setdefault(hour, []).append(rows)
@@ -85,7 +86,7 @@ class HourlyWriter:
         table = _as_file(batches, self._open[hour].schema if hour in self._open else _file_schema(batches))
         self._writer(hour, table).write_table(table, row_group_size=ROW_GROUP)
 
-    def _writer(self, hour: int, table: Any) -> Any:
+    def _writer(self, hour: int, table: pa.Table) -> pq.ParquetWriter:
         if hour not in self._open:
             if len(self._open) >= _OPEN_FILES:
                 self._open.popitem(last=False)[1].close()
@@ -98,7 +99,7 @@ class HourlyWriter:
         return self._open[hour]
 
 
-def encodings(table: Any) -> dict[str, Any]:
+def encodings(table: pa.Table) -> dict[str, Any]:
     """How to encode the columns of a file, by its first rows: a dictionary only where values repeat in them.
 
     A dictionary for values that hardly repeat is built and thrown away at half the writer's cost; other whole numbers
@@ -120,12 +121,12 @@ def encodings(table: Any) -> dict[str, Any]:
     return {"use_dictionary": coded, "column_encoding": packed, "write_statistics": rising}
 
 
-def _repeats(column: Any) -> bool:
+def _repeats(column: pa.ChunkedArray) -> bool:
     """Whether a value stands twice or more, on the average; nulls are stored as no values."""
     return bool(2 * pc.count_distinct(column).as_py() <= len(column) - column.null_count)
 
 
-def by_hour(batch: Any, *, of: str = "start") -> list[tuple[int, Any]]:
+def by_hour(batch: pa.RecordBatch, *, of: str = "start") -> list[tuple[int, pa.RecordBatch]]:
     """The rows of a batch by the hour (since 1970, UTC) of a column; no copy where they are in order of it."""
     hour: Int64 = microseconds(batch.column(of)) // _HOUR
     if len(hour) == 0:
@@ -138,7 +139,7 @@ def by_hour(batch: Any, *, of: str = "start") -> list[tuple[int, Any]]:
     return [(int(hour[i]), batch.slice(i, j - i)) for i, j in zip(starts, stops, strict=True)]
 
 
-def _file_schema(batches: list[Any]) -> Any:
+def _file_schema(batches: list[pa.RecordBatch]) -> pa.Schema:
     """The record's schema for a file that begins with these rows, with text that repeats in them as dictionaries.
 
     Where all batches have a column so, and with few values, the writer takes it as it is: that costs a third of making
@@ -154,7 +155,7 @@ def _file_schema(batches: list[Any]) -> Any:
     return pa.schema(fields)
 
 
-def _as_file(batches: list[Any], schema: Any) -> Any:
+def _as_file(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     """The batches as one table of a schema that says which text is dictionary-encoded."""
     columns = []
     for field in schema:
@@ -163,7 +164,7 @@ def _as_file(batches: list[Any], schema: Any) -> Any:
     return pa.table(columns, schema=schema)
 
 
-def _as(column: Any, kind: Any) -> Any:
+def _as(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if column.type == kind:
         return column
     if pa.types.is_dictionary(kind):
@@ -178,7 +179,7 @@ class DailyWriter:
         self._folder = folder
         self._parts = 0
 
-    def write(self, ranges: Any) -> None:
+    def write(self, ranges: pa.Table) -> None:
         """Take a table of `schemas/ownership_range.avsc`; its rows go to files of their days."""
         day: Int64 = microseconds(ranges.column("start")) // (24 * _HOUR)
         for number in np.unique(day).tolist():

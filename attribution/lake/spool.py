@@ -26,11 +26,11 @@ class Spool:
 
     def __init__(self, folder: Path, *, memory_bytes: int) -> None:
         self._left = memory_bytes
-        self._memory: list[Any] = []
+        self._memory: list[pa.RecordBatch] = []
         self._disk = Buckets(folder)
         self.rows = 0
 
-    def add(self, batch: Any) -> None:
+    def add(self, batch: pa.RecordBatch) -> None:
         """Put a record batch aside."""
         self.rows += batch.num_rows
         if self._left > 0:
@@ -39,7 +39,7 @@ class Spool:
         else:
             self._disk.add(None, batch)
 
-    def drain(self) -> Iterator[Any]:
+    def drain(self) -> Iterator[pa.RecordBatch]:
         """The batches, each forgotten when it has been given."""
         self._memory.reverse()
         while self._memory:
@@ -61,11 +61,11 @@ class Buckets:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._paths: dict[Hashable, Path] = {}
-        self._gathered: dict[Hashable, list[Any]] = {}
+        self._gathered: dict[Hashable, list[pa.RecordBatch]] = {}
         self._waiting = 0
         self.rows: dict[Any, int] = {}
 
-    def add(self, name: Hashable, batch: Any) -> None:
+    def add(self, name: Hashable, batch: pa.RecordBatch) -> None:
         """Put a record batch into the bucket of that name."""
         self.rows[name] = self.rows.get(name, 0) + batch.num_rows
         gathered = self._gathered.setdefault(name, [])
@@ -77,7 +77,7 @@ class Buckets:
             for one in list(self._gathered):
                 self._append(one)
 
-    def drain(self, name: Hashable) -> Iterator[Any]:
+    def drain(self, name: Hashable) -> Iterator[pa.RecordBatch]:
         """The batches of a bucket, which is removed."""
         gathered = self._gathered.pop(name, [])
         self._waiting -= sum(part.num_rows for part in gathered)
