@@ -10,10 +10,10 @@ FLINK_BIN := $(VENV_FLINK)/bin
 CLUSTER ?= .cluster
 PYTHON_FITS = $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.12 ...")'
 
-.PHONY: install install-flink demo cluster cluster-stop test lint types layers unit streaming hooks docs figures dist bench oldest clean help
+.PHONY: install install-flink demo cluster cluster-stop test lint types layers unit streaming hooks docs figures dist bench oldest test-3.12 thorough clean help
 
 help:  ## Show this list.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON_FITS)
@@ -83,10 +83,17 @@ bench: install  ## Measure speed against other engines on the same input.
 	$(BIN)/python benchmarks/prefixes.py
 	$(BIN)/python benchmarks/workload_memory.py
 
-oldest: pyproject.toml  ## Pass the tests of the core on the oldest supported libraries.
+# Environments of their own: the versions that a user may have, and the development environment does not.
+oldest: pyproject.toml  ## Pass the tests of core, golden cases and wire on the oldest supported libraries.
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable . 'pyarrow==16.1.0' 'numpy==2.1.3' pytest hypothesis
 	$(OLDEST)/bin/python -m pytest -q tests/core tests/golden tests/stream -p no:cacheprovider
 
+test-3.12:  ## Pass the tests without servers on Python 3.12.
+	$(MAKE) PYTHON=python3.12 VENV=.venv-3.12 unit
+
+thorough: install  ## Give the property tests 50 times as many cases (not those of tests/live).
+	$(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-profile=thorough
+
 clean:  ## Remove the environments and what demo, cluster and tests wrote.
-	rm -rf $(VENV) $(VENV_FLINK) $(OLDEST) $(CLUSTER) demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_FLINK) $(OLDEST) .venv-3.12 $(CLUSTER) demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

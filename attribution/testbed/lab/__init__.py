@@ -1,14 +1,21 @@
 """A lab that is real, on loopback: DNS answers by policy, servers on every address of a pool, clients, what happened.
 
-    names.py policies.py rules.py scenarios.py     what is played: pure, no sockets
-    dns_service.py dns_server.py resolver.py       names to addresses, over UDP and TCP,
-    stub.py cache.py                               and who asks for them
-    listeners.py sk_lookup.py bpf/                 sockets that accept on every address,
-    namespace.py ports.py acceptor.py              and where they are
-    web.py clients.py certificates.py              HTTPS between them
-    run.py                                         one run, bounded in time
-    journal.py record.py truth.py                  what happened, and its files
-    load.py comparison.py figure.py                how evenly a pool is loaded, and the picture of it
+    scenarios.py                        what is played, how long and by whom
+    run.py                              one run: servers, resolvers and clients, bounded in time
+    journal.py record.py truth.py       what happened, and the files of it
+    load.py comparison.py figure.py     how evenly the addresses of a pool are loaded, and the picture of it
+
+    dns/names.py policies.py            the names, and which policy gives which addresses: pure, no sockets
+    dns/service.py server.py            authoritative answers over UDP and TCP
+    dns/resolver.py cache.py stub.py    who asks for them: a shared resolver, a client
+
+    sockets/rules.py                    which service gets a connection: pure, no sockets
+    sockets/listeners.py acceptor.py    sockets that accept on every address,
+    sockets/sk_lookup.py bpf/           by a program in the kernel if that can be had,
+    sockets/namespace.py ports.py       in a network of their own, on ports that are free
+
+    web/server.py clients.py            HTTPS between clients and services
+    web/certificates.py                 one authority, a certificate for each group of zones
 
 It needs the extra `lab`; nothing outside of this package and its verb imports it.
 """

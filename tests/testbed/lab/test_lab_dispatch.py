@@ -1,6 +1,7 @@
 """Sockets that accept on every address: the program in the kernel where it can be had, wildcard sockets elsewhere."""
 
 import hashlib
+import shutil
 import socket
 from contextlib import ExitStack
 from importlib import resources
@@ -148,6 +149,13 @@ def test_a_namespace_of_its_own_leaves_the_caller_where_it_was():
 
         call_in_thread(elsewhere)
         socket.create_connection(here.getsockname(), timeout=2).close()
+
+
+@pytest.mark.skipif(
+    shutil.which("clang-14") is None, reason="there is no clang-14 here, which the shipped object is from"
+)
+def test_clang_14_makes_the_very_bytes_that_are_shipped():
+    assert sk_lookup._compile("clang-14") == BPF.joinpath("sk_lookup.o").read_bytes()
 
 
 def test_what_is_shipped_was_compiled_from_the_source_that_is_shipped():
