@@ -9,10 +9,10 @@ import click
 from attribution.cli.agility_attack import attack_command, plan_command
 from attribution.cli.output import Column, Output, Section, output_options
 from attribution.cli.selection import duration, lake_argument, selection_options
-from attribution.query.lake.filters import Filters
 from attribution.query.lake.measures import format_count
 from attribution.query.pools.astray import KINDS, Astray, astray
 from attribution.query.pools.load import Measure, PoolLoad, load
+from attribution.query.pools.selection import PoolSelection
 from attribution.query.pools.stale import Stale, stale
 
 _LOADS = (
@@ -87,7 +87,6 @@ _CLIENTS = (
     Column(name="last_seen", kind="time"),
 )
 
-_pool_option = click.option("--pool", "pools", multiple=True, metavar="GLOB", help="Only these pools; repeatable.")
 _clients_option = click.option(
     "--clients", metavar="N", type=click.IntRange(min=0), default=5, show_default=True,
     help="So many networks of clients for each.",
@@ -112,8 +111,7 @@ def command() -> None:
 
 @command.command(name="load")
 @lake_argument
-@selection_options
-@_pool_option
+@selection_options(PoolSelection)
 @click.option(
     "--by", "measure", type=click.Choice(["flows", "bytes", "packets"]), default="flows", show_default=True,
     help="What load is.",
@@ -126,10 +124,7 @@ def command() -> None:
 def _load(
     *,
     lake: Path,
-    window: str | None,
-    filters: Filters,
-    clients_by_port: bool,
-    pools: tuple[str, ...],
+    selection: PoolSelection,
     measure: Measure,
     limit: int,
     output: Output,
@@ -146,10 +141,7 @@ def _load(
       attribution agility load lake --pool 'shared-*' --by bytes --window -1h..
       attribution agility load lake --limit 0 --format csv
     """
-    found = load(
-        lake, measure=measure, limit=limit or None, pools=pools, window=window, filters=filters,
-        clients_by_port=clients_by_port,
-    )  # fmt: skip
+    found = load(lake, selection, measure=measure, limit=limit or None)
     if output.format == "json":
         output.json(found.to_dict())
         return
@@ -183,17 +175,13 @@ def _load_cells(pool: PoolLoad) -> dict[str, Any]:
 
 @command.command(name="astray")
 @lake_argument
-@selection_options
-@_pool_option
+@selection_options(PoolSelection)
 @_clients_option
 @output_options()
 def _astray(
     *,
     lake: Path,
-    window: str | None,
-    filters: Filters,
-    clients_by_port: bool,
-    pools: tuple[str, ...],
+    selection: PoolSelection,
     clients: int,
     output: Output,
 ) -> None:
@@ -208,9 +196,7 @@ def _astray(
       attribution agility astray lake --data-centre 'ams*' --window -1h.. --clients 20
       attribution agility astray lake --format json
     """
-    found = astray(
-        lake, clients=clients, pools=pools, window=window, filters=filters, clients_by_port=clients_by_port
-    )  # fmt: skip
+    found = astray(lake, selection, clients=clients)
     if output.format == "json":
         output.json([one.to_dict() for one in found])
     elif output.format == "csv":
@@ -233,8 +219,7 @@ def _some(names: Sequence[str], whole: int | None = None) -> str | None:
 
 @command.command(name="stale")
 @lake_argument
-@selection_options
-@_pool_option
+@selection_options(PoolSelection)
 @click.option(
     "--bucket", metavar="DURATION", callback=duration,
     help="Length of the buckets of time since the end.  [default: the ttl, then each as long as all before it]",
@@ -244,10 +229,7 @@ def _some(names: Sequence[str], whole: int | None = None) -> str | None:
 def _stale(
     *,
     lake: Path,
-    window: str | None,
-    filters: Filters,
-    clients_by_port: bool,
-    pools: tuple[str, ...],
+    selection: PoolSelection,
     bucket: int | None,
     clients: int,
     output: Output,
@@ -264,10 +246,7 @@ def _stale(
       attribution agility stale lake --pool old --bucket 5m
       attribution agility stale lake --data-centre ams --format json
     """
-    found = stale(
-        lake, bucket=bucket, clients=clients, pools=pools, window=window, filters=filters,
-        clients_by_port=clients_by_port,
-    )  # fmt: skip
+    found = stale(lake, selection, bucket=bucket, clients=clients)
     if output.format == "json":
         output.json([one.to_dict() for one in found])
     elif output.format == "csv":

@@ -13,8 +13,8 @@ from attribution.query.attack.attack import Attack, StepRead, attack
 from attribution.query.attack.kary_search import Search, count
 from attribution.query.attack.loads import Measure
 from attribution.query.attack.plan import AttackPlan, NameFile, plan_addresses, read_plan, write_assignment
-from attribution.query.lake.filters import Filters
 from attribution.query.lake.measures import format_count, format_span
+from attribution.query.lake.selection import Selection
 from attribution.query.lake.window import parse_time
 
 _PARTS = (
@@ -141,7 +141,7 @@ def plan_command(
 )  # fmt: skip
 @_at_option
 @_assignment_option
-@selection_options
+@selection_options()
 @output_options()
 def attack_command(
     *,
@@ -154,9 +154,7 @@ def attack_command(
     next_path: Path | None,
     at: str | None,
     assignment_path: Path | None,
-    window: str | None,
-    filters: Filters,
-    clients_by_port: bool,
+    selection: Selection,
     output: Output,
 ) -> None:
     r"""Say which name an attack is after, from the flows in each step of a plan.
@@ -171,14 +169,11 @@ def attack_command(
       attribution agility attack lake --plan plan.json --quiet -3h..-2h --port 443 --by packets
       attribution agility attack lake --plan plan.json --next plan.json --assignment step.txt
     """
-    if window is not None:
+    if selection.window is not None:
         raise click.UsageError("The plan says which times to look at: leave out --window.")
     plan = read_plan(plan_path)
     names = NameFile.of(names_path or plan.names_file)
-    found = attack(
-        lake, plan, names, measure=measure, background=background, quiet=quiet, filters=filters,
-        clients_by_port=clients_by_port,
-    )  # fmt: skip
+    found = attack(lake, plan, names, selection, measure=measure, background=background, quiet=quiet)
     if next_path is not None and found.outcome == "searching":
         _grown(plan, found.search, at, next_path, names, assignment_path)
     rows = [_step_row(step) for step in found.steps]

@@ -7,7 +7,7 @@ from attribution.cli.output import Column, Section
 from attribution.query.explain.address_evidence import AssignmentEvent
 from attribution.query.explain.findings import Witness
 from attribution.query.explain.path import PathStep
-from attribution.query.lake.filters import port_name
+from attribution.query.lake.protocols import port_name
 
 ASSIGNMENTS = (
     Column(name="time", kind="time"),

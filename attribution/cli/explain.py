@@ -15,8 +15,9 @@ from attribution.query.explain.findings import Witness
 from attribution.query.explain.flow import FlowExplanation, SideExplanation, explain_flow
 from attribution.query.explain.flow_selector import flow_key, parse_flow, selector
 from attribution.query.explain.path import held_name
-from attribution.query.lake.filters import Filters, port_name, protocol_name
 from attribution.query.lake.measures import format_bytes, format_count, format_span
+from attribution.query.lake.protocols import port_name, protocol_name
+from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession
 from attribution.query.pools.shared import POLICY_STATES
 
@@ -71,7 +72,7 @@ _ALTERNATIVES = (
     show_default=True,
     help="With --edge: flows of each kind.",
 )
-@selection_options
+@selection_options()
 @output_options()
 def command(
     *,
@@ -82,9 +83,7 @@ def command(
     start: str | None,
     edge: tuple[str, str] | None,
     examples: int,
-    window: str | None,
-    filters: Filters,
-    clients_by_port: bool,
+    selection: Selection,
     output: Output,
 ) -> None:
     r"""Show why a flow or an edge was attributed as it was.
@@ -104,14 +103,11 @@ def command(
     ways = (flow_text is not None) + any(text is not None for text in pointed) + (edge is not None)
     if ways != 1:
         raise click.UsageError("Say one thing to explain: --flow, or --local, --remote and --start, or --edge.")
-    if edge is None and (window is not None or filters != Filters() or clients_by_port):
+    if edge is None and selection != EVERY_FLOW:
         raise click.UsageError("Filters choose the flows of an edge: use them with --edge.")
     with LakeSession(lake) as session:
         if edge is not None:
-            found = explain_edge(
-                session, *edge, window=window, filters=filters, clients_by_port=clients_by_port, examples=examples
-            )
-            _write_edge(found, output)
+            _write_edge(explain_edge(session, *edge, selection, examples=examples), output)
             return
         last = session.last_start()
         if flow_text is not None:

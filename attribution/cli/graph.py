@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from attribution.cli.output import Column, Output, Section, output_options
-from attribution.cli.selection import hostnames_option, lake_argument, selection_options
+from attribution.cli.selection import lake_argument, selection_options
 from attribution.query.graph.diff import DEFAULT_FACTOR, GraphDiff, change_row, diff
 from attribution.query.graph.graph import By, Edge, Graph, Node, edge_row, flat_edge_row, graph, node_row
 from attribution.query.graph.render import MERMAID_MAX_EDGES, RENDERERS
-from attribution.query.lake.filters import Filters
+from attribution.query.graph.selection import GraphSelection
 from attribution.query.lake.measures import format_bytes, format_count, format_factor, format_share
 
 #: Rows of a table for people, where --limit does not say how many.
@@ -62,8 +62,7 @@ _CHANGES = (
 
 @click.command(name="graph")
 @lake_argument
-@selection_options
-@hostnames_option
+@selection_options(GraphSelection)
 @click.option(
     "--by", type=click.Choice(["service", "workload"]), default="service", show_default=True, help="What a node is."
 )
@@ -84,10 +83,7 @@ _CHANGES = (
 def command(
     *,
     lake: Path,
-    window: str | None,
-    filters: Filters,
-    hostnames: bool,
-    clients_by_port: bool,
+    selection: GraphSelection,
     by: By,
     attributed_only: bool,
     limit: int | None,
@@ -115,18 +111,12 @@ def command(
             raise click.UsageError(
                 "--diff lists edges as table, json or csv, all of them: leave out --nodes, --limit and other formats."
             )
-        found = diff(
-            lake, before=before, after=window, factor=factor, filters=filters, by=by, attributed_only=attributed_only,
-            hostnames=hostnames, clients_by_port=clients_by_port,
-        )  # fmt: skip
+        found = diff(lake, selection, before=before, factor=factor, by=by, attributed_only=attributed_only)
         _write_diff(found, output)
         return
     table = output.format == "table"
     rows = _TABLE_ROWS if table and limit is None else limit or None
-    whole = graph(
-        lake, window=window, filters=filters, by=by, attributed_only=attributed_only,
-        hostnames=hostnames, clients_by_port=clients_by_port, limit=rows, top_nodes=table or nodes_only,
-    )  # fmt: skip
+    whole = graph(lake, selection, by=by, attributed_only=attributed_only, limit=rows, top_nodes=table or nodes_only)
     _write_graph(whole, output, nodes_only=nodes_only)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from attribution.cli.output import Column, Output, output_options
-from attribution.cli.selection import hostnames_option, lake_argument, selection_options
+from attribution.cli.selection import lake_argument, selection_options
+from attribution.query.graph.selection import GraphSelection
 from attribution.query.graph.talkers import By, Order, talkers
-from attribution.query.lake.filters import Filters
 
 _KEYS: dict[By, tuple[Column, ...]] = {
     "service": (Column(name="service"), Column(name="kind", rank=4)),
@@ -30,8 +30,7 @@ _NUMBERS = (
 
 @click.command(name="talkers")
 @lake_argument
-@selection_options
-@hostnames_option
+@selection_options(GraphSelection)
 @click.option("--by", type=click.Choice(list(_KEYS)), default="service", show_default=True, help="What to list.")
 @click.option(
     "--order",
@@ -47,10 +46,7 @@ _NUMBERS = (
 def command(
     *,
     lake: Path,
-    window: str | None,
-    filters: Filters,
-    hostnames: bool,
-    clients_by_port: bool,
+    selection: GraphSelection,
     by: By,
     order: Order,
     limit: int,
@@ -68,10 +64,7 @@ def command(
       attribution talkers lake --by address --reason gap
       attribution talkers lake --by port --service 'checkout*' --format csv
     """
-    found = talkers(
-        lake, by=by, order=order, limit=limit or None, window=window, filters=filters,
-        hostnames=hostnames, clients_by_port=clients_by_port,
-    )  # fmt: skip
+    found = talkers(lake, selection, by=by, order=order, limit=limit or None)
     rows = [talker.to_dict() for talker in found.rows]
     if output.format == "table":
         shares = (talker.unattributed_flows / talker.flows for talker in found.rows)

@@ -11,8 +11,8 @@ from attribution.cli.selection import lake_argument
 from attribution.core.reasons import REASONS
 from attribution.query.explain.path import path_of
 from attribution.query.explain.whois import Whois, range_row, whois
-from attribution.query.lake.filters import port_name
 from attribution.query.lake.measures import format_count, format_span
+from attribution.query.lake.protocols import port_name
 
 _RANGES = (
     Column(name="start", kind="time"),

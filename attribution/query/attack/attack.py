@@ -11,10 +11,9 @@ from attribution.errors import QueryError
 from attribution.query.attack.kary_search import OUTCOMES, Outcome, Reading, Search, count
 from attribution.query.attack.loads import Background, Eyes, Look, Measure
 from attribution.query.attack.plan import AttackPlan, NameFile, PlannedStep
-from attribution.query.lake.filters import Filters
+from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window, to_microseconds
-from attribution.query.pools.shared import NO_FILTERS
 
 #: What `waiting` means, beside the outcomes of a search.
 WAITING = "The last step was not looked at for long enough yet."
@@ -88,12 +87,11 @@ def attack(
     lake: LakeSession | Path | str,
     plan: AttackPlan,
     names: NameFile,
+    selection: Selection = EVERY_FLOW,
     *,
     measure: Measure = "flows",
     background: float | None = None,
     quiet: Window | str | None = None,
-    filters: Filters = NO_FILTERS,
-    clients_by_port: bool = False,
 ) -> Attack:
     """Which name the attack is after, by what the addresses of a plan carried in each of its steps.
 
@@ -101,13 +99,13 @@ def attack(
         lake: the lake's folder, or an open session.
         plan: what was done, and when.
         names: the file of names that it is about.
+        selection: of which flows, whose window is not asked: the plan says which times to look at. Conditions that
+            leave out what is not the attack make the answer surer.
         measure: what is counted.
         background: what all traffic but the attack makes on these addresses together, at the most, a second.
         quiet: a window before the attack, from which the background is measured instead. With neither it is taken for
             half of what the addresses carried just before the first step: an attack that is less is not told from a
             name that is popular.
-        filters: conditions on the flows; those that leave out what is not the attack make the answer surer.
-        clients_by_port: as for `graph.graph`.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.
@@ -121,8 +119,7 @@ def attack(
             f"({names.names} names, the plan has {plan.names}); give that with --names"
         )
     with opened(lake) as session:
-        conditions = {**filters.parameters(), "clients_by_port": clients_by_port}
-        eyes = Eyes(session, plan.addresses, measure, conditions)
+        eyes = Eyes(session, plan.addresses, measure, selection)
         last, first = session.last_start(), plan.steps[0].start
         # The last moments under attack that no answer of the search can have reached.
         before = eyes.look(Window(first - timedelta(microseconds=max(plan.observe, SECOND)), first))

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from attribution.config import SECOND
 from attribution.errors import QueryError
 from attribution.query.attack.kary_search import Reading, read
 from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.query import Query
+from attribution.query.lake.selection import Selection
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import Window, to_microseconds
 
@@ -67,10 +68,8 @@ class Background:
 class Eyes:
     """Looks at the addresses of a search in a lake."""
 
-    def __init__(
-        self, session: LakeSession, addresses: Sequence[str], measure: Measure, conditions: Mapping[str, Any]
-    ) -> None:
-        """Look by one measure, at flows that meet conditions: the parameters of `sql/filtered.sql`.
+    def __init__(self, session: LakeSession, addresses: Sequence[str], measure: Measure, selection: Selection) -> None:
+        """Look by one measure, at the flows of a selection, whatever its window.
 
         Raises:
             QueryError: there is no such measure.
@@ -78,7 +77,7 @@ class Eyes:
         if measure not in get_args(Measure):
             raise QueryError(f"cannot measure an attack by {measure!r}: choose {', '.join(get_args(Measure))}")
         self._session, self._addresses = session, list(addresses)
-        self._measure, self._conditions = measure, conditions
+        self._measure, self._selection = measure, selection
 
     def look(self, window: Window) -> Look:
         """What each address carried in a closed window.
@@ -87,7 +86,7 @@ class Eyes:
             QueryError: the window has an open end.
             LakeError: the lake cannot be read.
         """
-        asked = {**window.parameters(), **self._conditions, "addresses": self._addresses, "order": self._measure}
+        asked = {**self._selection.parameters(window), "addresses": self._addresses, "order": self._measure}
         seconds = _seconds(window)
         rows = self._session.ask(_LOADS, **asked)
         rates = {row["address"]: row["load"] / seconds for row in rows}

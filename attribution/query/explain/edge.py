@@ -9,13 +9,11 @@ from typing import Any
 from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
 from attribution.query.explain.flow_selector import flow_key
-from attribution.query.lake.filters import Filters
 from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.query import Query
+from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, from_microseconds
-
-_NO_FILTERS = Filters()
+from attribution.query.lake.window import Window, seen
 
 _FLOWS = Query(__package__, "edge_flows", standing_on=(FILTERED,))
 # These read the table edge_flow.
@@ -107,10 +105,8 @@ def explain_edge(
     lake: LakeSession | Path | str,
     source: str,
     target: str,
+    selection: Selection = EVERY_FLOW,
     *,
-    window: Window | str | None = None,
-    filters: Filters = _NO_FILTERS,
-    clients_by_port: bool = False,
     examples: int = 3,
     limit: int = 20,
 ) -> EdgeExplanation:
@@ -120,9 +116,7 @@ def explain_edge(
         lake: the lake's folder, or an open session.
         source: the client, as the graph calls it: by service, by workload, or `(unattributed: REASON)`.
         target: the server, likewise; undirected flows between the two count as well.
-        window: by flow start; text as in `window.parse_window`.
-        filters: conditions on the flows.
-        clients_by_port: as for `graph.graph`.
+        selection: of which flows.
         examples: flows to show of each way of answering.
         limit: alternatives to show, the nearest first.
 
@@ -133,8 +127,8 @@ def explain_edge(
         QueryError: the window cannot be read, or there is no such flow.
     """
     with opened(lake) as session:
-        span = session.window(window)
-        asked = {**span.parameters(), **filters.parameters(), "clients_by_port": clients_by_port}
+        window = session.window(selection.window)
+        asked = selection.parameters(window)
         session.keep("edge_flow", _FLOWS, **asked, source=source, target=target)
         rows = session.ask(_BREAKDOWN)
         if not rows:
@@ -145,7 +139,7 @@ def explain_edge(
     return EdgeExplanation(
         source=source,
         target=target,
-        window=span,
+        window=window,
         parts=tuple(_part(row, shown) for row in rows),
         alternatives=tuple(_alternative(row) for row in others),
         alternative_count=others[0]["total"] if others else 0,
@@ -164,7 +158,7 @@ def _no_flows(source: str, target: str, *, reverse: bool) -> str:
 def _part(row: Mapping[str, Any], examples: list[dict[str, Any]]) -> Part:
     kind = (row["source_reason"], row["target_reason"])
     return Part(
-        **{**row, "first_seen": from_microseconds(row["first_seen"]), "last_seen": from_microseconds(row["last_seen"])},
+        **{**row, **seen(row)},
         examples=tuple(
             Example(
                 flow=flow_key(one),

@@ -12,8 +12,8 @@ from attribution.query.explain.address_evidence import AddressEvidence, Situatio
 from attribution.query.explain.findings import Witness, witnesses
 from attribution.query.explain.flow_selector import FlowSelector, flow_key
 from attribution.query.explain.path import PathStep, path_of
-from attribution.query.lake.filters import protocol_name
 from attribution.query.lake.flows import WINDOWED
+from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import from_microseconds

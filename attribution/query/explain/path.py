@@ -7,7 +7,7 @@ from attribution.core.addressing.sockets import PortRange
 from attribution.core.reasons import REASONS
 from attribution.core.timeline.rules import Held
 from attribution.query.explain.address_evidence import Verdict
-from attribution.query.lake.filters import port_name
+from attribution.query.lake.protocols import port_name
 
 _NOT_ASKED = "not asked"
 #: Reasons that no heartbeat gives.

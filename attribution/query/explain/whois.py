@@ -17,17 +17,15 @@ from attribution.query.explain.address_evidence import (
 )
 from attribution.query.explain.findings import Witness, verdict_row, witnesses
 from attribution.query.explain.path import path_of
-from attribution.query.lake.filters import protocol_number
 from attribution.query.lake.flows import WINDOWED
+from attribution.query.lake.protocols import LARGEST_PORT, protocol_number
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, from_microseconds, parse_time
+from attribution.query.lake.window import Window, parse_time, seen
 from attribution.query.pools.shared import PolicyRecord, policies_of
 
 _HOSTNAMES = Query(__package__, "address_hostnames")
 _FLOWS = Query(__package__, "address_flows", standing_on=(WINDOWED,))
-
-_LARGEST_PORT = 65535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,10 +138,10 @@ def whois(
             protocol that has none.
     """
     canonical = parse_address(address)
-    if port is not None and (at is None or not 0 <= port <= _LARGEST_PORT):
+    if port is not None and (at is None or not 0 <= port <= LARGEST_PORT):
         found = f"port {port} without a time" if at is None else f"port {port}, which is none"
         raise QueryError(
-            f"cannot ask who held {canonical}: found {found}; give a time and a port from 0 to {_LARGEST_PORT}"
+            f"cannot ask who held {canonical}: found {found}; give a time and a port from 0 to {LARGEST_PORT}"
         )
     socket = None if port is None else Socket.of(protocol_number(protocol), port)
     if port is not None and socket is None:
@@ -160,8 +158,8 @@ def whois(
     return Whois(
         evidence=evidence,
         policies=policies,
-        hostnames=tuple(ToldName(**{**row, **_seen(row)}) for row in names),
-        flows=tuple(FlowCount(**{**row, **_seen(row)}) for row in counts),
+        hostnames=tuple(ToldName(**{**row, **seen(row)}) for row in names),
+        flows=tuple(FlowCount(**{**row, **seen(row)}) for row in counts),
         at=moment,
         port=port,
         protocol=socket.protocol if socket else None,
@@ -185,7 +183,3 @@ def range_row(found: Whois, number: int) -> dict[str, Any]:
         "longest_gap": one.longest_gap,
         "holes": [hole_row(hole) for hole in one.holes],
     }
-
-
-def _seen(row: dict[str, Any]) -> dict[str, datetime]:
-    return {name: from_microseconds(row[name]) for name in ("first_seen", "last_seen")}

@@ -1,19 +1,17 @@
 """Two windows of one lake compared: edges that are new, gone, or changed."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from attribution.errors import QueryError
 from attribution.query.graph.graph import By, Edge, Graph, graph
-from attribution.query.lake.filters import Filters
+from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window
 
 Change = Literal["new", "gone", "changed"]
-
-_NO_FILTERS = Filters()
 
 #: An edge whose flows or bytes per second are so many times more, or fewer, has changed.
 DEFAULT_FACTOR = 2.0
@@ -71,28 +69,22 @@ class GraphDiff:
 
 def diff(
     lake: LakeSession | Path | str,
+    selection: GraphSelection = EVERY_FLOW,
     *,
     before: Window | str,
-    after: Window | str | None = None,
     factor: float = DEFAULT_FACTOR,
-    filters: Filters = _NO_FILTERS,
     by: By = "service",
     attributed_only: bool = False,
-    hostnames: bool = False,
-    clients_by_port: bool = False,
 ) -> GraphDiff:
-    """What is new, gone and changed in the graph of `after` against that of `before`.
+    """What is new, gone and changed in the graph of a selection against that of an earlier window.
 
     Args:
         lake: the lake's folder, or an open session.
-        before: the window to compare with.
-        after: the window of interest; the whole lake where it is left out.
+        selection: the flows of interest, in their window; the whole lake where it has none.
+        before: the window to compare with; the other conditions are the same there.
         factor: how many times more or fewer flows or bytes per second make a change; at least 1.
-        filters: conditions on the flows of both windows.
         by: what a node is.
         attributed_only: compare only edges whose ends are both attributed.
-        hostnames: as for `graph.graph`.
-        clients_by_port: as for `graph.graph`.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.
@@ -103,18 +95,9 @@ def diff(
             f"cannot compare by a factor of {factor:g}: it says how many times more or fewer, so at least 1"
         )
     with opened(lake) as session:
-        spans = _closed(session, before), _closed(session, after)
         was, now = (
-            graph(
-                session,
-                window=span,
-                filters=filters,
-                by=by,
-                attributed_only=attributed_only,
-                hostnames=hostnames,
-                clients_by_port=clients_by_port,
-            )
-            for span in spans
+            graph(session, replace(selection, window=_closed(session, window)), by=by, attributed_only=attributed_only)
+            for window in (before, selection.window)
         )
     return compare(was, now, factor=factor)
 

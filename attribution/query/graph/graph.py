@@ -6,11 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from attribution.query.lake.filters import Filters, protocol_name
+from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
 from attribution.query.lake.flows import FILTERED, OPENED
+from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, from_microseconds
+from attribution.query.lake.window import Window, seen
 
 By = Literal["service", "workload"]
 
@@ -18,8 +19,6 @@ By = Literal["service", "workload"]
 #: name; a hostname that addresses of a pool were used for; the addresses of a pool; a hostname that clients used for an
 #: unattributed address; unattributed addresses of one reason.
 KINDS = ("service", "workload", "external", "name", "pool", "hostname", "unattributed")
-
-_NO_FILTERS = Filters()
 
 _SHAPE = Query(__package__, "shape", standing_on=(OPENED,))
 _TRAFFIC = Query(__package__, "traffic", standing_on=(FILTERED,))
@@ -181,27 +180,20 @@ class Graph:
 
 def graph(
     lake: LakeSession | Path | str,
+    selection: GraphSelection = EVERY_FLOW,
     *,
-    window: Window | str | None = None,
-    filters: Filters = _NO_FILTERS,
     by: By = "service",
     attributed_only: bool = False,
-    hostnames: bool = False,
-    clients_by_port: bool = False,
     limit: int | None = None,
     top_nodes: bool = False,
 ) -> Graph:
-    """The dependency graph of the flows that start in the window and pass the filters.
+    """The dependency graph of the flows of a selection.
 
     Args:
         lake: the lake's folder, or an open session.
-        window: by flow start; text as in `window.parse_window`.
-        filters: conditions on the flows.
+        selection: which flows.
         by: what a node is.
         attributed_only: leave out the unattributed nodes and their edges. Totals and the other nodes still count them.
-        hostnames: make a node of each hostname that clients used for unattributed addresses, and for those of pools.
-        clients_by_port: where no log says who opened a flow, take the end with the lower, service-like port for the
-            server. A guess, so off by default: such flows then make undirected edges.
         limit: only so many edges, those with most bytes, and their nodes.
         top_nodes: with a limit, as many nodes with most bytes instead of the ends of the edges.
 
@@ -214,8 +206,7 @@ def graph(
         QueryError: the window cannot be read.
     """
     with opened(lake) as session:
-        span = session.window(window)
-        keep_edges(session, span, filters, by=by, hostnames=hostnames, clients_by_port=clients_by_port)
+        window = keep_edges(session, selection, by=by)
         (totals,) = session.ask(_TOTALS)
         shown = {"attributed_only": attributed_only, "limit": limit}
         session.keep("edge_ranked", _EDGES_RANKED, **shown)
@@ -223,7 +214,7 @@ def graph(
         nodes = session.ask(_NODES_SHOWN, **shown, top_nodes=top_nodes)
         reasons = {row["reason"]: row["flows"] for row in session.ask(_UNATTRIBUTED)}
     return Graph(
-        window=span,
+        window=window,
         nodes=tuple(_node(row) for row in nodes),
         edges=tuple(_edge(row) for row in edges),
         node_count=nodes[0]["total"] if nodes else 0,
@@ -232,23 +223,21 @@ def graph(
     )
 
 
-def keep_edges(
-    session: LakeSession, window: Window, filters: Filters, *, by: By, hostnames: bool, clients_by_port: bool
-) -> None:
-    """Make the tables traffic, oriented, edge_port, edge and node in the session, as their SQL files say."""
-    asked = {
-        **window.parameters(),
-        **filters.parameters(),
-        "by": by,
-        "hostnames": hostnames,
-        "clients_by_port": clients_by_port,
-    }
+def keep_edges(session: LakeSession, selection: GraphSelection, *, by: By) -> Window:
+    """Make the tables traffic, oriented, edge_port, edge and node in the session, as their SQL files say.
+
+    Returns:
+        The window of the selection on this lake.
+    """
+    window = session.window(selection.window)
+    asked = {**selection.parameters(window), "by": by}
     (shape,) = session.ask(_SHAPE, **asked)
     session.keep("traffic", _TRAFFIC, **asked, **shape)
     session.keep("oriented", _ORIENTED, by=by)
     session.keep("edge_port", _EDGE_PORTS)
     session.keep("edge", _EDGES)
     session.keep("node", _NODES, by=by)
+    return window
 
 
 def both_ways(one: int | None, other: int | None) -> int | None:
@@ -326,8 +315,3 @@ def _turned(edge: Edge) -> Edge:
 def _node(row: Mapping[str, Any]) -> Node:
     plain = {name: row[name] for name in Node.__dataclass_fields__ if name not in ("name", "first_seen", "last_seen")}
     return Node(name=Name(row["kind"], row["name"]), **plain, **seen(row))
-
-
-def seen(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The times of a row of sums, as times."""
-    return {name: from_microseconds(row[name]) for name in ("first_seen", "last_seen")}

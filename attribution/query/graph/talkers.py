@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from attribution.errors import QueryError
-from attribution.query.graph.graph import Name, keep_edges, seen
-from attribution.query.lake.filters import Filters, protocol_name
+from attribution.query.graph.graph import Name, keep_edges
+from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
 from attribution.query.lake.flows import FILTERED
+from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window
+from attribution.query.lake.window import Window, seen
 
 By = Literal["service", "workload", "address", "port", "edge"]
 Order = Literal["bytes", "flows", "packets"]
-
-_NO_FILTERS = Filters()
 
 _ENDPOINTS = Query(__package__, "talkers_endpoint", standing_on=(FILTERED,))
 # These read the tables that `keep_edges` makes.
@@ -65,26 +64,20 @@ class Talkers:
 
 def talkers(
     lake: LakeSession | Path | str,
+    selection: GraphSelection = EVERY_FLOW,
     *,
     by: By = "service",
     order: Order = "bytes",
     limit: int | None = 20,
-    window: Window | str | None = None,
-    filters: Filters = _NO_FILTERS,
-    hostnames: bool = False,
-    clients_by_port: bool = False,
 ) -> Talkers:
-    """Who talks most among the flows that start in the window and pass the filters.
+    """Who talks most among the flows of a selection.
 
     Args:
         lake: the lake's folder, or an open session.
+        selection: which flows; a flow counts for both of its ends. Hostnames are of services and edges only.
         by: what is listed.
         order: by which measure, the largest first; those of which it is not known come last.
         limit: how many; None for all.
-        window: by flow start; text as in `window.parse_window`.
-        filters: conditions on the flows; a flow that passes counts for both of its ends.
-        hostnames: as for `graph.graph`; of services and edges.
-        clients_by_port: as for `graph.graph`; of services, ports and edges.
 
     Traffic that both ends log is counted once, by the end that logged more of it; services, ports and edges as in
     `graph.graph`, so that the numbers are the same there; addresses and workloads each as a whole.
@@ -97,16 +90,15 @@ def talkers(
         if value not in known:
             raise QueryError(f"cannot {what} {value!r}: choose {', '.join(known)}")
     with opened(lake) as session:
-        span = session.window(window)
         shown: dict[str, Any] = {"order": order, "limit": limit}
         if by in ("address", "workload"):
-            asked = {**span.parameters(), **filters.parameters(), "clients_by_port": clients_by_port, "by": by}
-            rows = session.ask(_ENDPOINTS, **asked, **shown)
+            window = session.window(selection.window)
+            rows = session.ask(_ENDPOINTS, **selection.parameters(window), by=by, **shown)
         else:
-            keep_edges(session, span, filters, by="service", hostnames=hostnames, clients_by_port=clients_by_port)
+            window = keep_edges(session, selection, by="service")
             rows = session.ask(_OF_THE_GRAPH[by], **shown)
     made = tuple(_talker(row, by) for row in rows)
-    return Talkers(window=span, rows=made, total=rows[0]["total"] if rows else 0)
+    return Talkers(window=window, rows=made, total=rows[0]["total"] if rows else 0)
 
 
 def _talker(row: Mapping[str, Any], by: By) -> Talker:

@@ -1,5 +1,6 @@
 """Windows of time, as a person writes them: `2026-01-01..2026-01-02`, `-1h..`, `..2026-01-01T12:00`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, overload
@@ -18,7 +19,7 @@ class Window:
     start: datetime | None = None
     end: datetime | None = None
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, object]:
         """The window as the parameters that `sql/windowed.sql` binds; hours choose the partitions."""
         last = self.end - _MICROSECOND if self.end else None
         return {
@@ -105,6 +106,11 @@ def from_microseconds(value: None) -> None: ...
 def from_microseconds(value: int | None) -> datetime | None:
     """The time that `value` microseconds UTC is; None stays None."""
     return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def seen(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns `first_seen` and `last_seen` of a row, in microseconds, as times."""
+    return {name: from_microseconds(row[name]) for name in ("first_seen", "last_seen")}
 
 
 def to_microseconds(moment: datetime) -> int:

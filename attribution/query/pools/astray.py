@@ -1,17 +1,16 @@
 """Traffic on addresses that a data centre's policies never hand out there: a route leak, or misdirected clients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from attribution.query.graph.graph import seen
-from attribution.query.lake.filters import Filters
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window
-from attribution.query.pools.shared import NO_FILTERS, POOL_ENDS, ClientNetwork, client_networks, keep_gone, prepare
+from attribution.query.lake.window import seen
+from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
+from attribution.query.pools.shared import POOL_ENDS, ClientNetwork, client_networks, keep_gone, prepare
 
 _STRAYS = Query(__package__, "strays", standing_on=(POOL_ENDS,))
 _CENTRES = Query(__package__, "centres", standing_on=(POOL_ENDS,))
@@ -62,29 +61,23 @@ class Astray:
 
 def astray(
     lake: LakeSession | Path | str,
+    selection: PoolSelection = EVERY_FLOW,
     *,
     clients: int = 5,
-    pools: Sequence[str] = (),
-    window: Window | str | None = None,
-    filters: Filters = NO_FILTERS,
-    clients_by_port: bool = False,
 ) -> tuple[Astray, ...]:
     """What came to addresses that no policy of the data centre that logged it hands out, or ever did; most flows first.
 
     Args:
         lake: the lake's folder, or an open session.
+        selection: which flows.
         clients: so many networks of clients for each.
-        pools: names of pools, with `*` and `?`; those of no pool are then left out.
-        window: by flow start; text as in `window.parse_window`.
-        filters: conditions on the flows.
-        clients_by_port: as for `graph.graph`.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.
         QueryError: the lake was made without pools, or the window cannot be read.
     """
     with opened(lake) as session:
-        asked = prepare(session, session.window(window), filters, pools=pools, clients_by_port=clients_by_port)
+        asked = prepare(session, selection, session.window(selection.window))
         keep_gone(session, asked)
         session.keep("placed_flow", _STRAYS, **asked)
         rows = session.ask(_ASTRAY)

@@ -2,7 +2,7 @@
 
 import ipaddress
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,12 +10,11 @@ from typing import Any, Literal, get_args
 
 from attribution.core.fallback.policies import Place
 from attribution.errors import QueryError
-from attribution.query.graph.graph import seen
-from attribution.query.lake.filters import Filters
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window
-from attribution.query.pools.shared import NO_FILTERS, POOL_ENDS, PolicyRecord, overlapping, policy_records, prepare
+from attribution.query.lake.window import Window, seen
+from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
+from attribution.query.pools.shared import POOL_ENDS, PolicyRecord, overlapping, policy_records, prepare
 
 _LOAD = Query(__package__, "load", standing_on=(POOL_ENDS,))
 _STATES = Query(__package__, "states", standing_on=(POOL_ENDS,))
@@ -107,24 +106,18 @@ class Loads:
 
 def load(
     lake: LakeSession | Path | str,
+    selection: PoolSelection = EVERY_FLOW,
     *,
     measure: Measure = "flows",
     limit: int | None = 5,
-    pools: Sequence[str] = (),
-    window: Window | str | None = None,
-    filters: Filters = NO_FILTERS,
-    clients_by_port: bool = False,
 ) -> Loads:
     """How load is spread over the addresses of each pool while policies hand them out.
 
     Args:
         lake: the lake's folder, or an open session.
+        selection: which flows.
         measure: what load is.
         limit: so many of the busiest and of the least busy addresses of each pool; None for all.
-        pools: names of pools, with `*` and `?`.
-        window: by flow start; text as in `window.parse_window`.
-        filters: conditions on the flows.
-        clients_by_port: as for `graph.graph`.
 
     Traffic that both ends log is counted once an address, by the end that logged more of it. Flows to addresses that no
     policy in force hands out are counted apart.
@@ -136,19 +129,19 @@ def load(
     if measure not in get_args(Measure):
         raise QueryError(f"cannot measure load by {measure!r}: choose {', '.join(get_args(Measure))}")
     with opened(lake) as session:
-        span = session.window(window)
-        asked = prepare(session, span, filters, pools=pools, clients_by_port=clients_by_port)
+        window = session.window(selection.window)
+        asked = prepare(session, selection, window)
         session.keep("address_load", _LOAD, **asked)
         spreads = session.ask(_SPREAD, order=measure)
         rows = session.ask(_ADDRESSES, order=measure, limit=limit)
         states = session.ask(_STATES, **asked)
-        sizes = _Sizes(overlapping(policy_records(session), span))
+        sizes = _Sizes(overlapping(policy_records(session), window))
     loads: dict[_Owner, list[AddressLoad]] = {}
     for row in rows:
         plain = {name: row[name] for name in AddressLoad.__dataclass_fields__ if not name.endswith("_seen")}
         loads.setdefault((row["pool"], row["policy"]), []).append(AddressLoad(**plain, **seen(row)))
     return Loads(
-        window=span,
+        window=window,
         measure=measure,
         pools=tuple(_pool(row, sizes, loads[row["pool"], row["policy"]], measure) for row in spreads),
         left_out={row["state"]: row["flows"] for row in states if row["state"] != "in_force"},

@@ -12,14 +12,12 @@ from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.fallback.policies import Place
 from attribution.core.fallback.validity import in_force
 from attribution.errors import QueryError
-from attribution.query.lake.filters import Filters, pattern
 from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession
-from attribution.query.lake.window import Window, from_microseconds, to_microseconds
+from attribution.query.lake.window import Window, from_microseconds, seen, to_microseconds
+from attribution.query.pools.selection import PoolSelection
 from attribution.schema import POLICY
-
-NO_FILTERS = Filters()
 
 #: The ends of flows at addresses that policies hand out.
 POOL_ENDS = Query(__package__, "pool_ends", standing_on=(FILTERED,))
@@ -117,17 +115,13 @@ def policies_of(session: LakeSession, address: str) -> tuple[PolicyRecord, ...]:
     return tuple(sorted(found, key=lambda one: (-one.network.prefixlen, one.start, one.end, one.policy)))
 
 
-def prepare(
-    session: LakeSession, window: Window, filters: Filters, *, pools: Sequence[str], clients_by_port: bool
-) -> dict[str, Any]:
+def prepare(session: LakeSession, selection: PoolSelection, window: Window) -> dict[str, object]:
     """The parameters of the flows asked about, as `sql/pool_ends.sql` binds them.
 
     Args:
         session: the lake.
-        window: by flow start.
-        filters: conditions on the flows.
-        pools: names of pools, with `*` and `?`; all where there is none.
-        clients_by_port: as for `graph.graph`.
+        selection: which flows.
+        window: that of the selection, as it is on the lake.
 
     Raises:
         QueryError: the lake was made without pools.
@@ -140,15 +134,12 @@ def prepare(
             "replay its logs with the policies (--policies), whose prefixes become pool_prefixes (--pool-prefix)"
         )
     return {
-        **window.parameters(),
-        **filters.parameters(),
-        "clients_by_port": clients_by_port,
-        "pools": pattern(tuple(pools)),
+        **selection.parameters(window),
         "space": [list(span_hex(ipaddress.ip_network(prefix))) for prefix in space],
     }
 
 
-def keep_gone(session: LakeSession, asked: Mapping[str, Any]) -> None:
+def keep_gone(session: LakeSession, asked: Mapping[str, object]) -> None:
     """Make the table ended_flow: the flows after the end of their policy, as `sql/ended.sql` says."""
     records = [record for record in policy_records(session) if record.ended and record.start <= record.end]
     spans = [span_hex(record.network) for record in records]
@@ -174,8 +165,7 @@ def client_networks(session: LakeSession, limit: int) -> dict[int, tuple[ClientN
     """The networks that most flows of the table placed_flow come from, by place."""
     found: dict[int, list[ClientNetwork]] = {}
     for row in session.ask(_CLIENTS, limit=limit):
-        times = {name: from_microseconds(row[name]) for name in ("first_seen", "last_seen")}
-        one = ClientNetwork(network=network_text(row["network"]), flows=row["flows"], bytes=row["bytes"], **times)
+        one = ClientNetwork(network=network_text(row["network"]), flows=row["flows"], bytes=row["bytes"], **seen(row))
         found.setdefault(row["place"], []).append(one)
     return {place: tuple(networks) for place, networks in found.items()}
 

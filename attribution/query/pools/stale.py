@@ -8,12 +8,11 @@ from typing import Any
 
 from attribution.config import MINUTE
 from attribution.errors import QueryError
-from attribution.query.graph.graph import seen
-from attribution.query.lake.filters import Filters
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, from_microseconds
-from attribution.query.pools.shared import NO_FILTERS, ClientNetwork, client_networks, keep_gone, prepare
+from attribution.query.lake.window import from_microseconds, seen
+from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
+from attribution.query.pools.shared import ClientNetwork, client_networks, keep_gone, prepare
 
 # They read the table ended_flow, and what the first of them makes of it.
 _STALE_FLOWS = Query(__package__, "stale_flows")
@@ -87,25 +86,19 @@ class Stale:
 
 def stale(
     lake: LakeSession | Path | str,
+    selection: PoolSelection = EVERY_FLOW,
     *,
     bucket: int | None = None,
     clients: int = 5,
-    pools: Sequence[str] = (),
-    window: Window | str | None = None,
-    filters: Filters = NO_FILTERS,
-    clients_by_port: bool = False,
 ) -> tuple[Stale, ...]:
     """What came to addresses after the policies that handed them out had ended; the last to end first.
 
     Args:
         lake: the lake's folder, or an open session.
+        selection: which flows.
         bucket: length of the buckets of time since the end, in microseconds; None: the first is the ttl (a minute where
             it is not known), each next one as long as all before it.
         clients: so many networks of clients for each.
-        pools: names of pools, with `*` and `?`.
-        window: by flow start; text as in `window.parse_window`.
-        filters: conditions on the flows.
-        clients_by_port: as for `graph.graph`.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.
@@ -114,7 +107,7 @@ def stale(
     if bucket is not None and bucket <= 0:
         raise QueryError(f"cannot count by buckets of {bucket} microseconds: give a length above zero")
     with opened(lake) as session:
-        asked = prepare(session, session.window(window), filters, pools=pools, clients_by_port=clients_by_port)
+        asked = prepare(session, selection, session.window(selection.window))
         keep_gone(session, asked)
         settings = session.settings
         lengths = {name: getattr(settings, name) for name in ("clock_tolerance", "connection_lifetime", "name_stretch")}

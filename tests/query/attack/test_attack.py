@@ -12,7 +12,7 @@ from attribution.errors import QueryError
 from attribution.query.attack.attack import attack
 from attribution.query.attack.kary_search import Step
 from attribution.query.attack.plan import AttackPlan, NameFile, plan_addresses, read_plan, write_assignment
-from attribution.query.lake.filters import Filters
+from attribution.query.lake.selection import Selection
 
 ATTACKED = "192.0.2.1"
 FRESH = ("192.0.2.65", "192.0.2.66", "192.0.2.67")
@@ -147,7 +147,7 @@ def test_filters_leave_out_what_is_not_the_attack(tmp_path, plan, names):
     world.load = lambda begin, end: (
         row | ({"protocol": 17} if row["remote_address"] == "203.0.113.9" else {}) for row in before(begin, end)
     )
-    assert searched(world, plan, names, filters=Filters(protocols=("udp",)), background=1).names == ("n13.example",)
+    assert searched(world, plan, names, selection=Selection(protocols=("udp",)), background=1).names == ("n13.example",)
 
 
 def test_an_address_that_carries_it_before_it_serves_anything_is_noticed(tmp_path, plan, names):

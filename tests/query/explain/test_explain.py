@@ -5,9 +5,9 @@ from tiny_lake import at, flow, held, traffic, write_lake
 
 from attribution.errors import QueryError
 from attribution.query.explain.edge import explain_edge
-from attribution.query.explain.flow import explain_flow
+from attribution.query.explain.flow import FIND_FLOWS, explain_flow
 from attribution.query.explain.flow_selector import FlowSelector, flow_key, parse_flow, selector
-from attribution.query.lake.filters import Filters
+from attribution.query.lake.selection import Selection
 from attribution.query.lake.window import OPEN, Window
 
 
@@ -70,7 +70,7 @@ def test_a_window_asks_for_all_of_it(session):
 
 def test_every_flow_key_finds_its_flow(session):
     for row in session.ask(
-        "find_flows", local_address=None, local_port=None, remote_address=None, remote_port=None, limit=100,
+        FIND_FLOWS, local_address=None, local_port=None, remote_address=None, remote_port=None, limit=100,
         **OPEN.parameters(),
     ):  # fmt: skip
         found = explain_flow(session, parse_flow(flow_key(row), last=None))
@@ -190,7 +190,7 @@ def test_the_ends_of_an_edge_may_be_called_as_any_graph_calls_them(session):
 
 
 def test_filters_and_windows_choose_the_flows_of_an_edge(session):
-    found = explain_edge(session, "web", "api", window="2026-01-05T13..", filters=Filters(ports=(8080,)))
+    found = explain_edge(session, "web", "api", Selection(window="2026-01-05T13..", ports=(8080,)))
     assert [part.flows for part in found.parts] == [1]
 
 

@@ -5,6 +5,7 @@ from tiny_lake import at, flow, traffic, write_lake
 
 from attribution.errors import QueryError
 from attribution.query.graph.diff import diff
+from attribution.query.graph.selection import GraphSelection
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def changes(found):
 
 
 def test_edges_are_new_gone_or_changed_per_second(lake):
-    found = diff(lake, before=BEFORE, after=AFTER)
+    found = diff(lake, GraphSelection(window=AFTER), before=BEFORE)
     assert changes(found) == [
         ("new", "queue", None, None),
         ("gone", "cache", None, None),
@@ -45,19 +46,19 @@ def test_edges_are_new_gone_or_changed_per_second(lake):
 
 
 def test_the_factor_decides_what_is_a_change_up_or_down(lake):
-    assert diff(lake, before=BEFORE, after=AFTER, factor=4).unchanged == 2
-    turned = diff(lake, before=AFTER, after=BEFORE)
+    assert diff(lake, GraphSelection(window=AFTER), before=BEFORE, factor=4).unchanged == 2
+    turned = diff(lake, GraphSelection(window=BEFORE), before=AFTER)
     assert changes(turned)[2] == ("changed", "api", pytest.approx(1 / 3), pytest.approx(2 * 200 / (6 * 133)))
     assert [change.change for change in turned.changes] == ["new", "gone", "changed"]
 
 
 def test_open_ends_are_those_of_the_lake(lake):
-    found = diff(lake, before="..2026-01-05T11:00", after="2026-01-05T11:00..")
+    found = diff(lake, GraphSelection(window="2026-01-05T11:00.."), before="..2026-01-05T11:00")
     assert (found.before.start, found.after.end) == (at("10:00:00"), at("12:40:00.000001"))
 
 
 def test_a_window_without_flows_makes_everything_new(lake):
-    found = diff(lake, before="2026-01-01..2026-01-02", after=AFTER)
+    found = diff(lake, GraphSelection(window=AFTER), before="2026-01-01..2026-01-02")
     assert {change.change for change in found.changes} == {"new"}
     assert len(found.changes) == 3
 
@@ -68,7 +69,7 @@ def test_from_nothing_to_something_is_no_number(tmp_path):
         flow("11:00:00", "10.0.0.1:40000", "10.0.0.11:80", **traffic(9, 9)),
     ]
     lake = write_lake(tmp_path / "lake", flows=flows)
-    found = diff(lake, before=BEFORE, after="2026-01-05T11:00..2026-01-05T12:00")
+    found = diff(lake, GraphSelection(window="2026-01-05T11:00..2026-01-05T12:00"), before=BEFORE)
     (change,) = found.to_dict()["changes"]
     assert (change["change"], change["flows_factor"], change["bytes_factor"]) == ("changed", 1.0, None)
     json.dumps(found.to_dict(), default=str, allow_nan=False)
@@ -82,7 +83,7 @@ def test_what_names_an_end_does_not_make_another_edge(tmp_path):
         flow("11:00:00", "10.0.0.11:80", "10.0.0.1:40000", **window),
     ]
     lake = write_lake(tmp_path / "lake", flows=flows)
-    found = diff(lake, before=BEFORE, after="2026-01-05T11:00..2026-01-05T12:00")
+    found = diff(lake, GraphSelection(window="2026-01-05T11:00..2026-01-05T12:00"), before=BEFORE)
     assert (found.changes, found.unchanged) == ((), 1)
 
 

@@ -8,7 +8,7 @@ import pytest
 from tiny_lake import DAY, FLOWS, at, flow, traffic, write_lake
 
 from attribution.query.graph.graph import graph
-from attribution.query.lake.filters import Filters
+from attribution.query.graph.selection import GraphSelection
 from attribution.query.lake.window import Window
 
 
@@ -87,7 +87,7 @@ def test_attributed_only_hides_them_and_still_counts_them(session):
 
 
 def test_hostnames_name_unattributed_ends_only_and_stay_unattributed(session):
-    found = graph(session, hostnames=True)
+    found = graph(session, GraphSelection(hostnames=True))
     assert nodes(found)["dns.example"].name.kind == "hostname"
     assert "bucket.example" not in nodes(found)
     assert "(unattributed: unknown)" not in nodes(found)
@@ -95,7 +95,7 @@ def test_hostnames_name_unattributed_ends_only_and_stay_unattributed(session):
 
 
 def test_clients_by_port_directs_what_nobody_logged(session):
-    found = edges(graph(session, clients_by_port=True))
+    found = edges(graph(session, GraphSelection(clients_by_port=True)))
     assert found["web", "->", "db"].bytes_back == 900
     assert all(edge.directed for edge in found.values())
 
@@ -121,31 +121,31 @@ def test_by_workload(session):
 
 
 @pytest.mark.parametrize(
-    ("filters", "expected"),
+    ("selection", "expected"),
     [
-        (Filters(services=("lone*",)), {("lonely-1", "db")}),
+        (GraphSelection(services=("lone*",)), {("lonely-1", "db")}),
         (
-            Filters(services=("d?", "object*")),
+            GraphSelection(services=("d?", "object*")),
             {("api", "db"), ("db", "web"), ("lonely-1", "db"), ("web", "object store")},
         ),
-        (Filters(ports=(443, 53)), {("web", "object store"), ("web", "(unattributed: unknown)")}),
-        (Filters(ports=(40001,)), set()),
-        (Filters(protocols=("udp",)), {("web", "(unattributed: unknown)")}),
-        (Filters(protocols=(17,)), {("web", "(unattributed: unknown)")}),
-        (Filters(regions=("us-*",)), {("api", "db")}),
-        (Filters(methods=("label",)), {("web", "object store")}),
-        (Filters(reasons=("gap", "bridged")), {("web", "(unattributed: gap)"), ("web", "api")}),
-        (Filters(services=("api",), ports=(5432,)), {("api", "db")}),
-        (Filters(services=("nobody",)), set()),
+        (GraphSelection(ports=(443, 53)), {("web", "object store"), ("web", "(unattributed: unknown)")}),
+        (GraphSelection(ports=(40001,)), set()),
+        (GraphSelection(protocols=("udp",)), {("web", "(unattributed: unknown)")}),
+        (GraphSelection(protocols=(17,)), {("web", "(unattributed: unknown)")}),
+        (GraphSelection(regions=("us-*",)), {("api", "db")}),
+        (GraphSelection(methods=("label",)), {("web", "object store")}),
+        (GraphSelection(reasons=("gap", "bridged")), {("web", "(unattributed: gap)"), ("web", "api")}),
+        (GraphSelection(services=("api",), ports=(5432,)), {("api", "db")}),
+        (GraphSelection(services=("nobody",)), set()),
     ],
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value),  # a set's own order differs by process
 )
-def test_filters(session, filters, expected):
-    assert {(str(edge.source), str(edge.target)) for edge in graph(session, filters=filters).edges} == expected
+def test_filters(session, selection, expected):
+    assert {(str(edge.source), str(edge.target)) for edge in graph(session, selection).edges} == expected
 
 
 def test_undirected_traffic_passes_a_port_filter_by_either_end(session):
-    assert list(edges(graph(session, filters=Filters(ports=(50000,))))) == [("db", "--", "web")]
+    assert list(edges(graph(session, GraphSelection(ports=(50000,))))) == [("db", "--", "web")]
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ def test_undirected_traffic_passes_a_port_filter_by_either_end(session):
     ],
 )
 def test_windows_are_by_flow_start_closed_below_and_open_above(session, window, flows):
-    assert graph(session, window=window).totals.flows == flows
+    assert graph(session, GraphSelection(window=window)).totals.flows == flows
 
 
 def test_an_empty_lake_answers_with_nothing(tmp_path):
-    found = graph(write_lake(tmp_path / "empty"), window="2026-01-01..")
+    found = graph(write_lake(tmp_path / "empty"), GraphSelection(window="2026-01-01.."))
     assert (found.nodes, found.edges, found.edge_count) == ((), (), 0)
     assert (found.totals.flows, found.totals.bytes, found.totals.first_seen) == (0, None, None)
 
@@ -210,7 +210,7 @@ def test_a_record_that_counts_one_way_only_does_not_say_who_opened(tmp_path):
     back = flow("12:00:00", "10.0.0.1:40000", "10.0.0.11:80", bytes_sent=None, bytes_received=900, direction="ingress")
     found = write_lake(tmp_path / "one_way", flows=[forth, back])
     assert edges(graph(found)).keys() == {("api", "--", "web")}
-    (edge,) = edges(graph(found, clients_by_port=True)).values()
+    (edge,) = edges(graph(found, GraphSelection(clients_by_port=True))).values()
     assert (str(edge.source), str(edge.target), edge.bytes_out, edge.bytes_back) == ("web", "api", 100, 900)
 
 

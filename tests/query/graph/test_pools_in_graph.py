@@ -8,8 +8,8 @@ from tiny_lake import flow, pooled, traffic, write_lake
 from attribution.query.explain.edge import explain_edge
 from attribution.query.graph.graph import graph
 from attribution.query.graph.render import RENDERERS
+from attribution.query.graph.selection import GraphSelection
 from attribution.query.graph.talkers import talkers
-from attribution.query.lake.filters import Filters
 from attribution.query.lake.session import LakeSession
 
 DISPATCHED = {"service": "frontend", "method": "socket_rule", "reason": "dispatched"}
@@ -71,7 +71,7 @@ def test_an_address_of_a_pool_is_the_pool_unless_a_rule_dispatches_it(lake):
 
 
 def test_settled_hostnames_of_either_side_are_nodes_where_they_are_asked_for(lake):
-    found = graph(lake, hostnames=True)
+    found = graph(lake, GraphSelection(hostnames=True))
     assert edges(found) == {
         ("web", "a.example"): 1,
         ("web", "pool shared"): 1,
@@ -96,7 +96,7 @@ def test_by_workload_a_dispatched_service_has_none(lake):
 @pytest.mark.parametrize("hostnames", [False, True])
 @pytest.mark.parametrize("name", list(RENDERERS))
 def test_pictures_have_a_style_for_them(lake, name, hostnames):
-    assert "pool shared" in RENDERERS[name](graph(lake, hostnames=hostnames))
+    assert "pool shared" in RENDERERS[name](graph(lake, GraphSelection(hostnames=hostnames)))
 
 
 def test_talkers_call_them_so(lake):
@@ -125,8 +125,8 @@ def test_an_edge_is_explained_by_the_names_of_its_nodes(lake, source, target, fl
 
 
 def test_flows_are_chosen_by_data_centre(lake):
-    assert graph(lake, filters=Filters(data_centres=("am?", "fra"))).totals.flows == 3
-    assert graph(lake, filters=Filters(data_centres=("fra",))).totals.flows == 0
+    assert graph(lake, GraphSelection(data_centres=("am?", "fra"))).totals.flows == 3
+    assert graph(lake, GraphSelection(data_centres=("fra",))).totals.flows == 0
 
 
 def test_a_lake_of_an_earlier_version_has_no_pools(tmp_path):
@@ -140,6 +140,6 @@ def test_a_lake_of_an_earlier_version_has_no_pools(tmp_path):
     gone += ["local_hostname", "hostname_reason", "hostname_count", "hostname_candidates", "data_centre"]
     pq.write_table(table.drop_columns(gone), path)
     (lake / "lake.json").write_text(json.dumps(json.loads((lake / "lake.json").read_text()) | {"settings": {}}))
-    assert graph(lake, hostnames=True).totals.flows == 2
+    assert graph(lake, GraphSelection(hostnames=True)).totals.flows == 2
     with LakeSession(lake) as opened:
         assert opened.table("policies", "policy").num_rows == 0

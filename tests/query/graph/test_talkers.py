@@ -3,8 +3,8 @@ from tiny_lake import at, flow, write_lake
 
 from attribution.errors import QueryError
 from attribution.query.graph.graph import graph
+from attribution.query.graph.selection import GraphSelection
 from attribution.query.graph.talkers import talkers
-from attribution.query.lake.filters import Filters
 
 
 def rows(found, *names):
@@ -63,7 +63,7 @@ def test_workloads_and_the_unattributed_by_reason(session):
 
 
 def test_filters_and_windows_apply(session):
-    found = talkers(session, by="address", filters=Filters(reasons=("gap",)), window="2026-01-05T12..2026-01-05T13")
+    found = talkers(session, GraphSelection(reasons=("gap",), window="2026-01-05T12..2026-01-05T13"), by="address")
     assert sorted(rows(found, "address", "unattributed_flows", "first_seen")) == [
         ("10.0.0.1", 1, at("12:20:00")),
         ("10.0.0.99", 1, at("12:20:00")),

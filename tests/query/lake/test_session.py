@@ -8,6 +8,7 @@ from attribution.errors import LakeError, QueryError
 from attribution.lake.layout import LAKE_FORMAT
 from attribution.query.explain.whois import whois
 from attribution.query.graph.graph import graph
+from attribution.query.graph.selection import GraphSelection
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import Window, parse_time, parse_window
 
@@ -74,9 +75,9 @@ def test_a_window_reads_only_the_files_of_its_hours(tmp_path):
     content = path.read_bytes()
     footer = 8 + int.from_bytes(content[-8:-4], "little")
     path.write_bytes(content[:4] + bytes(len(content) - 4 - footer) + content[-footer:])
-    assert graph(lake, window=Window(None, at("13:00:00"))).totals.flows == 7
+    assert graph(lake, GraphSelection(window=Window(None, at("13:00:00")))).totals.flows == 7
     with pytest.raises(LakeError):
-        graph(lake, window=Window(None, at("13:00:01")))
+        graph(lake, GraphSelection(window=Window(None, at("13:00:01"))))
 
 
 def test_times_are_utc_unless_they_say_otherwise():

@@ -7,9 +7,9 @@ from tiny_lake import at, flow, policy, pooled, traffic, write_lake
 
 from attribution.config import Settings
 from attribution.errors import QueryError
-from attribution.query.lake.filters import Filters
 from attribution.query.pools.astray import KINDS, astray
 from attribution.query.pools.load import load
+from attribution.query.pools.selection import PoolSelection
 from attribution.query.pools.stale import stale
 
 MINUTE = 60_000_000
@@ -70,7 +70,9 @@ def test_load_is_by_address_and_its_spread_counts_the_unused_ones(lake):
     ]
     assert found.left_out == {"ended": 1, "unpooled": 1}
     assert picked(load(made, limit=1).pools[0].loads, "address") == [("192.0.2.1",), ("192.0.2.3",)]
-    assert picked(load(made, window="..2026-01-05T12:00:01").pools[0].loads, "address") == [("192.0.2.1",)]
+    assert picked(load(made, PoolSelection(window="..2026-01-05T12:00:01")).pools[0].loads, "address") == [
+        ("192.0.2.1",)
+    ]
     by_bytes = load(made, measure="packets").pools[0]
     assert (by_bytes.busiest, by_bytes.least, by_bytes.ratio, by_bytes.by_chance) == (30, 12, 2.5, None)
 
@@ -99,12 +101,12 @@ def test_pools_of_other_places_and_of_longer_prefixes_have_their_own_addresses(l
         come_in("12:00:00", "203.0.113.1", "2001:db8:1::1", "near", "ams"),
     ]
     made = lake(flows, policies)
-    found = load(made, window="2026-01-05T11:30..")
+    found = load(made, PoolSelection(window="2026-01-05T11:30.."))
     sizes = {pool.pool: pool.addresses for pool in found.pools}
     # What Frankfurt takes away from the wide pool is still handed out of it in Amsterdam.
     assert sizes == {"wide": 256 - 4, "narrow": 4, "far": 128, "near": 2**64}
-    assert [pool.pool for pool in load(made, filters=Filters(data_centres=("fra",))).pools] == ["far"]
-    assert [pool.pool for pool in load(made, pools=("n*",)).pools] == ["narrow", "near"]
+    assert [pool.pool for pool in load(made, PoolSelection(data_centres=("fra",))).pools] == ["far"]
+    assert [pool.pool for pool in load(made, PoolSelection(pools=("n*",))).pools] == ["narrow", "near"]
 
 
 def test_an_address_of_two_pools_is_one_of_both(lake):
@@ -119,7 +121,7 @@ def test_an_address_of_two_pools_is_one_of_both(lake):
     ]
     made = lake(flows, policies)
     assert {pool.pool: pool.addresses for pool in load(made).pools} == {"one,two": 4, "two": 8}
-    assert [pool.pool for pool in load(made, pools=("one",)).pools] == ["one,two"]
+    assert [pool.pool for pool in load(made, PoolSelection(pools=("one",))).pools] == ["one,two"]
 
 
 # Astray
@@ -174,9 +176,9 @@ def test_addresses_that_are_never_handed_out_here_are_astray(lake):
     assert picked(found[3].clients, "network") == [("2001:db8:77::/48",)]
     assert len(astray(made, clients=1)[0].clients) == 1
     assert {row.kind for row in found} == set(KINDS)
-    assert astray(made, pools=("near",)) == ()
-    assert picked(astray(made, pools=("far",)), "share")[0] == (3 / 12,)
-    assert astray(made, filters=Filters(data_centres=("fra",))) == ()
+    assert astray(made, PoolSelection(pools=("near",))) == ()
+    assert picked(astray(made, PoolSelection(pools=("far",))), "share")[0] == (3 / 12,)
+    assert astray(made, PoolSelection(data_centres=("fra",))) == ()
 
 
 # Stale
@@ -204,7 +206,7 @@ def test_traffic_after_a_policy_is_held_against_its_bound(lake):
     made = lake(flows, ENDED, settings)
     (everywhere,) = stale(made)
     assert (everywhere.flows, everywhere.data_centres, everywhere.prefixes) == (8, ("ams", "fra"), ("192.0.2.0/24",))
-    (here,) = stale(made, filters=Filters(data_centres=("ams",)))
+    (here,) = stale(made, PoolSelection(data_centres=("ams",)))
     assert (here.pool, here.policy, here.logged_by, here.data_centres) == ("old", "all", "server", ("ams",))
     assert (here.ended, here.ttl) == (at("12:00:00"), MINUTE)
     assert (here.answers_until, here.bound) == (at("12:02:00"), at("12:12:00"))
@@ -218,7 +220,7 @@ def test_traffic_after_a_policy_is_held_against_its_bound(lake):
         (8 * MINUTE, 16 * MINUTE, 2, 1),
     ]
     assert [bucket.left for bucket in here.decay] == [1.0, 6 / 7, 5 / 7, 2 / 7]
-    minutes = stale(made, bucket=5 * MINUTE, filters=Filters(data_centres=("ams",)))[0].decay
+    minutes = stale(made, PoolSelection(data_centres=("ams",)), bucket=5 * MINUTE)[0].decay
     assert picked(minutes, "begin", "until", "flows") == [(0, 5 * MINUTE, 5), (10 * MINUTE, 15 * MINUTE, 2)]
 
 
