@@ -159,6 +159,18 @@ def test_scripts_and_make_targets_that_are_named_exist():
             assert target in targets, f"{name(page)} names make {target}"
 
 
+def test_paths_that_are_named_exist():
+    """Paths of the repository in inline code, from its top or from `attribution/`; the changelog has old ones."""
+    top = {path.name for folder in (ROOT, ROOT / "attribution") for path in folder.iterdir() if path.is_dir()}
+    for page in PAGES:
+        if page.name == "CHANGELOG.md":
+            continue
+        for path in re.findall(r"`([\w./*-]+)`", page.read_text(encoding="utf-8")):
+            if path.split("/")[0] in top - {"demo", "lake"} and "/" in path:
+                found = [*ROOT.glob(path), *(ROOT / "attribution").glob(path)]
+                assert found, f"{name(page)} names {path}"
+
+
 # Links
 
 

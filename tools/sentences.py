@@ -31,6 +31,7 @@ LONGEST = 30
 CLEAN_PAGES = (
     "README.md",
     "CONTRIBUTING.md",
+    "docs/architecture.md",
     "docs/benchmarks.md",
     "docs/limits.md",
     "docs/tutorial.md",
