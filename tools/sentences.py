@@ -33,6 +33,7 @@ CLEAN_PAGES = (
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/benchmarks.md",
+    "docs/design.md",
     "docs/limits.md",
     "docs/tutorial.md",
     "tests/README.md",
