@@ -34,6 +34,8 @@ CLEAN_PAGES = (
     "docs/architecture.md",
     "docs/benchmarks.md",
     "docs/design.md",
+    "docs/glossary.md",
+    "docs/index.md",
     "docs/limits.md",
     "docs/tutorial.md",
     "tests/README.md",
