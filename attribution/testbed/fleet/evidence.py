@@ -6,12 +6,13 @@ import numpy as np
 
 from attribution.config import MINUTE
 from attribution.core.columnar.types import Bool, Int64
-from attribution.testbed.fleet.catalogue import DNS_TTL
 from attribution.testbed.fleet.fleet import Fleet
 from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.scenarios import Scenario
 from attribution.testbed.fleet.traffic import Flows, named_endpoints
 
+#: How long a DNS answer of the simulation may be used.
+DNS_TTL = MINUTE
 _OUTAGE = 5 * MINUTE
 _STREAMS = 16
 _LAG_SIGMA = 0.25
@@ -35,13 +36,13 @@ class Events:
 
     Attributes:
         tenure: what began or ended.
-        release: 1 for an end, 0 for a beginning.
+        release: whether it is an end; else it is a beginning.
         time: when it happened, by the control plane's clock.
         received: when it was delivered, by the receiver's clock (the true one).
     """
 
     tenure: Int64
-    release: Int64
+    release: Bool
     time: Int64
     received: Int64
 
@@ -110,20 +111,15 @@ def make_events(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> E
 
     What was given before the history began was delivered at once: an event-based system starts from a snapshot.
     """
-    tenures = fleet.tenures
-    rows = np.flatnonzero((fleet.kind <= Kind.LOAD_BALANCER) & (tenures.start < scenario.last))
-    ended = rows[tenures.end[rows] < scenario.last]
-    tenure = np.r_[rows, ended]
-    release = np.r_[np.zeros(len(rows), dtype=np.int64), np.ones(len(ended), dtype=np.int64)]
-    true_time = np.where(release == 1, tenures.end[tenure], tenures.start[tenure])
+    tenure, release, true_time = _changes(fleet, fleet.kind <= Kind.LOAD_BALANCER, scenario)
     delay = np.exp(rng.normal(0, scenario.event_delay_sigma, size=len(tenure))) * scenario.event_delay
     lag = np.exp(rng.normal(0, _LAG_SIGMA, size=_STREAMS)) * scenario.event_lag
-    delay += lag[fleet.key_address[tenures.key[tenure]] % _STREAMS]
+    delay += lag[fleet.key_address[fleet.tenures.key[tenure]] % _STREAMS]
     received = true_time + delay.astype(np.int64)
     lost = rng.random(len(tenure)) < scenario.event_loss
     snapshot = true_time < scenario.first
     received = np.where(snapshot, true_time, received)
-    order = np.lexsort((1 - release, received))
+    order = np.lexsort((~release, received))
     order = order[snapshot[order] | ~lost[order]]
     skew = int(rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True))
     return Events(tenure[order], release[order], true_time[order] + skew, received[order])
@@ -131,17 +127,26 @@ def make_events(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> E
 
 def make_assignments(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Events:
     """Events of the endpoints that have no heartbeats: load balancers. `received` is the time itself."""
-    tenures = fleet.tenures
-    rows = np.flatnonzero((fleet.kind == Kind.LOAD_BALANCER) & (tenures.start < scenario.last))
-    ended = rows[tenures.end[rows] < scenario.last]
-    tenure = np.r_[rows, ended]
-    release = np.r_[np.zeros(len(rows), dtype=np.int64), np.ones(len(ended), dtype=np.int64)]
-    skew = int(rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True))
-    time = np.where(release == 1, tenures.end[tenure], tenures.start[tenure]) + skew
-    order = np.lexsort((1 - release, time))
+    tenure, release, true_time = _changes(fleet, fleet.kind == Kind.LOAD_BALANCER, scenario)
+    time = true_time + int(rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True))
+    order = np.lexsort((~release, time))
     if scenario.assignment_loss:
         order = order[rng.random(len(order)) >= scenario.assignment_loss]
     return Events(tenure[order], release[order], time[order], time[order])
+
+
+def _changes(fleet: Fleet, chosen: Bool, scenario: Scenario) -> tuple[Int64, Bool, Int64]:
+    """Every start and every end of the chosen tenures up to the end of the history.
+
+    Returns:
+        The tenure, whether it ends, and when, by the true clock.
+    """
+    tenures = fleet.tenures
+    starts = np.flatnonzero(chosen & (tenures.start < scenario.last))
+    ends = starts[tenures.end[starts] < scenario.last]
+    tenure = np.r_[starts, ends]
+    release = np.arange(len(tenure)) >= len(starts)
+    return tenure, release, np.where(release, tenures.end[tenure], tenures.start[tenure])
 
 
 def make_names(fleet: Fleet, flows: Flows, scenario: Scenario, rng: np.random.Generator) -> Names:

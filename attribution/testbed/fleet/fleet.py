@@ -1,12 +1,14 @@
 """The fleet: services, their replicas, who held which address when. This is the truth that everything else observes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from attribution.config import SECOND
 from attribution.core.addressing.sockets import ANY_SOCKET, TCP, UDP, socket_numbers
 from attribution.core.columnar.types import Bool, Int64
+from attribution.testbed.fleet.addresses import PoolPlan
 from attribution.testbed.fleet.catalogue import Catalogue, make_catalogue
 from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.placement import Pool
@@ -82,36 +84,83 @@ class Fleet:
         return np.where(held, found, -1)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """Tenures as they are planned, before they have addresses; rows sorted by slot and start.
+
+    Attributes:
+        slot: the place.
+        start: first moment.
+        end: first moment afterwards.
+        move: whether the workload of the row before goes on here, at another address.
+    """
+
+    slot: Int64
+    start: Int64
+    end: Int64
+    move: Bool
+
+    @cached_property
+    def _opens_slot(self) -> Bool:
+        return np.r_[True, self.slot[1:] != self.slot[:-1]]
+
+    @cached_property
+    def workload(self) -> Int64:
+        """Number of each row's workload."""
+        return np.cumsum(self._opens_slot | ~self.move) - 1
+
+    @cached_property
+    def generation(self) -> Int64:
+        """Which workload of its slot it is: the first is 0, and a move stays in the generation."""
+        rows = np.diff(np.r_[np.flatnonzero(self._opens_slot), len(self.slot)])
+        return self.workload - np.repeat(self.workload[self._opens_slot], rows)
+
+    @cached_property
+    def moves(self) -> Bool:
+        """Whether the row's workload moves at any time."""
+        return np.isin(self.workload, self.workload[self.move])
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """What can be held: address, single socket and host of each key.
+
+    Attributes:
+        address: number of the address.
+        socket: the one socket; `ANY_SOCKET` if the key is the whole address.
+        host: the machine whose port it is; -1 if the key is the whole address.
+    """
+
+    address: Int64
+    socket: Int64
+    host: Int64
+
+
 def make_fleet(scenario: Scenario, rng: np.random.Generator) -> Fleet:
     """A fleet for the scenario, the same for the same state of the generator."""
     catalogue = make_catalogue(scenario, rng)
-    slot, start, end, move = _timelines(catalogue, scenario, rng)
-    kind = catalogue.kind[catalogue.slot_service[slot]]
-    # The first workload of a slot is generation 0; a move stays in the generation.
-    first_of_slot = np.r_[True, slot[1:] != slot[:-1]]
-    workload = np.cumsum(first_of_slot | ~move) - 1
-    first_workload = workload[first_of_slot]
-    generation = workload - np.repeat(first_workload, np.diff(np.r_[np.flatnonzero(first_of_slot), len(slot)]))
-    mover = np.isin(workload, workload[move])
-    key, start, key_address, key_socket, key_host = _place(
-        catalogue, slot, start, end, workload, mover, scenario=scenario, rng=rng
-    )
-    host_of_workload = rng.integers(0, scenario.hosts, size=int(workload.max(initial=0)) + 1)
-    # The host in the same place of the workload's own region.
-    home = catalogue.region[catalogue.slot_service[slot]]
-    host = host_of_workload[workload]
-    host = np.where(home >= 0, host - host % scenario.regions + home, host)
-    host = np.where(host >= scenario.hosts, host - scenario.regions, host)
-    host = np.where(kind == Kind.PORT_OWNER, key_host[key], host)
-    placed = (key >= 0) & (start < end)
-    order = np.flatnonzero(placed)[np.lexsort((start[placed], slot[placed]))]
-    tenures = Tenures(slot, workload, generation, key, host, start, end).rows(order)
+    plan = _plan(catalogue, scenario, rng)
+    keys, key, start = _place(catalogue, plan, scenario, rng)
+    kind = catalogue.kind[catalogue.slot_service[plan.slot]]
+    host = _hosts(catalogue, plan, scenario, rng)
+    host = np.where(kind == Kind.PORT_OWNER, keys.host[key], host)
+    placed = (key >= 0) & (start < plan.end)
+    order = np.flatnonzero(placed)[np.lexsort((start[placed], plan.slot[placed]))]
+    tenures = Tenures(plan.slot, plan.workload, plan.generation, key, host, start, plan.end).rows(order)
     skew = rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True, size=scenario.hosts)
-    return Fleet(catalogue, tenures, kind[order], key_address, key_socket, skew)
+    return Fleet(catalogue, tenures, kind[order], keys.address, keys.socket, skew)
 
 
-def _timelines(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> tuple[Int64, Int64, Int64, Bool]:
-    """Slot, start, end and whether it is a move, for each planned tenure, sorted by slot and start."""
+def _hosts(catalogue: Catalogue, plan: _Plan, scenario: Scenario, rng: np.random.Generator) -> Int64:
+    """The machine of each row's workload, one of the workload's own region."""
+    drawn = rng.integers(0, scenario.hosts, size=int(plan.workload.max(initial=0)) + 1)[plan.workload]
+    home = catalogue.region[catalogue.slot_service[plan.slot]]
+    host = np.where(home >= 0, drawn - drawn % scenario.regions + home, drawn)
+    return np.where(host >= scenario.hosts, host - scenario.regions, host)
+
+
+def _plan(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> _Plan:
+    """Who is where and when, by the lives of workloads and by redeployments."""
     span = scenario.last - scenario.first
     kind = catalogue.kind[catalogue.slot_service]
     life = catalogue.lifetime[catalogue.slot_service]
@@ -137,7 +186,7 @@ def _timelines(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generato
     start = np.where(move, cut, cut + early)
     # A replica that would end before it starts never came up; a move keeps its row, or its workload would change.
     lived = start < end
-    return slot[lived], start[lived], end[lived], move[lived]
+    return _Plan(slot[lived], start[lived], end[lived], move[lived])
 
 
 def _redeployments(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> tuple[Int64, Int64]:
@@ -158,37 +207,34 @@ def _redeployments(catalogue: Catalogue, scenario: Scenario, rng: np.random.Gene
 
 
 def _place(
-    catalogue: Catalogue,
-    slot: Int64,
-    start: Int64,
-    end: Int64,
-    workload: Int64,
-    mover: Bool,
-    *,
-    scenario: Scenario,
-    rng: np.random.Generator,
-) -> tuple[Int64, Int64, Int64, Int64, Int64]:
-    """Key and start of each tenure; address, socket and host of each key. Keys count up pool by pool."""
-    service = catalogue.slot_service[slot]
-    key = np.full(len(slot), -1, dtype=np.int64)
-    start = start.copy()
-    addresses: list[Int64] = []
-    sockets: list[Int64] = []
-    hosts: list[Int64] = []
+    catalogue: Catalogue, plan: _Plan, scenario: Scenario, rng: np.random.Generator
+) -> tuple[_Keys, Int64, Int64]:
+    """All keys, pool by pool; and of each planned tenure its key (-1 if there was none left) and its real start."""
+    service = catalogue.slot_service[plan.slot]
+    key, start = np.full(len(service), -1, dtype=np.int64), plan.start.copy()
+    made: list[_Keys] = []
+    base = 0
     for pool in catalogue.pools:
         mine = np.flatnonzero(catalogue.pool[service] == pool.number)
-        base = sum(len(a) for a in addresses)
         allocator = Pool(
             rng.permutation(pool.fresh).tolist(), grow_from=pool.fresh if pool.grows else None, scenario=scenario
         )
-        got, begun = allocator.place(start[mine], end[mine], workload[mine], mover[mine], rng=rng)
-        key[mine], start[mine] = np.where(got >= 0, got + base, -1), begun
-        numbers = np.arange(max(pool.fresh, int(got.max(initial=-1)) + 1))
-        addresses.append(pool.first_address + numbers // pool.sockets)
-        single = pool.first_socket >= 0
-        port, udp = np.divmod(pool.first_socket + numbers % pool.sockets, 2)
-        socket = socket_numbers(np.where(udp, UDP, TCP), port).astype(np.int64)
-        sockets.append(socket if single else np.full(len(numbers), ANY_SOCKET))
-        nodes = numbers // pool.sockets * scenario.regions + pool.region
-        hosts.append(nodes if single else np.full(len(numbers), -1))
-    return key, start, np.concatenate(addresses), np.concatenate(sockets), np.concatenate(hosts)
+        got, start[mine] = allocator.place(
+            plan.start[mine], plan.end[mine], plan.workload[mine], plan.moves[mine], rng=rng
+        )
+        key[mine] = np.where(got >= 0, got + base, -1)
+        made.append(_keys(pool, max(pool.fresh, int(got.max(initial=-1)) + 1), scenario))
+        base += len(made[-1].address)
+    columns = (np.concatenate([getattr(one, name) for one in made]) for name in ("address", "socket", "host"))
+    return _Keys(*columns), key, start
+
+
+def _keys(pool: PoolPlan, count: int, scenario: Scenario) -> _Keys:
+    """The first keys of a pool."""
+    numbers = np.arange(count)
+    address = pool.first_address + numbers // pool.sockets
+    if pool.first_socket < 0:
+        return _Keys(address, np.full(count, ANY_SOCKET), np.full(count, -1))
+    port, udp = np.divmod(pool.first_socket + numbers % pool.sockets, 2)
+    socket = socket_numbers(np.where(udp, UDP, TCP), port).astype(np.int64)
+    return _Keys(address, socket, numbers // pool.sockets * scenario.regions + pool.region)

@@ -1,5 +1,6 @@
 """What an endpoint of a simulated flow can be."""
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -31,3 +32,23 @@ KIND_TEXTS = tuple(kind.name.lower() for kind in Kind)
 def is_fleet(kinds: Int64) -> Bool:
     """Whether each kind is a workload of the fleet, on an address of its own or on one port of a node's."""
     return np.asarray(kinds <= Kind.PORT_OWNER)
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """The services of a fleet and those outside of it, one row a service, before any of them has an address.
+
+    Attributes:
+        kind: `Kind` of each service.
+        is_job: whether its workloads are short jobs.
+        replicas: how many places each service has.
+        region: number of its region; -1 outside the fleet.
+    """
+
+    kind: Int64
+    is_job: Bool
+    replicas: Int64
+    region: Int64
+
+    def __len__(self) -> int:
+        return len(self.kind)

@@ -1,6 +1,5 @@
 """From the simulator's numbers to canonical Arrow tables."""
 
-import ipaddress
 from functools import cached_property
 
 import numpy as np
@@ -11,8 +10,9 @@ from attribution.config import SECOND
 from attribution.core.addressing.sockets import columns_of
 from attribution.core.columnar.types import Bool, Int64
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, TIMESTAMP, arrow_schema
-from attribution.testbed.fleet.catalogue import DNS_TTL, IPV6, IPV6_PREFIX, Catalogue, region_prefixes
-from attribution.testbed.fleet.evidence import Events, Heartbeats, Names
+from attribution.testbed.fleet.addresses import address_text, region_prefixes
+from attribution.testbed.fleet.catalogue import Catalogue
+from attribution.testbed.fleet.evidence import DNS_TTL, Events, Heartbeats, Names
 from attribution.testbed.fleet.fleet import Fleet
 from attribution.testbed.fleet.kinds import KIND_TEXTS, Kind
 from attribution.testbed.fleet.traffic import Flows, Observers, remote_kinds
@@ -40,13 +40,6 @@ TRUTH = pa.schema(
 EVENTS = arrow_schema(ASSIGNMENT).append(pa.field("received", TIMESTAMP, nullable=False))
 
 _EVENT_KINDS = {Kind.WORKLOAD: "pod", Kind.PORT_OWNER: "task", Kind.LOAD_BALANCER: "load_balancer"}
-
-
-def address_text(number: int) -> str:
-    """Canonical text of an address number: IPv4 below 2**32, the fleet's IPv6 prefix plus the rest above."""
-    if number < IPV6:
-        return str(ipaddress.IPv4Address(number))
-    return str(ipaddress.IPv6Address(IPV6_PREFIX + number - IPV6))
 
 
 class FleetTexts:
@@ -118,6 +111,11 @@ def _constant(value: str | float, kind: pa.DataType, rows: int) -> pa.Array:
     return pa.repeat(pa.scalar(value, kind), rows)
 
 
+def _either(mask: Bool, text: str, otherwise: str) -> pa.Array:
+    """The text where the mask is set, and the other one elsewhere."""
+    return pa.array([otherwise, text]).take(pa.array(mask.astype(np.int8)))
+
+
 def _masked(mask: Bool, texts: pa.Array) -> pa.Array:
     return texts.take(pa.array(np.arange(len(mask)), pa.int64(), mask=~mask))
 
@@ -151,7 +149,7 @@ def flow_batch(texts: FleetTexts, flows: Flows, observers: Observers) -> pa.Reco
     packets = flows.bytes_sent // 700 + 1, flows.bytes_received // 700 + 1
     columns = {
         **_identity(texts, flows),
-        "direction": pa.array(["egress", "ingress"]).take(pa.array(flows.ingress)),
+        "direction": _either(flows.ingress, "ingress", "egress"),
         "bytes_sent": pa.array(flows.bytes_sent),
         "bytes_received": pa.array(flows.bytes_received),
         "packets_sent": pa.array(packets[0]),
@@ -164,7 +162,7 @@ def flow_batch(texts: FleetTexts, flows: Flows, observers: Observers) -> pa.Reco
         "hostname": pa.nulls(rows, pa.string()),
         "region": texts.region(flows.local),
         "data_centre": pa.nulls(rows, pa.string()),
-        "basis": pa.array(["connection", "window"]).take(pa.array(flows.window)),
+        "basis": _either(flows.window, "window", "connection"),
     }
     return pa.RecordBatch.from_pydict(columns, schema=arrow_schema(FLOW))
 
@@ -211,7 +209,7 @@ def event_table(texts: FleetTexts, events: Events) -> pa.Table:
         "owner": texts.workload(events.tenure),
         "service": texts.service(events.tenure),
         "kind": kinds.take(pa.array(texts.fleet.kind[events.tenure])),
-        "action": pa.array(["assign", "release"]).take(pa.array(events.release)),
+        "action": _either(events.release, "release", "assign"),
         "time": _times(events.time),
         "received": _times(events.received),
     }
@@ -227,7 +225,7 @@ def session_table(texts: FleetTexts, sessions: Sessions) -> pa.Table:
         "owner": texts.workload(sessions.client),
         "service": texts.service(sessions.client),
         "kind": _constant("nat_session", pa.string(), len(sessions.port)),
-        "action": pa.array(["assign", "release"]).take(pa.array(sessions.release)),
+        "action": _either(sessions.release, "release", "assign"),
         "time": _times(sessions.time),
         "received": _times(sessions.received),
     }

@@ -46,9 +46,9 @@ class Flows:
         local_port: port of the local side.
         remote_port: port of the remote side.
         protocol: IANA number of the transport protocol.
-        ingress: 1 where the remote side opened the connection.
+        ingress: whether the remote side opened the connection.
         host: the observer.
-        window: 1 where start and end bound an aggregation window.
+        window: whether start and end bound an aggregation window.
         bytes_sent: bytes from local to remote.
         bytes_received: bytes from remote to local.
         wire_address: number of the local address as a translator shows it; -1 where there is none.
@@ -63,9 +63,9 @@ class Flows:
     local_port: Int64
     remote_port: Int64
     protocol: Int64
-    ingress: Int64
+    ingress: Bool
     host: Int64
-    window: Int64
+    window: Bool
     bytes_sent: Int64
     bytes_received: Int64
     wire_address: Int64
@@ -191,8 +191,7 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
     request = rng.integers(200, 20_000, size=len(seen))
     answer = (np.exp(rng.normal(0, 1.5, size=len(seen))) * 20_000).astype(np.int64) + 100
     pick = np.r_[out, into]
-    ingress = np.r_[np.zeros(len(out), dtype=np.int64), np.ones(len(into), dtype=np.int64)]
-    back = ingress == 1
+    back = np.arange(len(pick)) >= len(out)
     local = np.where(back, seen.server[pick], seen.client[pick])
     host = tenures.host[local]
     wire_address, wire_port = seen.wire_address[pick], seen.wire_port[pick]
@@ -205,9 +204,9 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
         local_port=np.where(back, server_port[pick], client_port),
         remote_port=np.where(back, client_port, server_port[pick]),
         protocol=np.where(owned >= 0, own_protocol, TCP)[pick],
-        ingress=ingress,
+        ingress=back,
         host=host,
-        window=np.zeros(len(pick), dtype=np.int64),
+        window=np.zeros(len(pick), dtype=np.bool_),
         bytes_sent=np.where(back, answer[pick], request[pick]),
         bytes_received=np.where(back, request[pick], answer[pick]),
         wire_address=np.where(back, -1, wire_address),
@@ -236,7 +235,7 @@ def _windows(sides: Flows, length: Int64, rng: np.random.Generator) -> Flows:
         many,
         start=start,
         end=np.where(windowed, start + step, many.end),
-        window=windowed.astype(np.int64),
+        window=windowed,
         bytes_sent=(many.bytes_sent * share).astype(np.int64) + 1,
         bytes_received=(many.bytes_received * share).astype(np.int64) + 1,
     )
@@ -269,7 +268,7 @@ def _unique(fleet: Fleet, flows: Flows) -> Flows:
         return flows
     group = np.repeat(np.arange(len(head)), np.diff(np.r_[head, len(flows)]))
     same = (flows.local == flows.local[head][group]) & (flows.remote == flows.remote[head][group])
-    same &= (flows.window == 1) | (np.arange(len(flows)) == head[group])
+    same &= flows.window | (np.arange(len(flows)) == head[group])
     sent = np.add.reduceat(np.where(same, flows.bytes_sent, 0), head)
     received = np.add.reduceat(np.where(same, flows.bytes_received, 0), head)
     kept = flows.rows(head)
@@ -298,4 +297,4 @@ def remote_kinds(fleet: Fleet, flows: Flows) -> Int64:
 def named_endpoints(fleet: Fleet, flows: Flows) -> Int64:
     """Rows of flows that a client opened to a labelled prefix or a load balancer: those that DNS answers precede."""
     kinds = remote_kinds(fleet, flows)
-    return np.flatnonzero(((kinds == Kind.LABELLED) | (kinds == Kind.LOAD_BALANCER)) & (flows.ingress == 0))
+    return np.flatnonzero(((kinds == Kind.LABELLED) | (kinds == Kind.LOAD_BALANCER)) & ~flows.ingress)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attribution.core.addressing.sockets import TCP, split_sockets
-from attribution.core.columnar.types import Int64
-from attribution.testbed.fleet.catalogue import TRANSLATOR_ADDRESSES, TRANSLATOR_BITS
+from attribution.core.columnar.types import Bool, Int64
+from attribution.testbed.fleet.addresses import TRANSLATORS
 from attribution.testbed.fleet.fleet import Fleet
 from attribution.testbed.fleet.kinds import Kind
 from attribution.testbed.fleet.scenarios import Scenario
@@ -26,7 +26,7 @@ class Sessions:
         protocol: its transport protocol.
         address: number of the translator's address.
         port: the port of it.
-        release: 1 for the end, 0 for the begin.
+        release: whether it is the end; else it is the begin.
         time: when it happened, by the translator's clock (the true one).
         received: when it was delivered.
     """
@@ -35,7 +35,7 @@ class Sessions:
     protocol: Int64
     address: Int64
     port: Int64
-    release: Int64
+    release: Bool
     time: Int64
     received: Int64
 
@@ -43,15 +43,22 @@ class Sessions:
 def make_sessions(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> Sessions:
     """The events of the sessions of translated connections."""
     rows = np.tile(np.flatnonzero(seen.wire_port >= 0), 2)
-    release = np.repeat([0, 1], len(rows) // 2)
-    time = np.where(release == 1, seen.end[rows] + 1, seen.start[rows])
+    release = np.arange(len(rows)) >= len(rows) // 2
+    time = np.where(release, seen.end[rows] + 1, seen.start[rows])
     delay = np.exp(rng.normal(0, scenario.event_delay_sigma, size=len(rows))) * scenario.event_delay
     kept = rng.random(len(rows)) >= scenario.event_loss
     received = time + delay.astype(np.int64)
     owned = fleet.key_socket[fleet.tenures.key[seen.server[rows]]]
     protocol = np.where(owned >= 0, split_sockets(owned)[0], TCP)
-    columns = (seen.client[rows], protocol, seen.wire_address[rows], seen.wire_port[rows], release, time, received)
-    return Sessions(*(column[kept] for column in columns))
+    return Sessions(
+        client=seen.client[rows][kept],
+        protocol=protocol[kept],
+        address=seen.wire_address[rows][kept],
+        port=seen.wire_port[rows][kept],
+        release=release[kept],
+        time=time[kept],
+        received=received[kept],
+    )
 
 
 def translate(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> Connections:
@@ -67,11 +74,11 @@ def translate(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.rando
     pause = (rng.exponential(1, size=len(rows)) * scenario.nat_reuse_pause).astype(np.int64)
     hot = rng.random(len(rows)) < scenario.reuse_hot
     # Each region has translators of its own.
-    gateway = service[rows] % scenario.nat_gateways + (catalogue.region[service[rows]] << TRANSLATOR_BITS)
+    gateway = service[rows] % scenario.nat_gateways + (catalogue.region[service[rows]] << TRANSLATORS.bits)
     port = _ports(gateway, seen.start[rows], seen.end[rows] + 1 + pause, hot.tolist())
     kept = port <= _LAST_PORT
     wire_address, wire_port = seen.wire_address.copy(), seen.wire_port.copy()
-    wire_address[rows[kept]], wire_port[rows[kept]] = TRANSLATOR_ADDRESSES + gateway[kept], port[kept]
+    wire_address[rows[kept]], wire_port[rows[kept]] = TRANSLATORS.start(0) + gateway[kept], port[kept]
     return replace(seen, wire_address=wire_address, wire_port=wire_port)
 
 

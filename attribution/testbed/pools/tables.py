@@ -10,9 +10,9 @@ from attribution.config import SECOND
 from attribution.core.columnar.arrays import order_by
 from attribution.core.columnar.types import Int64
 from attribution.schema import FLOW, NAME_BINDING, POLICY, SOCKET_RULE, TIMESTAMP, arrow_schema
-from attribution.testbed.fleet.catalogue import IPV6
+from attribution.testbed.fleet.addresses import IPV6, address_text
 from attribution.testbed.fleet.kinds import Kind
-from attribution.testbed.fleet.tables import TRUTH, address_text
+from attribution.testbed.fleet.tables import TRUTH
 from attribution.testbed.pools.flows import Records
 from attribution.testbed.pools.plan import (
     ACCOUNTS,
