@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from attribution.cli.output import Column, Output, Section, output_options
+from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.config import parse_duration
 from attribution.testbed.evaluate.evaluate import evaluate
 from attribution.testbed.evaluate.evaluation import Evaluation

@@ -6,19 +6,20 @@ from typing import Any
 
 import click
 
-from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows, path_sections, witness_sections
-from attribution.cli.output import Column, Output, Section, output_options
-from attribution.cli.selection import lake_argument, selection_options
+from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.render.evidence import ASSIGNMENTS, LABELS, assignment_rows, path_sections, witness_sections
+from attribution.cli.render.measures import format_bytes, format_count
+from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.core.reasons import HOSTNAME_REASONS, REASONS
 from attribution.query.explain.edge import EdgeExplanation, explain_edge
 from attribution.query.explain.findings import Witness
 from attribution.query.explain.flow import FlowExplanation, SideExplanation, explain_flow
 from attribution.query.explain.flow_selector import flow_key, parse_flow, selector
 from attribution.query.explain.path import held_name
-from attribution.query.lake.measures import format_bytes, format_count, format_span
 from attribution.query.lake.protocols import port_name, protocol_name
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession
+from attribution.query.lake.times import format_span
 from attribution.query.pools.shared import POLICY_STATES
 
 _PARTS = (
@@ -128,7 +129,7 @@ def _write_flow(found: FlowExplanation, output: Output) -> None:
         output.document([_flow_head(found), *sides])
 
 
-def _witness_row(side: SideExplanation, witness: Witness) -> dict[str, Any]:
+def _witness_row(side: SideExplanation, witness: Witness) -> dict[str, object]:
     return {"side": side.side, "address": side.address, **vars(witness)}
 
 

@@ -6,7 +6,7 @@ from threading import Event
 
 import click
 
-from attribution.cli.kafka import kafka_options, metrics_option
+from attribution.cli.options.kafka import kafka_options, metrics_option
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.kafka.settings import KafkaSettings

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from attribution.cli.output import Column, Output, Section, output_options
-from attribution.cli.selection import lake_argument, selection_options
-from attribution.query.graph.diff import DEFAULT_FACTOR, GraphDiff, change_row, diff
-from attribution.query.graph.graph import By, Edge, Graph, Node, edge_row, flat_edge_row, graph, node_row
-from attribution.query.graph.render import MERMAID_MAX_EDGES, RENDERERS
+from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.render.edge_cells import plain_cells
+from attribution.cli.render.measures import format_bytes, format_count, format_factor, format_share
+from attribution.cli.render.output import Column, Output, Section, output_options
+from attribution.cli.render.pictures import MERMAID_MAX_EDGES, RENDERERS
+from attribution.query.graph.diff import DEFAULT_FACTOR, GraphDiff, diff
+from attribution.query.graph.graph import NodeBy, graph
+from attribution.query.graph.model import Edge, Graph, Node
 from attribution.query.graph.selection import GraphSelection
-from attribution.query.lake.measures import format_bytes, format_count, format_factor, format_share
 
 #: Rows of a table for people, where --limit does not say how many.
 _TABLE_ROWS = 50
@@ -84,7 +85,7 @@ def command(
     *,
     lake: Path,
     selection: GraphSelection,
-    by: By,
+    by: NodeBy,
     attributed_only: bool,
     limit: int | None,
     nodes_only: bool,
@@ -127,7 +128,7 @@ def _write_graph(whole: Graph, output: Output, *, nodes_only: bool) -> None:
     elif output.format == "json":
         output.json(whole.to_dict())
     elif output.format == "csv":
-        made = [node_row(node) for node in whole.nodes] if nodes_only else [flat_edge_row(edge) for edge in whole.edges]
+        made = [node.to_dict() for node in whole.nodes] if nodes_only else [plain_cells(edge) for edge in whole.edges]
         names = list(made[0]) if made else [column.name for column in (_NODES if nodes_only else _EDGES)]
         output.csv(names, made)
     else:
@@ -168,7 +169,7 @@ def _node_section(whole: Graph) -> Section:
     columns = [column for column in _NODES if column.name != "service" or any(node.service for node in whole.nodes)]
     return Section(
         columns=columns,
-        rows=[node_row(node) | {"unattributed": _share(node)} for node in whole.nodes],
+        rows=[node.to_dict() | {"unattributed": _share(node)} for node in whole.nodes],
         title="Nodes",
         note=_rest(whole.node_count - len(whole.nodes), "node"),
     )
@@ -187,14 +188,14 @@ def _edge_section(whole: Graph) -> Section:
     )
 
 
-def _edge_cells(edge: Edge) -> dict[str, Any]:
+def _edge_cells(edge: Edge) -> dict[str, object]:
     more = edge.port_count - 3
     packets = (
         None
         if edge.packets_out is None and edge.packets_back is None
         else (edge.packets_out or 0) + (edge.packets_back or 0)
     )
-    return edge_row(edge) | {
+    return edge.to_dict() | {
         "arrow": _arrow(directed=edge.directed),
         "ports": ", ".join(str(port) for port in edge.ports[:3]) + (f" +{more}" if more > 0 else ""),
         "packets": packets,
@@ -226,7 +227,7 @@ def _rest(count: int, noun: str) -> str:
 
 
 def _write_diff(found: GraphDiff, output: Output) -> None:
-    rows: Sequence[dict[str, Any]] = [change_row(change) for change in found.changes]
+    rows: Sequence[dict[str, object]] = [change.to_dict() for change in found.changes]
     if output.format == "json":
         output.json(found.to_dict())
         return
@@ -239,5 +240,5 @@ def _write_diff(found: GraphDiff, output: Output) -> None:
         f"edges: {counts['new']} new, {counts['gone']} gone, {counts['changed']} changed by "
         f"{format_factor(found.factor)} or more per second, {found.unchanged} not"
     )
-    cells = [row | {"arrow": _arrow(directed=row["directed"])} for row in rows]
+    cells = [change.to_dict() | {"arrow": _arrow(directed=change.edge.directed)} for change in found.changes]
     output.document([head, Section(columns=_CHANGES, rows=cells)])

@@ -3,11 +3,11 @@
 import importlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import click
 
-from attribution.cli.output import Column, Output, output_options
+from attribution.cli.render.output import Column, Output, output_options
 from attribution.testbed.lab import LabError
 from attribution.testbed.lab.scenarios import PRESETS, preset
 
@@ -44,7 +44,7 @@ def command() -> None:
     """
 
 
-def _part(name: str) -> Any:
+def _part(name: str) -> ModuleType:
     """A module of the lab.
 
     Raises:

@@ -6,8 +6,8 @@ from threading import Event
 
 import click
 
-from attribution.cli.kafka import kafka_options, metrics_option
-from attribution.cli.settings import settings_options
+from attribution.cli.options.kafka import kafka_options, metrics_option
+from attribution.cli.options.settings import settings_options
 from attribution.config import SECOND, Settings, parse_duration
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics

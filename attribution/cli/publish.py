@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from attribution.cli.input_options import input_options
-from attribution.cli.kafka import kafka_options, metrics_option
-from attribution.cli.output import Column, Output, output_options
+from attribution.cli.options.inputs import input_options
+from attribution.cli.options.kafka import kafka_options, metrics_option
+from attribution.cli.options.settings import settings_options
+from attribution.cli.render.output import Column, Output, output_options
 from attribution.cli.replay import ROWS_REJECTED
-from attribution.cli.settings import settings_options
 from attribution.config import SECOND, Settings, parse_duration
 from attribution.errors import ConfigError
 from attribution.schema import POLICY

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from attribution.cli.input_options import input_options
-from attribution.cli.output import Column, Output, output_options
-from attribution.cli.settings import settings_options
+from attribution.cli.options.inputs import input_options
+from attribution.cli.options.settings import settings_options
+from attribution.cli.render.output import Column, Output, output_options
 from attribution.config import Settings
 from attribution.records import INPUT_RECORDS
 from attribution.replay import Inputs, Limits, Report, Summary, replay

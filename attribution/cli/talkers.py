@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from attribution.cli.output import Column, Output, output_options
-from attribution.cli.selection import lake_argument, selection_options
+from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.render.output import Column, Output, output_options
 from attribution.query.graph.selection import GraphSelection
-from attribution.query.graph.talkers import By, Order, talkers
+from attribution.query.graph.talkers import ListedBy, Order, talkers
 
-_KEYS: dict[By, tuple[Column, ...]] = {
+_KEYS: dict[ListedBy, tuple[Column, ...]] = {
     "service": (Column(name="service"), Column(name="kind", rank=4)),
     "workload": (Column(name="workload"), Column(name="service"), Column(name="kind", rank=4)),
     "address": (Column(name="address"), Column(name="service"), Column(name="kind", rank=4)),
@@ -47,7 +47,7 @@ def command(
     *,
     lake: Path,
     selection: GraphSelection,
-    by: By,
+    by: ListedBy,
     order: Order,
     limit: int,
     output: Output,

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from attribution.cli.kafka import kafka_options
-from attribution.cli.output import Column, Output, output_options
+from attribution.cli.options.kafka import kafka_options
+from attribution.cli.render.output import Column, Output, output_options
 from attribution.config import parse_duration
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.topic_setup import FOREVER, check_topics, create_topics

@@ -1,18 +1,18 @@
 """`attribution whois`: who held an address, and when."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from attribution.cli.evidence_tables import ASSIGNMENTS, LABELS, assignment_rows, path_sections, witness_sections
-from attribution.cli.output import Column, Output, Section, output_options
-from attribution.cli.selection import lake_argument
+from attribution.cli.options.selection import lake_argument
+from attribution.cli.render.evidence import ASSIGNMENTS, LABELS, assignment_rows, path_sections, witness_sections
+from attribution.cli.render.measures import format_count
+from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.core.reasons import REASONS
 from attribution.query.explain.path import path_of
-from attribution.query.explain.whois import Whois, range_row, whois
-from attribution.query.lake.measures import format_count, format_span
+from attribution.query.explain.whois import Whois, whois
 from attribution.query.lake.protocols import port_name
+from attribution.query.lake.times import format_span
 
 _RANGES = (
     Column(name="start", kind="time"),
@@ -79,7 +79,7 @@ def command(
       attribution whois lake 2001:db8::7 --format json
     """
     found = whois(lake, address, at=at, port=port, protocol=protocol, window=window)
-    ranges = [range_row(found, number) for number in range(len(found.evidence.ranges))]
+    ranges = found.range_rows()
     if output.format == "json":
         output.json(found.to_dict())
     elif output.format == "csv":
@@ -88,7 +88,7 @@ def command(
         output.document(_document(found, ranges))
 
 
-def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]:
+def _document(found: Whois, ranges: list[dict[str, object]]) -> list[Section | str]:
     parts: list[Section | str] = [_headline(found)]
     if found.verdict is not None:
         parts += [
@@ -96,7 +96,10 @@ def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]
             *path_sections(path_of(found.verdict, found.verdict.reason)),
             *witness_sections(found.witnesses),
         ]
-    shown = [row | {"hole_count": len(row["holes"]), "port": _ports(row)} for row in ranges]
+    shown = [
+        row | {"hole_count": len(one.holes), "port": port_name(one.port, one.protocol, one.last_port)}
+        for row, one in zip(ranges, found.evidence.ranges, strict=True)
+    ]
     columns = [column for column in _RANGES if column.name != "port" or any(row["port"] is not None for row in ranges)]
     counts = [vars(count) for count in found.flows]
     known = [column for column in _FLOWS if column.name not in _POOLED or any(row[column.name] for row in counts)]
@@ -114,10 +117,6 @@ def _document(found: Whois, ranges: list[dict[str, Any]]) -> list[Section | str]
         Section(columns=known, rows=counts, title="Flows, by how this side was answered for"),
     )
     return [*parts, *(section for section in sections if section.rows)]
-
-
-def _ports(row: dict[str, Any]) -> str | None:
-    return port_name(row["port"], row["protocol"], row["last_port"])
 
 
 def _headline(found: Whois) -> str:

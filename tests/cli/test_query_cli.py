@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from rich.cells import cell_len
 from tiny_lake import flow, traffic, write_lake, write_tiny_lake
 
-from attribution.cli.output import Column, Output, OutputError, Section
-from attribution.cli.tables import lay_out
+from attribution.cli.render.output import Column, Output, OutputError, Section
+from attribution.cli.render.tables import lay_out
 from attribution.errors import LakeError, QueryError
 
 VERBS = ("graph", "talkers", "whois", "explain")

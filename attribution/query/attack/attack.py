@@ -13,7 +13,8 @@ from attribution.query.attack.loads import Background, Eyes, Look, Measure
 from attribution.query.attack.plan import AttackPlan, NameFile, PlannedStep
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, to_microseconds
+from attribution.query.lake.times import to_microseconds
+from attribution.query.lake.window import Window
 
 #: What `waiting` means, beside the outcomes of a search.
 WAITING = "The last step was not looked at for long enough yet."

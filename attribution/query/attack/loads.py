@@ -12,7 +12,8 @@ from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.query import Query
 from attribution.query.lake.selection import Selection
 from attribution.query.lake.session import LakeSession
-from attribution.query.lake.window import Window, to_microseconds
+from attribution.query.lake.times import to_microseconds
+from attribution.query.lake.window import Window
 
 Measure = Literal["flows", "bytes", "packets"]
 

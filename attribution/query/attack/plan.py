@@ -21,7 +21,7 @@ from attribution.config import SECOND
 from attribution.core.addressing.addresses import canonical_address
 from attribution.errors import QueryError
 from attribution.query.attack.kary_search import Names, Part, Search, Step, count, predicted_steps, predicted_time
-from attribution.query.lake.window import format_time, parse_time
+from attribution.query.lake.times import format_time, parse_time
 
 #: Version of the file.
 _FORMAT = 1

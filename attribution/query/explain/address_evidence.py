@@ -27,7 +27,7 @@ from attribution.core.timeline.timeline import OwnershipRange, Timeline
 from attribution.errors import QueryError
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession
-from attribution.query.lake.window import from_microseconds, to_microseconds
+from attribution.query.lake.times import from_microseconds, to_microseconds
 from attribution.schema import ASSIGNMENT, FLOW, LABEL, POLICY, SOCKET_RULE, arrow_schema
 
 _RANGES = Query(__package__, "address_ranges")

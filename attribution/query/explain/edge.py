@@ -13,7 +13,8 @@ from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.query import Query
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, seen
+from attribution.query.lake.times import seen
+from attribution.query.lake.window import Window
 
 _FLOWS = Query(__package__, "edge_flows", standing_on=(FILTERED,))
 # These read the table edge_flow.

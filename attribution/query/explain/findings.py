@@ -8,8 +8,7 @@ from attribution.core.addressing.sockets import PortRange, Socket
 from attribution.core.reasons import REASONS
 from attribution.core.timeline.rules import Claim, Held
 from attribution.query.explain.address_evidence import AddressEvidence, HeldRange, Verdict
-from attribution.query.lake.measures import format_span
-from attribution.query.lake.window import from_microseconds, to_microseconds
+from attribution.query.lake.times import format_span, from_microseconds, to_microseconds
 
 
 @dataclass(frozen=True, kw_only=True)

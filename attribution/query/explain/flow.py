@@ -16,7 +16,7 @@ from attribution.query.lake.flows import WINDOWED
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import from_microseconds
+from attribution.query.lake.times import from_microseconds
 
 FIND_FLOWS = Query(__package__, "find_flows", standing_on=(WINDOWED,))
 #: Flows that are listed where a person's words fit several.

@@ -8,7 +8,8 @@ from typing import Any
 
 from attribution.errors import QueryError
 from attribution.query.explain.address_evidence import parse_address
-from attribution.query.lake.window import OPEN, Window, from_microseconds, parse_time
+from attribution.query.lake.times import from_microseconds, parse_time
+from attribution.query.lake.window import OPEN, Window
 
 _ENDPOINT = re.compile(
     r"\[(?P<bracketed>[^\]]+)\](?::(?P<its_port>\d+))?|(?P<ipv4>[^:\[\]]+)(?::(?P<port>\d+))?|(?P<ipv6>.+)"

@@ -21,7 +21,8 @@ from attribution.query.lake.flows import WINDOWED
 from attribution.query.lake.protocols import LARGEST_PORT, protocol_number
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, parse_time, seen
+from attribution.query.lake.times import parse_time, seen
+from attribution.query.lake.window import Window
 from attribution.query.pools.shared import PolicyRecord, policies_of
 
 _HOSTNAMES = Query(__package__, "address_hostnames")
@@ -101,13 +102,32 @@ class Whois:
         return {
             "address": self.address,
             "answer": asked or None,
-            "ranges": [range_row(self, number) for number in range(len(self.evidence.ranges))],
+            "ranges": self.range_rows(),
             "assignments": [vars(event) for event in self.evidence.assignments],
             "labels": [vars(label) for label in self.evidence.labels],
             "policies": [one.to_dict() for one in self.policies],
             "hostnames": [vars(name) for name in self.hostnames],
             "flows": [vars(count) for count in self.flows],
         }
+
+    def range_rows(self) -> list[dict[str, object]]:
+        """The ranges as rows, each with its length in microseconds."""
+        return [
+            {
+                "address": self.address,
+                "port": one.port,
+                "last_port": one.last_port,
+                "protocol": one.protocol,
+                "workload": one.workload,
+                "service": one.service,
+                "start": one.start,
+                "end": one.end,
+                "length": (one.end - one.start) // timedelta(microseconds=1),
+                "longest_gap": one.longest_gap,
+                "holes": [hole_row(hole) for hole in one.holes],
+            }
+            for one in self.evidence.ranges
+        ]
 
 
 def whois(
@@ -165,21 +185,3 @@ def whois(
         protocol=socket.protocol if socket else None,
         verdict=verdict,
     )
-
-
-def range_row(found: Whois, number: int) -> dict[str, Any]:
-    """One range as a row, with its length in microseconds."""
-    one = found.evidence.ranges[number]
-    return {
-        "address": found.address,
-        "port": one.port,
-        "last_port": one.last_port,
-        "protocol": one.protocol,
-        "workload": one.workload,
-        "service": one.service,
-        "start": one.start,
-        "end": one.end,
-        "length": (one.end - one.start) // timedelta(microseconds=1),
-        "longest_gap": one.longest_gap,
-        "holes": [hole_row(hole) for hole in one.holes],
-    }

@@ -3,14 +3,19 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from attribution.errors import QueryError
-from attribution.query.graph.graph import By, Edge, Graph, graph
+from attribution.query.graph.graph import NodeBy, graph
+from attribution.query.graph.model import Edge, Graph, Name
 from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.window import Window
 
+#: The text of a name, and its kind where no evidence names it.
+_Identity = tuple[str, str]
+#: In order where the edge is directed.
+_Ends = tuple[_Identity, _Identity] | frozenset[_Identity]
 Change = Literal["new", "gone", "changed"]
 
 #: An edge whose flows or bytes per second are so many times more, or fewer, has changed.
@@ -40,6 +45,25 @@ class EdgeChange:
             raise ValueError("a change without an edge before or after it")
         return self.before
 
+    def to_dict(self) -> dict[str, object]:
+        """A flat row."""
+        edge, before, after = self.edge, self.before, self.after
+        return {
+            "change": self.change,
+            "source": str(edge.source),
+            "target": str(edge.target),
+            "source_kind": edge.source.kind,
+            "target_kind": edge.target.kind,
+            "directed": edge.directed,
+            "ports": ", ".join(str(port) for port in edge.ports),
+            "flows_before": before.flows if before else 0,
+            "flows_after": after.flows if after else 0,
+            "flows_factor": _finite(self.flows_factor),
+            "bytes_before": before.bytes if before else 0,
+            "bytes_after": after.bytes if after else 0,
+            "bytes_factor": _finite(self.bytes_factor),
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class GraphDiff:
@@ -56,14 +80,14 @@ class GraphDiff:
     changes: tuple[EdgeChange, ...]
     unchanged: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The comparison as plain values, for JSON."""
         return {
             "before": self.before.to_dict(),
             "after": self.after.to_dict(),
             "factor": self.factor,
             "unchanged": self.unchanged,
-            "changes": [change_row(change) for change in self.changes],
+            "changes": [change.to_dict() for change in self.changes],
         }
 
 
@@ -73,7 +97,7 @@ def diff(
     *,
     before: Window | str,
     factor: float = DEFAULT_FACTOR,
-    by: By = "service",
+    by: NodeBy = "service",
     attributed_only: bool = False,
 ) -> GraphDiff:
     """What is new, gone and changed in the graph of a selection against that of an earlier window.
@@ -125,39 +149,23 @@ def compare(before: Graph, after: Graph, *, factor: float) -> GraphDiff:
     )
 
 
-def change_row(change: EdgeChange) -> dict[str, Any]:
-    """One change as a flat row."""
-    edge, before, after = change.edge, change.before, change.after
-    return {
-        "change": change.change,
-        "source": str(edge.source),
-        "target": str(edge.target),
-        "source_kind": edge.source.kind,
-        "target_kind": edge.target.kind,
-        "directed": edge.directed,
-        "ports": ", ".join(str(port) for port in edge.ports),
-        "flows_before": before.flows if before else 0,
-        "flows_after": after.flows if after else 0,
-        "flows_factor": _finite(change.flows_factor),
-        "bytes_before": before.bytes if before else 0,
-        "bytes_after": after.bytes if after else 0,
-        "bytes_factor": _finite(change.bytes_factor),
-    }
-
-
 def _closed(session: LakeSession, window: Window | str | None) -> Window:
     asked, extent = session.window(window), session.extent()
     return Window(asked.start or extent.start, asked.end or extent.end)
 
 
-def _by_ends(graph: Graph) -> dict[Any, Edge]:
+def _by_ends(graph: Graph) -> dict[_Ends, Edge]:
     return {_ends(edge): edge for edge in graph.edges}
 
 
-def _ends(edge: Edge) -> Any:
+def _ends(edge: Edge) -> _Ends:
     """What makes it the same edge: not whether evidence of a workload or a label named an end in this window."""
-    source, target = ((name.text, "" if name.attributed else name.kind) for name in (edge.source, edge.target))
+    source, target = _identity(edge.source), _identity(edge.target)
     return (source, target) if edge.directed else frozenset((source, target))
+
+
+def _identity(name: Name) -> _Identity:
+    return name.text, "" if name.attributed else name.kind
 
 
 def _seconds(window: Window) -> float:

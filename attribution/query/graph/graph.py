@@ -1,24 +1,21 @@
 """The dependency graph of a window: services (or workloads) and the traffic between them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from attribution.query.graph.model import Edge, Graph, MethodCount, Name, Node, NodeKind, PortCount, Totals
 from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
 from attribution.query.lake.flows import FILTERED, OPENED
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, seen
+from attribution.query.lake.times import seen
+from attribution.query.lake.window import Window
 
-By = Literal["service", "workload"]
-
-#: What a node is: something that heartbeats, the log or socket rules name; something that assignment events or labels
-#: name; a hostname that addresses of a pool were used for; the addresses of a pool; a hostname that clients used for an
-#: unattributed address; unattributed addresses of one reason.
-KINDS = ("service", "workload", "external", "name", "pool", "hostname", "unattributed")
+#: What a node is.
+NodeBy = Literal["service", "workload"]
 
 _SHAPE = Query(__package__, "shape", standing_on=(OPENED,))
 _TRAFFIC = Query(__package__, "traffic", standing_on=(FILTERED,))
@@ -33,156 +30,18 @@ _EDGES_RANKED = Query(__package__, "edges_ranked")
 _EDGES_SHOWN = Query(__package__, "edges_shown")
 _NODES_SHOWN = Query(__package__, "nodes_shown")
 
-
-@dataclass(frozen=True, order=True)
-class Name:
-    """What a node is called; kind keeps a service that is called like a placeholder apart from it.
-
-    Attributes:
-        kind: one of `KINDS`.
-        text: a service, a workload, a hostname, `pool` and its name, or a reason.
-    """
-
-    kind: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"(unattributed: {self.text})" if self.kind == "unattributed" else self.text
-
-    @property
-    def attributed(self) -> bool:
-        """Whether evidence names it: a hostname only says what clients called it."""
-        return self.kind not in ("hostname", "unattributed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """One node and all its traffic, whether it opened it or not; bytes and packets are null where no log says.
-
-    `unattributed_flows` and `unattributed_bytes` are those with an unattributed end; `service` is that of a workload.
-    """
-
-    name: Name
-    service: str | None
-    peers: int
-    flows: int
-    bytes_sent: int | None
-    bytes_received: int | None
-    packets_sent: int | None
-    packets_received: int | None
-    unattributed_flows: int
-    unattributed_bytes: int
-    first_seen: datetime
-    last_seen: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class PortCount:
-    """Flows to one port of the server (of an undirected edge: the lower one)."""
-
-    port: int | None
-    protocol: str | None
-    flows: int
-
-    def __str__(self) -> str:
-        if self.port is None:
-            return self.protocol or "-"
-        return f"{self.port}/{self.protocol}" if self.protocol else str(self.port)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodCount:
-    """Flow records whose ends were attributed by these methods."""
-
-    source: str
-    target: str
-    flows: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Edge:
-    """Traffic from a client to a server, or between two ends of which nobody knows who opened it (`directed` False).
-
-    Flows, bytes and packets are, per server port, those of the end that logged more; `source_records` and
-    `target_records` say how many flows each end logged. `out` is source to target, `back` the other way.
-
-    Attributes:
-        ports: the five with most flows; `port_count` is how many there are.
-    """
-
-    source: Name
-    target: Name
-    directed: bool
-    flows: int
-    bytes_out: int | None
-    bytes_back: int | None
-    packets_out: int | None
-    packets_back: int | None
-    ports: tuple[PortCount, ...]
-    port_count: int
-    methods: tuple[MethodCount, ...]
-    source_records: int
-    target_records: int
-    first_seen: datetime
-    last_seen: datetime
-
-    @property
-    def bytes(self) -> int | None:
-        """Both directions together; None where neither is known."""
-        return both_ways(self.bytes_out, self.bytes_back)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Totals:
-    """The whole graph, also what `attributed_only` or `limit` leave out; times are None where there are no flows.
-
-    `flows` counts traffic once that both ends log, `records` as often as it was logged. `unattributed_reasons` has the
-    flows of each reason; those with two unattributed ends count for both.
-    """
-
-    flows: int
-    records: int
-    bytes: int | None
-    packets: int | None
-    unattributed_flows: int
-    unattributed_bytes: int
-    unattributed_reasons: Mapping[str, int]
-    first_seen: datetime | None
-    last_seen: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Graph:
-    """Nodes and edges, unattributed ones last, otherwise most bytes first.
-
-    Attributes:
-        window: the window that was asked for.
-        node_count: nodes to show, also those beyond a limit on nodes.
-        edge_count: edges to show, also those beyond the limit.
-    """
-
-    window: Window
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
-    node_count: int
-    edge_count: int
-    totals: Totals
-
-    def to_dict(self) -> dict[str, Any]:
-        """The graph as plain values, for JSON."""
-        return {
-            "window": self.window.to_dict(),
-            "totals": asdict(self.totals),
-            "nodes": [node_row(node) for node in self.nodes],
-            "edges": [edge_row(edge) for edge in self.edges],
-        }
+#: Columns of an edge that are its attributes as they are.
+_EDGE_COLUMNS = (
+    "directed", "flows", "bytes_out", "bytes_back", "packets_out", "packets_back", "port_count", "source_records",
+    "target_records",
+)  # fmt: skip
 
 
 def graph(
     lake: LakeSession | Path | str,
     selection: GraphSelection = EVERY_FLOW,
     *,
-    by: By = "service",
+    by: NodeBy = "service",
     attributed_only: bool = False,
     limit: int | None = None,
     top_nodes: bool = False,
@@ -223,7 +82,7 @@ def graph(
     )
 
 
-def keep_edges(session: LakeSession, selection: GraphSelection, *, by: By) -> Window:
+def keep_edges(session: LakeSession, selection: GraphSelection, *, by: NodeBy) -> Window:
     """Make the tables traffic, oriented, edge_port, edge and node in the session, as their SQL files say.
 
     Returns:
@@ -240,59 +99,25 @@ def keep_edges(session: LakeSession, selection: GraphSelection, *, by: By) -> Wi
     return window
 
 
-def both_ways(one: int | None, other: int | None) -> int | None:
-    """The sum of what is known; None where nothing is."""
-    return None if one is None and other is None else (one or 0) + (other or 0)
-
-
-def node_row(node: Node) -> dict[str, Any]:
-    """One node as a flat row."""
-    row = {"node": str(node.name), "kind": node.name.kind}
-    return row | {key: value for key, value in vars(node).items() if key != "name"}
-
-
-def edge_row(edge: Edge) -> dict[str, Any]:
-    """One edge as a row; ports and methods stay lists of objects."""
-    row: dict[str, Any] = {
-        "source": str(edge.source),
-        "target": str(edge.target),
-        "source_kind": edge.source.kind,
-        "target_kind": edge.target.kind,
-    }
-    row |= {key: value for key, value in vars(edge).items() if key not in ("source", "target")}
-    return row | {"ports": [asdict(port) for port in edge.ports], "methods": [asdict(count) for count in edge.methods]}
-
-
-def flat_edge_row(edge: Edge) -> dict[str, Any]:
-    """One edge as a row of plain cells, for CSV and GraphML: `443/tcp=12;80/tcp=3`, `capture>heartbeat=15`."""
-    return edge_row(edge) | {
-        "ports": ";".join(f"{port}={port.flows}" for port in edge.ports),
-        "methods": ";".join(f"{count.source}>{count.target}={count.flows}" for count in edge.methods),
-    }
+def end_name(row: Mapping[str, Any], end: str) -> Name:
+    """The name of the source or the target of an edge's row."""
+    return Name(NodeKind(row[f"{end}_kind"]), row[end])
 
 
 def _edge(row: Mapping[str, Any]) -> Edge:
     edge = Edge(
-        source=Name(row["source_kind"], row["source"]),
-        target=Name(row["target_kind"], row["target"]),
-        directed=row["directed"],
-        flows=row["flows"],
-        bytes_out=row["bytes_out"],
-        bytes_back=row["bytes_back"],
-        packets_out=row["packets_out"],
-        packets_back=row["packets_back"],
+        source=end_name(row, "source"),
+        target=end_name(row, "target"),
+        **{name: row[name] for name in _EDGE_COLUMNS},
         ports=tuple(
             PortCount(port=port["port"], protocol=protocol_name(port["protocol"]), flows=port["flows"])
             for port in row["ports"]
         ),
-        port_count=row["port_count"],
         methods=tuple(MethodCount(**count) for count in row["methods"]),
-        source_records=row["source_records"],
-        target_records=row["target_records"],
         **seen(row),
     )
     # An undirected edge is read from left to right all the same: what is ours first, what is not after it.
-    if not edge.directed and KINDS.index(edge.source.kind) > KINDS.index(edge.target.kind):
+    if not edge.directed and edge.source.kind.place > edge.target.kind.place:
         return _turned(edge)
     return edge
 
@@ -314,4 +139,4 @@ def _turned(edge: Edge) -> Edge:
 
 def _node(row: Mapping[str, Any]) -> Node:
     plain = {name: row[name] for name in Node.__dataclass_fields__ if name not in ("name", "first_seen", "last_seen")}
-    return Node(name=Name(row["kind"], row["name"]), **plain, **seen(row))
+    return Node(name=Name(NodeKind(row["kind"]), row["name"]), **plain, **seen(row))

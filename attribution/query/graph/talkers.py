@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from attribution.errors import QueryError
-from attribution.query.graph.graph import Name, keep_edges
+from attribution.query.graph.graph import end_name, keep_edges
+from attribution.query.graph.model import Name, NodeKind
 from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
 from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, seen
+from attribution.query.lake.times import seen
+from attribution.query.lake.window import Window
 
-By = Literal["service", "workload", "address", "port", "edge"]
+#: What is listed.
+ListedBy = Literal["service", "workload", "address", "port", "edge"]
 Order = Literal["bytes", "flows", "packets"]
 
 _ENDPOINTS = Query(__package__, "talkers_endpoint", standing_on=(FILTERED,))
@@ -66,7 +69,7 @@ def talkers(
     lake: LakeSession | Path | str,
     selection: GraphSelection = EVERY_FLOW,
     *,
-    by: By = "service",
+    by: ListedBy = "service",
     order: Order = "bytes",
     limit: int | None = 20,
 ) -> Talkers:
@@ -86,7 +89,10 @@ def talkers(
         LakeError: the folder is no lake, or cannot be read.
         QueryError: the window cannot be read, or `by` or `order` is none of those there are.
     """
-    for what, value, known in (("list talkers by", by, get_args(By)), ("order talkers by", order, get_args(Order))):
+    for what, value, known in (
+        ("list talkers by", by, get_args(ListedBy)),
+        ("order talkers by", order, get_args(Order)),
+    ):
         if value not in known:
             raise QueryError(f"cannot {what} {value!r}: choose {', '.join(known)}")
     with opened(lake) as session:
@@ -101,7 +107,7 @@ def talkers(
     return Talkers(window=window, rows=made, total=rows[0]["total"] if rows else 0)
 
 
-def _talker(row: Mapping[str, Any], by: By) -> Talker:
+def _talker(row: Mapping[str, Any], by: ListedBy) -> Talker:
     plain = ("flows", "bytes", "bytes_sent", "bytes_received", "packets", "unattributed_flows")
     return Talker(
         key=_key(row, by),
@@ -110,20 +116,20 @@ def _talker(row: Mapping[str, Any], by: By) -> Talker:
     )
 
 
-def _key(row: Mapping[str, Any], by: By) -> dict[str, str | int | bool | None]:
+def _key(row: Mapping[str, Any], by: ListedBy) -> dict[str, str | int | bool | None]:
     match by:
         case "edge":
             return {
-                "source": str(Name(row["source_kind"], row["source"])),
-                "target": str(Name(row["target_kind"], row["target"])),
+                "source": str(end_name(row, "source")),
+                "target": str(end_name(row, "target")),
                 "directed": row["directed"],
             }
         case "port":
             return {"port": row["port"], "protocol": protocol_name(row["protocol"])}
         case "service":
-            return {"service": str(Name(row["kind"], row["name"])), "kind": row["kind"]}
+            return {"service": str(Name(NodeKind(row["kind"]), row["name"])), "kind": row["kind"]}
         case "workload":
-            name = str(Name(row["kind"], row["name"]))
+            name = str(Name(NodeKind(row["kind"]), row["name"]))
             return {"workload": name, "kind": row["kind"], "service": row["service"]}
         case "address":
             return {"address": row["name"], "kind": row["kind"], "service": row["service"]}

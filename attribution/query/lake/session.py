@@ -17,7 +17,8 @@ from attribution.errors import ConfigError, LakeError
 from attribution.lake.lake import read_manifest
 from attribution.lake.layout import FOLDERS, MANIFEST, PARTITIONS
 from attribution.query.lake.query import Query
-from attribution.query.lake.window import Window, from_microseconds, parse_window
+from attribution.query.lake.times import from_microseconds
+from attribution.query.lake.window import Window, parse_window
 from attribution.schema import arrow_schema, record
 
 _GLOB_CHARACTER = re.compile(r"([*?\[])")

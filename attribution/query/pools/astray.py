@@ -8,7 +8,7 @@ from typing import Any
 
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import seen
+from attribution.query.lake.times import seen
 from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
 from attribution.query.pools.shared import POOL_ENDS, ClientNetwork, client_networks, keep_gone, prepare
 

@@ -12,7 +12,8 @@ from attribution.core.fallback.policies import Place
 from attribution.errors import QueryError
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import Window, seen
+from attribution.query.lake.times import seen
+from attribution.query.lake.window import Window
 from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
 from attribution.query.pools.shared import POOL_ENDS, PolicyRecord, overlapping, policy_records, prepare
 

@@ -15,7 +15,8 @@ from attribution.errors import QueryError
 from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession
-from attribution.query.lake.window import Window, from_microseconds, seen, to_microseconds
+from attribution.query.lake.times import from_microseconds, seen, to_microseconds
+from attribution.query.lake.window import Window
 from attribution.query.pools.selection import PoolSelection
 from attribution.schema import POLICY
 

@@ -10,7 +10,7 @@ from attribution.config import MINUTE
 from attribution.errors import QueryError
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
-from attribution.query.lake.window import from_microseconds, seen
+from attribution.query.lake.times import from_microseconds, seen
 from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
 from attribution.query.pools.shared import ClientNetwork, client_networks, keep_gone, prepare
 

@@ -9,7 +9,8 @@ from attribution.core.addressing.sockets import Socket
 from attribution.query.explain.address_evidence import Situation, evidence_of, judge
 from attribution.query.explain.flow import FIND_FLOWS
 from attribution.query.lake.session import LakeSession
-from attribution.query.lake.window import OPEN, from_microseconds
+from attribution.query.lake.times import from_microseconds
+from attribution.query.lake.window import OPEN
 from attribution.replay import Inputs, replay
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate

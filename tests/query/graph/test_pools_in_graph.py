@@ -5,9 +5,9 @@ import json
 import pytest
 from tiny_lake import flow, pooled, traffic, write_lake
 
+from attribution.cli.render.pictures import RENDERERS
 from attribution.query.explain.edge import explain_edge
 from attribution.query.graph.graph import graph
-from attribution.query.graph.render import RENDERERS
 from attribution.query.graph.selection import GraphSelection
 from attribution.query.graph.talkers import talkers
 from attribution.query.lake.session import LakeSession

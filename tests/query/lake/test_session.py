@@ -10,7 +10,8 @@ from attribution.query.explain.whois import whois
 from attribution.query.graph.graph import graph
 from attribution.query.graph.selection import GraphSelection
 from attribution.query.lake.session import LakeSession
-from attribution.query.lake.window import Window, parse_time, parse_window
+from attribution.query.lake.times import parse_time
+from attribution.query.lake.window import Window, parse_window
 
 
 @pytest.mark.parametrize(

@@ -34,5 +34,5 @@ FROM edge_ranked
 JOIN ports USING (source, source_class, target, target_class, directed)
 JOIN methods USING (source, source_class, target, target_class, directed)
 ORDER BY
-    greatest(source_class, target_class, 0), both_ways(bytes_out, bytes_back) DESC NULLS LAST, edge_ranked.flows DESC,
-    source, target, directed DESC
+    greatest(place_in_lists(source_class), place_in_lists(target_class)),
+    both_ways(bytes_out, bytes_back) DESC NULLS LAST, edge_ranked.flows DESC, source, target, directed DESC

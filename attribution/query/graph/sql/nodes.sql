@@ -45,8 +45,8 @@ SELECT
     sum(bytes_received) AS bytes_received,
     sum(packets_sent) AS packets_sent,
     sum(packets_received) AS packets_received,
-    coalesce(sum(flows) FILTER (class > 0 OR peer_class > 0), 0) AS unattributed_flows,
-    coalesce(sum(bytes) FILTER (class > 0 OR peer_class > 0), 0) AS unattributed_bytes,
+    coalesce(sum(flows) FILTER (is_unattributed(class) OR is_unattributed(peer_class)), 0) AS unattributed_flows,
+    coalesce(sum(bytes) FILTER (is_unattributed(class) OR is_unattributed(peer_class)), 0) AS unattributed_bytes,
     count(DISTINCT (peer, peer_class)) AS peers,
     min(first_seen) AS first_seen,
     max(last_seen) AS last_seen

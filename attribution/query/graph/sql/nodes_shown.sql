@@ -3,9 +3,9 @@
 -- asks for it, as many nodes.
 SELECT *, count(*) OVER () AS total
 FROM node
-WHERE (NOT $attributed_only::BOOLEAN OR class <= 0)
+WHERE NOT ($attributed_only::BOOLEAN AND is_unattributed(class))
   AND ($limit::BIGINT IS NULL OR $top_nodes::BOOLEAN
        OR EXISTS (FROM edge_ranked WHERE source = node.name AND source_class = node.class)
        OR EXISTS (FROM edge_ranked WHERE target = node.name AND target_class = node.class))
-ORDER BY greatest(class, 0), bytes DESC NULLS LAST, flows DESC, name
+ORDER BY place_in_lists(class), bytes DESC NULLS LAST, flows DESC, name
 LIMIT CASE WHEN $top_nodes::BOOLEAN THEN coalesce($limit::BIGINT, 9223372036854775807) ELSE 9223372036854775807 END

@@ -1,8 +1,8 @@
 -- The table traffic, each row turned so that it runs from source to target, and both ends named.
 --
 -- Names: an attributed end is called by its service (or workload, as $by says), an unattributed one by the hostname that
--- the client used (class 1, where $hostnames asks for it) or by the reason (class 2). An end at an address of a pool, which
--- is nobody's, is called by its pool (class -1), or by the one hostname that there is (class -2, where $hostnames asks for it).
+-- the client used (where $hostnames asks for it) or by the reason. An end at an address of a pool, which is nobody's, is
+-- called by its pool, or by the one hostname that there is (where $hostnames asks for it). Its class says which of them.
 --
 -- Direction: from who opened the traffic. Where nobody knows, it is not directed: its ends are put in a fixed order, so
 -- that both ends' records fall together.
@@ -42,22 +42,14 @@ FROM (
                 WHEN $by::VARCHAR = 'workload' THEN coalesce(local_workload, local_service)
                 ELSE coalesce(local_service, local_workload)
             END AS local_name,
-            CASE
-                WHEN local_method = 'none' THEN CASE WHEN local_hostname IS NULL THEN 2 ELSE 1 END
-                WHEN local_method = 'policy' THEN CASE WHEN local_hostname IS NULL THEN -1 ELSE -2 END
-                ELSE 0
-            END AS local_class,
+            end_class(local_method, local_hostname) AS local_class,
             CASE
                 WHEN remote_method = 'none' THEN coalesce(remote_hostname, remote_reason)
                 WHEN remote_method = 'policy' THEN coalesce(remote_hostname, pool_name(remote_pool))
                 WHEN $by::VARCHAR = 'workload' THEN coalesce(remote_workload, remote_service)
                 ELSE coalesce(remote_service, remote_workload)
             END AS remote_name,
-            CASE
-                WHEN remote_method = 'none' THEN CASE WHEN remote_hostname IS NULL THEN 2 ELSE 1 END
-                WHEN remote_method = 'policy' THEN CASE WHEN remote_hostname IS NULL THEN -1 ELSE -2 END
-                ELSE 0
-            END AS remote_class
+            end_class(remote_method, remote_hostname) AS remote_class
         FROM traffic
     )
 )

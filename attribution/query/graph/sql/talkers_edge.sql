@@ -3,7 +3,7 @@ SELECT
     source, source_node.kind AS source_kind, target, target_node.kind AS target_kind, directed,
     edge.flows, both_ways(bytes_out, bytes_back) AS bytes, bytes_out AS bytes_sent, bytes_back AS bytes_received,
     both_ways(packets_out, packets_back) AS packets,
-    CASE WHEN source_class > 0 OR target_class > 0 THEN edge.flows ELSE 0 END AS unattributed_flows,
+    CASE WHEN is_unattributed(source_class) OR is_unattributed(target_class) THEN edge.flows ELSE 0 END AS unattributed_flows,
     edge.first_seen, edge.last_seen, count(*) OVER () AS total
 FROM edge
 JOIN node AS source_node ON source_node.name = source AND source_node.class = source_class

@@ -24,7 +24,7 @@ WITH ends AS (
 sums AS (
     SELECT
         name,
-        CASE WHEN $by::VARCHAR <> 'workload' THEN 0 WHEN method = 'none' THEN 2 WHEN method = 'policy' THEN -1 ELSE 0 END AS class,
+        CASE WHEN $by::VARCHAR = 'workload' THEN end_class(method, NULL) END AS class,
         own,
         bool_or(method IN ('capture', 'heartbeat')) AS seen,
         bool_or(method <> 'none') AS attributed,

@@ -8,7 +8,7 @@ FROM (
         sum(bytes_out) AS bytes_sent,
         sum(bytes_back) AS bytes_received,
         both_ways(sum(packets_out), sum(packets_back)) AS packets,
-        coalesce(sum(flows) FILTER (source_class > 0 OR target_class > 0), 0) AS unattributed_flows,
+        coalesce(sum(flows) FILTER (is_unattributed(source_class) OR is_unattributed(target_class)), 0) AS unattributed_flows,
         min(first_seen) AS first_seen,
         max(last_seen) AS last_seen
     FROM edge_port

@@ -4,8 +4,8 @@ SELECT
     coalesce(sum(source_records) + sum(target_records), 0) AS records,
     sum(both_ways(bytes_out, bytes_back)) AS bytes,
     sum(both_ways(packets_out, packets_back)) AS packets,
-    coalesce(sum(flows) FILTER (source_class > 0 OR target_class > 0), 0) AS unattributed_flows,
-    coalesce(sum(both_ways(bytes_out, bytes_back)) FILTER (source_class > 0 OR target_class > 0), 0) AS unattributed_bytes,
+    coalesce(sum(flows) FILTER (is_unattributed(source_class) OR is_unattributed(target_class)), 0) AS unattributed_flows,
+    coalesce(sum(both_ways(bytes_out, bytes_back)) FILTER (is_unattributed(source_class) OR is_unattributed(target_class)), 0) AS unattributed_bytes,
     min(first_seen) AS first_seen,
     max(last_seen) AS last_seen
 FROM edge

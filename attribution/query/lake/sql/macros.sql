@@ -1,7 +1,22 @@
--- What a node is: class says how it was named, seen whether any evidence of a workload named it.
+-- How an end of a flow is named: at an address of a pool by the one hostname there is, or by the pool; by evidence; without
+-- evidence by the hostname that the client used, or by the reason. An undirected edge is read from an earlier class to a later.
+CREATE TYPE node_class AS ENUM ('name', 'pool', 'evidence', 'hostname', 'unattributed');
+
+CREATE OR REPLACE TEMP MACRO end_class(method, hostname) AS
+    (CASE method WHEN 'none' THEN CASE WHEN hostname IS NULL THEN 'unattributed' ELSE 'hostname' END
+                 WHEN 'policy' THEN CASE WHEN hostname IS NULL THEN 'pool' ELSE 'name' END
+                 ELSE 'evidence' END)::node_class;
+
+-- Whether no evidence names an end of this class.
+CREATE OR REPLACE TEMP MACRO is_unattributed(class) AS class IN ('hostname', 'unattributed');
+
+-- Lists are ordered by this first: what is unattributed stands last, what has no hostname either behind it.
+CREATE OR REPLACE TEMP MACRO place_in_lists(class) AS
+    CASE class WHEN 'hostname' THEN 1 WHEN 'unattributed' THEN 2 ELSE 0 END;
+
+-- What a node is: seen says whether any evidence of a workload named it.
 CREATE OR REPLACE TEMP MACRO node_kind(class, seen, by_what) AS
-    CASE class WHEN 2 THEN 'unattributed' WHEN 1 THEN 'hostname' WHEN -1 THEN 'pool' WHEN -2 THEN 'name'
-               ELSE CASE WHEN seen THEN by_what ELSE 'external' END END;
+    CASE WHEN class <> 'evidence' THEN class::VARCHAR WHEN seen THEN by_what ELSE 'external' END;
 
 -- Both directions together; null only where neither is known.
 CREATE OR REPLACE TEMP MACRO both_ways(one, other) AS

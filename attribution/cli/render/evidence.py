@@ -1,9 +1,8 @@
 """Tables of evidence, as `whois` and `explain` show it."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from attribution.cli.output import Column, Section
+from attribution.cli.render.output import Column, Section
 from attribution.query.explain.address_evidence import AssignmentEvent
 from attribution.query.explain.findings import Witness
 from attribution.query.explain.path import PathStep
@@ -36,7 +35,7 @@ _PATH = (Column(name="asked"), Column(name="result"), Column(name="meaning"))
 _OTHERS = 10
 
 
-def assignment_rows(events: Sequence[AssignmentEvent]) -> list[dict[str, Any]]:
+def assignment_rows(events: Sequence[AssignmentEvent]) -> list[dict[str, object]]:
     """Assignment events as rows of a table of `ASSIGNMENTS`."""
     return [vars(event) | {"port": port_name(event.port, event.protocol)} for event in events]
 

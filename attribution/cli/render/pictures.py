@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
-from attribution.query.graph.graph import Edge, Graph, Name, flat_edge_row, node_row
-from attribution.query.lake.measures import format_bytes, format_count, visible
-from attribution.query.lake.window import format_time
+from attribution.cli.render.edge_cells import plain_cells
+from attribution.cli.render.measures import format_bytes, format_count, visible
+from attribution.query.graph.model import Edge, Graph, Name
+from attribution.query.lake.times import format_time
 
 #: Mermaid refuses more edges than this unless it is configured otherwise (its setting `maxEdges`).
 MERMAID_MAX_EDGES = 500
@@ -80,8 +81,8 @@ def to_graphml(graph: Graph) -> str:
     """The graph as GraphML, with every number as an attribute; Gephi, yEd, networkx and igraph read it."""
     ids = _ids(graph)
     root = ET.Element("graphml", xmlns="http://graphml.graphdrawing.org/xmlns")
-    nodes = {node.name: _attributes(node_row(node)) for node in graph.nodes}
-    edges = [_attributes(flat_edge_row(edge)) for edge in graph.edges]
+    nodes = {node.name: _attributes(node.to_dict()) for node in graph.nodes}
+    edges = [_attributes(plain_cells(edge)) for edge in graph.edges]
     keys = _declare(root, "node", [nodes.get(name, {"node": str(name), "kind": name.kind}) for name in ids])
     edge_keys = _declare(root, "edge", edges)
     body = ET.SubElement(root, "graph", id="attribution", edgedefault="directed")

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,7 +14,7 @@ from attribution.stream.topics import topic_of
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def kafka_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def kafka_options(function: Callable[..., None]) -> Callable[..., None]:
     """The options of the connection, as two arguments `broker` and `prefix` of the decorated command function.
 
     Secrets are no options: the command line of a process can be read by others.
@@ -23,14 +22,14 @@ def kafka_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapped(
-        *args: Any, bootstrap_servers: str | None, kafka_config: Path | None, topic_prefix: str, **kwargs: Any
-    ) -> Any:
+        *args: object, bootstrap_servers: str | None, kafka_config: Path | None, topic_prefix: str, **given: object
+    ) -> None:
         topic_of("flow", prefix=topic_prefix)
         settings = KafkaSettings.load(kafka_config, bootstrap_servers=bootstrap_servers)
         broker = Broker(settings, client_id=f"attribution-{function.__module__.rpartition('.')[2]}")
-        return function(*args, broker=broker, prefix=topic_prefix, **kwargs)
+        function(*args, broker=broker, prefix=topic_prefix, **given)
 
-    decorated: Callable[..., Any] = wrapped
+    decorated: Callable[..., None] = wrapped
     for option in (
         click.option("--topic-prefix", default="", metavar="TEXT", help="What the names of all topics begin with."),
         click.option(
@@ -45,15 +44,15 @@ def kafka_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def metrics_option(function: Callable[..., Any]) -> Callable[..., Any]:
+def metrics_option(function: Callable[..., None]) -> Callable[..., None]:
     """Where to answer Prometheus, as one argument `metrics` of the decorated command function."""
 
     @functools.wraps(function)
-    def wrapped(*args: Any, metrics_port: int | None, metrics_host: str, **kwargs: Any) -> Any:
+    def wrapped(*args: object, metrics_port: int | None, metrics_host: str, **given: object) -> None:
         metrics = Metrics()
         if metrics_port is not None:
             metrics.serve(metrics_port, host=metrics_host)
-        return function(*args, metrics=metrics, **kwargs)
+        function(*args, metrics=metrics, **given)
 
     decorated = click.option(
         "--metrics-host", default="127.0.0.1", show_default=True, help="Address on which Prometheus is answered."

@@ -1,10 +1,7 @@
-"""Numbers, times and names as people read them; machines get them as they are."""
-
-from attribution.config import HOUR, MINUTE, SECOND
+"""Numbers and names as people read them; machines get them as they are."""
 
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _COUNT_UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"))
-_DAY = 24 * HOUR
 
 
 def format_bytes(count: int) -> str:
@@ -42,21 +39,6 @@ def format_factor(factor: float) -> str:
     times = factor if factor >= 1 else 1 / factor if factor else float("inf")
     digits = f"{times:.1f}" if times < 9.95 else f"{times:,.0f}"
     return f"{digits}x" if factor >= 1 else f"1/{digits}"
-
-
-def format_span(microseconds: int) -> str:
-    """A length of time in its two largest units, for reading: `2d 3h`, `4m 12s`, `1.5s`, `20ms`."""
-    value = abs(microseconds)
-    sign = "-" if microseconds < 0 else ""
-    if value < SECOND:
-        return sign + (f"{value / 1000:.3g}ms" if value >= 1000 else f"{value}us" if value else "0s")
-    if value < MINUTE:
-        return f"{sign}{value / SECOND:.3g}s"
-    for size, unit, small, small_unit in ((_DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "m"), (MINUTE, "m", SECOND, "s")):
-        if value >= size:
-            rest = value % size // small
-            return f"{sign}{value // size}{unit}" + (f" {rest}{small_unit}" if rest else "")
-    raise ValueError(f"no length of time: {microseconds}")
 
 
 def visible(text: str) -> str:

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from tiny_lake import at
 
-from attribution.query.graph.graph import Edge, Graph, MethodCount, Name, Node, PortCount, Totals
-from attribution.query.graph.render import to_dot, to_graphml, to_mermaid
+from attribution.cli.render.pictures import to_dot, to_graphml, to_mermaid
+from attribution.query.graph.model import Edge, Graph, MethodCount, Name, Node, PortCount, Totals
 from attribution.query.lake.window import OPEN
 
 NASTY = [

@@ -10,14 +10,8 @@ from typing import Any, Literal
 
 from rich.cells import cell_len, chop_cells
 
-from attribution.query.lake.measures import (
-    format_bytes,
-    format_count,
-    format_factor,
-    format_share,
-    format_span,
-    visible,
-)
+from attribution.cli.render.measures import format_bytes, format_count, format_factor, format_share, visible
+from attribution.query.lake.times import format_span
 
 Kind = Literal["text", "number", "count", "bytes", "share", "factor", "time", "span"]
 
@@ -62,7 +56,7 @@ class Column:
         """What stands above it in a table."""
         return self.title or self.name.replace("_", " ")
 
-    def cell(self, value: Any) -> str:
+    def cell(self, value: object) -> str:
         """A value as the table shows it."""
         return _NOTHING if value is None else _SHOWN[self.kind](value)
 
@@ -72,7 +66,7 @@ class Section:
     """One table in a document for people; the note stands below it."""
 
     columns: Sequence[Column]
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Mapping[str, object]]
     title: str = ""
     note: str = ""
 

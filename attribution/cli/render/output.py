@@ -16,15 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from attribution.cli.tables import Column, Section, lay_out
+from attribution.cli.render.tables import Column, Section, lay_out
 from attribution.errors import AttributionError
-from attribution.query.lake.window import format_time
+from attribution.query.lake.times import format_time
 
 __all__ = ["Column", "Output", "OutputError", "Section", "output_options"]
 
@@ -37,7 +36,7 @@ class Output:
     path: Path | None
 
     def table(
-        self, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], *, title: str = "", note: str = ""
+        self, columns: Sequence[Column], rows: Sequence[Mapping[str, object]], *, title: str = "", note: str = ""
     ) -> None:
         """Write rows in the chosen format, which is table, json or csv; title and note appear in tables only.
 
@@ -59,11 +58,11 @@ class Output:
             return
         self.text("".join(f"{line.text}\n" for line in lay_out(parts, None)))
 
-    def json(self, value: Any) -> None:
+    def json(self, value: object) -> None:
         """Write a value as JSON, indented by two; times become ISO 8601."""
         self.text(json.dumps(value, indent=2, ensure_ascii=False, default=_json, allow_nan=False) + "\n")
 
-    def csv(self, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    def csv(self, names: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
         """Write rows as CSV with a header; lists and objects inside become JSON."""
         target = io.StringIO()
         writer = csv.writer(target, lineterminator="\n")
@@ -87,7 +86,7 @@ class OutputError(AttributionError):
     """The answer cannot be written where it was to go."""
 
 
-def output_options(*more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def output_options(*more: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The options `--format` and `--output`, as one argument `output` of the decorated command function.
 
     Args:
@@ -95,7 +94,7 @@ def output_options(*more: str) -> Callable[[Callable[..., Any]], Callable[..., A
     """
     formats = ("table", "json", "csv", *more)
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @click.option(
             "-f",
             "--format",
@@ -113,8 +112,8 @@ def output_options(*more: str) -> Callable[[Callable[..., Any]], Callable[..., A
             help="Write to this file instead of standard output.",
         )
         @functools.wraps(function)
-        def wrapped(*args: Any, format_: str, path: Path | None, **kwargs: Any) -> Any:
-            return function(*args, output=Output(format=format_, path=path), **kwargs)
+        def wrapped(*args: object, format_: str, path: Path | None, **given: object) -> None:
+            function(*args, output=Output(format=format_, path=path), **given)
 
         return wrapped
 
@@ -134,13 +133,13 @@ def _write_whole(path: Path, text: str) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror}; choose another file with --output") from error
 
 
-def _json(value: Any) -> Any:
+def _json(value: object) -> str:
     if isinstance(value, datetime):
         return format_time(value)
     raise TypeError(f"cannot write a {type(value).__name__} as JSON")
 
 
-def _csv(value: Any) -> Any:
+def _csv(value: object) -> object:
     if isinstance(value, datetime):
         return format_time(value)
     if isinstance(value, bool):

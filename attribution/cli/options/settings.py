@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -32,19 +31,19 @@ _PREFIXES = {
 _RESOLVERS, _PORTS = "shared_resolvers", "ephemeral_ports"
 
 
-def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def settings_options(function: Callable[..., None]) -> Callable[..., None]:
     """The options of the rules, as one argument `settings` of the decorated command function."""
 
     @functools.wraps(function)
-    def wrapped(*args: Any, config: Path | None, **kwargs: Any) -> Any:
-        given = {name: value for name in (*_DURATIONS, *_PREFIXES, _RESOLVERS) if (value := kwargs.pop(name))}
-        if (ports := kwargs.pop(_PORTS)) is not None:
-            given[_PORTS] = ports
+    def wrapped(*args: object, config: Path | None, **given: object) -> None:
+        said = {name: value for name in (*_DURATIONS, *_PREFIXES, _RESOLVERS) if (value := given.pop(name))}
+        if (ports := given.pop(_PORTS)) is not None:
+            said[_PORTS] = ports
         base = Settings.from_toml(config) if config else _DEFAULT
-        settings = Settings.from_dict(base.to_dict() | given, where="options")
-        return function(*args, settings=settings, **kwargs)
+        settings = Settings.from_dict(base.to_dict() | said, where="options")
+        function(*args, settings=settings, **given)
 
-    decorated: Callable[..., Any] = wrapped
+    decorated: Callable[..., None] = wrapped
     for name, text in reversed(_DURATIONS.items()):
         default = format_duration(getattr(_DEFAULT, name))
         option = "--" + name.replace("_", "-")

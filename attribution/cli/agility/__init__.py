@@ -1,0 +1,25 @@
+"""`attribution agility`: what addressing by policy does: load, stray and stale traffic, attacked names."""
+
+import click
+
+from attribution.cli.agility import astray, attack, load, plan, stale
+
+
+@click.group(name="agility")
+def command() -> None:
+    r"""Show what addressing by policy does: load, stray and stale traffic, attacked names.
+
+    Where names are served from any address of a pool, an address says little by itself: these questions are about
+    pools and policies. The lake must have been made with them.
+
+    \b
+    Examples:
+      attribution agility load lake
+      attribution agility astray lake --window -1h..
+      attribution agility stale lake --data-centre ams
+      attribution agility attack lake --plan plan.json
+    """
+
+
+for part in (load, astray, stale, plan, attack):
+    command.add_command(part.command)

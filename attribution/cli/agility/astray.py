@@ -1,0 +1,65 @@
+"""`attribution agility astray`: traffic on addresses that a data centre's policies never hand out there."""
+
+from pathlib import Path
+
+import click
+
+from attribution.cli.agility.clients import clients_option, first_names
+from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.render.output import Column, Output, Section, output_options
+from attribution.query.pools.astray import KINDS, Astray, astray
+from attribution.query.pools.selection import PoolSelection
+
+_ASTRAY = (
+    Column(name="data_centre"),
+    Column(name="logged_by", rank=1),
+    Column(name="kind"),
+    Column(name="pool"),
+    Column(name="policy", rank=4),
+    Column(name="flows", kind="count"),
+    Column(name="share", kind="share"),
+    Column(name="bytes", kind="bytes", rank=3),
+    Column(name="addresses", kind="count", rank=5),
+    Column(name="first_seen", kind="time"),
+    Column(name="last_seen", kind="time"),
+    Column(name="clients", title="most from", rank=2),
+)
+
+
+@click.command(name="astray")
+@lake_argument
+@selection_options(PoolSelection)
+@clients_option
+@output_options()
+def command(
+    *,
+    lake: Path,
+    selection: PoolSelection,
+    clients: int,
+    output: Output,
+) -> None:
+    r"""Show traffic on addresses that the data centre's policies never hand out there.
+
+    A route leak, or clients that were sent to the wrong place. Shares are of what the data centre logged at all
+    addresses of the pools. Logged by the server is what came in to an address; by the client, what went out to one.
+
+    \b
+    Examples:
+      attribution agility astray lake
+      attribution agility astray lake --data-centre 'ams*' --window -1h.. --clients 20
+      attribution agility astray lake --format json
+    """
+    found = astray(lake, selection, clients=clients)
+    if output.format == "json":
+        output.json([one.to_dict() for one in found])
+    elif output.format == "csv":
+        output.csv(list(Astray.__dataclass_fields__), [one.to_dict() for one in found])
+    elif not found:
+        output.document(["Nothing astray: every flow came to an address that policies hand out there, or did."])
+    else:
+        rows = [
+            vars(one) | {"clients": first_names([client.network for client in one.clients], one.networks)}
+            for one in found
+        ]
+        kinds = "\n".join(f"{kind}: {KINDS[kind]}" for kind in dict.fromkeys(one.kind for one in found))
+        output.document([Section(columns=_ASTRAY, rows=rows), kinds])
