@@ -5,6 +5,10 @@ class AttributionError(Exception):
     """Base of every error that this package raises on purpose; the command line prints it without a traceback."""
 
 
+class SchemaError(AttributionError):
+    """A file of `schemas/` defines a record in a way that the package does not support."""
+
+
 class SourceError(AttributionError):
     """A source cannot be read at all: no such file, no known format, nothing in the folder, not readable."""
 
