@@ -90,6 +90,11 @@ class Field:
         """The field of an Arrow schema."""
         return pa.field(self.name, self.type, nullable=self.nullable)
 
+    @property
+    def is_nested(self) -> bool:
+        """Whether it is an array or a record."""
+        return bool(self.parts)
+
 
 @dataclass(frozen=True)
 class Record:
@@ -223,7 +228,8 @@ def _field(avro: object, name: str, where: str, *, doc: str = "", default: objec
 
 
 def _refuse(avro: object, where: str) -> NoReturn:
-    raise SchemaError(f"cannot use schemas/{where}: the Avro type {json.dumps(avro)} is not supported; use {_SUPPORTED}")
+    found = json.dumps(avro)
+    raise SchemaError(f"cannot use schemas/{where}: the Avro type {found} is not supported; use {_SUPPORTED}")
 
 
 def _mapping(value: object, where: str) -> dict[str, object]:

@@ -96,15 +96,22 @@ def _record(found: Record) -> Iterable[str]:
     rows = [[f"`{f.name}`", _type(f.type), _needed(f), f.doc] for f in found.fields]
     yield _table(["field", "type", "value", "meaning"], rows)
     for field in found.fields:
-        if pa.types.is_list(field.type):
-            names = ", ".join(f"`{f.name}` ({_type(f.type)})" for f in field.type.value_type)
-            yield f"\nEach of `{field.name}` has {names}."
+        if field.symbols:
+            yield f"\n`{field.name}` is one of {', '.join(f'`{symbol}`' for symbol in field.symbols)}."
+        parts = field.parts[0].parts if pa.types.is_list(field.type) else field.parts
+        if parts:
+            names = ", ".join(f"`{part.name}` ({_type(part.type)})" for part in parts)
+            yield f"\n{'Each of ' * pa.types.is_list(field.type)}`{field.name}` has {names}."
 
 
 def _type(kind: pa.DataType) -> str:
     if kind == TIMESTAMP:
         return "timestamp"
-    return "list" if pa.types.is_list(kind) else str(kind).replace("double", "float64")
+    if pa.types.is_list(kind):
+        return "list" if pa.types.is_nested(kind.value_type) else f"list of {_type(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        return "record"
+    return {"float": "float32", "double": "float64"}.get(str(kind), str(kind))
 
 
 def _needed(field: Field) -> str:

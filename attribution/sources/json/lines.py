@@ -7,28 +7,30 @@ lines in question are left, and those few are read one by one.
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from attribution.core.columnar.types import Int64
+from attribution.core.columnar.dictionaries import decoded
+from attribution.core.columnar.types import Column, Int64
 from attribution.sources.json.cutting import ShapedLines
+from attribution.sources.json.shapes import Path
+from attribution.sources.records.json_values import Json, JsonObject, json_texts, load, to_column, without_nulls
 from attribution.sources.records.set_aside import OnBad
 
-#: A field's place in the object: the keys from the outside in. Keys may hold dots (`id.orig_h`).
-Path = tuple[str, ...]
+__all__ = ["JsonLines", "Path", "Piece", "first_object"]
 
 #: Lines looked at to learn the types of fields.
 _SAMPLED_LINES = 64
-#: No record is nested as deeply.
-_DEEPEST = 64
 #: Pieces of this many lines or fewer are read one by one when Arrow cannot read them.
 _ONE_BY_ONE = 128
+#: The type of a field, or those of an object's fields by their names.
+_Tree: TypeAlias = "pa.DataType | dict[str, _Tree]"
 _NO_LINES: Int64 = np.zeros(0, np.int64)
 
 
@@ -38,11 +40,11 @@ class Piece:
 
     Attributes:
         columns: every field of the reader; null where a line lacks it. A field that has several types among the lines
-            of a piece is text.
+            of a piece is text, or `MIXED` of `records.json_values`.
         lines: 1-based line of each row.
     """
 
-    columns: dict[str, Any]
+    columns: dict[str, Column]
     lines: Int64
 
     def __len__(self) -> int:
@@ -52,19 +54,32 @@ class Piece:
 class JsonLines:
     """Reads the same fields from block after block; what it has learned about their types it keeps."""
 
-    def __init__(self, fields: Mapping[str, Path], *, any_order: bool = False) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, Path],
+        *,
+        nested: Collection[str] = (),
+        apart: bool = False,
+        any_order: bool = False,
+    ) -> None:
         """Prepare to read `fields`.
 
         Args:
             fields: name of each column, and where its value stands in the object.
+            nested: names of those that may be lists or objects. A list or object in any other field is JSON text.
+            apart: whether lists and objects are told apart from text in columns that have no one type. Such columns are
+                `MIXED` of `records.json_values`, else JSON text.
             any_order: whether rows of a block may come in any order, and text dictionary-encoded; that is faster
                 where lines have different fields.
         """
         self._any_order = any_order
         self._shaped = ShapedLines(fields)
         self._fields = dict(fields)
-        self._seen: dict[str, dict[str, Any]] = {name: {} for name in fields}
-        self._schema: Any = None
+        self._nested = frozenset(nested)
+        self._apart = apart
+        #: One value of each type that was seen of each field, by the name of the type.
+        self._seen: dict[str, dict[str, Json]] = {name: {} for name in fields}
+        self._schema: pa.Schema | None = None
 
     def read(self, block: bytes, first_line: int, on_bad: OnBad) -> Iterator[Piece]:
         """The rows of a block of whole lines, in as few pieces as the lines allow, in order if that was asked for.
@@ -114,7 +129,7 @@ class JsonLines:
             return [], None
         pieces = [Piece(columns, lines + first_line) for columns, lines in found]
         if not self._any_order:
-            pieces = [Piece({name: _decoded(c) for name, c in p.columns.items()}, p.lines) for p in pieces]
+            pieces = [Piece({name: decoded(c) for name, c in p.columns.items()}, p.lines) for p in pieces]
         return pieces, rest
 
     def _read_lines(self, lines: list[bytes], numbers: list[int], on_bad: OnBad) -> Iterator[Piece]:
@@ -134,7 +149,8 @@ class JsonLines:
         yield from self._read_lines(lines[middle:], numbers[middle:], on_bad)
 
     def _read_one_by_one(self, lines: list[bytes], numbers: list[int], on_bad: OnBad) -> Iterator[Piece]:
-        objects, good = [], []
+        objects: list[JsonObject] = []
+        good = []
         for line, number in zip(lines, numbers, strict=True):
             try:
                 value = load(line)
@@ -147,10 +163,13 @@ class JsonLines:
             else:
                 on_bad(number, line, "malformed")
         if objects:
-            columns = {name: to_column([_leaf(o, path) for o in objects]) for name, path in self._fields.items()}
+            columns = {
+                name: to_column([_leaf(o, path) for o in objects], apart=self._apart)
+                for name, path in self._fields.items()
+            }
             yield Piece(columns, np.array(good, dtype=np.int64))
 
-    def _parse(self, block: bytes, schema: Any) -> Any:
+    def _parse(self, block: bytes, schema: pa.Schema) -> pa.Table | None:
         """The block as a table of the schema, or None where Arrow cannot read it so."""
         options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
         try:
@@ -163,16 +182,17 @@ class JsonLines:
         except pa.ArrowInvalid:
             return None
 
-    def _columns(self, table: Any) -> dict[str, Any]:
+    def _columns(self, table: pa.Table) -> dict[str, Column]:
         found = {}
         for name, path in self._fields.items():
             column = table.column(path[0])
-            found[name] = pc.struct_field(column, list(path[1:])) if len(path) > 1 else column
+            column = pc.struct_field(column, list(path[1:])) if len(path) > 1 else column
+            found[name] = json_texts(column) if pa.types.is_nested(column.type) and name not in self._nested else column
         return found
 
-    def _learn(self, samples: Sequence[dict[str, Any]]) -> Any:
+    def _learn(self, samples: Sequence[JsonObject]) -> pa.Schema | None:
         """The schema of these objects and of all before them; of these alone where they clash; None if they do too."""
-        here: dict[str, dict[str, Any]] = {name: {} for name in self._fields}
+        here: dict[str, dict[str, Json]] = {name: {} for name in self._fields}
         for name, path in self._fields.items():
             for sample in samples:
                 value = _leaf(sample, path)
@@ -187,57 +207,16 @@ class JsonLines:
         return schema
 
 
-def load(line: bytes) -> Any:
-    """The JSON value of a line.
-
-    Raises:
-        ValueError: it is none, or nested so deeply that whoever walks through it runs out of stack.
-        RecursionError: likewise.
-    """
-    value = json.loads(line)
-    if line.count(b"[") + line.count(b"{") > _DEEPEST:
-        level = [value]
-        for _ in range(_DEEPEST):
-            level = [inner for one in level for inner in _inner(one)]
-        if level:
-            raise ValueError(f"nested more than {_DEEPEST} deep")
-    return value
-
-
-def _inner(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def first_object(head: bytes) -> dict[str, Any] | None:
+def first_object(head: bytes) -> JsonObject | None:
     """The JSON object on the first line of `head` that is not blank; None where there is none, or it is cut off."""
     for line in head.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         if line.strip():
             try:
-                value = json.loads(line)
+                value: Json = json.loads(line)
             except (ValueError, RecursionError):
                 return None
             return value if isinstance(value, dict) else None
     return None
-
-
-def to_column(values: Sequence[Any]) -> Any:
-    """An Arrow array of JSON values; text where they have no type in common."""
-    try:
-        return pa.array(values, _without_nulls(pa.infer_type(values)))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError):
-        return pa.array([_as_text(value) for value in values], pa.string())
-
-
-def _as_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value if value is None else value.encode("utf-8", "replace").decode()
-    return json.dumps(value)
-
-
-def _decoded(column: Any) -> Any:
-    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
 
 
 def _is_text(block: bytes) -> bool:
@@ -251,7 +230,7 @@ def _is_text(block: bytes) -> bool:
     return True
 
 
-def _sample(lines: Sequence[bytes]) -> list[dict[str, Any]]:
+def _sample(lines: Sequence[bytes]) -> list[JsonObject]:
     samples = []
     for line in lines:
         try:
@@ -263,7 +242,7 @@ def _sample(lines: Sequence[bytes]) -> list[dict[str, Any]]:
     return samples
 
 
-def _leaf(value: Any, path: Path) -> Any:
+def _leaf(value: Json, path: Path) -> Json:
     for key in path:
         if not isinstance(value, dict):
             return None
@@ -271,7 +250,7 @@ def _leaf(value: Any, path: Path) -> Any:
     return value
 
 
-def _signature(value: Any) -> str:
+def _signature(value: Json) -> str:
     """A name for the value's type: one value of each is remembered."""
     if not isinstance(value, list | dict):
         return type(value).__name__
@@ -281,9 +260,9 @@ def _signature(value: Any) -> str:
         return "mixed"
 
 
-def _schema(fields: Mapping[str, Path], seen: Mapping[str, Mapping[str, Any]]) -> Any:
+def _schema(fields: Mapping[str, Path], seen: Mapping[str, Mapping[str, Json]]) -> pa.Schema | None:
     """The Arrow schema of the fields, or None where a field has values that no one type can hold."""
-    tree: dict[str, Any] = {}
+    tree: dict[str, _Tree] = {}
     for name, path in fields.items():
         try:
             kind = pa.infer_type(list(seen[name].values()))
@@ -291,23 +270,15 @@ def _schema(fields: Mapping[str, Path], seen: Mapping[str, Mapping[str, Any]]) -
             return None
         node = tree
         for key in path[:-1]:
-            node = node.setdefault(key, {})
-        node[path[-1]] = _without_nulls(kind)
+            inner = node.setdefault(key, {})
+            if not isinstance(inner, dict):  # another field is the whole of what this one is a part of
+                return None
+            node = inner
+        node[path[-1]] = without_nulls(kind)
     return pa.schema([pa.field(key, _nested(node)) for key, node in tree.items()])
 
 
-def _nested(node: Any) -> Any:
+def _nested(node: _Tree) -> pa.DataType:
     if isinstance(node, dict):
         return pa.struct([pa.field(key, _nested(child)) for key, child in node.items()])
     return node
-
-
-def _without_nulls(kind: Any) -> Any:
-    """The type with text where nothing was seen yet: a guess that the next block corrects."""
-    if pa.types.is_null(kind):
-        return pa.string()
-    if pa.types.is_list(kind):
-        return pa.list_(_without_nulls(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(f.name, _without_nulls(f.type)) for f in kind])
-    return kind

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.types import Bool, Int64
+from attribution.sources.records.json_values import json_texts
 
 #: Protocols whose header has ports: TCP, UDP, DCCP, SCTP, UDP-Lite; by number and by the names that logs use.
 _WITH_PORTS = pa.array(["6", "17", "33", "132", "136", "TCP", "UDP", "DCCP", "SCTP", "UDPLITE", "UDP-LITE"])
@@ -18,8 +19,10 @@ def whole(column: Any) -> Any:
 
 
 def text(column: Any) -> Any:
-    """The column as text."""
-    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+    """The column as text; lists and objects as JSON."""
+    if pa.types.is_string(column.type):
+        return column
+    return json_texts(column) if pa.types.is_nested(column.type) else column.cast(pa.string())
 
 
 def mask(flags: Any) -> Bool:

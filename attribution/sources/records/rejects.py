@@ -8,7 +8,7 @@ from typing import IO, Any, Self
 #: Why a row was rejected: every reason there is, and what it means.
 REASONS: dict[str, str] = {
     "malformed": "The line or row cannot be parsed: broken JSON, or a JSON value that is no object.",
-    "not_text": "The line is no UTF-8.",
+    "not_text": "The line is no UTF-8, or a list or other bytes stand where a field holds text.",
     "wrong_columns": "The line has more or fewer values than the header has columns.",
     "unusable_header": "The header above the line lacks a column that a record needs.",
     "unknown_kind": "The object has not the fields of any record: see the native format in the documentation.",
@@ -28,7 +28,11 @@ REASONS: dict[str, str] = {
         "A policy hands out addresses outside of `pool_prefixes`, where evidence of workloads is believed: name all "
         "prefixes of pools there. One reject counts all rows of a batch or message."
     ),
-    "not_a_number": "A whole number was expected.",
+    "not_a_number": "A number was expected, a whole one wherever no fraction makes sense.",
+    "not_a_boolean": "A boolean was expected: true or false.",
+    "not_a_list": "A list was expected.",
+    "not_a_record": "A record with fields of its own was expected, as a JSON object or an Arrow struct.",
+    "out_of_range": "A number does not fit into the 32 or 64 bits of its field, or is infinite.",
     "impossible_port": "A port lies outside 0 to 65535.",
     "not_a_port_range": "The last port of a range lies below the first, or there is no first.",
     "port_without_address": "A port on the wire (`wire_port`) is given without its address.",

@@ -1,42 +1,33 @@
 """Canonical batches from raw columns: the one place that decides whether a row is a record.
 
-Whole columns are checked first and good ones cost a pass or two; rows are looked at one by one only to say what was
-wrong with the bad ones. A row has one reason: that of its first faulty field, in the order of the record.
+What each field must be follows from the record's Avro file (`checks`); what its fields must be to each other stands
+here. Whole columns are checked first, and good ones cost a pass or two. Rows are looked at one by one only to say what
+was wrong with the bad ones. A row has one reason: that of its first faulty field, in the order of the record.
 
 Fields that the record does not have are ignored. A flow whose `basis` is not said is a `connection` if its protocol
 makes connections, for only these have one peer from start to end, and a `window` otherwise.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.addressing.addresses import canonical as canonical_addresses
-from attribution.core.addressing.addresses import canonical_hosts, canonical_prefixes
 from attribution.core.addressing.sockets import WITH_CONNECTIONS, WITH_PORTS
-from attribution.core.columnar.dictionaries import each_distinct, one_array
-from attribution.core.columnar.types import Bool
-from attribution.core.reasons import REASONS
+from attribution.core.columnar.dictionaries import one_array
+from attribution.core.columnar.types import Bool, Column
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, Field, record
-from attribution.sources.records import casting
-from attribution.sources.records.casting import LARGEST_COUNT, Cast
+from attribution.sources.records.casting import Cast, Check, required
+from attribution.sources.records.checks import checks
+from attribution.sources.records.json_values import MIXED
 from attribution.sources.records.model import Block, Ledger, Reject
 
 #: A reason, the rows that it holds for, and the field at fault.
 _Fault = tuple[str, Bool, str]
 
-_HOSTNAME = r"\A[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\z"
-#: Attributes of a query or of the place that answers it.
-_ATTRIBUTE = re.compile(r"[A-Za-z_][\w.-]*")
 _SHOWN = 160
-#: Reasons that no other region can give.
-_AT_HOME = ("reported", "region_silent")
 #: Fields that are shown for a reason, or for a fault in a field, where it takes more than that field to see it.
 _SHOWN_FOR = {
     "end": ("start", "end"),
@@ -48,8 +39,8 @@ _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
 _WITH_CONNECTIONS = pa.array(WITH_CONNECTIONS, pa.int32())
 
 
-def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequence[str] | None = None) -> Any:
-    """The rows of a block that are records, as a `pyarrow.RecordBatch`; the others go to the ledger.
+def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequence[str] | None = None) -> pa.RecordBatch:
+    """The rows of a block that are records; the others go to the ledger.
 
     Args:
         block: raw columns; see `Block` for what they may hold.
@@ -63,10 +54,11 @@ def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequenc
     """
     rows = len(block.lines)
     fields = [field for field in record(block.kind).fields if only is None or field.name in only]
-    casts = {field.name: _cast(block, field, rows) for field in fields}
+    check_of = checks(block.kind)
+    casts = {field.name: _cast(block, field, check_of[field.name], rows) for field in fields}
     _fill_defaults(block.kind, casts)
+    casts = {field.name: required(casts[field.name], field) for field in fields}
     faults = [(reason, mask, name) for name, cast in casts.items() for reason, mask in cast.faults]
-    faults += _missing(fields, casts, faults)
     faults += _without_protocol(block.kind, casts)
     faults += _unranged(casts)
     faults += _crossed(casts)
@@ -80,85 +72,11 @@ def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequenc
     return batch
 
 
-def _words(*allowed: str) -> Callable[[Any], Cast]:
-    """A check for text that is one of a few words, in any case."""
-
-    def word(text: str) -> str | None:
-        return text.lower() if text.lower() in allowed else None
-
-    return partial(
-        casting.mapped,
-        function=partial(each_distinct, function=word, plain=rf"\A(?:{'|'.join(allowed)})\z"),
-        reason="unknown_value",
-    )
-
-
-def _match(text: str) -> str | None:
-    """The attribute=value pairs of a policy's `match`, each once and in order; None where it is none."""
-    pairs = {tuple(part.strip() for part in pair.partition("=")) for pair in text.split(",")}
-    names = {name for name, _, _ in pairs}
-    if len(names) < len(pairs) or not all(_ATTRIBUTE.fullmatch(name) and value for name, _, value in pairs):
-        return None
-    return ",".join(sorted("".join(pair) for pair in pairs))
-
-
-def _hostname(text: str) -> str | None:
-    return text.lower().rstrip(".") or None
-
-
-_ADDRESS = partial(casting.mapped, function=canonical_addresses, reason="not_an_address")
-_PORT = partial(casting.integers, low=0, high=65535, reason="impossible_port", to=pa.int32())
-_COUNT = partial(casting.integers, low=0, high=LARGEST_COUNT, reason="impossible_count", to=pa.int64())
-_PRIORITY = partial(casting.integers, low=-(1 << 31), high=(1 << 31) - 1, reason="impossible_priority", to=pa.int32())
-_NUMBER = partial(casting.integers, low=0, high=(1 << 63) - 1, reason="impossible_count", to=pa.int64())
-_NAME = partial(
-    casting.mapped, function=partial(each_distinct, function=_hostname, plain=_HOSTNAME), reason="missing_field"
-)
-
-#: What each field must be; fields that are not named here are text.
-_CHECKS: dict[str, Callable[[Any], Cast]] = {
-    "start": casting.times,
-    "end": casting.times,
-    "time": casting.times,
-    "local_address": _ADDRESS,
-    "remote_address": _ADDRESS,
-    "wire_address": _ADDRESS,
-    "wire_port": _PORT,
-    "client_address": _ADDRESS,
-    "server_address": _ADDRESS,
-    # An assignment may name its address as a prefix of full length; for a heartbeat that does no harm.
-    "address": partial(casting.mapped, function=canonical_hosts, reason="not_an_address"),
-    "prefix": partial(casting.mapped, function=canonical_prefixes, reason="not_a_prefix"),
-    "port": _PORT,
-    "client_prefix": partial(casting.mapped, function=canonical_prefixes, reason="not_a_prefix"),
-    "match": partial(casting.mapped, function=partial(each_distinct, function=_match), reason="not_a_match"),
-    "priority": _PRIORITY,
-    "last_port": _PORT,
-    "local_port": _PORT,
-    "remote_port": _PORT,
-    "protocol": casting.protocols,
-    "bytes_sent": _COUNT,
-    "bytes_received": _COUNT,
-    "packets_sent": _COUNT,
-    "packets_received": _COUNT,
-    "tcp_flags": partial(casting.integers, low=0, high=65535, reason="impossible_flags", to=pa.int32()),
-    "ttl": casting.durations,
-    "hostname": _NAME,
-    "direction": _words("ingress", "egress"),
-    "basis": _words("connection", "window"),
-    "action": _words("assign", "release"),
-    "question": _NUMBER,
-    "row": partial(casting.integers, low=0, high=(1 << 31) - 1, reason="impossible_count", to=pa.int32()),
-    "remote_reason": _words(*(reason for reason in REASONS if reason not in _AT_HOME)),
-    "remote_distance": _COUNT,
-}
-
-
-def _cast(block: Block, field: Field, rows: int) -> Cast:
+def _cast(block: Block, field: Field, check: Check, rows: int) -> Cast:
     column = block.columns.get(field.name)
     if column is None or pa.types.is_null(column.type):
         return Cast(pa.nulls(rows, field.type))
-    return _CHECKS.get(field.name, casting.texts)(one_array(column))
+    return check(one_array(column))
 
 
 def _fill_defaults(kind: str, casts: dict[str, Cast]) -> None:
@@ -170,27 +88,13 @@ def _fill_defaults(kind: str, casts: dict[str, Cast]) -> None:
         casts["end"] = Cast(pc.coalesce(end.values, casts["start"].values), end.faults)
 
 
-def _with_basis(basis: Cast, protocol: Any) -> Cast:
+def _with_basis(basis: Cast, protocol: pa.Array) -> Cast:
     """`connection` where the protocol makes connections, else `window`, in the place of nulls."""
     connects = pc.is_in(protocol, value_set=_WITH_CONNECTIONS).cast(pa.int32())
     absent = pa.DictionaryArray.from_arrays(connects, pa.array(["window", "connection"]))
     if basis.values.null_count == len(basis.values):
         return Cast(absent, basis.faults)
     return Cast(pc.coalesce(basis.values.cast(pa.string()), absent.cast(pa.string())), basis.faults)
-
-
-def _missing(fields: list[Field], casts: dict[str, Cast], faults: list[_Fault]) -> list[_Fault]:
-    """Where a field that must be there is not, and not because of a fault of its own."""
-    found = []
-    for field in fields:
-        values = casts[field.name].values
-        if not field.nullable and values.null_count:
-            absent = values.is_null().to_numpy(zero_copy_only=False)
-            for _, mask, name in faults:
-                if name == field.name:
-                    absent &= ~mask
-            found.append(("missing_field", absent, field.name))
-    return found
 
 
 def _without_protocol(kind: str, casts: dict[str, Cast]) -> list[_Fault]:
@@ -253,7 +157,7 @@ def _found(block: Block, shown: Sequence[str], row: int) -> str:
     return ", ".join(f"{part}={_value(block.columns.get(part), row)}"[:_SHOWN] for part in shown)
 
 
-def _value(column: Any, row: int) -> str:
+def _value(column: Column | None, row: int) -> str:
     if column is None:
         return "null"
     kind = column.type
@@ -263,10 +167,16 @@ def _value(column: Any, row: int) -> str:
         value = column[row].as_py()
     except UnicodeDecodeError:
         return "text that is no UTF-8"
+    except (ValueError, ArithmeticError, NotImplementedError):  # Arrow can hold it, Python cannot
+        return f"a value of type {kind}"
+    if kind == MIXED and value is not None and value["json"] is not None:
+        return str(value["json"])
+    if kind == MIXED and value is not None:
+        value = value["text"]
     return "null" if value is None else repr(value)
 
 
-def _time(value: int | None, kind: Any) -> str:
+def _time(value: int | None, kind: pa.DataType) -> str:
     """A timestamp as a person reads it; in its own unit where that is beyond the years of a calendar."""
     if value is None:
         return "null"

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.dictionaries import DICTIONARY, one_array
-from attribution.schema import OWNERSHIP_RANGE, record
+from attribution.core.columnar.dictionaries import DICTIONARY, decoded, one_array
+from attribution.core.columnar.types import Column
 from attribution.stream.wire.arrow_frames import LARGEST_BYTES, UnsoundError, check_frames
 
 _TEXT = {pa.string(), pa.large_string(), pa.binary(), pa.large_binary()}
@@ -18,8 +17,6 @@ _VIEWS = {pa.string_view(), pa.binary_view()}
 #: Bytes of the text of all rows of a stream. Dictionaries hold each text once, what is made of them does not: without a
 #: bound, a few kilobytes would become gigabytes on their way through the job.
 LARGEST_TEXT = 32 << 20
-#: The one nested column of any record.
-_HOLES = record(OWNERSHIP_RANGE)["holes"].type
 
 
 @dataclass(frozen=True)
@@ -33,15 +30,20 @@ class ArrowValue:
         metadata: of the schema.
     """
 
-    columns: dict[str, Any]
+    columns: dict[str, pa.Array]
     rows: int
     metadata: dict[bytes, bytes]
 
 
-def read_arrow_value(value: bytes, fields: Collection[str]) -> ArrowValue:
+def read_arrow_value(value: bytes, fields: Collection[str], *, nested: Collection[str] = ()) -> ArrowValue:
     """The columns of these names.
 
     Nothing outside of `value` is read, and memory is bounded, whatever the stream claims.
+
+    Args:
+        value: the stream.
+        fields: names of the columns.
+        nested: those of them that may be lists or structs.
 
     Raises:
         UnsoundError: the stream is damaged, lies about its content, is too large, or has a column of a type that none
@@ -52,7 +54,7 @@ def read_arrow_value(value: bytes, fields: Collection[str]) -> ArrowValue:
         schema = pa.ipc.read_schema(pa.BufferReader(value))
         names = schema.names
         chosen = [at for at, name in enumerate(names) if name in fields]
-        _check_columns(schema, chosen)
+        _check_columns(schema, chosen, nested)
         if not chosen:
             raise UnsoundError("unknown_kind", f"columns: {', '.join(names)[:400] or 'none'}")
         options = pa.ipc.IpcReadOptions(included_fields=chosen, use_threads=False, ensure_native_endian=False)
@@ -65,21 +67,26 @@ def read_arrow_value(value: bytes, fields: Collection[str]) -> ArrowValue:
     return ArrowValue(columns, rows, dict(schema.metadata or {}))
 
 
-def _check_columns(schema: Any, chosen: list[int]) -> None:
+def _check_columns(schema: pa.Schema, chosen: list[int], nested: Collection[str]) -> None:
     seen = set()
     for at in chosen:
         field = schema.field(at)
         if field.name in seen:
             raise UnsoundError("wrong_type", f"column {field.name} is there twice")
         seen.add(field.name)
-        if not _is_allowed(field.type):
+        allowed = _is_allowed_nested if pa.types.is_nested(field.type) and field.name in nested else _is_allowed
+        if not allowed(field.type):
             raise UnsoundError("wrong_type", f"column {field.name} is {str(field.type)[:200]}")
 
 
-def _is_allowed(kind: Any) -> bool:
+def _is_allowed(kind: pa.DataType) -> bool:
     """Whether validation can make a field of a column of that type."""
     if pa.types.is_dictionary(kind):
         return kind.value_type in _TEXT and pa.types.is_integer(kind.index_type)
+    return _is_plain(kind) or kind in _VIEWS
+
+
+def _is_plain(kind: pa.DataType) -> bool:
     return (
         kind in _TEXT
         or pa.types.is_integer(kind)
@@ -87,38 +94,53 @@ def _is_allowed(kind: Any) -> bool:
         or pa.types.is_timestamp(kind)
         or pa.types.is_boolean(kind)
         or pa.types.is_null(kind)
-        or kind in _VIEWS
-        or kind == _HOLES
     )
 
 
-def _column(kind: Any, name: str, batches: list[Any]) -> Any:
+def _is_allowed_nested(kind: pa.DataType) -> bool:
+    """Lists and structs whose items lie in one place each: no text in them is shown twice."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _is_allowed_nested(kind.value_type)
+    if pa.types.is_struct(kind):
+        return all(_is_allowed_nested(part.type) for part in kind)
+    return _is_plain(kind)
+
+
+def _column(kind: pa.DataType, name: str, batches: list[pa.RecordBatch]) -> pa.Array:
     found = [_dictionary(part) if pa.types.is_dictionary(kind) else _sound(part) for part in (b[name] for b in batches)]
     if not found:
         return pa.array([], kind)
     if len({part.type for part in found}) > 1:
-        found = [_plain(part).cast(pa.binary()) for part in found]
+        found = [decoded(part).cast(_with_bytes(kind)) for part in found]
     return one_array(pa.chunked_array(found))
 
 
-def _plain(part: Any) -> Any:
-    return part.dictionary_decode() if pa.types.is_dictionary(part.type) else part
-
-
-def _sound(part: Any) -> Any:
+def _sound(part: pa.Array) -> pa.Array:
     """The array itself once every offset and value of it was checked; as binary where only its UTF-8 is broken."""
-    if part.type in (pa.string(), pa.large_string()):
-        try:
-            part.validate(full=True)
-        except pa.ArrowInvalid:
-            part = part.view(pa.binary() if part.type == pa.string() else pa.large_binary())
-        else:
-            return part
-    part.validate(full=True)
+    try:
+        part.validate(full=True)
+    except pa.ArrowInvalid:
+        part = part.view(_with_bytes(part.type))
+        part.validate(full=True)
     return _without_views(part) if part.type in _VIEWS else part
 
 
-def _without_views(part: Any) -> Any:
+def _with_bytes(kind: pa.DataType) -> pa.DataType:
+    """The type with bytes in the place of text; their arrays look alike in memory."""
+    if pa.types.is_dictionary(kind) or kind == pa.string():
+        return pa.binary()
+    if kind == pa.large_string():
+        return pa.large_binary()
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_with_bytes(kind.value_type)))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_with_bytes(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([part.with_type(_with_bytes(part.type)) for part in kind])
+    return kind
+
+
+def _without_views(part: pa.Array) -> pa.Array:
     """The text itself; any number of views may show the same long text, so its size is added up first."""
     lengths = np.frombuffer(part.buffers()[1], "<i4", 4 * len(part))[::4]
     _check_size(int(lengths[part.is_valid().to_numpy(zero_copy_only=False)].sum(dtype=np.int64)))
@@ -130,8 +152,12 @@ def _check_size(size: int, allowed: int = LARGEST_BYTES) -> None:
         raise UnsoundError("too_large", f"its text has {size} bytes; {allowed} are allowed")
 
 
-def _text_bytes(column: Any) -> int:
+def _text_bytes(column: Column) -> int:
     """Bytes of the text of all rows, each of which has its own; of numbers none."""
+    if pa.types.is_struct(column.type):
+        return sum(map(_text_bytes, column.flatten()))
+    if pa.types.is_nested(column.type):
+        return _text_bytes(column.flatten())
     coded = pa.types.is_dictionary(column.type)
     texts = column.dictionary if coded else column
     if texts.type not in _TEXT:
@@ -140,7 +166,7 @@ def _text_bytes(column: Any) -> int:
     return pc.sum(lengths.take(column.indices) if coded else lengths).as_py() or 0
 
 
-def _dictionary(part: Any) -> Any:
+def _dictionary(part: pa.DictionaryArray) -> pa.Array:
     """A sound dictionary array of text; plain where its dictionary repeats a value: codes must not differ for one."""
     rows, values = _sound(part.indices), _sound(part.dictionary)
     extremes = pc.min_max(rows)

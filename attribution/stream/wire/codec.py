@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +22,12 @@ import pyarrow.compute as pc
 from attribution.config import HOUR
 from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
 from attribution.core.columnar.dictionaries import DICTIONARY
+from attribution.core.columnar.types import Int64
 from attribution.errors import SourceError, WireError
 from attribution.records import BY_NAME, REGION_RECORDS
 from attribution.schema import QUESTION, TIMESTAMP, arrow_schema, record
 from attribution.sources.formats.native.format import read_json
-from attribution.sources.formats.native.kinds import FIELDS, blocks
+from attribution.sources.formats.native.kinds import FIELDS, NESTED, blocks
 from attribution.sources.records.model import Block, FlowHeartbeats, Ledger
 from attribution.sources.records.validate import canonical
 from attribution.stream.wire.arrow_frames import CONTINUATION, UnsoundError
@@ -58,10 +59,13 @@ RECORD = b"record"
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 #: Bytes that a flow usually takes; the first guess at how many fit.
 _USUAL_ROW = 48
+#: Bytes of a number, or of what a list keeps for each item.
+_OF_ITEM = 8
 _MOST_ROWS = 1 << 16
 _SAMPLE = 1024
 _NATIVE = "native"
 _REGION_FIELDS = tuple(dict.fromkeys(name for kind in REGION_RECORDS for name in record(kind).names))
+_REGION_NESTED = frozenset(f.name for kind in REGION_RECORDS for f in record(kind).fields if f.is_nested)
 _TEXTS = {pa.string(), pa.large_string(), pa.binary(), pa.large_binary()}
 
 
@@ -92,14 +96,14 @@ class Decoded:
         rejected_rows: number of bad rows; a message that could not be read counts as one.
     """
 
-    batch: Any
+    batch: pa.RecordBatch
     rejects: list[Rejected] = field(default_factory=list)
     flow_heartbeats: FlowHeartbeats = "interval"
     rejected_rows: int = 0
 
 
 def encode(
-    kind: str, batch: Any, *, limit: int = LIMIT_BYTES, flow_heartbeats: FlowHeartbeats | None = None
+    kind: str, batch: pa.RecordBatch, *, limit: int = LIMIT_BYTES, flow_heartbeats: FlowHeartbeats | None = None
 ) -> Iterator[Message]:
     """A canonical record batch as messages of at most `limit` bytes, in its order; none for no rows.
 
@@ -140,7 +144,9 @@ def empty(kind: str) -> bytes:
     return _serialized(kind, pa.RecordBatch.from_pylist([], schema=arrow_schema(kind)), frozenset(), None)
 
 
-def _serialized(kind: str, batch: Any, repeating: frozenset[str], metadata: dict[bytes, bytes] | None) -> bytes:
+def _serialized(
+    kind: str, batch: pa.RecordBatch, repeating: frozenset[str], metadata: dict[bytes, bytes] | None
+) -> bytes:
     columns, fields = [], []
     for wanted in record(kind).fields:
         column = batch.column(wanted.name)
@@ -158,14 +164,14 @@ def _serialized(kind: str, batch: Any, repeating: frozenset[str], metadata: dict
     return value
 
 
-def _repeating(batch: Any) -> frozenset[str]:
+def _repeating(batch: pa.RecordBatch) -> frozenset[str]:
     """The columns of plain text of whose first rows at most half differ."""
     head = batch.slice(0, _SAMPLE)
     texts = [name for name, column in zip(head.schema.names, head.columns, strict=True) if column.type == pa.string()]
     return frozenset(name for name in texts if 2 * len(head.column(name).unique()) <= head.num_rows)
 
 
-def _without_unused(column: Any) -> Any:
+def _without_unused(column: pa.DictionaryArray) -> pa.DictionaryArray:
     """The dictionary array with those values only that its rows have: a slice keeps the dictionary of the whole."""
     codes = pc.fill_null(column.indices.cast(pa.int32()), -1).to_numpy(zero_copy_only=False)
     used = np.zeros(len(column.dictionary) + 1, np.bool_)
@@ -178,7 +184,7 @@ def _without_unused(column: Any) -> Any:
     return pa.DictionaryArray.from_arrays(indices, column.dictionary.filter(pa.array(used)).cast(pa.string()))
 
 
-def _latest(kind: str, batch: Any) -> int:
+def _latest(kind: str, batch: pa.RecordBatch) -> int:
     name = BY_NAME[kind].reported
     return 0 if name is None else int(microseconds(batch.column(name)).max()) // 1000
 
@@ -216,7 +222,7 @@ def decode_of_region(value: bytes | None, *, reported: int = NEVER_AFTER) -> tup
     """
     kind, rejects = QUESTION, _Rejects()
     try:
-        found = read_arrow_value(value or b"", _REGION_FIELDS)
+        found = read_arrow_value(value or b"", _REGION_FIELDS, nested=_REGION_NESTED)
         kind = found.metadata.get(RECORD, b"").decode("utf-8", "replace")
         if kind not in REGION_RECORDS:
             return QUESTION, _unread(QUESTION, "unknown_kind", f"record={kind!r} in the schema's metadata")
@@ -264,12 +270,12 @@ class _Rejects:
         return [*self._first, Rejected(None, "more_rejects", found)]
 
 
-def _read(kind: str, value: bytes, rejects: _Rejects) -> tuple[Any, FlowHeartbeats]:
+def _read(kind: str, value: bytes, rejects: _Rejects) -> tuple[pa.RecordBatch, FlowHeartbeats]:
     if len(value) > LARGEST_VALUE:
         raise UnsoundError("too_large", f"{len(value)} bytes; {LARGEST_VALUE} are allowed")
     flow_heartbeats: FlowHeartbeats = "interval"
     if value.startswith(CONTINUATION):
-        found = read_arrow_value(value, FIELDS)
+        found = read_arrow_value(value, FIELDS, nested=NESTED)
         flow_heartbeats = _flow_heartbeats(found.metadata)
         lines = np.arange(1, found.rows + 1, dtype=np.int64)
         read = blocks(found.columns, lines, ValueInput.name, rejects.ledger, _NATIVE)
@@ -313,17 +319,12 @@ def _without_long_texts(block: Block, rejects: _Rejects) -> Block:
     """The block without rows that no message could carry on."""
     long = np.zeros(len(block.lines), np.bool_)
     for name, column in block.columns.items():
-        coded = pa.types.is_dictionary(column.type)
-        texts = column.dictionary if coded else column
-        if texts.type not in _TEXTS:
+        size = _bytes_of_rows(column)
+        if size is None:
             continue
-        lengths = pc.binary_length(texts)
-        if (pc.max(lengths).as_py() or 0) <= LONGEST_TEXT:
-            continue
-        lengths = pc.fill_null(lengths.take(column.indices) if coded else lengths, 0)
-        here = lengths.to_numpy(zero_copy_only=False) > LONGEST_TEXT
+        here = size > LONGEST_TEXT
         for row in np.flatnonzero(here & ~long).tolist():
-            rejects.add(int(block.lines[row]), "text_too_long", f"{name} has {lengths[row].as_py()} bytes")
+            rejects.add(int(block.lines[row]), "text_too_long", f"{name} has {size[row]} bytes")
         long |= here
     if not long.any():
         return block
@@ -332,7 +333,36 @@ def _without_long_texts(block: Block, rejects: _Rejects) -> Block:
     return Block(block.kind, columns, block.source, block.lines[~long])
 
 
-def _without_future(kind: str, batch: Any, reported: int, rejects: _Rejects) -> Any:
+def _bytes_of_rows(column: pa.Array) -> Int64 | None:
+    """Bytes of each row's text, or of all that is in its list or record; None where no row has too many."""
+    if pa.types.is_nested(column.type):
+        return _nested_bytes(column)
+    coded = pa.types.is_dictionary(column.type)
+    texts = column.dictionary if coded else column
+    if texts.type not in _TEXTS:
+        return None
+    lengths = pc.binary_length(texts)
+    if (pc.max(lengths).as_py() or 0) <= LONGEST_TEXT:
+        return None
+    lengths = pc.fill_null(lengths.take(column.indices) if coded else lengths, 0)
+    return lengths.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _nested_bytes(column: pa.Array) -> Int64:
+    """Bytes of all that each row holds; a number counts as eight."""
+    rows = len(column)
+    if pa.types.is_struct(column.type):
+        return sum(map(_nested_bytes, column.flatten()), np.zeros(rows, np.int64))
+    if pa.types.is_nested(column.type):
+        parent = np.asarray(pc.list_parent_indices(column))
+        items = _nested_bytes(pc.list_flatten(column)) + _OF_ITEM
+        return np.bincount(parent, weights=items, minlength=rows).astype(np.int64)
+    if column.type not in _TEXTS:
+        return np.full(rows, _OF_ITEM, np.int64)
+    return pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _without_future(kind: str, batch: pa.RecordBatch, reported: int, rejects: _Rejects) -> pa.RecordBatch:
     """The batch without rows that are of long after their report."""
     name = BY_NAME[kind].reported
     if batch.num_rows == 0 or name is None:
@@ -347,7 +377,7 @@ def _without_future(kind: str, batch: Any, reported: int, rejects: _Rejects) -> 
     return batch
 
 
-def _joined(kind: str, batches: list[Any]) -> Any:
+def _joined(kind: str, batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     """One batch; several, which JSON makes, are brought to the plain types of the record."""
     if len(batches) == 1:
         return batches[0]

@@ -15,7 +15,7 @@ OF_MESSAGES: dict[str, str] = {
     "wrong_type": "A column of the Arrow stream is there twice, or of a type that no field can have.",
     "wrong_kind": "The row is a record, but not of the kind that belongs into this topic.",
     "too_large": "The message holds more than is taken at once: bytes, rows, or text once it is decompressed.",
-    "text_too_long": "A text has more than 16 KiB; no name or address is as long.",
+    "text_too_long": "A text, a list or a record has more than 16 KiB; no name or address is as long.",
     "ahead_of_report": (
         "Rows are of more than an hour after the time of their message: a clock is wrong. One letter counts them all."
     ),

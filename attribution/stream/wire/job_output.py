@@ -1,7 +1,6 @@
 """Values that the job wrote: rows of the output topics for the lake."""
 
 import json
-from typing import Any
 
 import pyarrow as pa
 
@@ -13,7 +12,7 @@ from attribution.stream.wire.arrow_frames import UnsoundError
 from attribution.stream.wire.arrow_values import read_arrow_value
 
 
-def read_written(kind: str, value: bytes | None) -> Any:
+def read_written(kind: str, value: bytes | None) -> pa.RecordBatch:
     """The rows of a value, a record batch with the record's columns; text may be dictionary-encoded.
 
     Args:
@@ -31,9 +30,9 @@ def read_written(kind: str, value: bytes | None) -> Any:
     return _letter(value) if kind == DEAD_LETTER else _rows(kind, value)
 
 
-def _rows(kind: str, value: bytes) -> Any:
+def _rows(kind: str, value: bytes) -> pa.RecordBatch:
     fields = record(kind).fields
-    found = read_arrow_value(value, {f.name for f in fields})
+    found = read_arrow_value(value, {f.name for f in fields}, nested={f.name for f in fields if f.is_nested})
     columns = []
     for wanted in fields:
         column = found.columns.get(wanted.name)
@@ -50,7 +49,7 @@ def _rows(kind: str, value: bytes) -> Any:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _letter(value: bytes) -> Any:
+def _letter(value: bytes) -> pa.RecordBatch:
     schema = arrow_schema(DEAD_LETTER)
     try:
         batch = pa.RecordBatch.from_pylist([json.loads(value)], schema=schema)

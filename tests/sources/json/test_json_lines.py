@@ -11,13 +11,15 @@ from attribution.errors import SourceError
 from attribution.sources.input.opening import OpenInput
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import JsonLines, first_object
+from attribution.sources.records.json_values import MIXED
 
 FIELDS = {"a": ("a",), "deep": ("b", "c.d"), "items": ("items",)}
 
 
 def read(content, first_line=1, reader=None):
     bad, rows = [], []
-    for piece in (reader or JsonLines(FIELDS)).read(content, first_line, lambda *found: bad.append(found)):
+    reader = reader or JsonLines(FIELDS, nested=["items"])
+    for piece in reader.read(content, first_line, lambda *found: bad.append(found)):
         table = pa.table({name: piece.columns[name] for name in FIELDS})
         assert len(piece) == table.num_rows
         rows += [(line, *row.values()) for line, row in zip(piece.lines.tolist(), table.to_pylist(), strict=True)]
@@ -28,6 +30,30 @@ def test_fields_at_any_depth_and_names_with_dots():
     rows, bad = read(b'{"a":1,"b":{"c.d":"x","e":9},"f":[{}]}\n{"b":null,"items":[1.5]}\n{}')
     assert rows == [(1, 1, "x", None), (2, None, None, [1.5]), (3, None, None, None)]
     assert bad == []
+
+
+@pytest.mark.parametrize("copies", [1, 300])
+def test_lists_and_objects_stand_as_json_text_where_no_field_is_one(copies):
+    rows, bad = read(b'{"a":[1],"b":{"c.d":{"x":null}}}\n' * copies)
+    assert rows == [(line, "[1]", '{"x": null}', None) for line in range(1, copies + 1)]
+    assert bad == []
+
+
+@pytest.mark.parametrize("copies", [1, 60])
+def test_lists_and_objects_beside_other_values_are_told_apart_if_that_was_asked_for(copies):
+    lines = b"\n".join([b'{"items":[1]}', b'{"items":"[1]"}', b'{"items":7}', b'{"items":{"k":[]}}', b"{}"] * copies)
+    found, _ = read(lines)
+    assert [row[3] for row in found] == ["[1]", "[1]", "7", '{"k": []}', None] * copies
+    pieces = JsonLines(FIELDS, nested=["items"], apart=True).read(lines, 1, pytest.fail)
+    columns = [piece.columns["items"] for piece in pieces]
+    assert {column.type for column in columns} == {MIXED}
+    assert [value for column in columns for value in column.to_pylist()] == [
+        {"text": None, "json": "[1]"},
+        {"text": "[1]", "json": None},
+        {"text": "7", "json": None},
+        {"text": None, "json": '{"k": []}'},
+        None,
+    ] * copies
 
 
 def test_blank_lines_carry_nothing_but_count():
@@ -63,7 +89,7 @@ def test_a_field_that_shows_up_late_or_changes_its_type_is_read_all_the_same():
 
 
 def test_types_learned_in_one_block_hold_for_the_next():
-    reader = JsonLines(FIELDS)
+    reader = JsonLines(FIELDS, nested=["items"])
     assert read(b'{"a":1}', reader=reader)[0] == [(1, 1, None, None)]
     assert read(b'{"a":"x","b":{"c.d":true}}', 2, reader)[0] == [(2, "x", True, None)]
     assert read(b'{"a":2}', 3, reader)[0] in ([(3, 2, None, None)], [(3, "2", None, None)])

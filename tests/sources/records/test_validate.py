@@ -3,6 +3,7 @@
 import datetime as dt
 from decimal import Decimal
 
+import added_fields
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -293,7 +294,75 @@ BAD = [
     ("assignment", {"action": "move"}, "unknown_value", "action='move'"),
     ("flow", {"local_workload": b"\xff"}, "not_text", "local_workload=b'\\xff'"),
     ("flow", {"local_workload": ["a", "b"]}, "not_text", "local_workload=['a', 'b']"),
+    ("flow", {"start": b"\xff"}, "not_a_time", "start=b'\\xff'"),
+    ("flow", {"local_port": b"\xff"}, "not_a_number", "local_port=b'\\xff'"),
+    ("flow", {"protocol": b"\xff"}, "impossible_protocol", "protocol=b'\\xff'"),
+    ("name_binding", {"ttl": b"\xff"}, "impossible_ttl", "ttl=b'\\xff'"),
 ]
+
+#: One column of each Arrow type that a file may have, two rows each.
+OF_EACH_TYPE = [
+    *(
+        pa.array([1, None], pa.type_for_alias(name))
+        for name in (
+            "int8",
+            "int16",
+            "int32",
+            "int64",
+            "uint8",
+            "uint16",
+            "uint32",
+            "uint64",
+            "float32",
+            "float64",
+            "date32",
+            "date64",
+            "time32[s]",
+            "time64[ns]",
+            "duration[us]",
+            "timestamp[s]",
+            "timestamp[ns]",
+        )
+    ),
+    pa.array([True, None]),
+    pa.array([(1 << 64) - 1, 1 << 63], pa.uint64()),
+    pa.array(np.array([1.5, np.nan], np.float16)),
+    pa.array([float("nan"), float("-inf")]),
+    pa.array([Decimal("1.5"), Decimal(2)]),
+    pa.array([Decimal(10) ** 70, None], pa.decimal256(76)),
+    pa.array([b"\xff", b"10.0.0.1"]),
+    pa.array([b"\xff", b""], pa.large_binary()),
+    pa.array([b"\xff", b"a"], pa.binary(1)),
+    pa.array(["x", ""], pa.large_string()),
+    pa.array(["x", "10.0.0.1"], pa.string_view()),
+    pa.array(["x", ""]).dictionary_encode(),
+    pa.array([b"\xff", b"1"]).dictionary_encode(),
+    pa.array([b"\xff", b"1"], pa.large_binary()).dictionary_encode(),
+    pa.array([1, None]).dictionary_encode(),
+    pa.array([True, False]).dictionary_encode(),
+    pa.array([1.5, None]).dictionary_encode(),
+    pa.array([[1], None]),
+    pa.array([["x"], []], pa.large_list(pa.string())),
+    pa.array([["x"], None], pa.list_(pa.string(), 1)),
+    pa.array([{"x": 1}, None]),
+    pa.array([[("x", 1)], None], pa.map_(pa.string(), pa.int64())),
+    pa.array([{}, None], pa.struct([])),
+    pa.nulls(2),
+    pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["x", "y"])]),
+    pa.ExtensionArray.from_storage(pa.json_(), pa.array(["1", "2"])) if hasattr(pa, "json_") else pa.nulls(2),
+    pa.RunEndEncodedArray.from_arrays([2], ["x"]),
+    pa.array([(1, 2, 3), None], pa.month_day_nano_interval()),
+]
+
+
+@pytest.mark.parametrize("column", OF_EACH_TYPE, ids=lambda column: str(column.type)[:40])
+@pytest.mark.parametrize("kind", GOOD)
+def test_whatever_type_a_column_has_its_rows_are_kept_or_set_aside(kind, column):
+    """`validated` asserts that all rows are accounted for."""
+    good = {name: pa.array([value] * 2) for name, value in GOOD[kind].items()}
+    for field in schema.record(kind).fields:
+        _, rejects, _ = validated(kind, good | {field.name: column})
+        assert {reason for _, reason, _ in rejects} <= set(REASONS)
 
 
 @pytest.mark.parametrize(("kind", "change", "reason", "found"), BAD)
@@ -352,7 +421,8 @@ def test_every_reason_that_validation_gives_is_tried_here():
         "malformed", "wrong_columns", "unusable_header", "unknown_kind", "unknown_format",
         "truncated", "corrupt", "line_too_long", "unreadable", "outside_pools",
     }  # fmt: skip
-    assert {reason for _, _, reason, _ in BAD} == set(REASONS) - elsewhere
+    of_types = {reason for _, _, reason in added_fields.BAD}
+    assert {reason for _, _, reason, _ in BAD} | of_types == set(REASONS) - elsewhere
 
 
 def test_a_row_with_several_faults_has_the_first_in_the_order_of_the_record():

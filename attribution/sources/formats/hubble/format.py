@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
-from attribution.sources.formats.hubble.records import events, fields
+from attribution.sources.formats.hubble.records import LISTS, events, fields
 from attribution.sources.json.lines import JsonLines, first_object
 from attribution.sources.records.model import Block, Format, Input, Ledger
 from attribution.sources.records.set_aside import bad_lines, bad_times
@@ -48,7 +48,7 @@ class Hubble(Format):
         """Flows, heartbeats and name bindings of the events."""
         set_aside = bad_lines(ledger, self.name, data.name, FLOW)
         first = first_object(data.head()) or {}
-        reader = JsonLines(fields(wrapped=any(key in first for key in _ENVELOPE)))
+        reader = JsonLines(fields(wrapped=any(key in first for key in _ENVELOPE)), nested=LISTS)
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):
                 found = events(piece.columns)

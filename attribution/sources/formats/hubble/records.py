@@ -46,6 +46,8 @@ _OF_FLOW: dict[str, Path] = {
     "url": ("l7", "http", "url"),
     **{f"dns_{f}": ("l7", "dns", f) for f in ("query", "ips", "ttl", "rcode")},
 }
+#: The fields that are lists.
+LISTS = ("source_workloads", "destination_workloads", "source_names", "destination_names", "dns_ips")
 
 
 def fields(*, wrapped: bool) -> dict[str, Path]:

@@ -80,7 +80,7 @@ def read_json(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
         SourceError: it cannot be cut into objects; what came before was yielded.
     """
     set_aside = bad_lines(ledger, name, data.name, "row")
-    reader = JsonLines({field: (field,) for field in FIELDS}, any_order=True)
+    reader = JsonLines({field: (field,) for field in FIELDS}, nested=FIELDS, apart=True, any_order=True)
     if is_json_lines(data.head()):
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):

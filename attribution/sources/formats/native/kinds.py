@@ -18,6 +18,8 @@ _CAPTURE = pa.scalar("capture", pa.string())
 
 #: Every field that a native record can have.
 FIELDS = (*dict.fromkeys(f.name for kind in INPUT_RECORDS for f in record(kind).fields), LOCAL_METHOD)
+#: Those of them that are lists or records in some kind of record.
+NESTED = frozenset(f.name for kind in INPUT_RECORDS for f in record(kind).fields if f.is_nested)
 
 
 def kind_of(fields: Collection[str]) -> str | None:

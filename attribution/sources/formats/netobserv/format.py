@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from attribution.errors import SourceError
 from attribution.schema import FLOW, HEARTBEAT
-from attribution.sources.formats.netobserv.records import FIELDS, Reports, reports
+from attribution.sources.formats.netobserv.records import FIELDS, LISTS, Reports, reports
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Repeats
@@ -81,7 +81,7 @@ def _reports(data: Input, ledger: Ledger) -> Iterator[tuple[Piece, Reports]]:
     repeats = ledger.memory.setdefault("netobserv", Repeats())
 
     set_aside = bad_lines(ledger, "netobserv", data.name, FLOW)
-    reader = JsonLines({name: (name,) for name in FIELDS})
+    reader = JsonLines({name: (name,) for name in FIELDS}, nested=LISTS)
     in_envelope = _ENVELOPE.search(data.head()) is not None
     for first_line, block in _entries(data) if in_envelope else data.lines(_BLOCK_BYTES):
         for piece in reader.read(block, first_line, set_aside):

@@ -39,6 +39,8 @@ FIELDS: tuple[str, ...] = (
     *("Bytes_AB", "Bytes_BA", "Packets_AB", "Packets_BA", "_RecordType", "Duplicate"),
     *("AgentIP", "Interface", "IfDirection", "FlowDirection"),
 )
+#: The fields that are lists, in some versions.
+LISTS = ("Flags",)
 
 _ETYPES = pa.array(["2048", "34525"])  # IPv4, IPv6
 _SUMMARY = "endConnection"
@@ -221,7 +223,7 @@ def _tcp_flags(record: dict[str, Any]) -> Any:
     if pa.types.is_integer(flags.type):
         bits = pc.bit_wise_and(flags.cast(pa.int64()), 255)
     elif pa.types.is_list(flags.type):
-        names = pc.list_flatten(flags).to_pylist()
+        names = text(pc.list_flatten(flags)).to_pylist()
         value = np.array([_bits(name) for name in names], np.int64)
         total = np.zeros(len(flags), np.int64)
         np.bitwise_or.at(total, np.asarray(pc.list_parent_indices(flags)), value)

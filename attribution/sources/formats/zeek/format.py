@@ -22,11 +22,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
-from attribution.sources.formats.zeek.records import FIELDS, answers, connections, leases
+from attribution.sources.formats.zeek.records import FIELDS, LISTS, answers, connections, leases
 from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Recent
 from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.raw_columns import text, whole
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20
@@ -102,7 +103,8 @@ class Zeek(Format):
                 for rows in table.read(block, first_line, set_aside):
                     yield from self._records(rows, data.name, ledger)
             return
-        reader = JsonLines({n: (n,) for n in ("_path", *_TELLTALE, *(f for log in FIELDS.values() for f in log))})
+        names = ("_path", *_TELLTALE, *(field for log in FIELDS.values() for field in log))
+        reader = JsonLines({name: (name,) for name in names}, nested=LISTS)
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):
                 for rows in _by_log(piece):
@@ -129,7 +131,7 @@ class Zeek(Format):
             yield Block(kind, result.columns, source, rows.lines[result.row])
 
     def _note_names(self, columns: dict[str, Any], ledger: Ledger) -> None:
-        names = columns["server_name"] if "server_name" in columns else columns["host"]
+        names = text(whole(columns["server_name"] if "server_name" in columns else columns["host"]))
         with_name = pc.sum(pc.is_valid(names)).as_py() or 0
         ledger.skip(self.name, "name_of_connection", with_name)
         ledger.skip(self.name, "no_name", len(names) - with_name)

@@ -64,6 +64,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "ssl": {"uid": _TEXT, "server_name": _TEXT},
     "http": {"uid": _TEXT, "host": _TEXT},
 }
+#: The fields that are lists: vectors and sets.
+LISTS = ("answers", "TTLs", "msg_types")
 
 #: Addresses that never cross the internet: RFC 1918, RFC 4193 (ULA) and link-local ones.
 _PRIVATE = (
@@ -211,7 +213,7 @@ def leases(columns: dict[str, Any], header: Header) -> Result:
 def _address_answers(items: Any, ttls: Any, rows: Int64) -> tuple[Int64, Any, Any]:
     """Row, address and TTL of every address in the answers of `rows`."""
     items, ttls = take(items, rows), take(ttls, rows)
-    answer, inner = pc.list_flatten(items), np.asarray(pc.list_parent_indices(items))
+    answer, inner = text(pc.list_flatten(items)), np.asarray(pc.list_parent_indices(items))
     is_address = mask(pc.match_substring_regex(answer, _ADDRESS))
     length = np.asarray(pc.fill_null(pc.list_value_length(items), 0))
     aligned = np.repeat(np.asarray(pc.fill_null(pc.list_value_length(ttls), 0)) == length, length)
@@ -279,8 +281,9 @@ def _integers(column: Any) -> Any:
 
 
 def _floats(values: Any) -> Float64:
-    if not pa.types.is_string(values.type):
+    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
         return np.asarray(pc.fill_null(values.cast(pa.float64()), np.nan))
+    values = text(values)
     numeric = pc.match_substring_regex(values, r"^\d+(\.\d*)?([eE][+-]?\d+)?$")
     cleaned = pc.if_else(pc.fill_null(numeric, False), values, pa.scalar(None, pa.string()))
     return np.asarray(pc.fill_null(cleaned.cast(pa.float64()), np.nan))
