@@ -8,8 +8,7 @@ from pyflink.datastream import ProcessFunction, RuntimeContext
 from attribution.config import Settings
 from attribution.errors import RejectLimitError
 from attribution.records import CONFIGURATION
-from attribution.schema import POLICY
-from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
+from attribution.stream.job.intake import Intake
 from attribution.stream.job.options import StreamOptions
 from attribution.stream.job.outputs import DEAD_LETTERS, LOCAL_SIDE, TICK, TIMES, Output
 from attribution.stream.job.split import Splitter
@@ -17,7 +16,7 @@ from attribution.stream.job.worker import spare_imports
 from attribution.stream.milliseconds import to_us
 from attribution.stream.regions.border import Border
 from attribution.stream.wire import codec
-from attribution.stream.wire.dead_letters import Rejected, dead_letter
+from attribution.stream.wire.dead_letters import dead_letter
 
 #: Rows to have seen before the share of rejected ones is judged.
 _JUDGE_FROM = 10_000
@@ -48,7 +47,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         spare_imports()
         border = self._border
         self._splitter = Splitter(self._settings, buckets=self._options.buckets, border=border)
-        self._pools = PoolPrefixes(self._settings.pool_prefixes)
+        self._intake = Intake(self._settings, border=border)
         group = runtime_context.get_metrics_group()
         if border is not None:
             group.gauge("regions_failed", lambda: int(border.failed))
@@ -64,17 +63,11 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         kind = self._kinds[topic]
         reported_ms = reported.to_epoch_milli()
         decoded = codec.decode(kind, content, reported=to_us(reported_ms))
-        batch, rejects = decoded.batch, decoded.rejects
-        if self._border is not None:
-            batch, foreign = self._border.own(kind, batch)
-            rejects = rejects + foreign
-        if kind == POLICY:
-            batch, beyond = self._pools.own(batch)
-            rejects = rejects + ([Rejected(None, OUTSIDE, beyond)] if beyond else [])
-        for rejected in rejects:
+        own = self._intake.own(kind, decoded)
+        for rejected in own.rejects:
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
-        self._count(batch.num_rows, decoded.rejected_rows + decoded.batch.num_rows - batch.num_rows, topic)
-        for entry in self._splitter.split(kind, batch, decoded.flow_heartbeats):
+        self._count(own.batch.num_rows, own.rejected_rows, topic)
+        for entry in self._splitter.split(kind, own.batch, own.flow_heartbeats):
             row = Row(entry.bucket, entry.content)
             yield row if entry.stage == "remote" else (LOCAL_SIDE, row)
         if kind not in CONFIGURATION or not decoded.batch.num_rows:  # which may be published with any time

@@ -10,7 +10,6 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from agility import EDGE, SETTINGS, agility, rows_by_number, table
-from embedded_stream import EmbeddedStream
 from fake_runtime import Runtime, opened
 from pyflink.common import Row
 
@@ -24,6 +23,7 @@ from attribution.stream.job.options import StreamOptions
 from attribution.stream.job.outputs import DEAD_LETTERS, LOCAL_SIDE, TIMES
 from attribution.stream.job.split import Splitter
 from attribution.stream.wire import codec
+from attribution.testing import EmbeddedStream
 
 BUCKETS = 4
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from embedded_stream import EmbeddedStream
 from golden_cases import CASES, case_name
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from strategies import any_history, crowded_histories
 
 from attribution.core.columnar.dictionaries import plain
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
+from attribution.testing import EmbeddedStream
 
 
 def stream_of(settings, evidence, **options):
@@ -49,7 +49,7 @@ def elements(evidence, flows):
 def test_the_stages_give_the_expected_rows(case, buckets):
     stream = stream_of(case.settings, case.evidence, buckets=buckets)
     for kind, record in elements(case.evidence, numbered(case.flows)):
-        stream.send(kind, batch(kind, [record]), span="none")
+        stream.send(kind, batch(kind, [record]), flow_heartbeats="none")
     stream.finish()
     rows = zip(case.rows("flows.jsonl"), found(stream), strict=True)
     assert [attributed_row(row, answer) for row, answer in rows] == case.expected
@@ -64,7 +64,7 @@ def test_order_batching_and_crashes_change_no_answer(history, data):
         size = data.draw(st.integers(1, len(pending)), label="size")
         part, pending = pending[:size], pending[size:]
         for kind, group in itertools.groupby(part, key=lambda one: one[0]):
-            stream.send(kind, batch(kind, [record for _, record in group]), span="none")
+            stream.send(kind, batch(kind, [record for _, record in group]), flow_heartbeats="none")
         if data.draw(st.booleans(), label="crash"):
             stream.crash()
         if data.draw(st.booleans(), label="settle"):
@@ -72,11 +72,11 @@ def test_order_batching_and_crashes_change_no_answer(history, data):
     stream.finish()
     assert found(stream) == [attribute(history.evidence, flow, history.settings) for flow in flows]
     expected = ownership_ranges(history.evidence.heartbeats, history.settings)
-    assert sorted(map(repr, ownership(stream.table_of_ranges()))) == sorted(map(repr, expected))
+    assert sorted(map(repr, ownership(stream.ranges))) == sorted(map(repr, expected))
 
 
 def ranges_of(stream):
-    return sorted(map(repr, ownership(stream.table_of_ranges())))
+    return sorted(map(repr, ownership(stream.ranges)))
 
 
 @given(crowded_histories(), st.data())
@@ -135,7 +135,7 @@ def test_a_heartbeat_that_comes_after_others_fills_their_gap_in_a_range_whose_be
             stream.settle()
         stream.advance(later.end)
     stream.finish()
-    (found,) = ownership(stream.table_of_ranges())
+    (found,) = ownership(stream.ranges)
     assert (found.start, found.end, found.longest_gap) == (1_000, 1_958, 2)
 
 
@@ -147,7 +147,7 @@ def test_a_heartbeat_of_a_wrong_clock_moves_no_time_and_names_nobody_who_was_not
         stream = EmbeddedStream(package_settings(SETTINGS), buckets=1)
         stream.send(HEARTBEAT, batch(HEARTBEAT, [lasting(None, 1_480, 1_520, "owner")]))
         stream.send(HEARTBEAT, batch(HEARTBEAT, [lasting(None, 1_490 + wrong, 1_510 + wrong, "liar")]))
-        stream.send(FLOW, batch(FLOW, [flow]), span="none")
+        stream.send(FLOW, batch(FLOW, [flow]), flow_heartbeats="none")
         stream.advance(flow.end + SETTINGS.hold - 1)
         assert not stream.attributed
         stream.advance(flow.end + SETTINGS.hold)
@@ -169,7 +169,7 @@ def test_a_flow_that_no_heartbeat_answers_waits_for_its_assignment_event(crash, 
     ]
     held = [Heartbeat(None, None, "client", None, 1_400, 1_700), lasting(None, 1_480, 1_520, "owner")]
     stream.send(HEARTBEAT, batch(HEARTBEAT, [replace(held[0], address="198.51.100.1"), held[1]]))
-    stream.send(FLOW, batch(FLOW, flows), span="none")
+    stream.send(FLOW, batch(FLOW, flows), flow_heartbeats="none")
     stream.advance(1_500 + SETTINGS.hold)
     assert [answer.remote.workload for answer in found(stream)] == ["owner"]
     if settle:
