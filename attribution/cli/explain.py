@@ -20,7 +20,7 @@ from attribution.query.lake.protocols import port_name, protocol_name
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import format_span
-from attribution.query.pools.shared import POLICY_STATES
+from attribution.query.pools.policy_records import POLICY_STATES
 
 _PARTS = (
     Column(name="source", title="client end"),

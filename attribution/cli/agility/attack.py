@@ -9,8 +9,9 @@ from attribution.cli.options.selection import lake_argument, selection_options
 from attribution.cli.render.measures import format_count
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.query.attack.attack import Attack, StepRead, attack
-from attribution.query.attack.loads import Measure
-from attribution.query.attack.plan import NameFile, read_plan
+from attribution.query.attack.name_file import NameFile
+from attribution.query.attack.plan import read_plan
+from attribution.query.lake.flows import Measure
 from attribution.query.lake.selection import Selection
 from attribution.query.lake.times import format_span
 

@@ -7,7 +7,8 @@ import click
 from attribution.cli.options.selection import lake_argument, selection_options
 from attribution.cli.render.measures import format_count
 from attribution.cli.render.output import Column, Output, Section, output_options
-from attribution.query.pools.load import Measure, PoolLoad, load
+from attribution.query.lake.flows import Measure
+from attribution.query.pools.load import PoolLoad, load
 from attribution.query.pools.selection import PoolSelection
 
 _LOADS = (

@@ -10,7 +10,8 @@ import click
 
 from attribution.cli.render.output import Output
 from attribution.query.attack.kary_search import Search
-from attribution.query.attack.plan import AttackPlan, NameFile, write_assignment
+from attribution.query.attack.name_file import NameFile, write_assignment
+from attribution.query.attack.plan import AttackPlan
 from attribution.query.lake.times import parse_time
 
 

@@ -11,7 +11,8 @@ from attribution.cli.render.measures import format_count
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.config import SECOND
 from attribution.query.attack.kary_search import count
-from attribution.query.attack.plan import AttackPlan, NameFile, plan_addresses
+from attribution.query.attack.name_file import NameFile
+from attribution.query.attack.plan import AttackPlan, plan_addresses
 from attribution.query.lake.times import format_span
 
 _PARTS = (

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from attribution.config import SECOND
 from attribution.errors import QueryError
 from attribution.query.attack.kary_search import OUTCOMES, Outcome, Reading, Search, count
-from attribution.query.attack.loads import Background, Eyes, Look, Measure
-from attribution.query.attack.plan import AttackPlan, NameFile, PlannedStep
+from attribution.query.attack.loads import Background, LoadMeter, LoadSample
+from attribution.query.attack.name_file import NameFile
+from attribution.query.attack.plan import AttackPlan, PlannedStep
+from attribution.query.lake.flows import Measure
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.times import to_microseconds
@@ -77,7 +79,7 @@ class Attack:
     time: int | None
     search: Search
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         row = {name: value for name, value in vars(self).items() if name not in ("search", "steps")}
         steps = [asdict(step) | {"observed": step.observed.to_dict()} for step in self.steps]
@@ -120,11 +122,11 @@ def attack(
             f"({names.names} names, the plan has {plan.names}); give that with --names"
         )
     with opened(lake) as session:
-        eyes = Eyes(session, plan.addresses, measure, selection)
+        meter = LoadMeter(session, plan.addresses, measure, selection)
         last, first = session.last_start(), plan.steps[0].start
         # The last moments under attack that no answer of the search can have reached.
-        before = eyes.look(Window(first - timedelta(microseconds=max(plan.observe, SECOND)), first))
-        calm = eyes.background(before, rate=background, quiet=None if quiet is None else session.window(quiet))
+        before = meter.sample(Window(first - timedelta(microseconds=max(plan.observe, SECOND)), first))
+        calm = meter.background(before, rate=background, quiet=None if quiet is None else session.window(quiet))
         search, doubt = plan.start, _doubt_at_first(plan, before, calm)
         steps: list[StepRead] = []
         waiting = False
@@ -135,10 +137,10 @@ def attack(
             waiting = last is None or window.end is None or last < window.end
             if waiting:
                 break
-            look = eyes.look(window)
-            reading = calm.read(look)
+            sample = meter.sample(window)
+            reading = calm.read(sample)
             search = search.after(planned.step, reading)
-            steps.append(_read(number, planned, look, reading, search))
+            steps.append(_read(number, planned, sample, reading, search))
     outcome: Outcome | Literal["waiting"] = "unclear" if doubt else search.outcome
     if waiting and outcome == "searching":
         outcome = "waiting"
@@ -167,7 +169,7 @@ def _observed(plan: AttackPlan, number: int, tolerance: int) -> Window:
     return Window(begin, begin + timedelta(microseconds=plan.observe))
 
 
-def _doubt_at_first(plan: AttackPlan, before: Look, calm: Background) -> str:
+def _doubt_at_first(plan: AttackPlan, before: LoadSample, calm: Background) -> str:
     """Why no step can be read, by what the addresses carried before the first one; empty where they can."""
     reading = calm.read(before)
     if reading.doubt or not reading.hit or calm.size < calm.rate:
@@ -182,13 +184,13 @@ def _doubt_at_first(plan: AttackPlan, before: Look, calm: Background) -> str:
     return ""
 
 
-def _read(number: int, planned: PlannedStep, look: Look, reading: Reading, search: Search) -> StepRead:
+def _read(number: int, planned: PlannedStep, sample: LoadSample, reading: Reading, search: Search) -> StepRead:
     return StepRead(
         number=number + 1,
         start=planned.start,
-        observed=look.window,
+        observed=sample.window,
         parts=len(planned.step.parts),
-        rates=dict(look.rates),
+        rates=dict(sample.rates),
         hit=tuple(sorted(reading.hit)),
         suspects=count(search.suspects),
     )

@@ -3,19 +3,17 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from attribution.config import SECOND
 from attribution.errors import QueryError
 from attribution.query.attack.kary_search import Reading, read
-from attribution.query.lake.flows import FILTERED
+from attribution.query.lake.flows import FILTERED, Measure
 from attribution.query.lake.query import Query
 from attribution.query.lake.selection import Selection
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import to_microseconds
 from attribution.query.lake.window import Window
-
-Measure = Literal["flows", "bytes", "packets"]
 
 _LOADS = Query(__package__, "loads", standing_on=(FILTERED,))
 
@@ -26,7 +24,7 @@ _CHANCE = 3.0
 
 
 @dataclass(frozen=True)
-class Look:
+class LoadSample:
     """What addresses carried in a window.
 
     Attributes:
@@ -58,19 +56,19 @@ class Background:
     flows: float | None
     size: float
 
-    def read(self, look: Look) -> Reading:
+    def read(self, sample: LoadSample) -> Reading:
         """Which addresses carry the attack, allowing for chance and for a background that is not quite as measured."""
-        expected = (self.flows or 0.0) * _seconds(look.window)
+        expected = (self.flows or 0.0) * _seconds(sample.window)
         chance = _CHANCE / math.sqrt(expected) if expected > 1 else _CHANCE if self.flows is not None else 0.0
         slack = max(self.rate * max(_DRIFT, chance), self.size * _TRACE)
-        return read(look.rates, background=self.rate, slack=slack)
+        return read(sample.rates, background=self.rate, slack=slack)
 
 
-class Eyes:
-    """Looks at the addresses of a search in a lake."""
+class LoadMeter:
+    """Measures what the addresses of a search carried, by the flows of a lake."""
 
     def __init__(self, session: LakeSession, addresses: Sequence[str], measure: Measure, selection: Selection) -> None:
-        """Look by one measure, at the flows of a selection, whatever its window.
+        """Measure by one measure, of the flows of a selection, whatever its window.
 
         Raises:
             QueryError: there is no such measure.
@@ -80,7 +78,7 @@ class Eyes:
         self._session, self._addresses = session, list(addresses)
         self._measure, self._selection = measure, selection
 
-    def look(self, window: Window) -> Look:
+    def sample(self, window: Window) -> LoadSample:
         """What each address carried in a closed window.
 
         Raises:
@@ -91,9 +89,9 @@ class Eyes:
         seconds = _seconds(window)
         rows = self._session.ask(_LOADS, **asked)
         rates = {row["address"]: row["load"] / seconds for row in rows}
-        return Look(window, rates, sum(row["flows"] for row in rows) / seconds)
+        return LoadSample(window, rates, sum(row["flows"] for row in rows) / seconds)
 
-    def background(self, before: Look, *, rate: float | None, quiet: Window | None) -> Background:
+    def background(self, before: LoadSample, *, rate: float | None, quiet: Window | None) -> Background:
         """The background: what is known of it, what it was in a window without attack, or half of what was before.
 
         Raises:
@@ -104,7 +102,7 @@ class Eyes:
         if rate is not None:
             return Background(rate, rate if self._measure == "flows" else None, max(before.rate - rate, 0.0))
         if quiet is not None:
-            calm = self.look(quiet)
+            calm = self.sample(quiet)
             return Background(calm.rate, calm.flows, max(before.rate - calm.rate, 0.0))
         return Background(before.rate / 2, before.flows / 2, before.rate / 2)
 

@@ -4,88 +4,27 @@ Names are lines of a file, and a plan says which lines an address serves, as ran
 million names are a plan of a few lines.
 """
 
-import hashlib
 import ipaddress
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from attribution.config import SECOND
 from attribution.core.addressing.addresses import canonical_address
 from attribution.errors import QueryError
 from attribution.query.attack.kary_search import Names, Part, Search, Step, count, predicted_steps, predicted_time
+from attribution.query.attack.name_file import NameFile
 from attribution.query.lake.times import format_time, parse_time
 
 #: Version of the file.
 _FORMAT = 1
-#: Bytes of names that are read at a time.
-_BLOCK = 1 << 22
 #: More addresses than anybody means to write a zone for.
 _MOST_ADDRESSES = 4096
 #: Names that a step lists beside their numbers; the others are in the file of names.
 _LISTED = 100
-
-
-@dataclass(frozen=True)
-class NameFile:
-    """A file with a name a line, read as it is needed: twenty million are too many to hold.
-
-    Attributes:
-        path: the file.
-        names: how many there are.
-        digest: SHA-256 of its content.
-    """
-
-    path: Path
-    names: int
-    digest: str
-
-    @classmethod
-    def of(cls, path: Path) -> Self:
-        """The file, counted and checked.
-
-        Raises:
-            QueryError: it cannot be read, an empty line stands between names, or a name stands there twice.
-        """
-        digest, hashes, number = hashlib.sha256(), [], 0
-        for block in _blocks(path):
-            digest.update(block)
-            names = _names(block)
-            if b"" in names:
-                line = number + names.index(b"") + 1
-                raise QueryError(f"cannot search among the names of {path}: line {line} is empty; take it out")
-            number += len(names)
-            hashes.append(np.fromiter(map(hash, names), np.int64, len(names)))
-        if number and len(np.unique(np.concatenate(hashes))) < number:
-            raise QueryError(f"cannot search among the names of {path}: a name stands there twice; sort -u helps")
-        return cls(path, number, digest.hexdigest())
-
-    def named(self, numbers: Names, *, limit: int | None = None) -> Iterator[tuple[int, str]]:
-        """Number and name of those numbers, in order."""
-        given, at = 0, 0
-        left = list(reversed(numbers))
-        for block in _blocks(self.path) if left else ():
-            names = _names(block)
-            while left and left[-1][0] < at + len(names):
-                first, end = left.pop()
-                here = min(end, at + len(names))
-                if here < end:
-                    left.append((here, end))
-                for number in range(first, here):
-                    if given == limit:
-                        return
-                    given += 1
-                    yield number, names[number - at].decode("utf-8", "replace")
-            if not left:
-                return
-            at += len(names)
 
 
 @dataclass(frozen=True)
@@ -163,7 +102,7 @@ class AttackPlan:
                 )
         return replace(self, steps=(*self.steps, PlannedStep(start, step)))
 
-    def to_dict(self, names: NameFile) -> dict[str, Any]:
+    def to_dict(self, names: NameFile) -> dict[str, object]:
         """The plan as JSON-ready values; durations in microseconds, a part's first names listed."""
         return {
             "format": _FORMAT,
@@ -227,33 +166,7 @@ def plan_addresses(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def write_assignment(step: Step, names: NameFile, path: Path) -> None:
-    """Write a line `name address` for each name that a step places, in their order; the file appears when it is whole.
-
-    Raises:
-        QueryError: it cannot be written.
-    """
-    staged = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with staged.open("w", encoding="utf-8") as file:
-            file.writelines(_assigned(step, names))
-        staged.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)
-        raise QueryError(f"cannot write {path}: {error.strerror}; choose another file") from error
-
-
-def _assigned(step: Step, names: NameFile) -> Iterator[str]:
-    where = sorted((first, end, part.address) for part in step.parts for first, end in part.names)
-    at = 0
-    for number, name in names.named(tuple((first, end) for first, end, _ in where)):
-        while number >= where[at][1]:
-            at += 1
-        yield f"{name} {where[at][2]}\n"
-
-
-def _step_rows(steps: Sequence[PlannedStep], names: NameFile) -> list[dict[str, Any]]:
+def _step_rows(steps: Sequence[PlannedStep], names: NameFile) -> list[dict[str, object]]:
     small = [part for planned in steps for part in planned.step.parts if count(part.names) <= _LISTED]
     numbers = sorted({number for part in small for first, end in part.names for number in range(first, end)})
     # The file is read once, however many parts there are.
@@ -268,35 +181,21 @@ def _step_rows(steps: Sequence[PlannedStep], names: NameFile) -> list[dict[str, 
     ]
 
 
-def _part_row(part: Part, listed: Mapping[int, str]) -> dict[str, Any]:
-    row = {"address": part.address, "count": count(part.names), "numbers": [list(one) for one in part.names]}
+def _part_row(part: Part, listed: Mapping[int, str]) -> dict[str, object]:
+    row: dict[str, object] = {
+        "address": part.address,
+        "count": count(part.names),
+        "numbers": [list(one) for one in part.names],
+    }
     if count(part.names) > _LISTED:
         return row
     return row | {"names": [listed[number] for first, end in part.names for number in range(first, end)]}
 
 
-def _planned(row: dict[str, Any]) -> PlannedStep:
+def _planned(row: Mapping[str, Any]) -> PlannedStep:
     parts = tuple(Part(str(part["address"]), _numbers(part["numbers"])) for part in row["parts"])
     return PlannedStep(parse_time(row["from"], last=None), Step(parts, tuple(map(str, row["watched"]))))
 
 
 def _numbers(pairs: Iterable[Sequence[int]]) -> Names:
     return tuple((int(first), int(end)) for first, end in pairs)
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    """The file in blocks of whole lines."""
-    try:
-        with path.open("rb") as file:
-            while lines := file.readlines(_BLOCK):
-                yield b"".join(lines)
-    except OSError as error:
-        raise QueryError(f"cannot read the names {path}: {error.strerror}; give the file with --names") from None
-
-
-def _names(block: bytes) -> list[bytes]:
-    """The names of a block, in lower case, without the final dot: all at once, for there may be millions."""
-    text = block.lower().replace(b"\r\n", b"\n")
-    text = text if text.endswith(b"\n") else text + b"\n"
-    names = text.replace(b".\n", b"\n").split(b"\n")[:-1]
-    return [name.strip() for name in names] if b" " in text or b"\t" in text else names

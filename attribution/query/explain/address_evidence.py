@@ -93,8 +93,8 @@ class AddressEvidence:
     ranges: tuple[HeldRange, ...]
     assignments: tuple[AssignmentEvent, ...]
     labels: tuple[LabelledPrefix, ...]
-    policies: Any
-    rules: Any
+    policies: pa.Table
+    rules: pa.Table
 
 
 @dataclass(frozen=True, kw_only=True)

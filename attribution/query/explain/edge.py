@@ -35,7 +35,7 @@ class Example:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class EdgePart:
     """Those flow records of the edge whose ends were answered for in one way.
 
     Attributes:
@@ -55,7 +55,7 @@ class Part:
     last_seen: datetime
     examples: tuple[Example, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, with the sentences of both reasons."""
         rules = {"source_rule": REASONS[self.source_reason], "target_rule": REASONS[self.target_reason]}
         return {**vars(self), **rules, "examples": [vars(example) for example in self.examples]}
@@ -86,11 +86,11 @@ class EdgeExplanation:
     source: str
     target: str
     window: Window
-    parts: tuple[Part, ...]
+    parts: tuple[EdgePart, ...]
     alternatives: tuple[Alternative, ...]
     alternative_count: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything as plain values, for JSON."""
         return {
             "source": self.source,
@@ -156,9 +156,9 @@ def _no_flows(source: str, target: str, *, reverse: bool) -> str:
     return f"no flows from {source!r} to {target!r} in this window that pass the filters; {hint}"
 
 
-def _part(row: Mapping[str, Any], examples: list[dict[str, Any]]) -> Part:
+def _part(row: Mapping[str, Any], examples: list[dict[str, Any]]) -> EdgePart:
     kind = (row["source_reason"], row["target_reason"])
-    return Part(
+    return EdgePart(
         **{**row, **seen(row)},
         examples=tuple(
             Example(

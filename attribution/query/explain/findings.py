@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from attribution.core.addressing.sockets import PortRange, Socket
 from attribution.core.reasons import REASONS
@@ -70,7 +70,7 @@ def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | No
     return tuple(sorted(found, key=lambda witness: witness.role))
 
 
-def verdict_row(verdict: Verdict) -> dict[str, Any]:
+def verdict_row(verdict: Verdict) -> dict[str, object]:
     """The answer itself as a row."""
     return {
         "workload": verdict.workload,

@@ -69,7 +69,7 @@ class SideExplanation:
         """What was asked in turn, by the lake's ranges, and why the rest was not."""
         return path_of(self.verdict, self.reason)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything as plain values, for JSON; durations in microseconds."""
         verdict = self.verdict
         key = verdict.ownership.socket if verdict else None
@@ -110,7 +110,7 @@ class FlowExplanation:
     remote: SideExplanation
     alike: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything as plain values, for JSON."""
         return {
             "flow": dict(self.flow) | {"protocol_name": protocol_name(self.flow["protocol"])},
@@ -165,7 +165,7 @@ def _side(session: LakeSession, row: Mapping[str, Any], side: str) -> SideExplan
     )
 
 
-def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def _identity(row: Mapping[str, Any]) -> tuple[object, ...]:
     return tuple(row[name] for name in ("start", "local_address", "local_port", "remote_address", "remote_port"))
 
 

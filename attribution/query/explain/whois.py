@@ -23,7 +23,7 @@ from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.times import parse_time, seen
 from attribution.query.lake.window import Window
-from attribution.query.pools.shared import PolicyRecord, policies_of
+from attribution.query.pools.policy_records import PolicyRecord, policies_of
 
 _HOSTNAMES = Query(__package__, "address_hostnames")
 _FLOWS = Query(__package__, "address_flows", standing_on=(WINDOWED,))
@@ -92,7 +92,7 @@ class Whois:
             return ()
         return witnesses(self.evidence, self.verdict, workload=self.verdict.workload, reason=self.verdict.reason)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything as plain values, for JSON; durations in microseconds."""
         asked: dict[str, Any] = {}
         if self.verdict is not None:

@@ -51,7 +51,7 @@ class Talker:
     first_seen: datetime
     last_seen: datetime
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """A flat row: the key's columns, then the numbers."""
         return {**self.key, **{name: value for name, value in vars(self).items() if name != "key"}}
 

@@ -9,8 +9,14 @@ from typing import Any
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.times import seen
+from attribution.query.pools.pool_flows import (
+    POOL_ENDS,
+    ClientNetwork,
+    client_networks,
+    keep_ended_flows,
+    pool_parameters,
+)
 from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
-from attribution.query.pools.shared import POOL_ENDS, ClientNetwork, client_networks, keep_gone, prepare
 
 _STRAYS = Query(__package__, "strays", standing_on=(POOL_ENDS,))
 _CENTRES = Query(__package__, "centres", standing_on=(POOL_ENDS,))
@@ -54,7 +60,7 @@ class Astray:
     last_seen: datetime
     clients: tuple[ClientNetwork, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         return vars(self) | {"clients": [asdict(one) for one in self.clients]}
 
@@ -77,8 +83,8 @@ def astray(
         QueryError: the lake was made without pools, or the window cannot be read.
     """
     with opened(lake) as session:
-        asked = prepare(session, selection, session.window(selection.window))
-        keep_gone(session, asked)
+        asked = pool_parameters(session, selection, session.window(selection.window))
+        keep_ended_flows(session, asked)
         session.keep("placed_flow", _STRAYS, **asked)
         rows = session.ask(_ASTRAY)
         networks = client_networks(session, clients)

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from attribution.core.fallback.policies import Place
 from attribution.errors import QueryError
+from attribution.query.lake.flows import Measure
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.times import seen
 from attribution.query.lake.window import Window
+from attribution.query.pools.policy_records import PolicyRecord, overlapping, policy_records
+from attribution.query.pools.pool_flows import POOL_ENDS, pool_parameters
 from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
-from attribution.query.pools.shared import POOL_ENDS, PolicyRecord, overlapping, policy_records, prepare
 
 _LOAD = Query(__package__, "load", standing_on=(POOL_ENDS,))
 _STATES = Query(__package__, "states", standing_on=(POOL_ENDS,))
@@ -23,7 +25,6 @@ _STATES = Query(__package__, "states", standing_on=(POOL_ENDS,))
 _SPREAD = Query(__package__, "spread")
 _ADDRESSES = Query(__package__, "addresses")
 
-Measure = Literal["flows", "bytes", "packets"]
 #: (pool, policy)
 _Owner = tuple[str, str]
 
@@ -80,7 +81,7 @@ class PoolLoad:
         """How many addresses carried nothing."""
         return None if self.addresses is None else self.addresses - self.used
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         row = {name: value for name, value in vars(self).items() if name != "loads"}
         return row | {"unused": self.unused, "loads": [asdict(load) for load in self.loads]}
@@ -95,7 +96,7 @@ class Loads:
     pools: tuple[PoolLoad, ...]
     left_out: Mapping[str, int]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         return {
             "window": self.window.to_dict(),
@@ -131,7 +132,7 @@ def load(
         raise QueryError(f"cannot measure load by {measure!r}: choose {', '.join(get_args(Measure))}")
     with opened(lake) as session:
         window = session.window(selection.window)
-        asked = prepare(session, selection, window)
+        asked = pool_parameters(session, selection, window)
         session.keep("address_load", _LOAD, **asked)
         spreads = session.ask(_SPREAD, order=measure)
         rows = session.ask(_ADDRESSES, order=measure, limit=limit)

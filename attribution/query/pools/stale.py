@@ -11,8 +11,8 @@ from attribution.errors import QueryError
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, opened
 from attribution.query.lake.times import from_microseconds, seen
+from attribution.query.pools.pool_flows import ClientNetwork, client_networks, keep_ended_flows, pool_parameters
 from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
-from attribution.query.pools.shared import ClientNetwork, client_networks, keep_gone, prepare
 
 # They read the table ended_flow, and what the first of them makes of it.
 _STALE_FLOWS = Query(__package__, "stale_flows")
@@ -22,7 +22,7 @@ _BEYOND = Query(__package__, "beyond")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bucket:
+class DecayBucket:
     """Traffic from `begin` to before `until`, microseconds after the end of a policy.
 
     Attributes:
@@ -75,10 +75,10 @@ class Stale:
     beyond: int | None
     first_seen: datetime
     last_seen: datetime
-    decay: tuple[Bucket, ...]
+    decay: tuple[DecayBucket, ...]
     clients: tuple[ClientNetwork, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("decay", "clients")}
         return vars(self) | lists | {name: list(getattr(self, name)) for name in ("prefixes", "data_centres")}
@@ -107,8 +107,8 @@ def stale(
     if bucket is not None and bucket <= 0:
         raise QueryError(f"cannot count by buckets of {bucket} microseconds: give a length above zero")
     with opened(lake) as session:
-        asked = prepare(session, selection, session.window(selection.window))
-        keep_gone(session, asked)
+        asked = pool_parameters(session, selection, session.window(selection.window))
+        keep_ended_flows(session, asked)
         settings = session.settings
         lengths = {name: getattr(settings, name) for name in ("clock_tolerance", "connection_lifetime", "name_stretch")}
         session.keep("stale_flow", _STALE_FLOWS, **lengths)
@@ -123,19 +123,19 @@ def stale(
     )
 
 
-def _decay(rows: Sequence[Mapping[str, Any]], flows: Mapping[int, int]) -> dict[int, tuple[Bucket, ...]]:
-    found: dict[int, list[Bucket]] = {}
+def _decay(rows: Sequence[Mapping[str, Any]], flows: Mapping[int, int]) -> dict[int, tuple[DecayBucket, ...]]:
+    found: dict[int, list[DecayBucket]] = {}
     for row in rows:
         buckets = found.setdefault(row["place"], [])
         whole = flows[row["place"]]
         left = whole - sum(before.flows for before in buckets)
         plain = {name: row[name] for name in ("begin", "until", "flows", "bytes", "networks")}
-        buckets.append(Bucket(**plain, left=left / whole))
+        buckets.append(DecayBucket(**plain, left=left / whole))
     return {place: tuple(buckets) for place, buckets in found.items()}
 
 
 def _stale(
-    row: Mapping[str, Any], lifetime: int, decay: tuple[Bucket, ...], clients: tuple[ClientNetwork, ...]
+    row: Mapping[str, Any], lifetime: int, decay: tuple[DecayBucket, ...], clients: tuple[ClientNetwork, ...]
 ) -> Stale:
     until = row["answers_until"]
     counts: dict[str, Any] = {

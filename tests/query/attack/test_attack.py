@@ -11,7 +11,8 @@ from attribution.config import SECOND
 from attribution.errors import QueryError
 from attribution.query.attack.attack import attack
 from attribution.query.attack.kary_search import Step
-from attribution.query.attack.plan import AttackPlan, NameFile, plan_addresses, read_plan, write_assignment
+from attribution.query.attack.name_file import NameFile, write_assignment
+from attribution.query.attack.plan import AttackPlan, plan_addresses, read_plan
 from attribution.query.lake.selection import Selection
 
 ATTACKED = "192.0.2.1"
@@ -259,7 +260,7 @@ def test_a_file_of_names_that_cannot_be_used_says_why(tmp_path, text, message):
 
 @pytest.mark.parametrize("block", [20, 1 << 22])
 def test_a_long_file_of_names_is_counted(tmp_path, monkeypatch, block):
-    monkeypatch.setattr("attribution.query.attack.plan._BLOCK", block)
+    monkeypatch.setattr("attribution.query.attack.name_file._BLOCK", block)
     path = tmp_path / "names"
     path.write_text("".join(f"{number}.example\n" for number in range(3000)))
     found = NameFile.of(path)
