@@ -75,7 +75,7 @@ _POLICIES = (
 @click.option(
     "--events",
     type=click.Path(path_type=Path),
-    help=f"What an event-based system would get.  [default: {EVENTS_FILE} beside the truth, if it is there]",
+    help=f"The events that an event-based system would get.  [default: {EVENTS_FILE} beside the truth, if it is there]",
 )
 @click.option(
     "--name-bindings",
@@ -85,16 +85,20 @@ _POLICIES = (
 )
 @click.option(
     "--report-delay", metavar="DURATION", default="30s", show_default=True,
-    help="Time between a flow's end and its report; the baseline of the latest event judges it then.",
+    help="Time between the end of a flow and its report, when the baseline of the latest event judges the flow.",
 )  # fmt: skip
 @click.option(
     "--hold-back", metavar="DURATION", default="10m", show_default=True,
-    help="Time between a flow's end and its judgement by the other baseline.",
+    help="Time between the end of a flow and its judgement by the other baseline.",
 )  # fmt: skip
 @click.option(
-    "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Services in a table; 0 for all."
+    "--limit",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="How many services a table lists; 0 for all.",
 )
-@click.option("--fail-on-misattribution", is_flag=True, help=f"Exit with {UNSOUND} where anything is wrong.")
+@click.option("--fail-on-misattribution", is_flag=True, help=f"Exit with {UNSOUND} if anything is wrong.")
 @output_options()
 def command(
     *,
@@ -110,16 +114,17 @@ def command(
 ) -> None:
     r"""Compare a lake with the truth, and with event-based attribution.
 
-    Counts for each side: correct, misattributed (a wrong workload or service was named), unattributed. Edges are pairs
-    of services; false ones do not exist in the truth. CSV has one row a system, JSON has everything. Where the truth
-    has names (scenario agility), hostnames and policies are judged, beside the last name seen or told.
+    Each side of a flow counts as correct, misattributed (a wrong workload or service was named) or unattributed. Edges
+    are pairs of services, and a false edge is not in the truth. CSV has a row for each system. JSON has everything.
+
+    If the truth has names (scenario agility), hostnames and policies are judged, beside the last name seen or told.
 
     \b
     Examples:
       attribution evaluate --attributed lake --truth fleet/truth.parquet
       attribution evaluate --attributed lake --truth fleet/truth.parquet --fail-on-misattribution --format json
     \b
-    Exit status: 0 evaluated; 3 with --fail-on-misattribution where anything was misattributed, lost or repeated;
+    Exit status: 0 evaluated; 3 with --fail-on-misattribution if anything was misattributed, lost or repeated;
     1 could not be evaluated, 2 the command was wrong.
     """
     result = evaluate(

@@ -57,21 +57,25 @@ _ALTERNATIVES = (
     "--flow",
     "flow_text",
     metavar="LOCAL,REMOTE,START",
-    help="One flow: addresses with or without :PORT, and its start.",
+    help="Explain this flow: both addresses with or without :PORT, and the start.",
 )
-@click.option("--local", metavar="ADDRESS[:PORT]", help="The flow's local endpoint.")
-@click.option("--remote", metavar="ADDRESS[:PORT]", help="The flow's remote endpoint.")
+@click.option("--local", metavar="ADDRESS[:PORT]", help="Explain the flow with this local endpoint.")
+@click.option("--remote", metavar="ADDRESS[:PORT]", help="Explain the flow with this remote endpoint.")
 @click.option(
-    "--start", metavar="TIME", help="The flow's start, as exact as it is known: 10:00:05 is any time in that second."
+    "--start",
+    metavar="TIME",
+    help="Explain the flow with this start, as exact as you know it: 10:00:05 is any time in that second.",
 )
-@click.option("--edge", nargs=2, metavar="CLIENT SERVER", help="An edge, its ends called as in the graph.")
+@click.option(
+    "--edge", nargs=2, metavar="CLIENT SERVER", help="Explain this edge. The ends are called as in the graph."
+)
 @click.option(
     "--examples",
     metavar="N",
     type=click.IntRange(min=0),
     default=3,
     show_default=True,
-    help="With --edge: flows of each kind.",
+    help="With --edge: how many flows to show for each method and reason.",
 )
 @selection_options()
 @output_options()
@@ -89,9 +93,11 @@ def command(
 ) -> None:
     r"""Show why a flow or an edge was attributed as it was.
 
-    For a flow: which rule gave each side's answer, which evidence it rests on, and how old the evidence is. Then who
-    else held the address, and why the answer is not that workload. For an edge: its flows by method and reason,
-    examples of each, and who else held its addresses. Filters choose the flows of an edge.
+    For a flow, the command says which rule gave the answer of each side. It also shows the evidence behind the answer,
+    how old the evidence is, who else held the address, and why the answer is not that workload.
+
+    For an edge, the command counts the flows by method and reason, with examples. It also shows who else held the
+    addresses of the edge. Filters choose the flows of an edge.
 
     \b
     Examples:

@@ -17,12 +17,12 @@ from attribution.stream.regions.region_file import check_region
 @click.command(name="forward")
 @kafka_options
 @click.option("--region", required=True, help="The region at home.")
-@click.option("--peer", required=True, metavar="REGION", help="The region that it goes to.")
-@click.option("--peer-bootstrap-servers", metavar="HOST:PORT", help="The peer's brokers; several with commas.")
+@click.option("--peer", required=True, metavar="REGION", help="The region to which messages go.")
+@click.option("--peer-bootstrap-servers", metavar="HOST:PORT", help="The brokers of the peer, separated by commas.")
 @click.option(
     "--peer-kafka-config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="As --kafka-config, for the peer's brokers; no variables win over it.",
+    help="As --kafka-config, for the brokers of the peer; no variables win over the file.",
 )
 @click.option("--peer-topic-prefix", default="", metavar="TEXT", help="What the names of the peer's topics begin with.")
 @metrics_option
@@ -39,10 +39,11 @@ def command(
 ) -> None:
     r"""Forward what this region's job says to another region, until it is stopped.
 
-    Questions about flows to that region, and answers to its own questions, go from the topic to-PEER at home to the
-    topic from-REGION at the peer. Each region needs one for every other region; several of one way share the work.
+    Questions about flows to the other region, and answers to the questions of that region, go from the topic to-PEER at
+    home to the topic from-REGION at the peer. Each region needs a forwarder for every other region. Several forwarders
+    from one region to another share the work.
 
-    Nothing is lost: while the peer, or the way to it, is down, messages wait in the topic at home.
+    Nothing is lost: while the peer or the way to it is down, messages wait in the topic at home.
 
     \b
     Examples:

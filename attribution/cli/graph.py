@@ -72,13 +72,15 @@ _CHANGES = (
     "--limit",
     metavar="N",
     type=click.IntRange(min=0),
-    help=f"So many edges, those with most bytes; 0 for all. [default: all; {_TABLE_ROWS} in a table]",
+    help=f"How many edges to show, those with most bytes; 0 for all. [default: all; {_TABLE_ROWS} in a table]",
 )
 @click.option("--nodes", "nodes_only", is_flag=True, help="List nodes instead of edges (table and csv).")
-@click.option("--diff", "before", metavar="FROM..TO", help="Compare with this window: edges new, gone and changed.")
+@click.option(
+    "--diff", "before", metavar="FROM..TO", help="Compare with this window: list edges that are new, gone or changed."
+)
 @click.option(
     "--factor", type=float, default=DEFAULT_FACTOR, show_default=True,
-    help="With --diff: how many times more or fewer flows or bytes per second make a change.",
+    help="With --diff: an edge has changed if its flows or bytes per second are this many times more or fewer.",
 )  # fmt: skip
 @output_options(*RENDERERS)
 def command(
@@ -93,11 +95,11 @@ def command(
     factor: float,
     output: Output,
 ) -> None:
-    r"""Show who talks to whom: services, the edges between them, their traffic.
+    r"""Show who talks to whom: services, the edges between them, and their traffic.
 
-    An edge runs from client to server. Where no log says who opened the flows its line has no head, and its port is the
-    lower of the two. Traffic that both ends log is counted once, by the end that logged more of it. Unattributed
-    addresses are one node a reason, last in every list.
+    An edge runs from client to server. If no log says who opened the flows, the edge has no arrow head, and the port of
+    the edge is the lower of the two ports. Traffic that both ends log is counted once, by the end that logged more.
+    Unattributed addresses are one node for each reason, last in every list.
 
     \b
     Examples:

@@ -33,9 +33,8 @@ _SEED = click.option("--seed", type=click.IntRange(min=0), default=1, show_defau
 def command() -> None:
     r"""Play addressing by policy with real DNS, TLS and HTTP on loopback.
 
-    Needs the extra `lab`. As root on Linux, connections come to services by a sk_lookup program in a network
-    namespace of the lab's own; elsewhere by wildcard sockets. Nothing leaves the machine, and everything ends by
-    itself.
+    The lab needs the extra `lab`. As root on Linux, a sk_lookup program in a network namespace of the lab hands
+    connections to services. Elsewhere wildcard sockets do. Nothing leaves the machine, and everything ends by itself.
 
     \b
     Examples:
@@ -133,8 +132,8 @@ def load_figure(
 ) -> None:
     r"""Draw how evenly addresses are loaded, and how many requests a connection carries.
 
-    Four ways of giving names addresses, each on real sockets and, with more requests, in a model. The folder gets
-    load.png, load.svg and load.json.
+    Four ways of giving addresses to names are played on real sockets and, with more requests, in a model. The folder
+    gets load.png, load.svg and load.json.
 
     \b
     Examples:

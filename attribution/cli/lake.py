@@ -18,23 +18,25 @@ from attribution.stream.lake_writer.writer import LakeWriter, Writing
 @click.command(name="lake")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the lake.")
 @kafka_options
-@click.option("--labels", multiple=True, metavar="PATH", help="The labels that the job has; questions look them up.")
+@click.option(
+    "--labels", multiple=True, metavar="PATH", help="The labels that the job has, for questions about the lake."
+)
 @click.option(
     "--flush-interval",
     default="1m",
     show_default=True,
     metavar="DURATION",
-    help="When rows become visible at the latest.",
+    help="Rows become visible after this time at the latest.",
 )
 @click.option(
     "--flush-rows",
     type=click.IntRange(min=1),
     default=Writing.flush_rows,
     show_default=True,
-    help="Rows of a partition that become visible earlier.",
+    help="Rows of a partition become visible earlier if there are this many.",
 )
-@click.option("--stop-at-end", is_flag=True, help="Stop when everything that there is has been written.")
-@click.option("--accept-loss", is_flag=True, help="Go on behind messages that a topic deleted before they were read.")
+@click.option("--stop-at-end", is_flag=True, help="Stop when all messages in the topics have been written.")
+@click.option("--accept-loss", is_flag=True, help="Go on after messages that the broker deleted before they were read.")
 @settings_options
 @metrics_option
 def command(
@@ -52,11 +54,11 @@ def command(
 ) -> None:
     r"""Write what the streaming job attributes to a Parquet lake, until it is stopped.
 
-    Every row is written once, whatever happens: files are named by the offsets that they hold, and a new start goes on
-    behind them. Several writers with one folder share the work. graph, whois, explain and talkers read the lake while
-    it is written. Give it the settings of the job.
+    Every row is written once, whatever happens. Files are named by the offsets that they hold, and after a restart the
+    writer goes on behind them. Several writers with one folder share the work. graph, whois, explain and talkers can
+    read the lake while it is written. Give the command the settings of the job.
 
-    SIGTERM and Ctrl-C finish what is open. Where the disk is full, writing waits for room.
+    SIGTERM and Ctrl-C finish what is open. If the disk is full, writing waits for room.
 
     \b
     Examples:

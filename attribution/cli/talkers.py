@@ -37,10 +37,15 @@ _NUMBERS = (
     type=click.Choice(["bytes", "flows", "packets"]),
     default="bytes",
     show_default=True,
-    help="Largest by what.",
+    help="The measure by which the largest come first.",
 )
 @click.option(
-    "--limit", metavar="N", type=click.IntRange(min=0), default=20, show_default=True, help="How many; 0 for all."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many to list; 0 for all.",
 )
 @output_options()
 def command(
@@ -54,8 +59,8 @@ def command(
 ) -> None:
     r"""Show who talks most: services, workloads, addresses, server ports or edges.
 
-    Traffic that both ends log is counted once, by the end that logged more of it. A port's clients send what is sent;
-    an edge's source does.
+    Traffic that both ends log is counted once, by the end that logged more. For a port, "sent" is what clients send.
+    For an edge, "sent" is what the source sends.
 
     \b
     Examples:

@@ -39,29 +39,39 @@ def _retention(text: str) -> int:
 
 
 _PEERS = click.option(
-    "--peer", "peers", multiple=True, metavar="REGION", help="Another region, which has two topics; repeatable."
+    "--peer", "peers", multiple=True, metavar="REGION", help="Another region. Each region has two topics. Repeatable."
 )
 
 
 @command.command()
 @kafka_options
 @_PEERS
-@click.option("--partitions", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Of each topic.")
-@click.option("--replicas", type=click.IntRange(1, 100), help="Of each partition.  [default: the broker's]")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, 10_000),
+    default=8,
+    show_default=True,
+    help="How many partitions each topic has.",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 100),
+    help="How many replicas each partition has.  [default: that of the broker]",
+)
 @click.option(
     "--retention",
     default="forever",
     show_default=True,
     metavar="DURATION",
-    help="How long messages are kept, counted from their event time: a history needs all of its age.",
+    help="How long messages are kept, counted from their event time. A history needs all of its age.",
 )
 def create(
     *, broker: Broker, prefix: str, peers: tuple[str, ...], partitions: int, replicas: int | None, retention: str
 ) -> None:
     r"""Make the topics that are not there, as the job needs them, and check all of them.
 
-    Messages carry the event time as the time of their record, so a broker deletes a history at once where retention is
-    shorter than the history is old.
+    Messages carry the event time as the time of their record. If the retention is shorter than a history is old, the
+    broker deletes the history at once.
 
     \b
     Examples:

@@ -59,17 +59,24 @@ _FLOWS = (
 @click.command(name="whois")
 @lake_argument
 @click.argument("address")
-@click.option("--at", metavar="TIME", help="Who held it then: ISO 8601 (UTC), or back from the last flow, like -90m.")
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="Say who held the address at this time: ISO 8601 (UTC), or back from the last flow, like -90m.",
+)
 @click.option("--port", type=int, help="With --at: the port of the endpoint.")
-@click.option("--protocol", metavar="NAME|NUMBER", default="tcp", help="With --port: its transport protocol.")
-@click.option("-w", "--window", metavar="FROM..TO", help="Count only flows that start in it.")
+@click.option(
+    "--protocol", metavar="NAME|NUMBER", default="tcp", help="With --port: the transport protocol of the port."
+)
+@click.option("-w", "--window", metavar="FROM..TO", help="Count only flows that start in this window.")
 @output_options()
 def command(
     *, lake: Path, address: str, at: str | None, port: int | None, protocol: str, window: str | None, output: Output
 ) -> None:
     r"""Show who held an address, and when: ownership ranges, assignment events, labels, flows.
 
-    With --at, also what the rules say about a connection at that time, and why. JSON has everything, CSV the ranges.
+    With --at, the command also says what the rules answer for a connection at that time, and why. JSON has everything.
+    CSV has the ownership ranges.
 
     \b
     Examples:

@@ -9,8 +9,8 @@ from attribution.cli.agility import astray, attack, load, plan, stale
 def command() -> None:
     r"""Show what addressing by policy does: load, stray and stale traffic, attacked names.
 
-    Where names are served from any address of a pool, an address says little by itself: these questions are about
-    pools and policies. The lake must have been made with them.
+    If names are served from any address of a pool, an address says little by itself. These questions are about pools
+    and policies, and the lake must have been made with policies.
 
     \b
     Examples:

@@ -40,8 +40,9 @@ def command(
 ) -> None:
     r"""Show traffic on addresses that the data centre's policies never hand out there.
 
-    A route leak, or clients that were sent to the wrong place. Shares are of what the data centre logged at all
-    addresses of the pools. Logged by the server is what came in to an address; by the client, what went out to one.
+    Such traffic comes of a route leak, or of clients that were sent to the wrong place. A share is of everything that
+    the data centre logged at addresses of pools. A server logs what comes in to an address, and a client logs what goes
+    out to an address.
 
     \b
     Examples:

@@ -38,16 +38,19 @@ _STEPS = (
 )
 @click.option(
     "--by", "measure", type=click.Choice(["flows", "bytes", "packets"]), default="flows", show_default=True,
-    help="What is counted.",
+    help="The measure of the attack.",
 )  # fmt: skip
-@click.option("--quiet", metavar="FROM..TO", help="A time before the attack, to know what else the addresses carry.")
+@click.option(
+    "--quiet", metavar="FROM..TO", help="A window before the attack, which shows what else the addresses carry."
+)
 @click.option(
     "--background", metavar="N", type=click.FloatRange(min=0),
-    help="What else they carry a second, all together, at most.  [default: half of what came before the first step]",
+    help="What else the addresses carry a second, all together, at most.  "
+    "[default: half of what came before the first step]",
 )  # fmt: skip
 @click.option(
     "--next", "next_path", type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the search goes on: write the plan with its next step to this file.",
+    help="If the search goes on, write the plan with the next step to this file.",
 )  # fmt: skip
 @next_step_options
 @selection_options()
@@ -67,9 +70,9 @@ def command(
 ) -> None:
     r"""Say which name an attack is after, from the flows in each step of a plan.
 
-    An address carries the attack if it carries more than everything else together could. A name is said only where the
-    attack followed it in every step. An attack that stays at an address which serves no suspect is after that address.
-    Filters that leave out what is not the attack make the answer surer.
+    An address carries the attack if it carries more than everything else together could. A name is said only if the
+    attack followed the name in every step. If the attack stays at an address that serves no suspect, the attack is
+    after that address. Filters that leave out other traffic make the answer surer.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ from attribution.cli.render.measures import format_count
 
 clients_option = click.option(
     "--clients", metavar="N", type=click.IntRange(min=0), default=5, show_default=True,
-    help="So many networks of clients for each.",
+    help="How many networks of clients to show for each.",
 )  # fmt: skip
 
 

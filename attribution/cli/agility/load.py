@@ -44,11 +44,11 @@ _ADDRESSES = (
 @selection_options(PoolSelection)
 @click.option(
     "--by", "measure", type=click.Choice(["flows", "bytes", "packets"]), default="flows", show_default=True,
-    help="What load is.",
+    help="The measure of load.",
 )  # fmt: skip
 @click.option(
     "--limit", metavar="N", type=click.IntRange(min=0), default=5, show_default=True,
-    help="So many of the busiest and of the least busy addresses of each pool; 0 for all.",
+    help="How many of the busiest and of the least busy addresses of each pool to show; 0 for all.",
 )  # fmt: skip
 @output_options()
 def command(
@@ -61,9 +61,9 @@ def command(
 ) -> None:
     r"""Show the load per address of each pool, and how evenly it is spread.
 
-    Of the flows to addresses that a policy in force hands out. The variation is the standard deviation over the mean,
-    of all addresses of the pool, unused ones too. The variation by chance is what it would be if each flow had taken an
-    address at random. CSV has a row an address.
+    Load is counted for addresses that a policy in force hands out. The variation is the standard deviation over the
+    mean, of all addresses of the pool, unused addresses too. The variation by chance is what the variation would be if
+    each flow had taken an address at random. CSV has a row for each address.
 
     \b
     Examples:

@@ -41,12 +41,12 @@ def next_step_options(function: Callable[..., None]) -> Callable[..., None]:
     """The options `--at` and `--assignment`, as one argument `next_step` of the decorated command function."""
 
     @click.option(
-        "--at", metavar="TIME", help="When the step's answers begin to be given: ISO 8601 (UTC).  [default: now]"
+        "--at", metavar="TIME", help="When the answers of the step begin to be given: ISO 8601 (UTC).  [default: now]"
     )
     @click.option(
         "--assignment",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Write the step's names with their addresses to this file, a line each.",
+        help="Write the names of the step with their addresses to this file, a line each.",
     )
     @functools.wraps(function)
     def wrapped(*args: object, at: str | None, assignment: Path | None, **given: object) -> None:

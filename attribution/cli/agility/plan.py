@@ -25,14 +25,18 @@ _PARTS = (
 
 @click.command(name="plan")
 @click.option(
-    "--names", "names_path", required=True, type=click.Path(path_type=Path), help="File of the names, one a line."
+    "--names", "names_path", required=True, type=click.Path(path_type=Path), help="File of the names, one name a line."
 )
 @click.option(
     "--address", "addresses", required=True, multiple=True, metavar="ADDRESS|CIDR",
-    help="What the names may be put on while one searches; repeatable. Nothing else should be served there.",
+    help="An address for the names during the search; repeatable. Serve nothing else there.",
 )  # fmt: skip
 @click.option(
-    "--attacked", required=True, multiple=True, metavar="ADDRESS|CIDR", help="What the attack comes to now; repeatable."
+    "--attacked",
+    required=True,
+    multiple=True,
+    metavar="ADDRESS|CIDR",
+    help="An address to which the attack comes now; repeatable.",
 )
 @click.option(
     "--ttl-before", metavar="DURATION", default="5m", show_default=True, callback=duration,
@@ -44,7 +48,7 @@ _PARTS = (
 )  # fmt: skip
 @click.option(
     "--observe", metavar="DURATION", default="1m", show_default=True, callback=duration,
-    help="How long to look at the addresses in each step, once the answers of before have expired.",
+    help="How long to look at the addresses in each step, once the earlier answers have expired.",
 )  # fmt: skip
 @click.option(
     "--out", "plan_path", required=True, type=click.Path(dir_okay=False, path_type=Path),
@@ -66,9 +70,9 @@ def command(
 ) -> None:
     r"""Plan the search for the name that an attack is after: write the first step.
 
-    The step divides the names among the addresses that are not attacked. Serve them so from the time that it says; the
-    attacked addresses serve none of them. Once the TTL is over, `agility attack` says where the attack went and, with
-    --next, writes the next step.
+    The step divides the names among the addresses that are not attacked. Serve the names so from the time that the step
+    says, and serve none of them at the attacked addresses. Once the TTL is over, `agility attack` says where the attack
+    went. With --next, `agility attack` also writes the next step.
 
     \b
     Examples:

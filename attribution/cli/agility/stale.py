@@ -49,7 +49,8 @@ _CLIENTS = (
 @selection_options(PoolSelection)
 @click.option(
     "--bucket", metavar="DURATION", callback=duration,
-    help="Length of the buckets of time since the end.  [default: the ttl, then each as long as all before it]",
+    help="Length of the buckets of time since the end of the policy.  "
+    "[default: the ttl, then each as long as all before it]",
 )  # fmt: skip
 @clients_option
 @output_options()
@@ -63,9 +64,9 @@ def command(
 ) -> None:
     r"""Show traffic that comes to addresses after the policies that handed them out have ended.
 
-    A client may use an answer for its ttl and name_stretch, and a connection that it opened in time for
-    connection_lifetime. Traffic beyond that bound comes from clients that do not keep to the ttl. A connection is
-    judged by when it began.
+    A client may use an answer until its ttl and name_stretch are over. The client may use a connection for
+    connection_lifetime, if the connection began in time. Traffic beyond that bound comes from clients that do not keep
+    to the ttl. A connection is judged by when it began.
 
     \b
     Examples:

@@ -36,9 +36,9 @@ def kafka_options(function: Callable[..., None]) -> Callable[..., None]:
             "--kafka-config",
             type=_FILE,
             help="TOML or JSON file with a table [kafka]: protocol, credentials, certificates. "
-            f"Variables {ENVIRONMENT_PREFIX}… win over it.",
+            f"Variables {ENVIRONMENT_PREFIX}… win over the file.",
         ),
-        click.option("--bootstrap-servers", metavar="HOST:PORT", help="The brokers; several with commas."),
+        click.option("--bootstrap-servers", metavar="HOST:PORT", help="The brokers, separated by commas."),
     ):
         decorated = option(decorated)
     return decorated
@@ -55,8 +55,13 @@ def metrics_option(function: Callable[..., None]) -> Callable[..., None]:
         function(*args, metrics=metrics, **given)
 
     decorated = click.option(
-        "--metrics-host", default="127.0.0.1", show_default=True, help="Address on which Prometheus is answered."
+        "--metrics-host",
+        default="127.0.0.1",
+        show_default=True,
+        help="Address on which metrics are served to Prometheus.",
     )(wrapped)
     return click.option(
-        "--metrics-port", type=click.IntRange(1, 65535), help="Port on which Prometheus is answered; none by default."
+        "--metrics-port",
+        type=click.IntRange(1, 65535),
+        help="Port on which metrics are served to Prometheus.  [default: none]",
     )(decorated)

@@ -61,5 +61,5 @@ def settings_options(function: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="TOML file with a table [attribution] of settings; options win over it.",
+        help="TOML file with a table [attribution] of settings; options win over the file.",
     )(decorated)

@@ -18,7 +18,7 @@ class GraphSelection(Selection):
         bool,
         Option(
             "--hostnames",
-            "Show unattributed ends, and those at addresses of pools, under the hostname that clients used, if known.",
+            "Call unattributed ends, and ends at addresses of pools, by the hostname that clients used, if known.",
         ),
     ] = False
 

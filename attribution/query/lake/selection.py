@@ -112,31 +112,42 @@ class Selection:
         Window | str | None,
         Option(
             "--window",
-            "Only flows that start in it: ISO 8601 (UTC), or back from the last flow, like -1h..",
+            "Only flows that start in this window: ISO 8601 (UTC), or back from the last flow, like -1h..",
             metavar="FROM..TO",
             short="-w",
         ),
     ] = None
     services: Annotated[
         tuple[str, ...],
-        Option("--service", "Either end's service, with * and ?; repeatable, any of them.", globs, "GLOB"),
+        Option("--service", "Only flows with this service at either end, with * and ?; repeatable.", globs, "GLOB"),
     ] = ()
-    ports: Annotated[tuple[int, ...], Option("--port", "The server's port; repeatable.", port_numbers)] = ()
+    ports: Annotated[
+        tuple[int, ...], Option("--port", "Only flows to this port of the server; repeatable.", port_numbers)
+    ] = ()
     protocols: Annotated[
         tuple[str | int, ...],
-        Option("--protocol", "Like tcp, udp or 47; repeatable.", protocol_numbers, "NAME|NUMBER"),
+        Option(
+            "--protocol",
+            "Only flows of this protocol, like tcp, udp or 47; repeatable.",
+            protocol_numbers,
+            "NAME|NUMBER",
+        ),
     ] = ()
     regions: Annotated[
-        tuple[str, ...], Option("--region", "Where the flow was logged; repeatable.", globs, "GLOB")
+        tuple[str, ...],
+        Option("--region", "Only flows that were logged in this region, with * and ?; repeatable.", globs, "GLOB"),
     ] = ()
     data_centres: Annotated[
-        tuple[str, ...], Option("--data-centre", "Where the flow was logged; repeatable.", globs, "GLOB")
+        tuple[str, ...],
+        Option(
+            "--data-centre", "Only flows that were logged in this data centre, with * and ?; repeatable.", globs, "GLOB"
+        ),
     ] = ()
     methods: Annotated[
         tuple[str, ...],
         Option(
             "--method",
-            f"Where either end's answer came from: {', '.join(METHODS)}; repeatable.",
+            f"Only flows with an end that this method answered: {', '.join(METHODS)}; repeatable.",
             one_of("method", METHODS),
             "METHOD",
             choices=tuple(METHODS),
@@ -146,7 +157,7 @@ class Selection:
         tuple[str, ...],
         Option(
             "--reason",
-            f"Why either end was attributed so, or not: {', '.join(REASONS)}; repeatable.",
+            f"Only flows with an end that has this reason: {', '.join(REASONS)}; repeatable.",
             one_of("reason", REASONS),
             "REASON",
             choices=tuple(REASONS),
@@ -154,7 +165,7 @@ class Selection:
     ] = ()
     clients_by_port: Annotated[
         bool,
-        Option("--clients-by-port", "Where no log says who opened a flow, guess: the lower port is the server's."),
+        Option("--clients-by-port", "If no log says who opened a flow, guess: the lower port is the server's."),
     ] = False
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ class PoolSelection(Selection):
         pools: names of pools, with `*` and `?`; where there are any, addresses of no pool are left out.
     """
 
-    pools: Annotated[tuple[str, ...], Option("--pool", "Only these pools; repeatable.", globs, "GLOB")] = ()
+    pools: Annotated[tuple[str, ...], Option("--pool", "Only this pool, with * and ?; repeatable.", globs, "GLOB")] = ()
 
 
 #: Every flow at an address of a pool.
