@@ -101,9 +101,13 @@ def command(
     settings = with_pools_of(inputs.of(POLICY), settings, format=inputs.format)
     sending = Sending(
         prefix=prefix,
-        period=_period(period or ("10s" if pace else "1m")),
+        period_us=_period_us(period or ("10s" if pace else "1m")),
         pace=_pace(pace),
-        finish=None if finish is None else finish_after(settings) if finish == _BY_SETTINGS else parse_duration(finish),
+        finish_us=None
+        if finish is None
+        else finish_after(settings)
+        if finish == _BY_SETTINGS
+        else parse_duration(finish),
     )
     with ExitStack() as left:
         kept = left.enter_context(RejectsFile(rejects)) if rejects else None
@@ -126,7 +130,7 @@ def command(
         sys.exit(ROWS_REJECTED)
 
 
-def _period(text: str) -> int:
+def _period_us(text: str) -> int:
     period = parse_duration(text)
     if not period or 3600 * SECOND % period:
         raise ConfigError(f"--period must divide an hour, found {text}; 10s or 1m would")
@@ -146,14 +150,16 @@ def _pace(text: str | None) -> float | None:
 
 
 def _title(published: Published) -> str:
-    total, rate = published.rows.total(), published.rows.total() / max(published.seconds, 1e-9)
-    return f"{total:,} rows delivered in {published.seconds:.1f} s ({rate:,.0f}/s)"
+    total, rate = published.rows.total(), published.rows.total() / max(published.took_s, 1e-9)
+    return f"{total:,} rows delivered in {published.took_s:.1f} s ({rate:,.0f}/s)"
 
 
 def _note(published: Published, rejects: Path | None) -> str:
     lines = []
-    if published.first is not None and published.last is not None:
-        first, last = (datetime.fromtimestamp(t / SECOND, UTC).isoformat() for t in (published.first, published.last))
+    if published.first_us is not None and published.last_us is not None:
+        first, last = (
+            datetime.fromtimestamp(t / SECOND, UTC).isoformat() for t in (published.first_us, published.last_us)
+        )
         lines.append(f"Reported from {first} to {last}.")
     lines += [f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(published.ledger.skipped.items())]
     lines += [

@@ -85,7 +85,7 @@ def create(
     wanted = _retention(retention)
     _check_peers(peers)
     made = create_topics(
-        broker, prefix=prefix, peers=peers, partitions=partitions, replicas=replicas or -1, retention=wanted
+        broker, prefix=prefix, peers=peers, partitions=partitions, replicas=replicas or -1, retention_us=wanted
     )
     for name in made:
         click.echo(f"created {name}")
@@ -124,7 +124,7 @@ def _check_peers(peers: tuple[str, ...]) -> None:
 
 
 def _show(broker: Broker, prefix: str, peers: tuple[str, ...], retention: int, output: Output) -> None:
-    problems = check_topics(broker, prefix=prefix, peers=peers, retention=retention)
+    problems = check_topics(broker, prefix=prefix, peers=peers, retention_us=retention)
     if problems or output.format != "table":
         output.table(_COLUMNS, [asdict(problem) for problem in problems])
     else:

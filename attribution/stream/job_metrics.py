@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -89,11 +89,29 @@ REGION_METRICS: dict[str, Metric] = {
 _HOSTNAME = "hostname."
 
 
+class _Counter(Protocol):
+    def inc(self, n: int = 1) -> None:
+        """Add to it."""
+
+
+class MetricGroup(Protocol):
+    """What is used of PyFlink's class of this name."""
+
+    def add_group(self, name: str) -> "MetricGroup":
+        """A group within this one."""
+
+    def counter(self, name: str) -> _Counter:
+        """Make a counter."""
+
+    def gauge(self, name: str, obj: Callable[[], int]) -> object:
+        """Make a gauge, which shows what a function gives."""
+
+
 class StageMetrics:
     """The metrics of one attributing operator.
 
-    What is counted is handed on when the gauges are asked, which PyFlink does at the end of each bundle: what an
-    operator counts while it handles a timer, PyFlink (2.2) loses.
+    What is counted is handed on when the gauges are asked, which PyFlink does at the end of each bundle. PyFlink (2.2)
+    loses what an operator counts while it handles a timer.
 
     Args:
         group: Flink's metric group of the operator.
@@ -102,7 +120,9 @@ class StageMetrics:
         counters: names of counters beside those of answers.
     """
 
-    def __init__(self, group: Any, side: str, gauges: dict[str, Callable[[], int]], *, counters: Iterable[str]) -> None:
+    def __init__(
+        self, group: MetricGroup, side: str, gauges: dict[str, Callable[[], int]], *, counters: Iterable[str]
+    ) -> None:
         self._side = side
         self._counters = {name: group.counter(name) for name in counters}
         attributed = group.add_group("attributed").add_group(side)

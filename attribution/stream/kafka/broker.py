@@ -1,16 +1,18 @@
 """The one place that knows Kafka's client library: clients that have reached a broker, and errors that say why not.
 
 librdkafka retries for ever and complains on standard error. Here every client is asked for the cluster's metadata
-first, what it complains about is kept, and the last of it is what an error says.
+first. What a client complains about is kept, and an error says the last of it.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TypeVar
 
 from attribution.errors import BrokerError
+from attribution.stream.kafka.client import AdminClient, Client, Consumer, KafkaError, Producer, TopicPartition
 from attribution.stream.kafka.settings import KafkaSettings
 
 #: Seconds to wait for a broker's answer.
@@ -20,6 +22,8 @@ _INSTALL = "pip install 'flow-attribution[kafka]'"
 _TRY_S = 1.0
 _PAUSE_S = 0.1
 _QUIET = {"log_level": 0}
+
+_Client = TypeVar("_Client", bound=Client)
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class Complaints:
         self.last = ""
         self.lasting = False
 
-    def __call__(self, error: Any) -> None:
-        """Keep it, unless it only follows from what was said before, which is more telling."""
+    def __call__(self, error: KafkaError) -> None:
+        """Keep an error, unless it only follows from the one before, which says more."""
         if not self.last or error.name() != "_ALL_BROKERS_DOWN":
             self.last = error.str()
         self.lasting = self.lasting or error.name() in self._LASTING
@@ -66,7 +70,7 @@ class Broker:
         self._library = _library()
         self.servers = settings.bootstrap_servers
         self._config = {**settings.librdkafka(), "client.id": client_id, **_QUIET}
-        self._admin_client: Any = None
+        self._admin_client: AdminClient | None = None
         self.complaints = Complaints()
 
     @contextmanager
@@ -94,7 +98,7 @@ class Broker:
             return str(admin.list_topics(timeout=ANSWER_S).cluster_id)
 
     def partitions(self, names: Sequence[str]) -> dict[str, int]:
-        """Those of these topics that there are, with their number of partitions.
+        """The number of partitions of each of these topics; topics that are not there are left out.
 
         Raises:
             BrokerError: the broker could not be reached, or refused.
@@ -105,7 +109,7 @@ class Broker:
             return {name: len(known[name].partitions) for name in names if name in known}
 
     def topics(self, names: Sequence[str]) -> dict[str, TopicState]:
-        """What there is of these topics, with their settings.
+        """The state of each of these topics; topics that are not there are left out.
 
         Raises:
             BrokerError: the broker could not be reached, or refused.
@@ -164,26 +168,38 @@ class Broker:
                 )
             time.sleep(_PAUSE_S)
 
-    def producer(self, config: Mapping[str, Any]) -> Any:
-        """A `confluent_kafka.Producer` that has reached the broker."""
-        return self._reached(self._library.Producer, config)
+    def producer(self, config: Mapping[str, object]) -> Producer:
+        """A `confluent_kafka.Producer` that has reached the broker.
 
-    def consumer(self, config: Mapping[str, Any]) -> Any:
-        """A `confluent_kafka.Consumer` that has reached the broker."""
-        return self._reached(self._library.Consumer, config)
+        Raises:
+            BrokerError: the broker could not be reached, or refused.
+        """
+        make: Callable[[dict[str, object]], Producer] = self._library.Producer
+        return self._reached(make, config)
 
-    def place(self, topic: str, partition: int, offset: int) -> Any:
+    def consumer(self, config: Mapping[str, object]) -> Consumer:
+        """A `confluent_kafka.Consumer` that has reached the broker.
+
+        Raises:
+            BrokerError: the broker could not be reached, or refused.
+        """
+        make: Callable[[dict[str, object]], Consumer] = self._library.Consumer
+        return self._reached(make, config)
+
+    def topic_partition(self, topic: str, partition: int, offset: int = 0) -> TopicPartition:
         """A `confluent_kafka.TopicPartition`."""
-        return self._library.TopicPartition(topic, partition, offset)
+        made: TopicPartition = self._library.TopicPartition(topic, partition, offset)
+        return made
 
-    def _admin(self) -> Any:
+    def _admin(self) -> AdminClient:
         if self._admin_client is None:
-            self._admin_client = self._reached(self._library.admin.AdminClient, {})
+            make: Callable[[dict[str, object]], AdminClient] = self._library.admin.AdminClient
+            self._admin_client = self._reached(make, {})
         return self._admin_client
 
-    def _reached(self, kind: Callable[[dict[str, Any]], Any], config: Mapping[str, Any]) -> Any:
+    def _reached(self, make: Callable[[dict[str, object]], _Client], config: Mapping[str, object]) -> _Client:
         with self.asking("connect to Kafka"):
-            client = kind({**self._config, **config, "error_cb": self.complaints})
+            client = make({**self._config, **config, "error_cb": self.complaints})
             until = time.monotonic() + ANSWER_S
             while True:
                 try:
@@ -196,7 +212,7 @@ class Broker:
                     return client
 
 
-def _library() -> Any:
+def _library() -> ModuleType:
     try:
         import confluent_kafka  # noqa: PLC0415 - the package must load without it
         import confluent_kafka.admin  # noqa: PLC0415

@@ -3,8 +3,8 @@
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from attribution import __version__
 from attribution.config import Settings
@@ -56,7 +56,7 @@ def open_lake(lake: Path, *, cluster: str, prefix: str, settings: Settings) -> s
     return f"attribution-lake-{found['id']}"
 
 
-def _make(lake: Path, manifest: dict[str, Any]) -> None:
+def _make(lake: Path, manifest: Mapping[str, object]) -> None:
     """Write the manifest, unless another writer does so first."""
     strangers = [path.name for path in lake.iterdir() if not path.name.startswith(f".{MANIFEST}.")]
     if strangers and not (lake / MANIFEST).exists():

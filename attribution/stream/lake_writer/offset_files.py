@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 
@@ -45,8 +45,8 @@ class PartitionFiles:
         self._open = lake / _WRITING / "open" / f"{topic}-{partition}"
         self._ready = lake / _WRITING / "ready"
         self._hourly: HourlyWriter | None = None
-        self._batches: list[Any] = []
-        self._letters: list[dict[str, Any]] = []
+        self._batches: list[pa.RecordBatch] = []
+        self._letters: list[dict[str, object]] = []
         self._first: int | None = None
         self._last = -1
         self.rows = 0
@@ -96,7 +96,7 @@ class PartitionFiles:
             if found and found["topic"] == self._topic and int(found["partition"]) == self._partition:
                 yield path
 
-    def add(self, offset: int, batch: Any) -> None:
+    def add(self, offset: int, batch: pa.RecordBatch) -> None:
         """Add what the message at `offset` held: a record batch.
 
         Raises:

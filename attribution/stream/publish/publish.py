@@ -2,9 +2,11 @@
 
 How time reaches the job: it takes a record's time for "everything up to here was reported", partition by partition, and
 goes on when the last partition has come so far. So messages are spread over the partitions in turn, and a partition to
-which nothing was sent for a while gets a message without rows. After the last row, time stands still, and with it the
-flows of the last minutes; `finish` sends every partition of every input topic a message without rows, far enough ahead
-that all of them are released. What is published after that, with earlier times, is late.
+which nothing was sent for a while gets a message without rows.
+
+After the last row, time stands still, and with it the flows of the last minutes. `finish_us` sends every partition of
+every input topic a message without rows, far enough ahead that all flows are released. What is published after that,
+with earlier times, is late.
 """
 
 import tempfile
@@ -12,12 +14,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from attribution.config import MINUTE, SECOND, Settings
+from attribution.config import MINUTE, SECOND, Microseconds, Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
 from attribution.errors import BrokerError
@@ -28,25 +28,13 @@ from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.kafka.topic_setup import Problem, check_topics
 from attribution.stream.publish.schedule import Part, Schedule
-from attribution.stream.topics import INPUT_TOPICS, topic_of
-from attribution.stream.wire.codec import Message, empty, encode
+from attribution.stream.publish.sender import Sender
+from attribution.stream.topics import INPUT_TOPICS
 
-#: How far ahead of the last row `finish` goes, beyond `hold` and `max_gap`: the job's own delay, and some.
+#: How far ahead of the last row `finish_after` goes, beyond `hold` and `max_gap`: the job's own delay, and some.
 FINISH_MARGIN = 10 * MINUTE
-#: Rows of a message below which a period is not spread over more partitions.
-_DENSE = 2000
 #: A partition without a message for this long (event time) gets one without rows.
 _QUIET = 30 * SECOND
-_PRODUCER = {
-    "enable.idempotence": True,
-    # With several requests on their way, a partition whose leader is not ready can refuse the first and take the next;
-    # librdkafka then reports the first as delivered, and it is lost. Topics that were just made show it.
-    "max.in.flight": 1,
-    "linger.ms": 20,
-    "batch.size": 1_000_000,
-    "compression.type": "none",  # the values are compressed already
-    "queue.buffering.max.kbytes": 65_536,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +43,16 @@ class Sending:
 
     Attributes:
         prefix: of the topics' names.
-        period: rows are ordered, and pace is kept, to this many microseconds; a part of an hour.
+        period_us: rows are ordered, and pace is kept, to this much event time; a part of an hour.
         pace: event time per wall time; None for as fast as it goes.
-        finish: how far ahead of the last row time is moved at the end, in microseconds; None to leave it there.
+        finish_us: how far ahead of the last row time is moved at the end; None to leave it there.
         timeout_s: seconds after which an undelivered message is given up.
     """
 
     prefix: str = ""
-    period: int = 10 * SECOND
+    period_us: Microseconds = 10 * SECOND
     pace: float | None = None
-    finish: int | None = None
+    finish_us: Microseconds | None = None
     timeout_s: float = 120
 
 
@@ -76,20 +64,20 @@ class Published:
         rows: by kind.
         messages: by kind, those without rows included.
         ledger: rows read, skipped and rejected.
-        first: time of the earliest report, in microseconds; None where there was nothing.
-        last: that of the latest one.
-        seconds: wall time.
+        first_us: time of the earliest report; None where there was nothing.
+        last_us: time of the latest report.
+        took_s: wall time.
     """
 
     rows: Counter[str]
     messages: Counter[str]
     ledger: Ledger
-    first: int | None
-    last: int | None
-    seconds: float
+    first_us: Microseconds | None
+    last_us: Microseconds | None
+    took_s: float
 
 
-def finish_after(settings: Settings) -> int:
+def finish_after(settings: Settings) -> Microseconds:
     """How far ahead of the last row time must come so that a job with these settings releases everything."""
     return settings.hold + settings.max_gap + FINISH_MARGIN
 
@@ -122,11 +110,11 @@ def publish(
         RejectLimitError: too many rows were rejected; nothing was sent.
         BrokerError: a topic is missing or would delete what is sent, or a message was not delivered.
     """
-    began, sending, ledger = time.monotonic(), sending or Sending(), ledger or Ledger()
+    began_s, sending, ledger = time.monotonic(), sending or Sending(), ledger or Ledger()
     report = progress or (lambda _phase, _rows: None)
     with ExitStack() as left:
         folder = Path(left.enter_context(tempfile.TemporaryDirectory(prefix="attribution-publish-")))
-        schedule = Schedule(folder / "rows", period=sending.period)
+        schedule = Schedule(folder / "rows", period_us=sending.period_us)
         left.callback(schedule.close)
         rows = 0
         for part in _read(inputs, settings or Settings(), ledger, flows_are_heartbeats=flows_are_heartbeats):
@@ -134,15 +122,16 @@ def publish(
             rows += part.rows.num_rows
             report("reading", rows)
         ledger.check()
-        kinds = schedule.kinds if sending.finish is None else tuple(INPUT_TOPICS)
-        _check(broker, sending.prefix, kinds, schedule.first)
-        sender = _Sender(broker, sending, kinds, metrics or Metrics())
+        kinds = schedule.kinds if sending.finish_us is None else tuple(INPUT_TOPICS)
+        _check(broker, sending.prefix, kinds, schedule.first_us)
+        sender = Sender(broker, kinds, prefix=sending.prefix, timeout_s=sending.timeout_s, metrics=metrics or Metrics())
         with broker.asking("publish"):
             _send(schedule, sender, sending, report)
-            if sending.finish is not None and schedule.last is not None:
-                sender.move_time(kinds, schedule.last + sending.finish)
+            if sending.finish_us is not None and schedule.last_us is not None:
+                sender.move_time(kinds, schedule.last_us + sending.finish_us)
             sender.flush()
-    return Published(sender.rows, sender.messages, ledger, schedule.first, schedule.last, time.monotonic() - began)
+    took_s = time.monotonic() - began_s
+    return Published(sender.rows, sender.messages, ledger, schedule.first_us, schedule.last_us, took_s)
 
 
 def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heartbeats: bool) -> Iterator[Part]:
@@ -163,11 +152,11 @@ def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heart
                 yield Part(FLOW, found.batch, found.flow_heartbeats if trusted else "none")
 
 
-def _check(broker: Broker, prefix: str, kinds: Sequence[str], first: int | None) -> None:
+def _check(broker: Broker, prefix: str, kinds: Sequence[str], first_us: Microseconds | None) -> None:
     """Refuse to send what a topic would not keep."""
-    now = time.time_ns() // 1000
-    age = max(0, now - first) if first is not None else 0
-    problems = check_topics(broker, prefix=prefix, kinds=kinds, retention=age + MINUTE)
+    now_us = int(time.time() * SECOND)
+    age_us = max(0, now_us - first_us) if first_us is not None else 0
+    problems = check_topics(broker, prefix=prefix, kinds=kinds, retention_us=age_us + MINUTE)
     if problems:
         raise BrokerError(f"cannot publish to {broker.servers}: {'; '.join(map(_told, problems))}")
 
@@ -176,121 +165,16 @@ def _told(problem: Problem) -> str:
     return f"{problem.topic}: {problem.setting} is {problem.found}, must be {problem.wanted} ({problem.why})"
 
 
-def _send(schedule: Schedule, sender: "_Sender", sending: Sending, report: Callable[[str, int], None]) -> None:
-    begun: float | None = None
+def _send(schedule: Schedule, sender: Sender, sending: Sending, report: Callable[[str, int], None]) -> None:
+    began_s: float | None = None
     for part in schedule.timeless:
         sender.send(part)
     for period in schedule.periods():
         if sending.pace is not None:
-            now = time.monotonic()
-            begun = now - period.end / SECOND / sending.pace if begun is None else begun
-            sender.wait_until(begun + period.end / SECOND / sending.pace)
+            paced_s = period.end_us / SECOND / sending.pace
+            began_s = time.monotonic() - paced_s if began_s is None else began_s
+            sender.wait_until(began_s + paced_s)
         for part in period.parts:
             sender.send(part)
-        sender.move_time(schedule.kinds, period.end - 1, quiet=_QUIET)
+        sender.move_time(schedule.kinds, period.end_us - 1, quiet_us=_QUIET)
         report("sending", sender.rows.total())
-
-
-@dataclass
-class _Topic:
-    """Where a topic stands: its partitions in turn, and the time up to which each was told."""
-
-    name: str
-    told_ms: list[int]
-    next: int = 0
-
-
-class _Sender:
-    """Sends messages and sees to it that each is acknowledged.
-
-    Attributes:
-        rows: acknowledged, by kind.
-        messages: acknowledged, by kind.
-    """
-
-    def __init__(self, broker: Broker, sending: Sending, kinds: Sequence[str], metrics: Metrics) -> None:
-        self._broker, self._metrics = broker, metrics
-        names = {kind: topic_of(kind, prefix=sending.prefix) for kind in kinds}
-        partitions = broker.partitions(list(names.values()))
-        self._topics = {kind: _Topic(name, [0] * partitions[name]) for kind, name in names.items()}
-        self._producer = broker.producer({**_PRODUCER, "delivery.timeout.ms": int(sending.timeout_s * 1000)})
-        self._failure: str | None = None
-        self._failed = 0
-        self.rows: Counter[str] = Counter()
-        self.messages: Counter[str] = Counter()
-
-    def send(self, part: Part) -> None:
-        """Send rows, in their order; to several partitions where they are many."""
-        topic = self._topics[part.kind]
-        pieces = min(len(topic.told_ms), max(1, part.rows.num_rows // _DENSE))
-        size = -(-part.rows.num_rows // pieces)
-        span = part.span if part.kind == FLOW else None
-        for start in range(0, part.rows.num_rows, size):
-            partition, topic.next = topic.next, (topic.next + 1) % len(topic.told_ms)
-            for message in encode(part.kind, part.rows.slice(start, size), flow_heartbeats=span):
-                # Configuration says nothing about time, so it comes before all of it; 0 is the present to the client.
-                self._produce(part.kind, partition, replace(message, timestamp_ms=message.timestamp_ms or 1))
-
-    def move_time(self, kinds: Sequence[str], moment: int, *, quiet: int = 0) -> None:
-        """Tell the partitions that everything up to `moment` (µs) was reported, those at least that lag by `quiet`."""
-        for kind in kinds:
-            for partition, told_ms in enumerate(self._topics[kind].told_ms):
-                if told_ms < (moment - quiet) // 1000:
-                    self._produce(kind, partition, Message(empty(kind), moment // 1000, 0))
-        self._metrics.set("attribution_publish_time_seconds", moment / SECOND)
-
-    def _produce(self, kind: str, partition: int, message: Message) -> None:
-        topic = self._topics[kind]
-        topic.told_ms[partition] = max(topic.told_ms[partition], message.timestamp_ms)
-        delivered = partial(self._delivered, kind, message.rows)
-        while True:
-            try:
-                self._producer.produce(
-                    topic.name,
-                    message.value,
-                    partition=partition,
-                    timestamp=message.timestamp_ms,
-                    on_delivery=delivered,
-                )
-                break
-            except BufferError:
-                self._poll(1.0)
-        self._poll(0)
-
-    def _delivered(self, kind: str, rows: int, error: Any, _message: Any) -> None:
-        if error is None:
-            self.rows[kind] += rows
-            self.messages[kind] += 1
-            self._metrics.add("attribution_published_rows_total", rows, kind=kind)
-            self._metrics.add("attribution_published_messages_total", kind=kind)
-        else:
-            self._failed += 1
-            if self._failure is None:
-                # That it took too long says little; what the client complained about meanwhile says more.
-                why = self._broker.complaints.last if error.name() == "_MSG_TIMED_OUT" else ""
-                self._failure = f"{self._topics[kind].name}: {error.str()}{f' ({why})' if why else ''}"
-            self._metrics.add("attribution_publish_failed_messages_total", kind=kind)
-
-    def _poll(self, seconds: float) -> None:
-        self._producer.poll(seconds)
-        self._metrics.set("attribution_publish_waiting_messages", len(self._producer))
-        if self._failure is not None:
-            self._producer.purge()
-            self._producer.flush(1)
-            raise BrokerError(
-                f"{self._failed} messages were not delivered to {self._broker.servers}, the first to {self._failure}; "
-                f"{self.rows.total()} rows were. "
-                "Rows that are published again are counted twice: make the topics anew, or publish what is missing"
-            )
-
-    def wait_until(self, moment: float) -> None:
-        """Wait until the monotonic clock shows `moment`, delivering meanwhile."""
-        while (left := moment - time.monotonic()) > 0:
-            self._poll(min(left, 1.0))
-
-    def flush(self) -> None:
-        """Wait until every message is acknowledged or given up."""
-        while len(self._producer):
-            self._producer.flush(0.5)
-            self._poll(0)
-        self._poll(0)

@@ -8,12 +8,12 @@ put aside by the hour first, on disk where it is much.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from attribution.config import HOUR
+from attribution.config import HOUR, Microseconds
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.types import Int64
 from attribution.lake.spool import Buckets
@@ -42,20 +42,20 @@ class Part:
     """
 
     kind: str
-    rows: Any
+    rows: pa.RecordBatch
     span: FlowHeartbeats
 
 
 @dataclass(frozen=True)
 class Period:
-    """What was reported within a span of time.
+    """What was reported within some time.
 
     Attributes:
-        end: its end, in microseconds; nothing of a later period was reported before.
+        end_us: its end; nothing of a later period was reported before.
         parts: what to send, in this order.
     """
 
-    end: int
+    end_us: Microseconds
     parts: tuple[Part, ...]
 
 
@@ -64,22 +64,22 @@ class Schedule:
 
     Args:
         folder: where what does not stay in memory is put aside; made when needed.
-        period: length of a period in microseconds; a part of an hour.
+        period_us: length of a period; a part of an hour.
 
     Attributes:
         kinds: the kinds that there are.
-        first: time of the earliest report, in microseconds; None where there is nothing.
-        last: that of the latest one.
+        first_us: time of the earliest report; None where there is nothing.
+        last_us: time of the latest report.
     """
 
-    def __init__(self, folder: Path, *, period: int) -> None:
-        self._period = period
+    def __init__(self, folder: Path, *, period_us: Microseconds) -> None:
+        self._period_us = period_us
         self._buckets = Buckets(folder)
         self._series: set[_Series] = set()
         self._hours: set[int] = set()
         self._timeless: list[Part] = []
-        self.first: int | None = None
-        self.last: int | None = None
+        self.first_us: Microseconds | None = None
+        self.last_us: Microseconds | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class Schedule:
         """What has no moment of report, the configuration, to be sent before all periods."""
         return tuple(self._timeless)
 
-    def add(self, kind: str, batch: Any, span: FlowHeartbeats = "interval") -> None:
+    def add(self, kind: str, batch: pa.RecordBatch, span: FlowHeartbeats = "interval") -> None:
         """Put a canonical record batch aside."""
         if not batch.num_rows:
             return
@@ -102,8 +102,8 @@ class Schedule:
             return
         reported = _reported(kind, batch)
         low, high = int(reported.min()), int(reported.max())
-        self.first = low if self.first is None else min(self.first, low)
-        self.last = high if self.last is None else max(self.last, high)
+        self.first_us = low if self.first_us is None else min(self.first_us, low)
+        self.last_us = high if self.last_us is None else max(self.last_us, high)
         series = _Series(kind, span)
         self._series.add(series)
         for hour, rows in _cut(batch, reported, HOUR):
@@ -119,30 +119,30 @@ class Schedule:
                     for number, rows in self._sorted(hour, series):
                         by_period.setdefault(number, []).append(Part(kind, rows, series.span))
             for number in sorted(by_period):
-                yield Period((number + 1) * self._period, tuple(by_period[number]))
+                yield Period((number + 1) * self._period_us, tuple(by_period[number]))
 
-    def _sorted(self, hour: int, series: _Series) -> Iterator[tuple[int, Any]]:
+    def _sorted(self, hour: int, series: _Series) -> Iterator[tuple[int, pa.RecordBatch]]:
         batches = list(self._buckets.drain((hour, series)))
         if batches:
             batch = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
-            yield from _cut(batch, _reported(series.kind, batch), self._period)
+            yield from _cut(batch, _reported(series.kind, batch), self._period_us)
 
     def close(self) -> None:
         """Forget everything."""
         self._buckets.close()
 
 
-def _reported(kind: str, batch: Any) -> Int64:
+def _reported(kind: str, batch: pa.RecordBatch) -> Int64:
     """When each row of a kind that is no configuration could be reported, µs."""
     return microseconds(batch.column(str(BY_NAME[kind].reported)))
 
 
-def _cut(batch: Any, reported: Int64, length: int) -> Iterator[tuple[int, Any]]:
-    """The rows in the order of their report, cut into spans of `length`: (number of the span, rows)."""
+def _cut(batch: pa.RecordBatch, reported: Int64, length_us: Microseconds) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows in the order of their report, cut into periods of one length: (number of the period, rows)."""
     if np.any(reported[1:] < reported[:-1]):
         order = np.argsort(reported, kind="stable")
         batch, reported = batch.take(pa.array(order)), reported[order]
-    number = reported // length
+    number = reported // length_us
     begins = np.flatnonzero(np.diff(number, prepend=number[0] - 1)).tolist()
     for begin, end in zip(begins, [*begins[1:], len(number)], strict=True):
         yield int(number[begin]), batch.slice(begin, end - begin)

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -57,14 +56,14 @@ class Border:
         self._table = self._read()
         self.peers = tuple(name for name in self._table.names if name != region)
         self.failed = False
-        self._looked = 0.0
+        self._looked_s = 0.0
 
     @property
     def table(self) -> RegionTable:
         """The regions as they are now."""
-        now = time.monotonic()
-        if not 0 <= now - self._looked < _LOOK_S:
-            self._looked = now
+        now_s = time.monotonic()
+        if not 0 <= now_s - self._looked_s < _LOOK_S:
+            self._looked_s = now_s
             self._look()
         return self._table
 
@@ -87,14 +86,14 @@ class Border:
             raise ConfigError(f"{self._path} has no prefix of {self.region!r}, but of {', '.join(table.names)}")
         return table
 
-    def foreign(self, addresses: Any) -> Bool:
+    def foreign(self, addresses: pa.Array) -> Bool:
         """Whether each address is another region's."""
         table = self.table
         number = table.numbers(addresses)
         foreign: Bool = (number >= 0) & (number != table.names.index(self.region))
         return foreign
 
-    def crossing(self, flows: Any) -> tuple[Any, Iterator[tuple[int, bytes]]]:
+    def crossing(self, flows: pa.RecordBatch) -> tuple[pa.RecordBatch, Iterator[tuple[int, bytes]]]:
         """Parts attributed flows: those that stay, and (bucket, entry) for `Ask` with those to other regions.
 
         A flow whose local address is not this region's cannot be asked about, because the peer would not believe it;
@@ -105,7 +104,7 @@ class Border:
             return flows, iter(())
         return flows.filter(pa.array(~away)), self._entries(plain(flows.filter(pa.array(away))))
 
-    def own(self, kind: str, batch: Any) -> tuple[Any, list[Rejected]]:
+    def own(self, kind: str, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Rejected]]:
         """The rows of evidence that are not about another region's address, and a letter about the others."""
         address = BY_NAME[kind].asked_by
         if not BY_NAME[kind].of_region or not (foreign := self.foreign(batch.column(address))).any():
@@ -114,7 +113,7 @@ class Border:
         found = f"{foreign.sum()} rows, the first about {first}"
         return batch.filter(pa.array(~foreign)), [Rejected(None, "foreign_prefix", found)]
 
-    def _entries(self, flows: Any) -> Iterator[tuple[int, bytes]]:
+    def _entries(self, flows: pa.RecordBatch) -> Iterator[tuple[int, bytes]]:
         table = self._table
         peer = np.where(
             table.within(flows.column("local_address"), self.region), table.numbers(flows.column("remote_address")), -1

@@ -9,10 +9,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from attribution.errors import BrokerError
 from attribution.stream.kafka.broker import Broker
+from attribution.stream.kafka.client import (
+    Consumer,
+    KafkaError,
+    Message,
+    PartitionId,
+    Producer,
+    TopicPartition,
+    is_lasting,
+)
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.topics import from_region, to_region
 
@@ -41,7 +50,7 @@ _PRODUCER = {
     "queue.buffering.max.messages": 1_000_000,
 }
 
-_Place = tuple[str, int]
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,13 +116,13 @@ class Forwarder:
     ) -> None:
         self._home, self._peer, self._way = home, peer, way
         self._metrics, self._say = metrics or Metrics(), say
-        self._partitions: dict[_Place, _Partition] = {}
-        self._consumer: Any = None
-        self._producer: Any = None
+        self._partitions: dict[PartitionId, _Partition] = {}
+        self._consumer: Consumer
+        self._producer: Producer
         self._waiting_bytes = 0
         self._paused = False
         self._failure = ""
-        self._looked = 0.0
+        self._looked_s = 0.0
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Forward until `stop` is true.
@@ -122,10 +131,11 @@ class Forwarder:
             BrokerError: a topic is missing, or a broker refuses a message for ever.
         """
         group = f"attribution-forward-{self._way.source}"
-        self._producer = self._reached(stop, self._client_of_peer)
-        self._consumer = self._reached(stop, lambda: self._client_at_home(group))
-        if self._producer is None or self._consumer is None:
+        producer = self._reached(stop, self._client_of_peer)
+        consumer = self._reached(stop, lambda: self._client_at_home(group))
+        if producer is None or consumer is None:
             return
+        self._producer, self._consumer = producer, consumer
         try:
             self._consumer.subscribe([self._way.source], on_revoke=self._revoked, on_lost=self._revoked)
             with self._home.asking(f"forward {self._way.source}"):
@@ -138,26 +148,26 @@ class Forwarder:
             self._consumer.close()
             self._producer.purge()
 
-    def _reached(self, stop: Callable[[], bool], make: Callable[[], Any]) -> Any:
+    def _reached(self, stop: Callable[[], bool], make: Callable[[], _Made]) -> _Made | None:
         """What `make` gives once the broker can be reached; None when it is to stop."""
-        pause = _FIRST_PAUSE_S
+        pause_s = _FIRST_PAUSE_S
         while not stop():
             try:
                 return make()
             except BrokerError as error:
                 self._say(f"{error}; trying again")
-                until = time.monotonic() + pause
-                while time.monotonic() < until and not stop():
+                until_s = time.monotonic() + pause_s
+                while time.monotonic() < until_s and not stop():
                     time.sleep(_POLL_S)
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         return None
 
-    def _client_of_peer(self) -> Any:
+    def _client_of_peer(self) -> Producer:
         producer = self._peer.producer(_PRODUCER)
         self._check(self._peer, self._way.target, self._way.region)
         return producer
 
-    def _client_at_home(self, group: str) -> Any:
+    def _client_at_home(self, group: str) -> Consumer:
         consumer = self._home.consumer({**_CONSUMER, "group.id": group})
         self._check(self._home, self._way.source, self._way.peer)
         return consumer
@@ -171,8 +181,8 @@ class Forwarder:
     def _turn(self) -> None:
         full = self._waiting_bytes >= _ENOUGH_BYTES or len(self._producer) >= _ENOUGH_MESSAGES
         if full != self._paused:
-            places = self._consumer.assignment()
-            (self._consumer.pause if full else self._consumer.resume)(places)
+            assigned = self._consumer.assignment()
+            (self._consumer.pause if full else self._consumer.resume)(assigned)
             self._paused = full
         message = self._consumer.poll(_POLL_S)
         if message is not None:
@@ -183,21 +193,20 @@ class Forwarder:
                 f"cannot forward to {self._way.target} at {self._peer.servers}: {self._failure}; nothing is lost: what "
                 "was not acknowledged goes again after the next start"
             )
-        now = time.monotonic()
-        if now - self._looked >= _LOOK_S:
-            self._looked = now
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= _LOOK_S:
+            self._looked_s = now_s
             self._commit()
             self._look()
 
-    def _take(self, message: Any) -> None:
+    def _take(self, message: Message) -> None:
         error = message.error()
         if error is not None:
-            # After a long pause (the machine slept) the client joins the group again by itself.
-            if error.name() != "_MAX_POLL_EXCEEDED" and (error.fatal() or not error.retriable()):
+            if is_lasting(error):
                 raise BrokerError(f"cannot read {self._way.source} from {self._home.servers}: {error.str()}")
             return
-        place, offset, size = (message.topic(), message.partition()), message.offset(), len(message.value() or b"")
-        partition = self._partitions.setdefault(place, _Partition())
+        partition = self._partitions.setdefault((message.topic(), message.partition()), _Partition())
+        offset, size = message.offset(), len(message.value() or b"")
         partition.waiting[offset] = None
         partition.next = offset + 1
         self._waiting_bytes += size
@@ -205,7 +214,7 @@ class Forwarder:
         # No key: any partition will do. The producer's buffer is larger than what is let wait.
         self._producer.produce(self._way.target, message.value(), on_delivery=delivered)
 
-    def _delivered(self, partition: _Partition, offset: int, size: int, error: Any, _message: Any) -> None:
+    def _delivered(self, partition: _Partition, offset: int, size: int, error: KafkaError | None, _: Message) -> None:
         self._waiting_bytes -= size
         if error is None:
             partition.waiting.pop(offset, None)
@@ -213,20 +222,20 @@ class Forwarder:
         elif error.name() != "_PURGE_QUEUE":
             self._failure = error.str()
 
-    def _revoked(self, _consumer: Any, places: list[Any]) -> None:
+    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """Others get these partitions, and read again what is not committed."""
         self._commit()
-        for place in places:
-            self._partitions.pop((place.topic, place.partition), None)
+        for one in partitions:
+            self._partitions.pop((one.topic, one.partition), None)
 
     def _commit(self, *, asynchronous: bool = True) -> None:
-        places = []
+        offsets = []
         for (topic, number), partition in self._partitions.items():
             if partition.position is not None and partition.position != partition.committed:
                 partition.committed = partition.position
-                places.append(self._home.place(topic, number, partition.position))
-        if places:
-            self._consumer.commit(offsets=places, asynchronous=asynchronous)
+                offsets.append(self._home.topic_partition(topic, number, partition.position))
+        if offsets:
+            self._consumer.commit(offsets=offsets, asynchronous=asynchronous)
 
     def _look(self) -> None:
         lag = 0

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from attribution.sources.records import rejects
 
@@ -45,7 +44,7 @@ class Rejected:
     found: str
 
 
-def letter(topic: str, partition: int, offset: int, kind: str, rejected: Rejected) -> dict[str, Any]:
+def letter(topic: str, partition: int, offset: int, kind: str, rejected: Rejected) -> dict[str, object]:
     """A row of `schemas/dead_letter.avsc` about one rejected row."""
     return {
         "topic": topic,

@@ -242,15 +242,15 @@ def test_evidence_about_addresses_of_another_region_is_not_taken(east):
 
 def test_a_flow_of_a_region_that_came_after_the_start_goes_out_unasked(east, regions):
     regions.write_text(REGIONS + "10.4.0.0/16,south\n")
-    east.border._looked = -1e9
-    east.operators["remote"]._border._looked = -1e9
+    east.border._looked_s = -1e9
+    east.operators["remote"]._border._looked_s = -1e9
     asked(east, flow("10.4.0.1"))
     assert [row["remote_reason"] for row in flows_of(east)] == ["region_silent"]
 
 
 def test_the_regions_are_read_again_when_the_file_changes_and_stay_when_it_is_broken(east, regions, caplog):
     def look():
-        east.border._looked = -1e9
+        east.border._looked_s = -1e9
         found = east.border.foreign(pa.array([EAST, WEST, "10.9.0.1"])).tolist()
         return found, east.runtimes["decode"].metrics.shown("regions_failed")
 

@@ -22,7 +22,7 @@ from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import METRICS, Metrics
 from attribution.stream.kafka.settings import KafkaSettings
 from attribution.stream.kafka.topic_setup import create_topics
-from attribution.stream.publish import publish as publishing
+from attribution.stream.publish import sender
 from attribution.stream.publish.publish import Sending, publish
 from attribution.stream.wire import codec
 from attribution.testbed.cluster.kafka import Broker as RealBroker
@@ -67,7 +67,7 @@ def test_every_row_arrives_once_in_the_order_of_its_report(broker, real_broker, 
     published = publish(inputs, broker, sending=Sending(prefix=prefix), metrics=metrics)
     assert published.rows == {"flow": 600, "heartbeat": 10}
     assert published.ledger.rejected == {("native", "unknown_kind"): 1}
-    assert (published.first, published.last) == (T0, T0 + 599 * SECOND + 5)
+    assert (published.first_us, published.last_us) == (T0, T0 + 599 * SECOND + 5)
     partitions = messages(real_broker.bootstrap, prefix + "flows")
     assert sum(map(len, partitions)) == published.messages["flow"]
     ports = []
@@ -90,11 +90,11 @@ def test_every_row_arrives_once_in_the_order_of_its_report(broker, real_broker, 
 
 
 def test_finish_moves_time_on_in_every_partition_of_every_input_topic(broker, real_broker, prefix, inputs):
-    published = publish(inputs, broker, sending=Sending(prefix=prefix, finish=3600 * SECOND))
+    published = publish(inputs, broker, sending=Sending(prefix=prefix, finish_us=3600 * SECOND))
     for kind, topic in (("flow", "flows"), ("heartbeat", "heartbeats"), ("assignment", "assignments")):
         for partition in messages(real_broker.bootstrap, prefix + topic):
             last_time, last = decoded(partition, kind)[-1]
-            assert last_time == (published.last + 3600 * SECOND) // 1000
+            assert last_time == (published.last_us + 3600 * SECOND) // 1000
             assert (last.batch.num_rows, last.rejects) == (0, [])
     assert published.rows == {"flow": 600, "heartbeat": 10, "assignment": 0, "name_binding": 0} | {
         "policy": 0,
@@ -150,7 +150,7 @@ def test_pace_follows_the_time_of_the_history(broker, prefix, tmp_path):
 
 
 def test_a_topic_that_would_delete_what_is_sent_is_refused(broker, tmp_path):
-    create_topics(broker, prefix="short.", retention=24 * 3600 * SECOND)
+    create_topics(broker, prefix="short.", retention_us=24 * 3600 * SECOND)
     path = write(tmp_path / "flows", [flow(0)])
     with pytest.raises(BrokerError, match=r"short\.flows: retention\.ms is 86400000, must be \d+ \(messages are del"):
         publish(Inputs(flows=[path]), broker, sending=Sending(prefix="short."))
@@ -205,7 +205,7 @@ def test_messages_as_large_as_they_get_are_taken(broker, real_broker, prefix, tm
 
 
 def test_memory_for_what_waits_is_bounded(broker, prefix, inputs, monkeypatch):
-    monkeypatch.setitem(publishing._PRODUCER, "queue.buffering.max.messages", 5)
+    monkeypatch.setitem(sender._PRODUCER, "queue.buffering.max.messages", 5)
     assert publish(inputs, broker, sending=Sending(prefix=prefix)).rows == {"flow": 600, "heartbeat": 10}
 
 

@@ -46,7 +46,7 @@ def test_what_loses_data_or_stops_the_job_is_found(broker, real_broker):
     for made in admin.create_topics(topics).values():
         made.result()
     broker.wait_for_topics([f"odd.{name}" for name in settings])
-    problems = check_topics(broker, prefix="odd.", retention=2 * DAY)
+    problems = check_topics(broker, prefix="odd.", retention_us=2 * DAY)
     assert {(p.topic.removeprefix("odd."), p.setting, p.found, p.wanted) for p in problems} == {
         ("flows", "retention.ms", "86400000", "172800000"),
         ("heartbeats", "cleanup.policy", "compact", "delete"),
@@ -60,9 +60,9 @@ def test_what_loses_data_or_stops_the_job_is_found(broker, real_broker):
             for name in ("socket-rules", "attributed-flows", "ownership-ranges", "dead-letters")
         ),
     }
-    wanted = {p.setting for p in check_topics(broker, prefix="odd.", retention=DAY, kinds=["flow"])}
+    wanted = {p.setting for p in check_topics(broker, prefix="odd.", retention_us=DAY, kinds=["flow"])}
     assert wanted == set()
-    (problem,) = check_topics(broker, prefix="odd.", retention=FOREVER, kinds=["flow"])
+    (problem,) = check_topics(broker, prefix="odd.", retention_us=FOREVER, kinds=["flow"])
     assert (problem.setting, problem.wanted) == ("retention.ms", "-1")
 
 

@@ -30,12 +30,12 @@ def ends(part):
 
 def sent(schedule):
     return [
-        (period.end, [(part.kind, ends(part), part.span) for part in period.parts]) for period in schedule.periods()
+        (period.end_us, [(part.kind, ends(part), part.span) for part in period.parts]) for period in schedule.periods()
     ]
 
 
 def test_rows_go_out_by_their_ends_and_evidence_before_flows(tmp_path):
-    schedule = Schedule(tmp_path / "rows", period=PERIOD)
+    schedule = Schedule(tmp_path / "rows", period_us=PERIOD)
     hours_later = T0 + 7200 * SECOND
     schedule.add("flow", rows("flow", [hours_later, T0 + 3, T0 + PERIOD, T0 + 1]))
     schedule.add("assignment", rows("assignment", [T0 + 9]))
@@ -54,18 +54,18 @@ def test_rows_go_out_by_their_ends_and_evidence_before_flows(tmp_path):
         (T0 + 2 * PERIOD, [("flow", [T0 + PERIOD], "interval")]),
         (hours_later + PERIOD, [("flow", [hours_later], "interval")]),
     ]
-    assert (schedule.first, schedule.last) == (T0, hours_later)
+    assert (schedule.first_us, schedule.last_us) == (T0, hours_later)
     assert schedule.kinds == ("heartbeat", "assignment", "flow")
     schedule.close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_configuration_has_no_moment_of_report_and_goes_out_first(tmp_path):
-    schedule = Schedule(tmp_path / "rows", period=PERIOD)
+    schedule = Schedule(tmp_path / "rows", period_us=PERIOD)
     policy = {"policy": "a", "pool": "b", "prefix": "::/0", "end": T0 + 7200 * SECOND}
     given = codec.decode("policy", json.dumps(policy).encode()).batch
     schedule.add("policy", given)
-    assert (sent(schedule), schedule.first, schedule.last) == ([], None, None)
+    assert (sent(schedule), schedule.first_us, schedule.last_us) == ([], None, None)
     schedule.add("flow", rows("flow", [T0 + 1]))
     assert [(part.kind, part.rows.to_pylist()) for part in schedule.timeless] == [("policy", given.to_pylist())]
     assert schedule.kinds == ("policy", "flow")
@@ -73,9 +73,9 @@ def test_configuration_has_no_moment_of_report_and_goes_out_first(tmp_path):
 
 
 def test_nothing_makes_no_period(tmp_path):
-    schedule = Schedule(tmp_path, period=PERIOD)
+    schedule = Schedule(tmp_path, period_us=PERIOD)
     schedule.add("flow", rows("flow", []))
-    assert (sent(schedule), schedule.first, schedule.kinds) == ([], None, ())
+    assert (sent(schedule), schedule.first_us, schedule.kinds) == ([], None, ())
 
 
 @pytest.mark.parametrize("bound", [1, 1 << 20])
@@ -83,7 +83,7 @@ def test_nothing_makes_no_period(tmp_path):
 def test_no_row_is_lost_and_none_comes_before_an_earlier_period(batches, bound, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("attribution.lake.spool._GATHER_ALL", bound)
-        schedule = Schedule(tmp_path_factory.mktemp("schedule") / "rows", period=PERIOD)
+        schedule = Schedule(tmp_path_factory.mktemp("schedule") / "rows", period_us=PERIOD)
         for number, batch in enumerate(batches):
             kind = ("flow", "heartbeat")[number % 2]
             schedule.add(kind, rows(kind, [T0 + end for end in batch]))
