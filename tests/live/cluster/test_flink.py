@@ -14,10 +14,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from attribution.errors import ClusterError
 from attribution.testbed.cluster.flink import FlinkCluster
-from attribution.testbed.cluster.kafka import Broker
 from attribution.testbed.cluster.processes import wait_until
 
 SCRIPT = Path(__file__).with_name("passthrough.py")
+
+pytestmark = pytest.mark.xdist_group("passthrough")
 
 
 class Topics:
@@ -54,28 +55,20 @@ class Topics:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    with Broker.start(tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker
+def topics(real_broker):
+    return Topics(real_broker.bootstrap, "passed")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    with FlinkCluster.start(tmp_path_factory.mktemp("flink"), recovery=True) as cluster:
-        yield cluster
-        pids = [*cluster.python_workers(), *(server.pid for server in cluster.task_managers), cluster.job_manager.pid]
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+def earlier(cluster):
+    """The jobs of other tests, which are over."""
+    return set(cluster.jobs())
 
 
 @pytest.fixture(scope="module")
-def topics(broker):
-    return Topics(broker.bootstrap, "session")
-
-
-@pytest.fixture(scope="module")
-def job(cluster, topics):
+def job(cluster, earlier, topics):  # noqa: ARG001 (before it)
     """The job, running, with a few messages behind it."""
-    job_id = cluster.submit(SCRIPT, topics.arguments("job"))
+    job_id = cluster.submit(SCRIPT, topics.arguments("passed"))
     cluster.wait_for_state(job_id, "RUNNING")
     topics.pass_through()
     return job_id
@@ -111,11 +104,11 @@ def test_a_running_job_tells_its_numbers(cluster, job, topics):
 
 
 @pytest.mark.parametrize("kill", [kill_worker, kill_task_manager, kill_job_manager])
-def test_nothing_is_lost_or_doubled_when_a_process_is_killed(cluster, job, topics, kill):
+def test_nothing_is_lost_or_doubled_when_a_process_is_killed(cluster, earlier, job, topics, kill):
     topics.pass_through()
     kill(cluster)
     topics.pass_through()
-    assert cluster.jobs() == {job: "RUNNING"}
+    assert {number: state for number, state in cluster.jobs().items() if number not in earlier} == {job: "RUNNING"}
     assert cluster.last_checkpoint(job) is not None
 
 
@@ -134,8 +127,8 @@ def test_a_job_goes_on_from_a_savepoint_with_another_parallelism_submitted_throu
     cluster.cancel(narrow)
 
 
-def test_a_cluster_can_be_there_for_one_job_alone(tmp_path, broker):
-    topics = Topics(broker.bootstrap, "application")
+def test_a_cluster_can_be_there_for_one_job_alone(tmp_path, real_broker):
+    topics = Topics(real_broker.bootstrap, "application")
     job = ["--python", str(SCRIPT), *topics.arguments("application")]
     with FlinkCluster.start(tmp_path, job=job) as cluster:
         wait_until(cluster.jobs, "the job to be there", timeout_s=300)

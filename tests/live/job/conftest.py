@@ -1,32 +1,15 @@
-"""One broker and one cluster for all tests of the job."""
-
-import os
-from pathlib import Path
+"""The broker under the name that tests of the job have for it, and the fleet that several of them send."""
 
 import pytest
 from history import History
 
-from attribution.testbed.cluster.flink import FlinkCluster
-from attribution.testbed.cluster.kafka import Broker
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory):
-    with Broker.start(tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker
-
-
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
-    checkout = str(Path(__file__).parents[3])
-    settings = {"execution.checkpointing.interval": "1 s", "taskmanager.memory.process.size": "2500m"}
-    environment = {"PYTHONPATH": os.pathsep.join([checkout, os.environ.get("PYTHONPATH", "")])}
-    with FlinkCluster.start(
-        tmp_path_factory.mktemp("flink"), recovery=True, slots=4, settings=settings, environment=environment
-    ) as cluster:
-        yield cluster
+def broker(real_broker):
+    return real_broker
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from attribution.core.columnar.dictionaries import plain
 from attribution.schema import ASSIGNMENT, DEAD_LETTER, FLOW, HEARTBEAT, NAME_BINDING
 from attribution.stream.regions.region_file import read_regions
 from attribution.stream.topics import from_region
-from attribution.testbed.cluster.kafka import Broker
 from attribution.testbed.cluster.processes import wait_until
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate
@@ -35,7 +34,8 @@ class Region:
     def __init__(self, name, peer, *, broker, cluster, folder, history, regions):
         folder.mkdir()
         self.name, self.peer, self.broker, self.cluster = name, peer, broker, cluster
-        options = {"report_delay": "10s", "settle_interval": "2s", "buckets": 4}
+        # However slow the machine, a topic whose next part is not sent yet does not count as idle.
+        options = {"report_delay": "10s", "settle_interval": "2s", "buckets": 4, "idle_after": "10m"}
         options |= {"region": name, "regions": str(regions), "peer_patience": "30s"}
         self.job = LiveJob(broker, cluster, folder, stream=options, labels=history.labels, peers=[peer])
         table = read_regions(regions)
@@ -101,7 +101,7 @@ def wait_for(happened, what):
     wait_until(happened, what, timeout_s=PATIENCE_S)
 
 
-def test_a_region_that_is_cut_off_costs_answers_and_no_flow(broker, cluster, tmp_path):
+def test_a_region_that_is_cut_off_costs_answers_and_no_flow(broker, real_peer, cluster, tmp_path):
     simulation = simulate(scenario("hostile", (*PARAMETERS, "regions=2")), seed=5)
     history = History.of(simulation, span="none")
     regions = tmp_path / "regions.csv"
@@ -110,43 +110,42 @@ def test_a_region_that_is_cut_off_costs_answers_and_no_flow(broker, cluster, tmp
     begin_ms, last_ms = min(end_of(FLOW, history.tables[FLOW])), history.latest_ms
     # No piece has rows of before and after a cut.
     first_ms, second_ms = (int(at) // PERIOD_MS * PERIOD_MS for at in np.linspace(begin_ms, last_ms, 4)[1:3])
-    with Broker.start(tmp_path / "kafka") as other:
-        one, two = (
-            Region(name, peer, broker=at, cluster=cluster, folder=tmp_path / name, history=history, regions=regions)
-            for name, peer, at in zip(names, names[::-1], (broker, other), strict=True)
-        )
-        assert len(one.crossing) > 100 < len(two.crossing)
+    one, two = (
+        Region(name, peer, broker=at, cluster=cluster, folder=tmp_path / name, history=history, regions=regions)
+        for name, peer, at in zip(names, names[::-1], (broker, real_peer), strict=True)
+    )
+    assert len(one.crossing) > 100 < len(two.crossing)
+    for region in (one, two):
+        region.job.start()
+    with forwarders(one, two):
         for region in (one, two):
-            region.job.start()
-        with forwarders(one, two):
-            for region in (one, two):
-                region.send(0, first_ms)
-            for region in (one, two):
-                wait_for(lambda region=region: region.answered()[0], f"an answer to {region.name}")
-        before = [len(region.answered()[0]) for region in (one, two)]
+            region.send(0, first_ms)
+        for region in (one, two):
+            wait_for(lambda region=region: region.answered()[0], f"an answer to {region.name}")
+    before = [len(region.answered()[0]) for region in (one, two)]
 
-        for region in (one, two):
-            region.send(first_ms, second_ms)
-        for region in (one, two):
-            wait_for(lambda region=region: len(region.answered()[1]) > 20, f"silence for {region.name}")
+    for region in (one, two):
+        region.send(first_ms, second_ms)
+    for region in (one, two):
+        wait_for(lambda region=region: len(region.answered()[1]) > 20, f"silence for {region.name}")
 
-        with forwarders(one, two):
-            for region in (one, two):
-                region.send(second_ms, last_ms + HOUR_MS)
-            for region in (one, two):
-                wait_for(lambda region=region: set(region.answers()) == region.numbers, f"all flows of {region.name}")
-            for region, earlier in zip((one, two), before, strict=True):
-                answered, silent = region.answered()
-                assert answered | silent == region.crossing
-                assert len(answered) > earlier
-                for number, answer in region.answers().items():
-                    if number not in silent:
-                        assert answer == history.expected[int(number)], number
-                        assert answer.remote.reason != SILENT
-                wait_for(lambda region=region: count(cluster, region.job, "answers_unasked") > 0, "late answers")
-                assert count(cluster, region.job, "flows_pending") == 0
-                assert count(cluster, region.job, "flows_forwarded") == len(region.crossing)
-                region.job.stop()
+    with forwarders(one, two):
+        for region in (one, two):
+            region.send(second_ms, last_ms + HOUR_MS)
+        for region in (one, two):
+            wait_for(lambda region=region: set(region.answers()) == region.numbers, f"all flows of {region.name}")
+        for region, earlier in zip((one, two), before, strict=True):
+            answered, silent = region.answered()
+            assert answered | silent == region.crossing
+            assert len(answered) > earlier
+            for number, answer in region.answers().items():
+                if number not in silent:
+                    assert answer == history.expected[int(number)], number
+                    assert answer.remote.reason != SILENT
+            wait_for(lambda region=region: count(cluster, region.job, "answers_unasked") > 0, "late answers")
+            assert count(cluster, region.job, "flows_pending") == 0
+            assert count(cluster, region.job, "flows_forwarded") == len(region.crossing)
+            region.job.stop()
 
 
 def test_a_region_that_never_pauses_holds_no_time_back(broker, cluster, tmp_path):

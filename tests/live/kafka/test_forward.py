@@ -5,7 +5,7 @@ import threading
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import Producer
-from conftest import messages
+from topic_contents import messages
 
 from attribution.cli import cli
 from attribution.stream.kafka.broker import Broker
@@ -13,16 +13,9 @@ from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.kafka.settings import KafkaSettings
 from attribution.stream.kafka.topic_setup import create_topics
 from attribution.stream.regions.forward import Forwarder, Way
-from attribution.testbed.cluster.kafka import Broker as RealBroker
 from attribution.testbed.cluster.processes import wait_until
 
 PATIENCE_S = 60
-
-
-@pytest.fixture(scope="module")
-def real_peer(tmp_path_factory):
-    with RealBroker.start(tmp_path_factory.mktemp("peer")) as broker:
-        yield broker
 
 
 @pytest.fixture

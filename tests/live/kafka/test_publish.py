@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-from conftest import messages
+from topic_contents import messages
 
 from attribution.cli import cli
 from attribution.errors import BrokerError
@@ -25,7 +25,6 @@ from attribution.stream.kafka.topic_setup import create_topics
 from attribution.stream.publish import sender
 from attribution.stream.publish.publish import Sending, publish
 from attribution.stream.wire import codec
-from attribution.testbed.cluster.kafka import Broker as RealBroker
 from attribution.testbed.cluster.processes import free_ports
 
 SECOND = 1_000_000
@@ -149,14 +148,14 @@ def test_pace_follows_the_time_of_the_history(broker, prefix, tmp_path):
     assert time.monotonic() - began >= 20 / 20
 
 
-def test_a_topic_that_would_delete_what_is_sent_is_refused(broker, tmp_path):
-    create_topics(broker, prefix="short.", retention_us=24 * 3600 * SECOND)
+def test_a_topic_that_would_delete_what_is_sent_is_refused(broker, unused, tmp_path):
+    create_topics(broker, prefix=unused, retention_us=24 * 3600 * SECOND)
     path = write(tmp_path / "flows", [flow(0)])
-    with pytest.raises(BrokerError, match=r"short\.flows: retention\.ms is 86400000, must be \d+ \(messages are del"):
-        publish(Inputs(flows=[path]), broker, sending=Sending(prefix="short."))
+    with pytest.raises(BrokerError, match=rf"{unused}flows: retention\.ms is 86400000, must be \d+ \(messages are del"):
+        publish(Inputs(flows=[path]), broker, sending=Sending(prefix=unused))
     now = int(time.time() * SECOND)
     path = write(tmp_path / "flows", [flow(0, start=now, end=now)])
-    assert publish(Inputs(flows=[path]), broker, sending=Sending(prefix="short.")).rows == {"flow": 1}
+    assert publish(Inputs(flows=[path]), broker, sending=Sending(prefix=unused)).rows == {"flow": 1}
 
 
 def test_what_the_broker_refuses_is_an_error_that_says_so(broker, prefix, tmp_path):
@@ -166,31 +165,30 @@ def test_what_the_broker_refuses_is_an_error_that_says_so(broker, prefix, tmp_pa
         publish(Inputs(flows=[path]), broker, sending=Sending(prefix=prefix))
 
 
-def test_a_broker_that_is_gone_is_an_error_and_one_that_comes_back_is_none(tmp_path, inputs):
-    with RealBroker.start(tmp_path / "kafka") as real:
-        broker = Broker(KafkaSettings(bootstrap_servers=real.bootstrap))
-        create_topics(broker, partitions=2)
-        periods = []
+def test_a_broker_that_is_gone_is_an_error_and_one_that_comes_back_is_none(real_peer, unused, inputs):
+    broker = Broker(KafkaSettings(bootstrap_servers=real_peer.bootstrap))
+    create_topics(broker, prefix=unused, partitions=2)
+    periods = []
 
-        def restart(phase, rows):
-            periods.append(rows)
-            if phase == "sending" and len(periods) == 30:
-                real.kill()
-                real.start_again()
+    def restart(phase, rows):
+        periods.append(rows)
+        if phase == "sending" and len(periods) == 30:
+            real_peer.kill()
+            real_peer.start_again()
 
-        published = publish(inputs, broker, progress=restart)
-        assert len(periods) > 30
-        assert published.rows == {"flow": 600, "heartbeat": 10}
-        found = [m for p in messages(real.bootstrap, "flows") for m in p]
-        ports = [port for _, d in decoded(found, "flow") for port in d.batch.column("local_port").to_pylist()]
-        assert sorted(ports) == list(range(600))
+    published = publish(inputs, broker, sending=Sending(prefix=unused), progress=restart)
+    assert len(periods) > 30
+    assert published.rows == {"flow": 600, "heartbeat": 10}
+    found = [m for p in messages(real_peer.bootstrap, unused + "flows") for m in p]
+    ports = [port for _, d in decoded(found, "flow") for port in d.batch.column("local_port").to_pylist()]
+    assert sorted(ports) == list(range(600))
 
-        def kill(phase, _rows):
-            if phase == "sending" and real.server.running:
-                real.kill()
+    def kill(phase, _rows):
+        if phase == "sending" and real_peer.server.running:
+            real_peer.kill()
 
-        with pytest.raises(BrokerError, match=r"messages were not delivered to 127.*timed out"):
-            publish(inputs, broker, sending=Sending(timeout_s=2), progress=kill)
+    with pytest.raises(BrokerError, match=r"messages were not delivered to 127.*timed out"):
+        publish(inputs, broker, sending=Sending(prefix=unused, timeout_s=2), progress=kill)
 
 
 def test_messages_as_large_as_they_get_are_taken(broker, real_broker, prefix, tmp_path):
