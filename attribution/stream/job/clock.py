@@ -1,4 +1,4 @@
-"""The job's memory of time: how far it has come in each partition, for when no message says so again."""
+"""The job's memory of time: how far time has come in each partition, for a start after which no message says so."""
 
 from collections.abc import Iterator
 
@@ -17,14 +17,16 @@ class Clock(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     The main output is for the stage that attributes remote sides, `LOCAL_SIDE` for that of local ones.
 
-    Flink keeps no watermark in a checkpoint, and makes a new one of the messages that are read again; where none are,
-    time would stand still before all time. And a watermark that waits for the end of a bundle is lost where the stream
-    is marked idle meanwhile. So the time of each partition is kept here, counted by messages: a checkpoint that has an
-    offset has the time of the message before it. When nothing was said for `idle_after`, since the last message or the
-    start, every bucket is told what Flink's watermark would be: the least time of the partitions that spoke lately.
+    Flink keeps no watermark in a checkpoint. It makes a new watermark of the messages that are read again; without any,
+    time would stand still before all time. And a watermark that waits for the end of a bundle is lost if the stream is
+    marked idle meanwhile. So the time of each partition is kept here, counted by messages: a checkpoint that has an
+    offset has the time of the message before it.
 
-    It wakes the buckets because PyFlink takes up a bundle's timers after the checkpoint that ended the bundle, not
-    before: a job that goes on from that checkpoint has flows for whose release there is no timer.
+    If no message came for `idle_after`, since the last message or the start, every bucket is told what Flink's
+    watermark would be. That is the least time of the partitions that had messages lately.
+
+    The clock wakes the buckets because PyFlink takes up a bundle's timers after the checkpoint that ended the bundle,
+    not before. A job that goes on from that checkpoint has flows for whose release there is no timer.
     """
 
     def __init__(self, options: StreamOptions) -> None:

@@ -16,18 +16,18 @@ class StreamOptions:
     Attributes:
         buckets: into how many parts addresses and their state are divided; fixed for the life of a state. No operator
             can use a higher parallelism; more buckets make smaller batches.
-        report_delay: how long after its end a record may still be reported: the bound of the watermarks.
+        report_delay: how long after its end a record may still be reported; watermarks are behind record times by this.
         idle_after: how long a partition may say nothing before the others go on without it.
-        give_up_after: how long a flow waits, at least and for each side that is attributed, for a watermark that stands
-            still; then it goes out with the evidence there is, in its bucket's next round, which comes within
-            `settle_interval` or as soon as there is time for it.
+        give_up_after: how long a flow waits at least, for each side that is attributed, while the watermark stands
+            still. Then it goes out with the evidence there is, in the next round of its bucket. That round comes within
+            `settle_interval`, or as soon as there is time for it.
         round_interval: shortest time between two releases of one bucket; it grows by itself under load. It makes
             batches dense and results late.
         settle_interval: how often ranges that are over are written and state is compacted, if there is something new.
         rejected_share: share of rejected rows above which the job stops.
-        region: the region of this job; none where there is one only.
+        region: the region of this job; none if there is only one region.
         regions: the file that says which prefixes belong to which region; read again when it changes.
-        peer_patience: how long a flow to another region waits for that one's answer; then it goes out without.
+        peer_patience: how long a flow to another region waits for that region's answer; then it goes out without one.
     """
 
     buckets: int = 16

@@ -1,7 +1,7 @@
 """The job's operator for what other regions say: questions become flows of the buckets, answers go to `Ask`.
 
-What a region says is believed within its own prefixes only, and where it says it is the proof of who says it: each
-region has a topic of its own. It may ask about flows from its addresses to ours, and answer about its addresses.
+Each region has a topic of its own, which is the proof of who speaks. What a region says is believed within its own
+prefixes only: it may ask about flows from its addresses to ours, and answer about its addresses.
 """
 
 from collections.abc import Iterator

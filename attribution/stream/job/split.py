@@ -33,10 +33,13 @@ class Entry:
 class Splitter:
     """Splits batches by bucket.
 
-    A flow whose local workload is known goes to the bucket of its remote address, and as a heartbeat to that of its
-    local one. Any other goes to the bucket of its local address first, and from there, half attributed, to the other;
-    so does one whose local address is of the pool space, about which there is more to say than who it was. Names are
-    asked for by the server's address, which may be either side's there. Configuration goes to every bucket.
+    - A flow whose local workload is known goes to the bucket of its remote address. As a heartbeat it goes to the
+      bucket of its local address.
+    - Any other flow goes to the bucket of its local address first, and from there, half attributed, to the bucket of
+      its remote address. So does a flow whose local address is in the pool space: more is said about such an address
+      than its workload.
+    - Name bindings go to the bucket of the server's address. In the pool space, either side may be the server.
+    - Configuration goes to every bucket.
 
     Args:
         settings: the settings of the rules.

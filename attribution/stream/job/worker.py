@@ -6,8 +6,8 @@ import gc
 def spare_imports() -> None:
     """Keep what was imported from being looked through again whenever Python collects cyclic garbage.
 
-    Beam and PyFlink bring hundreds of thousands of objects that stay to the end; a full collection over them takes a
-    tenth of a second and more, and under load one follows the other.
+    Beam and PyFlink bring hundreds of thousands of objects that stay to the end. A full collection over them takes a
+    tenth of a second and more, and under load one collection follows the other.
     """
     gc.collect()
     gc.freeze()

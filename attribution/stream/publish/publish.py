@@ -1,8 +1,8 @@
 """Sources into topics: everything that `replay` reads, as dense messages, in the order in which it was reported.
 
-How time reaches the job: it takes a record's time for "everything up to here was reported", partition by partition, and
-goes on when the last partition has come so far. So messages are spread over the partitions in turn, and a partition to
-which nothing was sent for a while gets a message without rows.
+The job takes a record's time for "everything up to here was reported", partition by partition, and goes on when the
+last partition has come so far. So messages are spread over the partitions in turn. A partition to which nothing was
+sent for a while gets a message without rows.
 
 After the last row, time stands still, and with it the flows of the last minutes. `finish_us` sends every partition of
 every input topic a message without rows, far enough ahead that all flows are released. What is published after that,

@@ -1,8 +1,8 @@
-"""What one region says to another, from the topic at home to the one at the peer; at least once, however long it takes.
+"""What one region says to another, from its own topic to the peer's topic; at least once, however long it takes.
 
 The consumer sees only what the job has committed. An offset is committed when the peer's broker has acknowledged the
-message and all before it; after a crash some go again, and the jobs take that for what it is. While the peer is down,
-librdkafka tries again and again, with a growing pause, and reading stops when enough waits.
+message and all before it. After a crash some messages go again; the jobs recognise them. While the peer is down,
+librdkafka tries again and again, with a growing pause, and reading stops when enough messages wait.
 """
 
 import time

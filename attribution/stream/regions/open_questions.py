@@ -1,9 +1,11 @@
 """Flows that other regions were asked about: one bucket's memory of them, and the log from which it can be made again.
 
-Flows are asked about in batches. A batch has a random number, its *question*, and each flow its row, so that an answer
-finds its flow whatever was answered, lost or asked before: a number is never used again, not by a job that goes on from
-an older state either. A flow is open until the first answer of the region that was asked, or until it has waited too
-long; every further answer finds nothing.
+Flows are asked about in batches. A *question* is a flow that another region was asked about: the random number of its
+batch, and its row in the batch. So an answer finds its flow, whatever was answered, lost or asked before. A number is
+never used again, not even by a job that goes on from an older state.
+
+A flow is open until the first answer of the region that was asked, or until it has waited too long. Every further
+answer finds nothing.
 """
 
 import secrets
@@ -33,7 +35,7 @@ _REWRITE_FROM = 1 << 20
 
 @dataclass
 class _Asked:
-    """The flows of one question.
+    """The flows of one batch.
 
     Attributes:
         peer: the region that was asked.
@@ -53,9 +55,9 @@ class _Asked:
 
     @classmethod
     def of(cls, entry: bytes, now_us: Microseconds) -> tuple[int, "_Asked"]:
-        flows, peer, question = payload.unpack_of_peer(entry)
+        flows, peer, number = payload.unpack_of_peer(entry)
         rows = flows.column(_ROW).to_numpy()
-        return question, cls(peer, flows, rows, np.ones(len(rows), np.bool_), now_us, len(entry))
+        return number, cls(peer, flows, rows, np.ones(len(rows), np.bool_), now_us, len(entry))
 
     def find(self, rows: Int32) -> tuple[Int64, Bool]:
         """Where each row is, and whether it is there and open."""
@@ -91,12 +93,12 @@ class OpenQuestions:
         self._done_bytes = 0
         for entry in log:
             if entry[:1] == payload.OPEN:
-                question, asked = _Asked.of(entry, now_us)
-                self._asked[question] = asked
+                number, asked = _Asked.of(entry, now_us)
+                self._asked[number] = asked
             else:
-                question, rows = payload.unpack_done(entry)
-                at, _ = self._asked[question].find(rows)
-                self._close(question, at)
+                number, rows = payload.unpack_done(entry)
+                at, _ = self._asked[number].find(rows)
+                self._close(number, at)
 
     @property
     def open(self) -> int:
@@ -146,12 +148,12 @@ class OpenQuestions:
             answers: record batch of `schemas/answer.avsc`.
         """
         flows, entries = [], []
-        question, row = answers.column("question").to_numpy(), answers.column(_ROW).to_numpy()
-        for number in np.unique(question).tolist():
+        numbers, row = answers.column("question").to_numpy(), answers.column(_ROW).to_numpy()
+        for number in np.unique(numbers).tolist():
             asked = self._asked.get(number)
             if asked is None or asked.peer != peer:
                 continue
-            given = np.flatnonzero(question == number)
+            given = np.flatnonzero(numbers == number)
             given = given[np.unique(row[given], return_index=True)[1]]
             at, fits = asked.find(row[given])
             address = asked.flows.column("remote_address").take(pa.array(at))

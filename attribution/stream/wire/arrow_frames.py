@@ -1,7 +1,7 @@
 """The frames of an Arrow stream from a stranger, checked before Arrow reads what is in them.
 
-Arrow's reader trusts the sizes that a stream claims: a buffer of a few bytes may say that it holds a terabyte once it
-is decompressed, and dictionaries that are sent in pieces are joined before anybody can validate them. Neither can be
+Arrow's reader trusts the sizes that a stream claims. A buffer of a few bytes may say that it holds a terabyte once it
+is decompressed. Dictionaries that are sent in pieces are joined before anybody can validate them. Neither can be
 bounded from outside, so the sizes are added up here first, from the headers alone (flatbuffers, `Message.fbs` and
 `Schema.fbs` of the Arrow columnar format).
 """
