@@ -43,8 +43,8 @@ class Ask(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
         self._buckets: dict[int, OpenQuestions] = {}
         self._timers_us: dict[int, Microseconds] = {}
         gauges = {
-            "flows_pending": lambda: sum(kept.open for kept in self._buckets.values()),
-            "pending_bytes": lambda: sum(kept.log_bytes for kept in self._buckets.values()),
+            "flows_pending": lambda: sum(bucket.open for bucket in self._buckets.values()),
+            "pending_bytes": lambda: sum(bucket.log_bytes for bucket in self._buckets.values()),
         }
         counters = ("flows_forwarded", "answers_unasked")
         self._metrics = StageMetrics(runtime_context.get_metrics_group(), "remote", gauges, counters=counters)
@@ -52,50 +52,50 @@ class Ask(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Output]:
         """One entry for a bucket."""
         number, timers = ctx.get_current_key(), Timers(ctx.timer_service())
-        kept = self._kept(number, timers.now_us)
+        bucket = self._load(number, timers.now_us)
         if value[:1] == CROSSING:
             flows, peer, _ = unpack_of_peer(value)
-            yield from self._ask(kept, peer, flows, timers.now_us)
+            yield from self._ask(bucket, peer, flows, timers.now_us)
         elif value[:1] == ANSWERS:
             answers, peer, _ = unpack_of_peer(value)
-            yield from self._closed(kept, kept.answer(peer, answers))
-        self._plan(number, kept, timers)
+            yield from self._closed(bucket, bucket.answer(peer, answers))
+        self._plan(number, bucket, timers)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Output]:
         """The first of the open flows may have waited long enough; `timestamp` is milliseconds, as in Flink."""
         number, timers = ctx.get_current_key(), Timers(ctx.timer_service())
-        kept = self._kept(number, timers.now_us)
+        bucket = self._load(number, timers.now_us)
         planned_us = self._timers_us.get(number)
         if planned_us is not None and planned_us <= to_us(timestamp):
             del self._timers_us[number]
-        yield from self._closed(kept, kept.expire(timers.now_us - self._patience_us))
-        self._plan(number, kept, timers)
+        yield from self._closed(bucket, bucket.expire(timers.now_us - self._patience_us))
+        self._plan(number, bucket, timers)
 
-    def _kept(self, number: int, now_us: Microseconds) -> OpenQuestions:
+    def _load(self, number: int, now_us: Microseconds) -> OpenQuestions:
         if number not in self._buckets:
             self._buckets[number] = OpenQuestions(self._log.get() or (), now_us)
         return self._buckets[number]
 
-    def _ask(self, kept: OpenQuestions, peer: str, flows: pa.RecordBatch, now_us: Microseconds) -> Iterator[Output]:
+    def _ask(self, bucket: OpenQuestions, peer: str, flows: pa.RecordBatch, now_us: Microseconds) -> Iterator[Output]:
         if peer not in self._peers:
             yield from self._out(silent(flows))
             return
-        entry, questions = kept.ask(peer, flows, now_us)
+        entry, questions = bucket.ask(peer, flows, now_us)
         self._log.add(entry)
         self._metrics.add("flows_forwarded", flows.num_rows)
         for message in codec.encode(QUESTION, questions):
             yield to_peer(peer), message.value
 
-    def _closed(self, kept: OpenQuestions, closed: Closed) -> Iterator[Output]:
+    def _closed(self, bucket: OpenQuestions, closed: Closed) -> Iterator[Output]:
         for flows in closed.flows:
             yield from self._out(flows)
         for entry in closed.entries:
             self._log.add(entry)
         if closed.unasked:
             self._metrics.add("answers_unasked", closed.unasked)
-        if kept.outgrown:
+        if bucket.outgrown:
             self._log.clear()
-            for entry in kept.rewrite():
+            for entry in bucket.rewrite():
                 self._log.add(entry)
 
     def _out(self, flows: pa.RecordBatch) -> Iterator[Output]:
@@ -103,10 +103,10 @@ class Ask(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
         for message in codec.encode(ATTRIBUTED_FLOW, flows):
             yield message.value
 
-    def _plan(self, number: int, kept: OpenQuestions, timers: Timers) -> None:
+    def _plan(self, number: int, bucket: OpenQuestions, timers: Timers) -> None:
         """Register the timer at which the oldest open flow has waited too long, unless it is registered."""
-        if kept.oldest_us is not None:
-            due_us = kept.oldest_us + self._patience_us + 1
+        if bucket.oldest_us is not None:
+            due_us = bucket.oldest_us + self._patience_us + 1
             if number not in self._timers_us or due_us < self._timers_us[number]:
                 self._timers_us[number] = due_us
                 timers.at_processing_time(due_us)

@@ -67,14 +67,16 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         spare_imports()
         self._log = runtime_context.get_list_state(ListStateDescriptor("log", BYTES))
         self._splitter = Splitter(self._settings, buckets=self._options.buckets)
-        self._buckets: dict[int, _Kept] = {}
+        self._buckets: dict[int, _Loaded] = {}
         self._lag_us = self._latency_us = 0
         gauges: dict[str, Callable[[], int]] = {
-            "flows_held": lambda: sum(kept.bucket.attributor.held for kept in self._buckets.values()),
-            "heartbeats_known": lambda: sum(kept.bucket.attributor.heartbeats for kept in self._buckets.values()),
+            "flows_held": lambda: sum(loaded.bucket.attributor.held for loaded in self._buckets.values()),
+            "heartbeats_known": lambda: sum(loaded.bucket.attributor.heartbeats for loaded in self._buckets.values()),
             "watermark_lag_ms": lambda: to_ms(self._lag_us),
-            "state_bytes": lambda: sum(kept.bucket.log_bytes for kept in self._buckets.values()),
-            "largest_bucket_bytes": lambda: max((kept.bucket.log_bytes for kept in self._buckets.values()), default=0),
+            "state_bytes": lambda: sum(loaded.bucket.log_bytes for loaded in self._buckets.values()),
+            "largest_bucket_bytes": lambda: max(
+                (loaded.bucket.log_bytes for loaded in self._buckets.values()), default=0
+            ),
             "release_latency_ms": lambda: to_ms(self._latency_us),
         }
         counters = ["flows_given_up", "late_heartbeats", *(["questions_answered"] if self._border else [])]
@@ -83,44 +85,44 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Output]:
         """One entry for a bucket."""
         timers = Timers(ctx.timer_service())
-        kept = self._kept(ctx.get_current_key(), timers.now_us)
+        loaded = self._load(ctx.get_current_key(), timers.now_us)
         if value[:1] == TIME:
-            kept.reached_us = max(kept.reached_us, unpack_moment(value))
+            loaded.reached_us = max(loaded.reached_us, unpack_moment(value))
         elif value != WAKE:
-            kept.bucket.take(value, timers.now_us)
+            loaded.bucket.take(value, timers.now_us)
             self._log.add(value)
-        self._plan(kept, timers)
+        self._plan(loaded, timers)
         return iter(())
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Output]:
         """The watermark has reached a due flow, or it is time for a round; `timestamp` is milliseconds, as in Flink."""
         timers = Timers(ctx.timer_service())
-        kept = self._kept(ctx.get_current_key(), timers.now_us)
+        loaded = self._load(ctx.get_current_key(), timers.now_us)
         if ctx.time_domain() == TimeDomain.EVENT_TIME:
-            kept.event_timer_us = None
-            over = kept.watermark_us(timers) >= NEVER_AFTER
+            loaded.event_timer_us = None
+            over = loaded.watermark_us(timers) >= NEVER_AFTER
         else:
-            if kept.round_timer_us is not None and to_us(timestamp) >= kept.round_timer_us:
-                kept.round_timer_us = None
+            if loaded.round_timer_us is not None and to_us(timestamp) >= loaded.round_timer_us:
+                loaded.round_timer_us = None
             over = False
-        if over or timers.now_us >= kept.next_round_us:
+        if over or timers.now_us >= loaded.next_round_us:
             began_s = time.monotonic()
-            yield from self._round(kept, kept.watermark_us(timers), timers.now_us)
+            yield from self._round(loaded, loaded.watermark_us(timers), timers.now_us)
             took_us = int((time.monotonic() - began_s) * SECOND)
             pause_us = max(self._options.round_interval, 2 * took_us * len(self._buckets))
-            kept.next_round_us = timers.now_us + pause_us
-        self._plan(kept, timers)
+            loaded.next_round_us = timers.now_us + pause_us
+        self._plan(loaded, timers)
 
-    def _kept(self, number: int, now_us: Microseconds) -> "_Kept":
+    def _load(self, number: int, now_us: Microseconds) -> "_Loaded":
         if number not in self._buckets:
             log = self._log.get() or ()
             bucket = Bucket(self._settings, sides=self._sides, labels=self._labels, log=log, now_us=now_us)
-            self._buckets[number] = _Kept(bucket, now_us)
+            self._buckets[number] = _Loaded(bucket, now_us)
         return self._buckets[number]
 
-    def _round(self, kept: "_Kept", watermark_us: Microseconds, now_us: Microseconds) -> Iterator[Output]:
+    def _round(self, loaded: "_Loaded", watermark_us: Microseconds, now_us: Microseconds) -> Iterator[Output]:
         """Let out what is due, and what has waited too long; settle where that pays."""
-        bucket, attributor = kept.bucket, kept.bucket.attributor
+        bucket, attributor = loaded.bucket, loaded.bucket.attributor
         due, entries = bucket.advance(watermark_us)
         given_up = attributor.give_up(now_us - self._options.give_up_after)
         for rows in (*due, *given_up):
@@ -130,10 +132,10 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         self._metrics.add("flows_given_up", sum(rows.num_rows for rows in given_up))
         self._metrics.add("late_heartbeats", attributor.counters.pop("late_heartbeats", 0))
         if due:
-            self._latency_us = 0 if kept.due_since_us is None else now_us - kept.due_since_us
-            kept.due_since_us = None
-        if given_up or bucket.outgrown or self._ripe(kept, watermark_us, now_us):
-            kept.settled_us, kept.settled_at_us = now_us, watermark_us
+            self._latency_us = 0 if loaded.due_since_us is None else now_us - loaded.due_since_us
+            loaded.due_since_us = None
+        if given_up or bucket.outgrown or self._ripe(loaded, watermark_us, now_us):
+            loaded.settled_us, loaded.settled_at_us = now_us, watermark_us
             (first, *others), ranges = bucket.settle()
             self._log.update([first])
             for entry in others:
@@ -143,10 +145,10 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
                     for message in codec.encode(OWNERSHIP_RANGE, batch):
                         yield RANGES, message.value
 
-    def _ripe(self, kept: "_Kept", watermark_us: Microseconds, now_us: Microseconds) -> bool:
+    def _ripe(self, loaded: "_Loaded", watermark_us: Microseconds, now_us: Microseconds) -> bool:
         if watermark_us >= NEVER_AFTER:
             return True
-        return now_us >= kept.settled_us + self._options.settle_interval and watermark_us > kept.settled_at_us
+        return now_us >= loaded.settled_us + self._options.settle_interval and watermark_us > loaded.settled_at_us
 
     def _released(self, rows: pa.RecordBatch) -> Iterator[Output]:
         if self._border is not None and self._sides == "remote":
@@ -172,28 +174,28 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
             for message in codec.encode(ANSWER, answers):
                 yield to_peer(peer), message.value
 
-    def _plan(self, kept: "_Kept", timers: Timers) -> None:
+    def _plan(self, loaded: "_Loaded", timers: Timers) -> None:
         """Register the timers that the bucket needs next, unless they are registered."""
-        attributor, now_us, watermark_us = kept.bucket.attributor, timers.now_us, kept.watermark_us(timers)
+        attributor, now_us, watermark_us = loaded.bucket.attributor, timers.now_us, loaded.watermark_us(timers)
         if NEVER_BEFORE < watermark_us < NEVER_AFTER:
             self._lag_us = now_us - watermark_us
         wanted_us = [now_us + self._options.settle_interval]
         if attributor.held:
             wanted_us.append(now_us + self._options.give_up_after)
             if attributor.next_due_us <= watermark_us:
-                kept.due_since_us = now_us if kept.due_since_us is None else kept.due_since_us
-                wanted_us.append(kept.next_round_us)
-            elif kept.event_timer_us is None or attributor.next_due_us < kept.event_timer_us:
-                kept.event_timer_us = attributor.next_due_us
+                loaded.due_since_us = now_us if loaded.due_since_us is None else loaded.due_since_us
+                wanted_us.append(loaded.next_round_us)
+            elif loaded.event_timer_us is None or attributor.next_due_us < loaded.event_timer_us:
+                loaded.event_timer_us = attributor.next_due_us
                 timers.at_watermark(attributor.next_due_us)
         # Flink has no timer between this millisecond and the next.
         soonest_us = max(min(wanted_us), now_us + to_us(1))
-        if kept.round_timer_us is None or soonest_us < kept.round_timer_us:
-            kept.round_timer_us = soonest_us
+        if loaded.round_timer_us is None or soonest_us < loaded.round_timer_us:
+            loaded.round_timer_us = soonest_us
             timers.at_processing_time(soonest_us)
 
 
-class _Kept:
+class _Loaded:
     """A bucket in memory, and which timers it has.
 
     Attributes:
