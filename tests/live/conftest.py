@@ -50,10 +50,10 @@ def _peer(tmp_path_factory):
 
 @pytest.fixture
 def real_peer(_peer):
-    """A second broker, which stands for another region's; the test may leave it dead."""
-    yield _peer
+    """A second broker, which stands for another region's; a test may leave it dead."""
     if not _peer.server.running:
         _peer.start_again()
+    return _peer
 
 
 @pytest.fixture(scope="session")
