@@ -12,7 +12,7 @@ from attribution.core.columnar.arrays import encode, microseconds
 from attribution.core.columnar.types import Bool, Column, Int64, Texts
 from attribution.testbed.evaluate.name_baselines import LAST_NAME, LAST_NAME_TOLD, NameLog
 from attribution.testbed.fleet.kinds import OURS
-from attribution.testbed.pools.plan import STATES
+from attribution.testbed.pools.plan import PolicyState
 
 #: What can come of an answer, in the order of tables.
 OUTCOMES = ("correct", "wrong", "not named")
@@ -155,7 +155,7 @@ class NamesEvaluation:
 
     def _add_policies(self, truth: pa.Table, policy: Texts, state: Texts) -> None:
         """An earlier state of the list is what a change within the asked interval gives; a later one is wrong."""
-        states = pa.array(STATES[:-1])
+        states = pa.array([state.text for state in PolicyState if state is not PolicyState.NEVER])
         true_state, said_state = truth.column("policy_state"), state
         rank = [np.asarray(pc.fill_null(pc.index_in(one, states), len(states))) for one in (true_state, said_state)]
         has_all = _has_all(truth.column("policy"), policy)

@@ -3,7 +3,7 @@
 A record may hold several connections: all of one client and server, where ports of clients are not told apart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from attribution.core.columnar.arrays import starts_of_runs
 from attribution.core.columnar.types import Bool, Int64
 from attribution.testbed.pools.scenario import AgilityScenario
 from attribution.testbed.pools.traffic import Connections
-from attribution.testbed.pools.world import CONNECTIONS, OBSERVERS_A_CENTRE, PAIRS, World
+from attribution.testbed.pools.world import OBSERVERS_A_CENTRE, Log, World
 
 
 @dataclass(frozen=True)
@@ -57,55 +57,98 @@ class Records:
         return len(self.start)
 
 
+@dataclass(frozen=True)
+class _Sightings:
+    """What observers saw: one row a connection, an observer, and a window if the observer logs windows.
+
+    Attributes:
+        connection: which.
+        observer: by whom.
+        at_centre: whether the observer is at the data centre; else it is at the client.
+        start: first activity, or start of the window, by the observer's clock.
+        end: last activity, or end of the window, by the observer's clock.
+        port: the client's; -1 if the observer does not tell the ports of clients apart.
+        active: when the connection was first active in it, without any clock's error.
+    """
+
+    connection: Int64
+    observer: Int64
+    at_centre: Bool
+    start: Int64
+    end: Int64
+    port: Int64
+    active: Int64
+
+    def rows(self, choice: Int64) -> "_Sightings":
+        """The chosen rows."""
+        return _Sightings(*(getattr(self, field.name)[choice] for field in fields(self)))
+
+
 def make_records(scenario: AgilityScenario, world: World, seen: Connections, rng: np.random.Generator) -> Records:
     """Every record of the connections: each is logged where it was accepted, and where its client's network is."""
-    connection, observer, at_centre = _views(world, seen, rng)
-    log = world.log[observer]
-    skew = world.skew[observer]
-    start, end = seen.start[connection] + skew, seen.end[connection] + skew
-    step = np.where(log == CONNECTIONS, 0, scenario.window)
-    part = _parts(start, end, step)
-    connection, observer, log = (values[part.row] for values in (connection, observer, log))
-    at_centre = at_centre[part.row]
-    port = np.where(log == PAIRS, -1, seen.client_port[connection])
-    columns = (
-        part.start, part.end, observer, at_centre, seen.client_address[connection], seen.ipv6[connection],
-        port, seen.address[connection], seen.port[connection], seen.protocol[connection],
-    )  # fmt: skip
-    active = np.maximum(part.start - world.skew[observer], seen.start[connection])
-    order = np.lexsort((connection, active, *(column.astype(np.int64) for column in columns[::-1])))
-    heads = starts_of_runs(*(column[order] for column in columns)) if len(order) else np.zeros(0, np.bool_)
-    row = order[heads]
-    single = log[row] == CONNECTIONS
-    directed = rng.random(len(row)) >= scenario.undirected_share
-    carries = single & directed & (rng.random(len(row)) < scenario.sni_share) & (seen.name[connection[row]] >= 0)
-    # One peer from start to end has TCP alone; what a port of UDP exchanges may be with several.
-    window = ~single | (seen.protocol[connection[row]] != TCP)
-    late = rng.integers(0, scenario.report_delay, len(row), endpoint=True)
-    received = part.end[row] - world.skew[observer[row]] + late
+    sightings = _sightings(scenario, world, seen, rng)
+    order, opens = _by_record(sightings, seen)
+    heads = sightings.rows(order[opens])
+    size, first = len(heads.connection), heads.connection
+    single = world.log[heads.observer] == Log.CONNECTIONS
+    directed = rng.random(size) >= scenario.undirected_share
+    carries = single & directed & (rng.random(size) < scenario.sni_share) & (seen.name[first] >= 0)
+    late = rng.integers(0, scenario.report_delay, size, endpoint=True)
+    received = heads.end - world.skew[heads.observer] + late
     delivered = np.argsort(received, kind="stable")
-    place = np.empty(len(row), np.int64)
-    place[delivered] = np.arange(len(row))
+    place = np.empty(size, np.int64)
+    place[delivered] = np.arange(size)
     of_record = {
-        "start": part.start[row],
-        "end": part.end[row],
-        "observer": observer[row],
-        "at_centre": at_centre[row],
-        "first": connection[row],
-        "port": port[row],
-        "window": window,
+        "start": heads.start,
+        "end": heads.end,
+        "observer": heads.observer,
+        "at_centre": heads.at_centre,
+        "first": first,
+        "port": heads.port,
+        # One peer from start to end has TCP alone; what a port of UDP exchanges may be with several.
+        "window": ~single | (seen.protocol[first] != TCP),
         "directed": directed,
         "named": carries,
         "received": received,
-        "seen": active[row],
-        "bytes_sent": rng.integers(200, 20_000, size=len(row)),
-        "bytes_received": rng.integers(200, 200_000, size=len(row)),
+        "seen": heads.active,
+        "bytes_sent": rng.integers(200, 20_000, size=size),
+        "bytes_received": rng.integers(200, 200_000, size=size),
     }
     return Records(
         **{name: values[delivered] for name, values in of_record.items()},
-        member_record=place[np.cumsum(heads) - 1],
-        member=connection[order],
+        member_record=place[np.cumsum(opens) - 1],
+        member=sightings.connection[order],
     )
+
+
+def _sightings(scenario: AgilityScenario, world: World, seen: Connections, rng: np.random.Generator) -> _Sightings:
+    connection, observer, at_centre = _views(world, seen, rng)
+    skew = world.skew[observer]
+    step = np.where(world.log[observer] == Log.CONNECTIONS, 0, scenario.window)
+    part = _parts(seen.start[connection] + skew, seen.end[connection] + skew, step)
+    connection, observer = connection[part.row], observer[part.row]
+    return _Sightings(
+        connection=connection,
+        observer=observer,
+        at_centre=at_centre[part.row],
+        start=part.start,
+        end=part.end,
+        port=np.where(world.log[observer] == Log.PAIRS, -1, seen.client_port[connection]),
+        active=np.maximum(part.start - world.skew[observer], seen.start[connection]),
+    )
+
+
+def _by_record(sightings: _Sightings, seen: Connections) -> tuple[Int64, Bool]:
+    """Order of the sightings by record, and which of them is the first of its record: the one that was active first."""
+    connection = sightings.connection
+    columns = (
+        sightings.start, sightings.end, sightings.observer, sightings.at_centre, seen.client_address[connection],
+        seen.ipv6[connection], sightings.port, seen.address[connection], seen.port[connection],
+        seen.protocol[connection],
+    )  # fmt: skip
+    keys = (column.astype(np.int64) for column in columns[::-1])
+    order = np.lexsort((connection, sightings.active, *keys))
+    return order, starts_of_runs(*(column[order] for column in columns)) if len(order) else np.zeros(0, np.bool_)
 
 
 def _views(world: World, seen: Connections, rng: np.random.Generator) -> tuple[Int64, Int64, Bool]:

@@ -6,6 +6,7 @@ rows, and nothing of the core is used. Addresses are numbers of IPv4; every pref
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
@@ -15,16 +16,44 @@ from attribution.testbed.pools.scenario import AgilityScenario
 
 #: 198.18.0.0/16: all addresses that policies may ever hand out, and more.
 POOL_SPACE, POOL_SPACE_SIZE = (198 << 24) + (18 << 16), 1 << 16
-#: Types of account, the share of names of each, and their numbers.
-ACCOUNTS = ("free", "pro", "enterprise")
-ACCOUNT_SHARES = (0.7, 0.2, 0.1)
-FREE, PRO, ENTERPRISE = range(3)
 #: Of what matches everything, and of a flow that does not say where it was logged.
 ANY = -1
 #: Before and after everything that is simulated.
 ALWAYS, FOREVER = -(1 << 60), 1 << 60
 #: Regions: data centre n is in region n % REGIONS.
 REGIONS = 2
+
+
+class Account(IntEnum):
+    """Type of an account, on which policies depend."""
+
+    FREE = 0
+    PRO = 1
+    ENTERPRISE = 2
+
+    @property
+    def text(self) -> str:
+        """What policies and hostnames call it."""
+        return self.name.lower()
+
+
+#: The share of names of each type of account.
+ACCOUNT_SHARES = (0.7, 0.2, 0.1)
+
+
+class PolicyState(IntEnum):
+    """How the policies stand to an address at a moment: `policy_state` of the design, in its order."""
+
+    IN_FORCE = 0
+    ELSEWHERE = 1
+    ENDED = 2
+    #: No policy ever had the address.
+    NEVER = 3
+
+    @property
+    def text(self) -> str | None:
+        """What an attributed flow says of it; null if no policy ever had the address."""
+        return None if self is PolicyState.NEVER else self.name.lower()
 
 
 @dataclass(frozen=True)
@@ -54,6 +83,17 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """Where and when connections were accepted: server address, its port, protocol, data centre, microseconds."""
+
+    address: Int64
+    port: Int64
+    protocol: Int64
+    data_centre: Int64
+    time: Int64
+
+
+@dataclass(frozen=True)
 class SocketRule:
     """One rule; ports are a first and a last one, `ANY` for all."""
 
@@ -68,15 +108,108 @@ class SocketRule:
     start: int = ALWAYS
     end: int = FOREVER
 
+    def fits(self, accepted: Accepted) -> Bool:
+        """Whether the rule is in force for each connection, and about it."""
+        first, last = self.ports
+        found = (accepted.address >= self.first) & (accepted.address < self.first + self.size)
+        found &= (accepted.time >= self.start) & (accepted.time <= self.end)
+        found &= (self.protocol == ANY) | (accepted.protocol == self.protocol)
+        found &= (first == ANY) | ((accepted.port >= first) & (accepted.port <= last))
+        return found & ((self.data_centre == ANY) | (accepted.data_centre == self.data_centre))
 
-def policies(scenario: AgilityScenario) -> tuple[Policy, ...]:
+
+@dataclass(frozen=True)
+class Plan:
+    """All policies and all socket rules of a world."""
+
+    policies: tuple[Policy, ...]
+    rules: tuple[SocketRule, ...]
+
+    def hand_out(
+        self, account: Int64, data_centre: Int64, time: Int64, rng: np.random.Generator
+    ) -> tuple[Int64, Int64]:
+        """The policy that answers each query, as a position, and a random address that it has at that time.
+
+        Where pools are in force inside others, in the same place, an address is the innermost pool's alone.
+        """
+        best, row, weight = np.full(len(time), -1), np.zeros(len(time), np.int64), np.zeros(len(time))
+        for number, one in enumerate(self.policies):
+            fits = (time >= one.start) & (time <= one.end) & one.counts(data_centre)
+            fits &= (account == one.account) | (one.account == ANY)
+            better, equal = fits & (one.priority > best), fits & (one.priority == best)
+            weight = np.where(better, one.size, weight + np.where(equal, one.size, 0))
+            # Prefixes of one pool in proportion to their sizes.
+            taken = better | (equal & (rng.random(len(time)) * np.maximum(weight, 1) < one.size))
+            row[taken], best[better] = number, one.priority
+        firsts, sizes = (
+            np.array([getattr(one, name) for one in self.policies], np.int64) for name in ("first", "size")
+        )
+        address, left = np.full(len(time), -1, np.int64), np.arange(len(time))
+        while len(left):
+            address[left] = firsts[row[left]] + _below(sizes[row[left]], rng)
+            has = self._holders(address[left], time[left], self._counts(data_centre[left]))
+            left = left[~has[row[left], np.arange(len(left))]]
+        return row, address
+
+    def states(self, address: Int64, data_centre: Int64, time: Int64) -> tuple[Int64, Bool]:
+        """The `PolicyState` of each address at that time, and (policies, rows) whose it is."""
+        counts = self._counts(data_centre)
+        over = np.array([one.has(address) & (one.end < time) for one in self.policies])
+        here = over & counts
+        ended = self._longest(np.where(here.any(axis=0), here, over))
+        end = np.where(ended, np.array([[one.end] for one in self.policies]), ALWAYS)
+        choices = {
+            PolicyState.IN_FORCE: self._holders(address, time, counts),
+            PolicyState.ELSEWHERE: self._holders(address, time, ~counts),
+            PolicyState.ENDED: ended & (end == end.max(axis=0, initial=ALWAYS)),
+        }
+        state = np.full(len(address), PolicyState.NEVER, np.int64)
+        which = np.zeros_like(over)
+        for name, having in choices.items():
+            rows = (state == PolicyState.NEVER) & having.any(axis=0)
+            state[rows] = name
+            which |= having & rows
+        return state, which
+
+    def rule_of(self, accepted: "Accepted") -> Int64:
+        """The rule that gives each connection to its service, as a position; -1 where none fits."""
+        best, found = np.full(len(accepted.time), -1, np.int64), np.full(len(accepted.time), -1, np.int64)
+        for number, rule in enumerate(self.rules):
+            # The higher priority, then the longer prefix: sizes are below 2**32.
+            rank = (rule.priority << 32) + (1 << 32) - rule.size
+            better = rule.fits(accepted) & (rank > best)
+            best[better], found[better] = rank, number
+        return found
+
+    def _counts(self, data_centre: Int64) -> Bool:
+        """(policies, rows): which policies count for flows that were logged there."""
+        return np.array([one.counts(data_centre) for one in self.policies])
+
+    def _holders(self, address: Int64, time: Int64, counts: Bool) -> Bool:
+        """(policies, rows): which of the policies that count have each address then, by the longest prefix in force."""
+        inside = np.array([one.has(address) & (time >= one.start) & (time <= one.end) for one in self.policies])
+        return self._longest(inside & counts)
+
+    def _longest(self, which: Bool) -> Bool:
+        size = np.where(which, np.array([[one.size] for one in self.policies]), FOREVER)
+        return which & (size == size.min(axis=0, initial=FOREVER))
+
+
+def make_plan(scenario: AgilityScenario) -> Plan:
+    """The policies and the socket rules of a scenario."""
+    return Plan(_policies(scenario), _socket_rules(scenario))
+
+
+def _policies(scenario: AgilityScenario) -> tuple[Policy, ...]:
     """The policies of a scenario: pools within pools, one that changes, and some of one place or region only."""
     ttl, long = scenario.ttl, 10 * scenario.ttl
     third = scenario.begin + scenario.duration // 3 if scenario.policy_changes else ALWAYS
     made = [
         Policy("default", "wide", POOL_SPACE, 1 << 12, ttl),
-        Policy("pro-in-region-2", "regional", POOL_SPACE + (80 << 8), 1 << 10, long, 5, account=PRO, region=1),
-        Policy("one-address", "single", POOL_SPACE + (7 << 8) + 1, 1, ttl, 20, FREE, data_centre=0, start=third),
+        Policy("pro-in-region-2", "regional", POOL_SPACE + (80 << 8), 1 << 10, long, 5, account=Account.PRO, region=1),
+        Policy(
+            "one-address", "single", POOL_SPACE + (7 << 8) + 1, 1, ttl, 20, Account.FREE, data_centre=0, start=third
+        ),
     ]
     # The first pool of the changing policy lies inside the wide one, and around the single address.
     for number, (start, end) in enumerate(_spans(scenario, scenario.policy_changes)):
@@ -84,13 +217,15 @@ def policies(scenario: AgilityScenario) -> tuple[Policy, ...]:
             [POOL_SPACE + (7 << 8)] if number == 0 else [POOL_SPACE + ((64 + 3 * number + i) << 8) for i in (0, 1)]
         )
         made += [
-            Policy("enterprise", f"enterprise-{number}", first, 1 << 8, long, 10, ENTERPRISE, start=start, end=end)
+            Policy(
+                "enterprise", f"enterprise-{number}", first, 1 << 8, long, 10, Account.ENTERPRISE, start=start, end=end
+            )
             for first in prefixes
         ]
     return tuple(made)
 
 
-def socket_rules(scenario: AgilityScenario) -> tuple[SocketRule, ...]:
+def _socket_rules(scenario: AgilityScenario) -> tuple[SocketRule, ...]:
     """The socket rules of a scenario: over all of the pool space, and others over these by priority or prefix."""
     space = (POOL_SPACE, POOL_SPACE_SIZE)
     made = [
@@ -116,86 +251,6 @@ def _spans(scenario: AgilityScenario, changes: int) -> Iterator[tuple[int, int]]
     yield from zip([ALWAYS, *bounds], [*(bound - 1 for bound in bounds), FOREVER], strict=True)
 
 
-def hand_out(
-    plan: tuple[Policy, ...], account: Int64, data_centre: Int64, time: Int64, rng: np.random.Generator
-) -> tuple[Int64, Int64]:
-    """The record that answers each query, as a position in the plan, and a random address that it has at that time.
-
-    Where pools are in force inside others, in the same place, an address is the innermost pool's alone.
-    """
-    best, row, weight = np.full(len(time), -1), np.zeros(len(time), np.int64), np.zeros(len(time))
-    for number, one in enumerate(plan):
-        fits = (time >= one.start) & (time <= one.end) & one.counts(data_centre)
-        fits &= (account == one.account) | (one.account == ANY)
-        better, equal = fits & (one.priority > best), fits & (one.priority == best)
-        weight = np.where(better, one.size, weight + np.where(equal, one.size, 0))
-        # Prefixes of one pool in proportion to their sizes.
-        taken = better | (equal & (rng.random(len(time)) * np.maximum(weight, 1) < one.size))
-        row[taken], best[better] = number, one.priority
-    firsts, sizes = (np.array([getattr(one, name) for one in plan], np.int64) for name in ("first", "size"))
-    address, left = np.full(len(time), -1, np.int64), np.arange(len(time))
-    while len(left):
-        address[left] = firsts[row[left]] + _below(sizes[row[left]], rng)
-        counts = np.array([one.counts(data_centre[left]) for one in plan])
-        has = holders(plan, address[left], time[left], counts)
-        left = left[~has[row[left], np.arange(len(left))]]
-    return row, address
-
-
 def _below(sizes: Int64, rng: np.random.Generator) -> Int64:
     drawn: Float64 = rng.random(len(sizes))
     return np.minimum((drawn * sizes).astype(np.int64), sizes - 1)
-
-
-def holders(plan: tuple[Policy, ...], address: Int64, time: Int64, counts: Bool) -> Bool:
-    """(policies, rows): which of the records that count have each address then, by the longest prefix in force."""
-    inside = np.array([one.has(address) & (time >= one.start) & (time <= one.end) for one in plan])
-    return _longest(plan, inside & counts)
-
-
-def _longest(plan: tuple[Policy, ...], which: Bool) -> Bool:
-    size = np.where(which, np.array([[one.size] for one in plan]), FOREVER)
-    return which & (size == size.min(axis=0, initial=FOREVER))
-
-
-#: `policy_state` of the design, in its order; no policy ever had the address.
-STATES = ("in_force", "elsewhere", "ended", None)
-
-
-def states(plan: tuple[Policy, ...], address: Int64, data_centre: Int64, time: Int64) -> tuple[Int64, Bool]:
-    """The `policy_state` of each address at that time, a number into `STATES`, and (policies, rows) whose it is."""
-    counts = np.array([one.counts(data_centre) for one in plan])
-    over = np.array([one.has(address) & (one.end < time) for one in plan])
-    here = over & counts
-    ended = _longest(plan, np.where(here.any(axis=0), here, over))
-    end = np.where(ended, np.array([[one.end] for one in plan]), ALWAYS)
-    choices = [
-        holders(plan, address, time, counts),
-        holders(plan, address, time, ~counts),
-        ended & (end == end.max(axis=0, initial=ALWAYS)),
-    ]
-    found = np.array([one.any(axis=0) for one in choices])
-    state = np.where(found.any(axis=0), found.argmax(axis=0), len(choices))
-    which = np.zeros_like(over)
-    for number, one in enumerate(choices):
-        which |= one & (state == number)
-    return state, which
-
-
-def dispatched(
-    rules: tuple[SocketRule, ...], address: Int64, port: Int64, protocol: Int64, data_centre: Int64, time: Int64
-) -> Int64:
-    """The rule that gives each connection, accepted there and then, to its service; -1 where none fits."""
-    best, found = np.full(len(address), -1, np.int64), np.full(len(address), -1, np.int64)
-    for number, rule in enumerate(rules):
-        first, last = rule.ports
-        fits = (address >= rule.first) & (address < rule.first + rule.size)
-        fits &= (time >= rule.start) & (time <= rule.end)
-        fits &= (rule.protocol == ANY) | (protocol == rule.protocol)
-        fits &= (first == ANY) | ((port >= first) & (port <= last))
-        fits &= (rule.data_centre == ANY) | (data_centre == rule.data_centre)
-        # The higher priority, then the longer prefix: sizes are below 2**32.
-        rank = (rule.priority << 32) + (1 << 32) - rule.size
-        better = fits & (rank > best)
-        best[better], found[better] = rank, number
-    return found

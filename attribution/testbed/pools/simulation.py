@@ -11,14 +11,7 @@ from attribution.core.columnar.arrays import order_by
 from attribution.core.columnar.types import Int64
 from attribution.testbed.pools import tables
 from attribution.testbed.pools.flows import Records, make_records
-from attribution.testbed.pools.plan import (
-    POOL_SPACE,
-    POOL_SPACE_SIZE,
-    Policy,
-    SocketRule,
-    policies,
-    socket_rules,
-)
+from attribution.testbed.pools.plan import POOL_SPACE, POOL_SPACE_SIZE, Plan, make_plan
 from attribution.testbed.pools.scenario import AgilityScenario
 from attribution.testbed.pools.traffic import Answers, Connections, make_traffic
 from attribution.testbed.pools.world import TWIN, World, make_world
@@ -34,8 +27,7 @@ class AgilitySimulation:
     scenario: AgilityScenario
     seed: int
     world: World
-    plan: tuple[Policy, ...]
-    rules: tuple[SocketRule, ...]
+    plan: Plan
     answers: Answers
     connections: Connections
     records: Records
@@ -60,14 +52,14 @@ class AgilitySimulation:
         return tables.flow_table(tables.WorldTexts(self.world), self.connections, self.records)
 
     def truth_table(self, *, by_start: bool = False) -> pa.Table:
-        """The truth of each flow (`agility_tables.AGILITY_TRUTH`), in the order of the flows or by start."""
+        """The truth of each flow (`tables.AGILITY_TRUTH`), in the order of the flows or by start."""
         texts = tables.WorldTexts(self.world)
-        truth = tables.truth_table(texts, self.world, self.plan, self.rules, self.connections, self.records)
+        truth = tables.truth_table(texts, self.plan, self.connections, self.records)
         return truth.take(order_by(self.records.start)) if by_start else truth
 
     def name_table(self) -> pa.Table:
         """The DNS answers that were logged (`schemas/name_binding.avsc`), in the order of delivery."""
-        return tables.name_table(tables.WorldTexts(self.world), self.world, self.answers, delay=self.answer_delay)
+        return tables.name_table(tables.WorldTexts(self.world), self.answers, delay=self.answer_delay)
 
     @property
     def names_received(self) -> Int64:
@@ -76,11 +68,11 @@ class AgilitySimulation:
 
     def policy_table(self) -> pa.Table:
         """The policies (`schemas/policy.avsc`)."""
-        return tables.policy_table(self.plan)
+        return tables.policy_table(self.plan.policies)
 
     def rule_table(self) -> pa.Table:
         """The socket rules (`schemas/socket_rule.avsc`)."""
-        return tables.rule_table(self.rules)
+        return tables.rule_table(self.plan.rules)
 
     def arrivals(self, *, step: int) -> Iterator[tuple[int, pa.Table, pa.Table]]:
         """Moment, name bindings and flows of each `step` microseconds, as they were delivered before that moment.
@@ -111,14 +103,13 @@ def simulate_agility(scenario: AgilityScenario, *, seed: int) -> AgilitySimulati
     """
     rng = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(4)]
     world = make_world(scenario, rng[0])
-    plan, rules = policies(scenario), socket_rules(scenario)
-    answers, connections = make_traffic(scenario, world, plan, rules, rng[1])
+    plan = make_plan(scenario)
+    answers, connections = make_traffic(scenario, world, plan, rng[1])
     return AgilitySimulation(
         scenario=scenario,
         seed=seed,
         world=world,
         plan=plan,
-        rules=rules,
         answers=answers,
         connections=connections,
         records=make_records(scenario, world, connections, rng[2]),

@@ -14,19 +14,9 @@ from attribution.testbed.fleet.addresses import IPV6, address_text
 from attribution.testbed.fleet.kinds import Kind
 from attribution.testbed.fleet.tables import TRUTH
 from attribution.testbed.pools.flows import Records
-from attribution.testbed.pools.plan import (
-    ACCOUNTS,
-    ALWAYS,
-    ANY,
-    FOREVER,
-    REGIONS,
-    STATES,
-    Policy,
-    SocketRule,
-    states,
-)
+from attribution.testbed.pools.plan import ALWAYS, ANY, FOREVER, REGIONS, Account, Plan, Policy, PolicyState, SocketRule
 from attribution.testbed.pools.traffic import Answers, Connections, twin
-from attribution.testbed.pools.world import ECS_RESOLVERS, NETWORK_BITS, RESOLVERS, SHARED, TWIN, World
+from attribution.testbed.pools.world import ECS_RESOLVERS, NETWORK_BITS, RESOLVERS, TWIN, Resolving, World
 
 #: `truth.parquet` of a world with names: beside who was at either side, what the connections of a flow were opened for.
 AGILITY_TRUTH = pa.schema(
@@ -67,17 +57,17 @@ class WorldTexts:
     """Names of hostnames and observers, as Arrow arrays to take from."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self.world = world
 
     @cached_property
     def hostnames(self) -> pa.Array:
         """Of every name."""
-        accounts = self._world.account.tolist()
-        return pa.array([f"site-{i}.{ACCOUNTS[a]}.example" for i, a in enumerate(accounts)], pa.string())
+        accounts = self.world.account.tolist()
+        return pa.array([f"site-{i}.{Account(a).text}.example" for i, a in enumerate(accounts)], pa.string())
 
     def observers(self, numbers: Int64) -> pa.Array:
         """Of each observer."""
-        names = pa.array([f"observer-{i}" for i in range(len(self._world.log))], pa.string())
+        names = pa.array([f"observer-{i}" for i in range(len(self.world.log))], pa.string())
         return names.take(pa.array(numbers))
 
     @staticmethod
@@ -137,21 +127,14 @@ def flow_table(texts: WorldTexts, seen: Connections, records: Records) -> pa.Tab
     return pa.table([columns.get(f.name, pa.nulls(rows, f.type)) for f in schema], schema=schema)
 
 
-def truth_table(
-    texts: WorldTexts,
-    world: World,
-    plan: tuple[Policy, ...],
-    rules: tuple[SocketRule, ...],
-    seen: Connections,
-    records: Records,
-) -> pa.Table:
+def truth_table(texts: WorldTexts, plan: Plan, seen: Connections, records: Records) -> pa.Table:
     """The truth of each record (`AGILITY_TRUTH`), row by row."""
     first, rows = records.first, len(records)
     client = seen.client[first]
     pooled = seen.centre[first] >= 0
-    service = _service(rules, seen, records)
+    service = _service(plan.rules, seen, records)
     no_one = pa.nulls(rows, pa.string())
-    known = world.named[world.network[client]] & (client >= 0)
+    known = texts.world.named[texts.world.network[client]] & (client >= 0)
     names, distinct = _hostnames(texts, seen, records)
     kind = np.where(records.at_centre | ~pooled, Kind.UNLABELLED, Kind.POOL)
     columns = {
@@ -199,29 +182,30 @@ def _hostnames(texts: WorldTexts, seen: Connections, records: Records) -> tuple[
     return pa.array(named, pa.string()), count
 
 
-def _policies(plan: tuple[Policy, ...], seen: Connections, records: Records) -> dict[str, pa.Array]:
+def _policies(plan: Plan, seen: Connections, records: Records) -> dict[str, pa.Array]:
     """Pool, policy and state of each record's server address when its first connection was active in it."""
     centre = np.where(records.at_centre, seen.centre[records.first], ANY)
-    state, which = states(plan, seen.address[records.first], centre, records.seen)
+    state, which = plan.states(seen.address[records.first], centre, records.seen)
     # Rows of one set of policies have one text.
     bits = np.packbits(which, axis=0, bitorder="little").T.copy()
     distinct, place = np.unique(bits, axis=0, return_inverse=True)
     place = place.reshape(-1)
-    sets = np.unpackbits(distinct, axis=1, bitorder="little")[:, : len(plan)].astype(bool)
+    sets = np.unpackbits(distinct, axis=1, bitorder="little")[:, : len(plan.policies)].astype(bool)
     made: dict[str, pa.Array] = {}
     for column, attribute in (("pool", "pool"), ("policy", "name")):
-        joined = [",".join(sorted({getattr(plan[i], attribute) for i in np.flatnonzero(one)})) or None for one in sets]
+        texts = np.array([getattr(one, attribute) for one in plan.policies])
+        joined = [",".join(sorted(set(texts[one].tolist()))) or None for one in sets]
         made[column] = pa.array(joined, pa.string()).take(pa.array(place))
-    made["policy_state"] = pa.array(STATES, pa.string()).take(pa.array(state))
+    made["policy_state"] = pa.array([one.text for one in PolicyState], pa.string()).take(pa.array(state))
     return made
 
 
-def name_table(texts: WorldTexts, world: World, answers: Answers, *, delay: Int64) -> pa.Table:
+def name_table(texts: WorldTexts, answers: Answers, *, delay: Int64) -> pa.Table:
     """The logged DNS answers (`schemas/name_binding.avsc`), in the order of delivery, which is `delay` after each."""
-    rows = np.flatnonzero(answers.logged)
+    world, rows = texts.world, np.flatnonzero(answers.logged)
     rows = rows[order_by((answers.time + delay)[rows])]
     network, client = answers.network[rows], answers.client[rows]
-    shared = world.mode[network] == SHARED
+    shared = world.mode[network] == Resolving.SHARED
     resolver = np.where(shared, RESOLVERS + world.resolver[network], ECS_RESOLVERS + network)
     asked = np.where(client < 0, resolver, world.client_address(client))
     prefixes = pa.array(network_prefixes(world))
@@ -248,12 +232,12 @@ def resolver_texts(world: World) -> list[str]:
     return [f"{address_text(RESOLVERS + resolver)}={prefix}" for resolver, prefix in pairs if resolver >= 0]
 
 
-def policy_table(plan: tuple[Policy, ...]) -> pa.Table:
+def policy_table(policies: tuple[Policy, ...]) -> pa.Table:
     """The policies (`schemas/policy.avsc`): one that ended is there as it began, without an end, and as it ended."""
     rows = []
-    for one in plan:
+    for one in policies:
         match = {
-            "account_type": ACCOUNTS[one.account] if one.account != ANY else None,
+            "account_type": Account(one.account).text if one.account != ANY else None,
             "data_centre": f"dc-{one.data_centre + 1}" if one.data_centre != ANY else None,
             "region": f"region-{one.region + 1}" if one.region != ANY else None,
         }

@@ -3,7 +3,7 @@
 Caches and open connections are both "whoever comes first opens it, whoever comes while it lasts uses it": see `opened`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,16 +11,9 @@ from attribution.config import SECOND
 from attribution.core.addressing.sockets import TCP, UDP
 from attribution.core.columnar.arrays import order_by, starts_of_runs
 from attribution.core.columnar.types import Bool, Int64
-from attribution.testbed.pools.plan import (
-    POOL_SPACE,
-    POOL_SPACE_SIZE,
-    Policy,
-    SocketRule,
-    dispatched,
-    hand_out,
-)
+from attribution.testbed.pools.plan import POOL_SPACE, POOL_SPACE_SIZE, Accepted, Plan
 from attribution.testbed.pools.scenario import ASIDE, AgilityScenario
-from attribution.testbed.pools.world import DIRECT, SCANNERS, SHARED, STATIC, TWIN, World
+from attribution.testbed.pools.world import SCANNERS, STATIC, TWIN, Resolving, World
 
 #: Protocol and port of servers, and how many of the connections go there.
 _SERVERS = ((TCP, 443, 0.7), (UDP, 443, 0.12), (TCP, 80, 0.08), (TCP, 8443, 0.1))
@@ -122,102 +115,150 @@ def opened(group: Int64, time: Int64, until: Int64) -> Int64:
     return opener
 
 
+@dataclass(frozen=True)
+class _Requests:
+    """Who asks for which name when, by time."""
+
+    client: Int64
+    name: Int64
+    time: Int64
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def rows(self, choice: Int64) -> "_Requests":
+        """The chosen rows."""
+        return _Requests(self.client[choice], self.name[choice], self.time[choice])
+
+
 def make_traffic(
-    scenario: AgilityScenario,
-    world: World,
-    plan: tuple[Policy, ...],
-    rules: tuple[SocketRule, ...],
-    rng: np.random.Generator,
+    scenario: AgilityScenario, world: World, plan: Plan, rng: np.random.Generator
 ) -> tuple[Answers, Connections]:
     """The DNS answers and the connections of all requests, and the connections of strangers."""
-    client, name, time = _requests(scenario, world, rng)
-    answers, answer = _resolve(scenario, world, plan, (client, name, time), rng)
-    made = np.flatnonzero(rng.random(len(time)) >= scenario.prefetch_share)
-    connections = _connect(scenario, world, client[made], name[made], answers.address[answer[made]], time[made], rng)
-    opened_for = _joined(connections, _scans(scenario, rng))
-    return answers, _accepted(scenario, rules, opened_for, rng)
+    return _Traffic(scenario, world, plan, rng).make()
 
 
-def _requests(scenario: AgilityScenario, world: World, rng: np.random.Generator) -> tuple[Int64, Int64, Int64]:
-    """Client, name and time of each request, by time."""
-    visits = max(1, round(scenario.requests / (1 + scenario.burst)))
-    together = 1 + rng.poisson(scenario.burst, size=visits)
-    client = np.repeat(rng.integers(0, scenario.clients, size=visits), together)
-    begun = np.repeat(rng.integers(scenario.begin, scenario.end, size=visits), together)
-    time = begun + (rng.exponential(0.3, size=len(begun)) * SECOND).astype(np.int64)
-    name = np.searchsorted(world.popularity, rng.random(len(begun)), side="right")
-    order = np.argsort(time, kind="stable")
-    return client[order], np.minimum(name, scenario.names - 1)[order], time[order]
+@dataclass(frozen=True)
+class _Traffic:
+    """One simulation of traffic. Its parts draw from one generator, in the order in which `make` calls them."""
 
+    scenario: AgilityScenario
+    world: World
+    plan: Plan
+    rng: np.random.Generator
 
-def _resolve(
-    scenario: AgilityScenario,
-    world: World,
-    plan: tuple[Policy, ...],
-    requests: tuple[Int64, Int64, Int64],
-    rng: np.random.Generator,
-) -> tuple[Answers, Int64]:
-    """The answers that were given, and for each request the one that it used."""
-    client, name, time = requests
-    network = world.network[client]
-    itself = (world.mode[network] == DIRECT) | (rng.random(len(time)) < scenario.own_share)
-    shared = world.mode[network] == SHARED
-    # Numbers of caches: clients, then networks, then resolvers. Those of resolvers hold addresses of both kinds.
-    cache = np.where(shared, scenario.networks + 2 * world.resolver[network] + world.ipv6[network], network)
-    cache = np.where(itself, client, scenario.clients + cache)
-    record, address = hand_out(plan, world.account[name], world.centre[network], time, rng)
-    static = world.static[name]
-    ttl = np.where(static, 10 * scenario.ttl, np.array([one.ttl for one in plan])[record])
-    overstays = rng.random(scenario.clients + scenario.networks + 2 * scenario.resolvers) < scenario.overstay_share
-    longest = max(0, scenario.name_stretch - ASIDE)
-    kept = ttl + np.where(overstays[cache], (rng.random(len(time)) * longest).astype(np.int64), 0)
-    opener = opened(cache * scenario.names + name, time, time + kept)
-    given = np.flatnonzero(opener == np.arange(len(time)))
-    answers = Answers(
-        network=network[given],
-        client=np.where(itself, client, -1)[given],
-        name=name[given],
-        address=np.where(static, STATIC + name, address)[given],
-        time=time[given],
-        ttl=ttl[given],
-        logged=(world.named[network] | (rng.random(len(time)) >= scenario.answer_loss))[given],
-    )
-    return answers, np.searchsorted(given, opener)
+    def make(self) -> tuple[Answers, Connections]:
+        """The answers, and the connections as they were accepted."""
+        requests = self._requests()
+        answers, answer = self._resolve(requests)
+        made = np.flatnonzero(self.rng.random(len(requests)) >= self.scenario.prefetch_share)
+        connections = self._connect(requests.rows(made), answers.address[answer[made]])
+        return answers, self._accepted(_joined(connections, self._scans()))
 
+    def _requests(self) -> _Requests:
+        scenario, rng = self.scenario, self.rng
+        visits = max(1, round(scenario.requests / (1 + scenario.burst)))
+        together = 1 + rng.poisson(scenario.burst, size=visits)
+        client = np.repeat(rng.integers(0, scenario.clients, size=visits), together)
+        begun = np.repeat(rng.integers(scenario.begin, scenario.end, size=visits), together)
+        time = begun + (rng.exponential(0.3, size=len(begun)) * SECOND).astype(np.int64)
+        name = np.searchsorted(self.world.popularity, rng.random(len(begun)), side="right")
+        order = np.argsort(time, kind="stable")
+        return _Requests(client, np.minimum(name, scenario.names - 1), time).rows(order)
 
-def _connect(
-    scenario: AgilityScenario,
-    world: World,
-    client: Int64,
-    name: Int64,
-    address: Int64,
-    time: Int64,
-    rng: np.random.Generator,
-) -> Connections:
-    """The connections that requests opened, not those that went over open ones."""
-    start = time + rng.integers(0, _CONNECT, endpoint=True, size=len(time))
-    length = scenario.connection_median * np.exp(rng.normal(0, scenario.connection_sigma, size=len(time)))
-    end = start + np.minimum(length, scenario.connection_lifetime).astype(np.int64)
-    pair = (client << 32) + address
-    alone = np.arange(len(time)) + (len(world.network) << 32)
-    opener = opened(np.where(world.coalesces[client], pair, alone), start, end)
-    carried = np.unique(np.stack([opener, name]), axis=1)[0]
-    first = np.unique(opener)
-    client, address = client[first], address[first]
-    return Connections(
-        client=client,
-        client_address=world.client_address(client),
-        client_port=_ports(client, start[first]),
-        name=name[first],
-        carried=np.bincount(carried, minlength=len(time))[first],
-        address=address,
-        ipv6=world.ipv6[world.network[client]],
-        **_servers(len(first), rng),
-        centre=np.where(_in_pools(address), world.centre[world.network[client]], -1),
-        rule=np.full(len(first), -1),
-        start=start[first],
-        end=end[first],
-    )
+    def _resolve(self, requests: _Requests) -> tuple[Answers, Int64]:
+        """The answers that were given, and for each request the one that it used."""
+        scenario, world, rng = self.scenario, self.world, self.rng
+        name, time = requests.name, requests.time
+        network = world.network[requests.client]
+        itself = (world.mode[network] == Resolving.DIRECT) | (rng.random(len(time)) < scenario.own_share)
+        cache = np.where(itself, requests.client, scenario.clients + self._resolver_cache(network))
+        record, address = self.plan.hand_out(world.account[name], world.centre[network], time, rng)
+        static = world.static[name]
+        ttl = np.where(static, 10 * scenario.ttl, np.array([one.ttl for one in self.plan.policies])[record])
+        overstays = rng.random(scenario.clients + scenario.networks + 2 * scenario.resolvers) < scenario.overstay_share
+        longest = max(0, scenario.name_stretch - ASIDE)
+        kept = ttl + np.where(overstays[cache], (rng.random(len(time)) * longest).astype(np.int64), 0)
+        opener = opened(cache * scenario.names + name, time, time + kept)
+        given = np.flatnonzero(opener == np.arange(len(time)))
+        answers = Answers(
+            network=network[given],
+            client=np.where(itself, requests.client, -1)[given],
+            name=name[given],
+            address=np.where(static, STATIC + name, address)[given],
+            time=time[given],
+            ttl=ttl[given],
+            logged=(world.named[network] | (rng.random(len(time)) >= scenario.answer_loss))[given],
+        )
+        return answers, np.searchsorted(given, opener)
+
+    def _resolver_cache(self, network: Int64) -> Int64:
+        """The number of the cache of each network's resolver: networks, then two of each shared resolver.
+
+        A shared resolver keeps the addresses of IPv4 and of IPv6 apart.
+        """
+        world = self.world
+        shared = self.scenario.networks + 2 * world.resolver[network] + world.ipv6[network]
+        return np.where(world.mode[network] == Resolving.SHARED, shared, network)
+
+    def _connect(self, requests: _Requests, address: Int64) -> Connections:
+        """The connections that requests to these addresses opened, not those that went over open ones."""
+        scenario, world, rng = self.scenario, self.world, self.rng
+        start = requests.time + rng.integers(0, _CONNECT, endpoint=True, size=len(requests))
+        length = scenario.connection_median * np.exp(rng.normal(0, scenario.connection_sigma, size=len(requests)))
+        end = start + np.minimum(length, scenario.connection_lifetime).astype(np.int64)
+        pair = (requests.client << 32) + address
+        alone = np.arange(len(requests)) + (len(world.network) << 32)
+        opener = opened(np.where(world.coalesces[requests.client], pair, alone), start, end)
+        carried = np.unique(np.stack([opener, requests.name]), axis=1)[0]
+        first = np.unique(opener)
+        client, address = requests.client[first], address[first]
+        return Connections(
+            client=client,
+            client_address=world.client_address(client),
+            client_port=_ports(client, start[first]),
+            name=requests.name[first],
+            carried=np.bincount(carried, minlength=len(requests))[first],
+            address=address,
+            ipv6=world.ipv6[world.network[client]],
+            **_servers(len(first), rng),
+            centre=np.where(_in_pools(address), world.centre[world.network[client]], -1),
+            rule=np.full(len(first), -1),
+            start=start[first],
+            end=end[first],
+        )
+
+    def _scans(self) -> Connections:
+        """Connections of strangers to any address of the pool space, moments long."""
+        scenario, rng = self.scenario, self.rng
+        rows = round(scenario.scan_share * scenario.requests)
+        start = rng.integers(scenario.begin, scenario.end, size=rows)
+        stranger = rng.integers(1, 255, size=rows)
+        none = np.full(rows, -1)
+        return Connections(
+            client=none,
+            client_address=SCANNERS + stranger,
+            client_port=_ports(stranger, start),
+            name=none,
+            carried=np.zeros(rows, np.int64),
+            # A third of them in the /20 that is handed out most.
+            address=POOL_SPACE + rng.integers(0, np.where(rng.random(rows) < 1 / 3, 1 << 12, POOL_SPACE_SIZE)),
+            ipv6=np.zeros(rows, np.bool_),
+            **_servers(rows, rng),
+            centre=rng.integers(0, scenario.data_centres, size=rows),
+            rule=none,
+            start=start,
+            end=start + rng.integers(1_000, SECOND, size=rows),
+        )
+
+    def _accepted(self, seen: Connections) -> Connections:
+        """The connections as they were accepted: some in another data centre than meant, and by which rule."""
+        centres, rng = self.scenario.data_centres, self.rng
+        astray = (rng.random(len(seen)) < self.scenario.leak_share) & (seen.centre >= 0) & (centres > 1)
+        turn = rng.integers(1, max(2, centres), size=len(seen))
+        centre = np.where(astray, (seen.centre + turn) % centres, seen.centre)
+        rule = self.plan.rule_of(Accepted(seen.address, seen.port, seen.protocol, centre, seen.start))
+        return replace(seen, centre=centre, rule=np.where(centre < 0, -1, rule))
 
 
 def _ports(client: Int64, start: Int64) -> Int64:
@@ -238,45 +279,8 @@ def _in_pools(address: Int64) -> Bool:
     return (address >= POOL_SPACE) & (address < POOL_SPACE + POOL_SPACE_SIZE)
 
 
-def _scans(scenario: AgilityScenario, rng: np.random.Generator) -> Connections:
-    """Connections of strangers to any address of the pool space, moments long."""
-    rows = round(scenario.scan_share * scenario.requests)
-    start = rng.integers(scenario.begin, scenario.end, size=rows)
-    stranger = rng.integers(1, 255, size=rows)
-    none = np.full(rows, -1)
-    return Connections(
-        client=none,
-        client_address=SCANNERS + stranger,
-        client_port=_ports(stranger, start),
-        name=none,
-        carried=np.zeros(rows, np.int64),
-        # A third of them in the /20 that is handed out most.
-        address=POOL_SPACE + rng.integers(0, np.where(rng.random(rows) < 1 / 3, 1 << 12, POOL_SPACE_SIZE)),
-        ipv6=np.zeros(rows, np.bool_),
-        **_servers(rows, rng),
-        centre=rng.integers(0, scenario.data_centres, size=rows),
-        rule=none,
-        start=start,
-        end=start + rng.integers(1_000, SECOND, size=rows),
-    )
-
-
 def _joined(one: Connections, other: Connections) -> Connections:
     return Connections(**{name: np.r_[values, getattr(other, name)] for name, values in one.__dict__.items()})
-
-
-def _accepted(
-    scenario: AgilityScenario,
-    rules: tuple[SocketRule, ...],
-    seen: Connections,
-    rng: np.random.Generator,
-) -> Connections:
-    """The connections as they were accepted: some in another data centre than meant, and by which rule."""
-    astray = (rng.random(len(seen)) < scenario.leak_share) & (seen.centre >= 0) & (scenario.data_centres > 1)
-    turn = rng.integers(1, max(2, scenario.data_centres), size=len(seen))
-    centre = np.where(astray, (seen.centre + turn) % scenario.data_centres, seen.centre)
-    rule = dispatched(rules, seen.address, seen.port, seen.protocol, centre, seen.start)
-    return Connections(**{**seen.__dict__, "centre": centre, "rule": np.where(centre < 0, -1, rule)})
 
 
 def twin(address: Int64, ipv6: Bool) -> Int64:

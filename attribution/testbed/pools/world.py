@@ -1,6 +1,7 @@
 """Who asks and what for: networks of clients, how they resolve names, the names, and whose answers are all logged."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
@@ -9,8 +10,6 @@ from attribution.testbed.fleet.addresses import IPV6
 from attribution.testbed.pools.plan import ACCOUNT_SHARES, POOL_SPACE, POOL_SPACE_SIZE
 from attribution.testbed.pools.scenario import LARGEST_NETWORK, AgilityScenario
 
-#: How the clients of a network resolve names: by themselves, through a shared resolver, through one that says for whom.
-DIRECT, SHARED, ECS = range(3)
 #: Every address below has a twin in IPv6: this plus its number.
 TWIN = IPV6 + (1 << 40)
 #: Networks of 256 addresses from 10.64.0.0 on; scanners, shared resolvers, resolvers of networks, addresses of names.
@@ -21,9 +20,28 @@ ECS_RESOLVERS = (172 << 24) + (24 << 16) + 1
 STATIC = 100 << 24
 #: Observers of one data centre; each network may have a sensor besides.
 OBSERVERS_A_CENTRE = 4
-CONNECTIONS, WINDOWS, PAIRS = range(3)
 
 assert POOL_SPACE + POOL_SPACE_SIZE <= SCANNERS  # noqa: S101 (a statement about the constants above)
+
+
+class Resolving(IntEnum):
+    """How the clients of a network resolve names."""
+
+    #: Each asks by itself.
+    DIRECT = 0
+    #: All ask a resolver that other networks ask as well.
+    SHARED = 1
+    #: All ask a resolver that says for which network it asks (EDNS client subnet).
+    ECS = 2
+
+
+class Log(IntEnum):
+    """What an observer logs."""
+
+    CONNECTIONS = 0
+    WINDOWS = 1
+    #: Windows in which the ports of clients are not told apart.
+    PAIRS = 2
 
 
 @dataclass(frozen=True)
@@ -31,7 +49,7 @@ class World:
     """What there is before the first request.
 
     Attributes:
-        mode: of each network, one of `DIRECT`, `SHARED`, `ECS`.
+        mode: of each network, its `Resolving`.
         resolver: of each network, the number of its shared resolver; -1 where it has none.
         named: of each network, whether all DNS answers to its clients are logged.
         centre: of each network, the data centre that its queries and connections reach.
@@ -43,7 +61,7 @@ class World:
         account: of each name, the type of its account.
         static: of each name, whether it has an address of its own.
         popularity: of each name, the share of requests for it and all names before it.
-        log: of each observer, one of `CONNECTIONS`, `WINDOWS`, `PAIRS`: those of the data centres, then the sensors.
+        log: of each observer, its `Log`: those of the data centres, then the sensors.
         skew: of each observer, what its clock adds to the time.
         dns_skew: of each data centre, what the clock of its log of DNS answers adds to the time.
     """
@@ -78,8 +96,8 @@ def make_world(scenario: AgilityScenario, rng: np.random.Generator) -> World:
     """Networks, clients, names and observers, as the scenario's shares say; shares of few are rounded."""
     networks = np.arange(scenario.networks)
     mode = _dealt(scenario.networks, (scenario.resolver_share, scenario.ecs_share), rng)
-    mode = np.array([SHARED, ECS, DIRECT])[mode]
-    resolver = np.where(mode == SHARED, (np.cumsum(mode == SHARED) - 1) % scenario.resolvers, -1)
+    mode = np.array([Resolving.SHARED, Resolving.ECS, Resolving.DIRECT])[mode]
+    resolver = np.where(mode == Resolving.SHARED, (np.cumsum(mode == Resolving.SHARED) - 1) % scenario.resolvers, -1)
     logged = _dealt(scenario.networks, (scenario.named_share,), rng) == 0
     # Whoever shares a resolver is told what it was told: all of its answers are logged, or not all of any client's.
     logged_resolver = _dealt(scenario.resolvers, (scenario.named_share,), rng) == 0

@@ -11,11 +11,11 @@ from attribution.config import MINUTE, SECOND, Settings
 from attribution.errors import ConfigError
 from attribution.schema import FLOW, NAME_BINDING, POLICY, SOCKET_RULE, arrow_schema
 from attribution.testbed.pools.flows import _parts
-from attribution.testbed.pools.plan import ENTERPRISE, FREE, policies, states
+from attribution.testbed.pools.plan import Account, PolicyState, make_plan
 from attribution.testbed.pools.scenario import AgilityScenario, agility_scenario
 from attribution.testbed.pools.tables import AGILITY_TRUTH
 from attribution.testbed.pools.traffic import opened
-from attribution.testbed.pools.world import DIRECT, ECS, SHARED
+from attribution.testbed.pools.world import Resolving
 from attribution.testbed.pools.write import write_agility
 
 
@@ -66,7 +66,7 @@ def told_of(made, connection):
     network = made.world.network[client]
     mine = (answers.name == seen.name[connection]) & (answers.address == seen.address[connection])
     same_resolver = made.world.resolver[answers.network] == made.world.resolver[network]
-    shared = (made.world.mode[network] == SHARED) & same_resolver
+    shared = (made.world.mode[network] == Resolving.SHARED) & same_resolver
     mine &= (answers.client == client) | ((answers.client < 0) & (shared | (answers.network == network)))
     since = seen.start[connection] - answers.time
     return np.flatnonzero(mine & (since >= 0) & (since <= answers.ttl + made.scenario.name_stretch))
@@ -95,7 +95,7 @@ def test_answers_outlive_their_ttl_and_connections_outlive_answers(crowded):
 
 
 def test_all_ways_of_resolving_are_there_and_each_has_clients_whose_answers_are_not_all_logged(made):
-    assert set(made.world.mode.tolist()) == {DIRECT, SHARED, ECS}
+    assert set(made.world.mode.tolist()) == set(Resolving)
     names = made.name_table()
     prefixes = names.column("client_prefix")
     assert 0 < prefixes.null_count < len(prefixes)
@@ -119,13 +119,16 @@ def test_policies_hand_out_what_they_have_at_that_time_in_that_place(made):
     answers, plan = made.answers, made.plan
     dynamic = np.flatnonzero(~made.world.static[answers.name])
     centre = made.world.centre[answers.network[dynamic]]
-    state, which = states(plan, answers.address[dynamic], centre, answers.time[dynamic])
-    assert (state == 0).all()
+    state, which = plan.states(answers.address[dynamic], centre, answers.time[dynamic])
+    assert (state == PolicyState.IN_FORCE).all()
     account = made.world.account[answers.name[dynamic]]
-    by = {one.name: which[[i for i, other in enumerate(plan) if other.name == one.name]].any(axis=0) for one in plan}
-    assert by["enterprise"].sum() == (account == ENTERPRISE).sum() > 100
+    by = {
+        one.name: which[[i for i, other in enumerate(plan.policies) if other.name == one.name]].any(axis=0)
+        for one in plan.policies
+    }
+    assert by["enterprise"].sum() == (account == Account.ENTERPRISE).sum() > 100
     assert by["one-address"].sum() > 50
-    assert (account[by["one-address"]] == FREE).all()
+    assert (account[by["one-address"]] == Account.FREE).all()
 
 
 def test_traffic_comes_astray_and_late(made):
@@ -212,5 +215,5 @@ def test_parameters_are_shown_as_they_are_read():
 
 
 def test_a_plan_without_changes_has_no_ends():
-    plan = policies(AgilityScenario(policy_changes=0))
-    assert len({(one.start, one.end) for one in plan}) == 1
+    plan = make_plan(AgilityScenario(policy_changes=0))
+    assert len({(one.start, one.end) for one in plan.policies}) == 1
