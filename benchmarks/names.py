@@ -22,6 +22,7 @@ import pyarrow as pa
 from attribution.config import MINUTE
 from attribution.core.attributor import Attributor
 from attribution.replay import Inputs, replay
+from attribution.schema import NAME_BINDING, POLICY, SOCKET_RULE
 from attribution.testbed.evaluate.alignment import align
 from attribution.testbed.evaluate.evaluate import evaluate, evaluate_slices
 from attribution.testbed.evaluate.name_baselines import NameLog
@@ -48,11 +49,11 @@ def replayed(simulation):
 def streamed(simulation):
     """The same of an `Attributor` that is given the flows and answers as they arrive, a minute at a time."""
     attributor = Attributor(simulation.settings)
-    attributor.observe_policies(simulation.policy_table())
-    attributor.observe_rules(simulation.rule_table())
+    attributor.observe(POLICY, simulation.policy_table())
+    attributor.observe(SOCKET_RULE, simulation.rule_table())
     out = []
     for until, names, flows in simulation.arrivals(step=MINUTE):
-        attributor.observe_names(names)
+        attributor.observe(NAME_BINDING, names)
         for batch in flows.combine_chunks().to_batches():
             attributor.hold(batch)
         # All that was reported up to then has arrived, but for the slowest report and the clocks' errors.

@@ -87,7 +87,7 @@ def compare(paths: Iterable[Path], settings: Settings | None = None) -> list[Com
         )
         evidence = beats.filter(others)
         attributor = Attributor(settings or Settings())
-        attributor.observe(evidence.select(arrow_schema(HEARTBEAT).names))
+        attributor.observe(HEARTBEAT, evidence.select(arrow_schema(HEARTBEAT).names))
         attributed = attributor.attribute(pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW)))
         (row,) = attributed.to_pylist()
         found.append(Compared(place, row, claimed[place], evidence.to_pylist()))

@@ -18,7 +18,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.attributor import Attributor
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
-from attribution.schema import HEARTBEAT
+from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING
 from attribution.testbed.evaluate.alignment import align
 from attribution.testbed.evaluate.baselines import EventLog, baselines
 from attribution.testbed.evaluate.evaluate import evaluate_slices
@@ -32,9 +32,9 @@ def attributed(simulation, settings):
     attributor.observe(HEARTBEAT, simulation.heartbeat_table())
     for batch in simulation.flow_batches():
         attributor.observe(HEARTBEAT, flow_heartbeats(batch))
-    attributor.observe_assignments(simulation.assignment_table())
-    attributor.observe_names(simulation.name_table())
-    attributor.observe_labels(simulation.label_table())
+    attributor.observe(ASSIGNMENT, simulation.assignment_table())
+    attributor.observe(NAME_BINDING, simulation.name_table())
+    attributor.observe(LABEL, simulation.label_table())
     return pa.concat_tables(plain(attributor.attribute(batch)) for batch in simulation.flow_batches())
 
 

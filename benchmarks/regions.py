@@ -19,6 +19,7 @@ from attribution.core.attributor import Attributor
 from attribution.core.columnar.dictionaries import plain
 from attribution.schema import (
     ANSWER,
+    ASSIGNMENT,
     ATTRIBUTED_FLOW,
     FLOW,
     HEARTBEAT,
@@ -55,8 +56,8 @@ def main():
     ).combine_chunks().to_batches()[0]  # fmt: skip
     knowing = Attributor(settings)
     knowing.observe(HEARTBEAT, made.heartbeat_table())
-    knowing.observe_assignments(made.assignment_table())
-    knowing.observe_labels(made.label_table())
+    knowing.observe(ASSIGNMENT, made.assignment_table())
+    knowing.observe(LABEL, made.label_table())
     attributed = plain(knowing.attribute(flows)).cast(arrow_schema(ATTRIBUTED_FLOW))
     ranges = plain(knowing.ownership_ranges())
 

@@ -96,7 +96,7 @@ def compare(paths: Iterable[Path], settings: Settings | None = None) -> list[Com
 
 def _compared(connections: list[dict[str, Any]], bindings: Any, settings: Settings) -> list[Compared]:
     attributor = Attributor(settings)
-    attributor.observe_names(bindings)
+    attributor.observe(NAME_BINDING, bindings)
     rows = attributor.attribute(_flows(connections)).to_pylist()
     told: dict[str, list[dict[str, Any]]] = {}
     for one in bindings.to_pylist():

@@ -18,9 +18,9 @@ BALANCER = Assignment(ADDRESS, None, "balancer-1", "front", "assign", 0, protoco
 
 def answer(settings, evidence, flow):
     attributor = Attributor(package_settings(settings))
-    attributor.observe(batch(HEARTBEAT, evidence.heartbeats))
-    attributor.observe_assignments(batch(ASSIGNMENT, evidence.assignments))
-    attributor.observe_labels(batch(LABEL, evidence.labels))
+    attributor.observe(HEARTBEAT, batch(HEARTBEAT, evidence.heartbeats))
+    attributor.observe(ASSIGNMENT, batch(ASSIGNMENT, evidence.assignments))
+    attributor.observe(LABEL, batch(LABEL, evidence.labels))
     (found,) = answers(attributor.attribute(batch(FLOW, [flow])))
     assert found == attribute(evidence, flow, settings)
     return found.remote
@@ -77,9 +77,9 @@ def test_events_about_a_workloads_address_change_no_answer_however_late_or_wrong
     misled = replace(history.evidence, assignments=(*history.evidence.assignments, *lies))
     attributor, told = (Attributor(package_settings(settings)) for _ in range(2))
     for one, evidence in ((attributor, history.evidence), (told, misled)):
-        one.observe(batch(HEARTBEAT, evidence.heartbeats))
-        one.observe_assignments(batch(ASSIGNMENT, evidence.assignments))
-        one.observe_labels(batch(LABEL, evidence.labels))
+        one.observe(HEARTBEAT, batch(HEARTBEAT, evidence.heartbeats))
+        one.observe(ASSIGNMENT, batch(ASSIGNMENT, evidence.assignments))
+        one.observe(LABEL, batch(LABEL, evidence.labels))
     flows = batch(FLOW, history.flows)
     pairs = zip(answers(attributor.attribute(flows)), answers(told.attribute(flows)), strict=True)
     of_fallback = {"assigned", "assignment_change", "prefix", "unknown"}

@@ -7,7 +7,7 @@ from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.attributor import Attributor
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
-from attribution.schema import FLOW, HEARTBEAT, arrow_schema
+from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, arrow_schema
 from attribution.testbed.evaluate.alignment import align
 from attribution.testbed.evaluate.baselines import EventLog, baselines
 from attribution.testbed.evaluate.evaluate import evaluate_slices
@@ -23,8 +23,8 @@ def evaluated(chosen, seed, settings=None, *, shared=None):
     flows = pa.Table.from_batches(list(simulation.flow_batches())).combine_chunks().to_batches()[0]
     attributor.observe(HEARTBEAT, simulation.heartbeat_table())
     attributor.observe(HEARTBEAT, flow_heartbeats(flows, shared=shared))
-    attributor.observe_assignments(simulation.assignment_table())
-    attributor.observe_labels(simulation.label_table())
+    attributor.observe(ASSIGNMENT, simulation.assignment_table())
+    attributor.observe(LABEL, simulation.label_table())
     out = attributor.attribute(flows)
     plain = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in out.columns]
     part = align(pa.Table.from_batches(list(simulation.truth_batches())), pa.table(plain, names=out.schema.names))
@@ -92,7 +92,7 @@ def test_a_silent_owner_of_a_port_is_not_taken_for_its_neighbour_whose_flows_wer
     captured = [flow(node, 40_000, "10.0.0.9", 443, t, t + 30 * SECOND, workload="a-0.0") for _, t in seen]
     asked = flow("10.0.0.1", 40_000, node, 30_001, 5 * MINUTE, 5 * MINUTE + SECOND, workload="c-0.0")
     attributor = Attributor(Settings())
-    attributor.observe(table(HEARTBEAT, heartbeats))
+    attributor.observe(HEARTBEAT, table(HEARTBEAT, heartbeats))
     attributor.observe(HEARTBEAT, flow_heartbeats(table(FLOW, columns(captured))))
     answer = attributor.attribute(table(FLOW, columns([asked])).to_batches()[0])
     assert answer.column("remote_workload").to_pylist() == [None]

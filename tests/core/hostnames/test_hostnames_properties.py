@@ -50,13 +50,13 @@ def test_hostnames_are_those_of_the_oracle_also_when_old_bindings_are_forgotten(
     for answer in expected:
         event(answer.hostname_reason)
     attributor = Attributor(package_settings(settings))
-    attributor.observe_names(batch(NAME_BINDING, bindings))
+    attributor.observe(NAME_BINDING, batch(NAME_BINDING, bindings))
     assert names(attributor, flows) == expected
 
     oldest = data.draw(st.sampled_from([flow.start for flow in flows]), label="oldest")
     table = pa.Table.from_batches([batch(NAME_BINDING, bindings)])
     later = Attributor(package_settings(settings))
-    later.observe_names(current_names(table, package_settings(settings), oldest))
+    later.observe(NAME_BINDING, current_names(table, package_settings(settings), oldest))
     still = [(flow, name) for flow, name in zip(flows, expected, strict=True) if flow.start >= oldest]
     assert names(later, [flow for flow, _ in still]) == [name for _, name in still]
 
@@ -75,5 +75,5 @@ def test_many_names_of_one_address_are_found_or_counted(more, data):
     flows += [replace(flow, end=flow.end + 3, basis="window") for flow in flows]
     expected = [attribute(Evidence(name_bindings=tuple(bindings)), f, settings).name for f in flows]
     attributor = Attributor(package_settings(settings))
-    attributor.observe_names(batch(NAME_BINDING, bindings))
+    attributor.observe(NAME_BINDING, batch(NAME_BINDING, bindings))
     assert names(attributor, flows) == expected

@@ -7,6 +7,7 @@ import pytest
 from named_worlds import attributed, attributor, judged, plain, world
 
 from attribution.config import MINUTE
+from attribution.schema import NAME_BINDING
 from attribution.testbed.fleet.tables import IDENTITY
 
 HOSTILE = ("clients=80", "names=300", "ttl=10s", "overstay_share=0.8", "answer_loss=0.5", "max_skew=500ms")
@@ -79,7 +80,7 @@ def test_flows_and_answers_as_they_arrive_give_the_same_rows(step):
     streamed = attributor(simulation)
     out = []
     for until, names, flows in simulation.arrivals(step=step):
-        streamed.observe_names(names)
+        streamed.observe(NAME_BINDING, names)
         for batch in flows.combine_chunks().to_batches():
             streamed.hold(batch)
         reported = until - simulation.scenario.report_delay - simulation.scenario.clock_tolerance
