@@ -98,7 +98,7 @@ class Attributor:
     def resolver(self) -> Resolver:
         """The rules over the evidence as it is now; immutable, kept until evidence is added."""
         if self._resolver is None:
-            self._resolver = self._configured().knowing(self._heartbeats.all(), self._gathered(NAME_BINDING))
+            self._resolver = self._configured().with_heartbeats(self._heartbeats.all(), self._gathered(NAME_BINDING))
         return self._resolver
 
     def _configured(self) -> Resolver:
@@ -230,7 +230,7 @@ class Attributor:
         asked = asked_addresses(batches, self._sides)
         names = self._gathered(NAME_BINDING)
         names = names.filter(pc.is_in(names.column("server_address"), value_set=asked))
-        return self._configured().knowing(self._heartbeats.about(asked, oldest=oldest_us), names)
+        return self._configured().with_heartbeats(self._heartbeats.for_addresses(asked, oldest=oldest_us), names)
 
     def compact(self, oldest_us: int) -> None:
         """Merge heartbeats, and forget evidence that no flow which starts at `oldest_us` or later can ask for."""

@@ -1,20 +1,26 @@
-"""What a batch of flows asks of the evidence: an interval for each flow."""
+"""What a batch of flows asks of the evidence about one side: an interval for each flow."""
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
+from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.types import Bool, Int64
+
+#: A side of a flow.
+Side: TypeAlias = Literal["local", "remote"]
+OTHER_SIDE: dict[Side, Side] = {"local": "remote", "remote": "local"}
 
 
 @dataclass(frozen=True)
-class Question:
-    """A batch of questions. All arrays have one length.
+class Question(AlignedColumns):
+    """A batch of questions, one for each flow.
 
     Attributes:
         a: start of the asked interval, µs.
         b: end of the asked interval, µs.
         start: start of the flow, µs.
         end: end of the flow, µs.
-        connection: whether the flow is a connection (`within` may apply).
+        connection: whether the flow is a connection; it is a window otherwise.
     """
 
     a: Int64
@@ -22,7 +28,3 @@ class Question:
     start: Int64
     end: Int64
     connection: Bool
-
-    def take(self, rows: Int64) -> "Question":
-        """The questions of those rows."""
-        return Question(self.a[rows], self.b[rows], self.start[rows], self.end[rows], self.connection[rows])

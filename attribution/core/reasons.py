@@ -4,6 +4,8 @@ Each name is one of `docs/design.md`, with one sentence for a person who reads i
 `docs/reference/reasons.md` is made from these.
 """
 
+import numpy as np
+
 #: Where an answer came from.
 METHODS: dict[str, str] = {
     "capture": "The log itself knew the workload when it recorded the flow.",
@@ -40,8 +42,8 @@ REASONS: dict[str, str] = {
     "region_silent": "The address is another region's, which did not answer within `peer_patience` or cannot be asked.",
 }
 
-#: Number of each reason in columns of codes: its place in `REASONS`.
-CODES: dict[str, int] = {name: code for code, name in enumerate(REASONS)}
+#: Number of each reason in columns of codes, by the type of these columns: its place in `REASONS`.
+CODES: dict[str, np.uint8] = {name: np.uint8(code) for code, name in enumerate(REASONS)}
 
 #: The method behind each reason.
 METHOD_OF: dict[str, str] = {
@@ -77,3 +79,6 @@ HOSTNAME_REASONS: dict[str, str] = {
     "untold": "Nothing that the client was told leads to the address.",
     "too_old": "The flow came so late that some of what the client was told may be forgotten (`retention`).",
 }
+
+#: Number of each of these in columns of codes, by the type of these columns: its place in `HOSTNAME_REASONS`.
+HOSTNAME_CODES: dict[str, np.int32] = {name: np.int32(code) for code, name in enumerate(HOSTNAME_REASONS)}

@@ -13,7 +13,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.columnar.arrays import NEVER_AFTER
 from attribution.core.gate import Horizon, TimeGate
-from attribution.core.ownership.range_collector import SEVERAL, RangeCollector
+from attribution.core.ownership.range_collector import SEVERAL_SERVICES, RangeCollector
 from attribution.core.resolve import Resolver
 from attribution.lake.lake import write_table
 from attribution.lake.layout import FOLDERS
@@ -112,7 +112,7 @@ class AttributionPass:
             if slab.new_names:
                 names = pa.Table.from_batches(slab.new_names)
                 write_table(names, self._folder / FOLDERS[NAME_BINDING], name=f"part-{slabs.count}.parquet")
-            resolver = pool.submit(rules.knowing, slab.heartbeats, slab.names)
+            resolver = pool.submit(rules.with_heartbeats, slab.heartbeats, slab.names)
             workers.submit(self._ranges_out.write, resolver, slab.known_to_us)
             horizon = Horizon(self._gate.forgotten_us)
             for batch in flows.before(slab.known_to_us):
@@ -188,12 +188,12 @@ class _RangesOut:
             known_to_us: later than in the call before.
         """
         ownership = resolver.result().ownership
-        ranges = ownership.evidence.ranges
+        ranges = ownership.tables.ranges
         settled, open_ones = self._collector.settled(ranges.start, ranges.end, known_to=known_to_us)
         for begin in range(0, len(settled), _RANGES):
             found = ownership.ranges(among=settled[begin : begin + _RANGES])
             self._write(pa.Table.from_batches([found]))
-        found = ownership.ranges(several=SEVERAL, among=open_ones)
+        found = ownership.ranges(several=SEVERAL_SERVICES, among=open_ones)
         self._write(self._collector.collect(found, known_to=known_to_us))
 
     def _write(self, ranges: pa.Table) -> None:

@@ -91,7 +91,7 @@ def _heartbeats(table: pa.Table) -> Heartbeats:
             columns[name] = np.concatenate([_codes(chunk) for chunk in chunks])
         else:
             columns[name] = np.concatenate([chunk.to_numpy() for chunk in chunks])
-    return Heartbeats(**columns).of_use()
+    return Heartbeats(**columns).without_unused_text()
 
 
 def _codes(texts: pa.DictionaryArray) -> Int32:

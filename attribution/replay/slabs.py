@@ -71,5 +71,5 @@ class Slabs:
 
     def forget(self, oldest_us: int) -> None:
         """Let go of evidence that no flow which starts at `oldest_us` or later can ask for."""
-        self._heartbeats = compact(self._heartbeats, self._settings, oldest=oldest_us).of_use()
+        self._heartbeats = compact(self._heartbeats, self._settings, oldest=oldest_us).without_unused_text()
         self._names = current_names(self._names, self._settings, oldest_us)

@@ -1,8 +1,8 @@
 """Addresses: canonical text at every edge, two 64-bit numbers inside.
 
-Canonical text is dotted IPv4 and RFC 5952 IPv6 (lower case, longest run of zeros compressed); an IPv4-mapped IPv6
+Canonical text is dotted IPv4 and RFC 5952 IPv6 (lower case, longest run of zeros compressed). An IPv4-mapped IPv6
 address is the IPv4 address, since the same packet is logged either way. All work is done once per distinct text.
-Spellings that readers take differently (`010.0.0.1` is octal to some) are no addresses here: a wrong guess would be a
+Spellings that readers take differently are no addresses here (`010.0.0.1` is octal to some): a wrong guess would be a
 wrong owner.
 """
 
@@ -10,7 +10,6 @@ import ipaddress
 import socket
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 from attribution.core.addressing import ipv4, ipv6
 from attribution.core.columnar.arrays import encode, find, recode
 from attribution.core.columnar.dictionaries import each_distinct, one_array
-from attribution.core.columnar.types import Bool, Int32, UInt64
+from attribution.core.columnar.types import Bool, Int32, Texts, UInt64
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"\A(?:{_OCTET}\.){{3}}{_OCTET}\z"
@@ -32,39 +31,39 @@ _IPV6_LENGTH = 128
 _MAPPED_LENGTH = 96
 
 
-def canonical(texts: Any) -> tuple[Any, Bool]:
+def canonical(texts: Texts) -> tuple[Texts, Bool]:
     """Addresses as canonical text, and which rows are valid.
 
     Args:
-        texts: an Arrow array (chunked or not) of text, dictionary-encoded or not.
+        texts: a column of text.
 
     Returns:
         Text that is null where the row was null or no address, and a mask that is false only where the row held text
-        that is no address. The text is a `dictionary<int32, string>` array, or the column itself where it is plain
-        text and every row is canonical IPv4 already: the common case, which needs no dictionary.
+        that is no address. The text is a `dictionary<int32, string>` array. If the column is plain text, and every row
+        is canonical IPv4 already, it is the column itself: the common case needs no dictionary.
     """
     return _each_address(texts, canonical_address)
 
 
-def canonical_hosts(texts: Any) -> tuple[Any, Bool]:
+def canonical_hosts(texts: Texts) -> tuple[Texts, Bool]:
     """As `canonical`, but a prefix of full length (`10.0.0.1/32`) is also taken, as its one address."""
     return _each_address(texts, _canonical_host)
 
 
-def _each_address(texts: Any, function: Callable[[str], str | None]) -> tuple[Any, Bool]:
+def _each_address(texts: Texts, function: Callable[[str], str | None]) -> tuple[Texts, Bool]:
     if not isinstance(texts, pa.ChunkedArray) and ipv4.parse(texts) is not None:
         return texts, np.ones(len(texts), np.bool_)
     return each_distinct(texts, function, plain=_IPV4)
 
 
-def canonical_prefixes(texts: Any) -> tuple[Any, Bool]:
+def canonical_prefixes(texts: Texts) -> tuple[pa.DictionaryArray, Bool]:
     """CIDR prefixes as canonical text, and which rows are valid; a bare address is a prefix of full length."""
     return each_distinct(texts, canonical_prefix)
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def canonical_address(text: str) -> str | None:
-    """Canonical text of one address; None where it is none (a zone id, port, bracket or leading zero makes it none)."""
+    """Canonical text of an address; None for other text, such as one with a zone id, port, bracket or leading zero."""
     packed = _packed(text)
     if packed is None:
         return None
@@ -77,7 +76,7 @@ def canonical_address(text: str) -> str | None:
 
 @lru_cache(maxsize=_REMEMBERED)
 def canonical_prefix(text: str) -> str | None:
-    """Canonical text of one CIDR prefix; None where it is none or host bits are set."""
+    """Canonical text of a CIDR prefix; None for other text, and where host bits are set."""
     address, slash, length = text.partition("/")
     host = canonical_address(address)
     if host is None or (slash and not (length.isascii() and length.isdigit() and length == str(int(length)))):
@@ -92,11 +91,11 @@ def canonical_prefix(text: str) -> str | None:
         return None
 
 
-def pack(addresses: Any) -> tuple[UInt64, UInt64]:
+def pack(addresses: Texts) -> tuple[UInt64, UInt64]:
     """Canonical addresses as (high, low) halves of 128 bits, IPv4 in `::ffff:0:0/96`; order and prefixes are numeric.
 
     Args:
-        addresses: an Arrow array of canonical text without nulls, dictionary-encoded or not.
+        addresses: canonical text without nulls.
 
     Raises:
         ValueError: a value is no address.
@@ -124,12 +123,12 @@ def pack(addresses: Any) -> tuple[UInt64, UInt64]:
 
 
 class AddressBook:
-    """Finds each row's address among known ones; columns of plain IPv4 text take the fast way."""
+    """The numbers of known addresses, found again in the columns of flows; plain IPv4 text takes the fast way."""
 
-    def __init__(self, addresses: Any) -> None:
-        """Number the distinct canonical `addresses`, Arrow text, by their place."""
+    def __init__(self, addresses: pa.StringArray) -> None:
+        """Number the distinct canonical `addresses` by their place."""
         self._addresses = addresses
-        # Dots without colons: what canonical text says IPv4 by.
+        # Canonical text without colons is IPv4.
         place = np.flatnonzero(np.invert(pc.match_substring(addresses, ":").to_numpy(zero_copy_only=False)))
         numbers = ipv4.parse(addresses.take(pa.array(place)))
         if numbers is None:
@@ -137,8 +136,8 @@ class AddressBook:
         self._place = np.append(place, -1).astype(np.int32)
         self._numbering = ipv4.Numbering(numbers)
 
-    def find(self, column: Any) -> Int32:
-        """The number of each row's address; -1 where it is not in the book or null."""
+    def find(self, column: Texts) -> Int32:
+        """The number of each row's address; `NONE` where it is null or not known."""
         if pa.types.is_string(column.type):
             numbers = ipv4.parse(column)
             if numbers is not None:

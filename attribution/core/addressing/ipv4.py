@@ -1,7 +1,15 @@
-"""Plain IPv4 text to numbers and back to rows of a table, without a dictionary: the common case, made cheap."""
+"""Plain IPv4 text to numbers, and from numbers to places in a table, without a dictionary: the common case, made cheap.
+
+Example: two addresses as numbers, and their places in a list of three.
+
+>>> numbers = parse(pa.array(["10.0.0.1", "192.0.2.7"]))
+>>> [hex(number) for number in numbers]
+['0xa000001', '0xc0000207']
+>>> Numbering(np.array([0x0A000001, 0x0A000002, 0xC0000207], np.uint32)).find(numbers).tolist()
+[0, 2]
+"""
 
 import threading
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,28 +29,29 @@ _KEPT = 2
 
 
 class _Parsed(threading.local):
-    """The columns that a thread parsed last, by where their bytes are: one part after another asks for a batch's.
+    """The columns that a thread parsed last, by where their bytes are.
 
-    A column is kept with what was made of it, so its place in memory stays its own.
+    Several parts of the program ask for the columns of one batch, one after the other. A column is kept with its
+    numbers, so that its place in memory stays its own.
     """
 
     def __init__(self) -> None:
-        self._kept: list[tuple[tuple[int, ...], Any, UInt32 | None]] = []
+        self._kept: list[tuple[tuple[int, ...], pa.StringArray, UInt32 | None]] = []
 
     @staticmethod
-    def _place(texts: Any) -> tuple[int, ...]:
+    def _place(texts: pa.StringArray) -> tuple[int, ...]:
         _, offsets, data = texts.buffers()
         return (offsets.address if offsets else 0, data.address if data else 0, texts.offset, len(texts))
 
-    def of(self, texts: Any) -> UInt32 | None:
-        """What `_parse` makes of a column, which takes the place of the oldest if it is new."""
+    def of(self, texts: pa.StringArray) -> UInt32 | None:
+        """What `_parse` makes of a column; a new column takes the place of the oldest."""
         place = self._place(texts)
         for known, _, numbers in self._kept:
             if known == place:
                 return numbers
         made = _parse(texts)
         if made is not None:
-            made.flags.writeable = False  # many have it
+            made.flags.writeable = False  # many callers share it
         self._kept = [(place, texts, made), *self._kept[: _KEPT - 1]]
         return made
 
@@ -50,21 +59,21 @@ class _Parsed(threading.local):
 _parsed = _Parsed()
 
 
-def parse(texts: Any) -> UInt32 | None:
-    """Every row's address as a number, where *all* rows are canonical dotted IPv4; None where any is not.
+def parse(texts: pa.Array) -> UInt32 | None:
+    """Every row's address as a number, if *all* rows are canonical dotted IPv4; else None.
 
-    Works on the bytes of all rows at once: the dots must fall three to a row, everything else must be digits, and every
-    octet one to three of them without a leading zero and at most 255.
+    Works on the bytes of all rows at once. Each row must have three dots, and else only digits. Every octet must have
+    one to three digits without a leading zero, and be at most 255.
 
     Args:
-        texts: Arrow array; anything but plain text without nulls gives None.
+        texts: a column; anything but plain text without nulls gives None.
     """
     if not pa.types.is_string(texts.type) or texts.null_count:
         return None
     return _parsed.of(texts)
 
 
-def _parse(texts: Any) -> UInt32 | None:
+def _parse(texts: pa.StringArray) -> UInt32 | None:
     packed = np.zeros(len(texts), np.uint32)
     for begin, characters, bounds in text_blocks(texts, _CACHED_ROWS):
         numbers = _parse_some(characters, bounds)
@@ -75,7 +84,7 @@ def _parse(texts: Any) -> UInt32 | None:
 
 
 def _parse_some(characters: UInt8, bounds: Int64) -> UInt32 | None:
-    """The addresses between neighbouring bounds as numbers; None where any is none."""
+    """The addresses between neighbouring bounds as numbers; None if a text is no address."""
     size = len(bounds) - 1
     digit = characters - np.uint8(_ZERO)
     dots = np.flatnonzero(characters == _DOT)
@@ -95,7 +104,7 @@ def _parse_some(characters: UInt8, bounds: Int64) -> UInt32 | None:
 
 
 def _octet(digit: UInt8, begin: Int64, end: Int64) -> UInt16 | None:
-    """Value of the digits in each [begin, end); None where one is no octet."""
+    """Value of the digits in each [begin, end); None if any value is no octet."""
     length = end - begin
     if length.min() < 1 or length.max() > 3:
         return None
@@ -128,7 +137,7 @@ class Numbering:
         return ((numbers * _GOLDEN) >> self._shift).astype(np.int64) & self._mask
 
     def find(self, numbers: UInt32) -> Int32:
-        """Place of each number in the list; -1 where it is not in it."""
+        """Place of each number in the list; `NONE` where the list does not have it."""
         slot = self._slot(numbers)
         entry = self._table.take(slot)
         found = _place(entry, numbers)
@@ -143,7 +152,7 @@ class Numbering:
 
 
 def _place(entry: UInt64, numbers: UInt32) -> Int32:
-    """The place in each table entry where it is the number's; -1 elsewhere."""
+    """The place in each table entry that belongs to the number; `NONE` for other entries."""
     mine = (entry >> np.uint64(32)).astype(np.uint32) == numbers
-    # The empty entry's number is 0: only its place tells it from that of 0.0.0.0.
+    # The number in an empty entry is 0. Only its place tells the entry from that of 0.0.0.0.
     return np.where(mine, entry.astype(np.uint32), np.uint32(0xFFFFFFFF)).view(np.int32)

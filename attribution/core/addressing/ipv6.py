@@ -1,6 +1,11 @@
-"""Plain IPv6 text to numbers, all rows of a column at once."""
+"""Plain IPv6 text to numbers, all rows of a column at once.
 
-from typing import Any
+Example: a double colon stands for as many zero groups as are missing.
+
+>>> high, low = parse(pa.array(["2001:db8::1", "::"]))
+>>> [hex(number) for number in (*high, *low)]
+['0x20010db800000000', '0x0', '0x1', '0x0']
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +19,14 @@ _GROUPS, _GROUP_DIGITS = 8, 4
 _CACHED_ROWS = 1 << 13
 
 
-def parse(texts: Any) -> tuple[UInt64, UInt64] | None:
-    """Every row's address as the halves of its 128 bits, where *all* rows are plain IPv6; None where any is not.
+def parse(texts: pa.Array) -> tuple[UInt64, UInt64] | None:
+    """Every row's address as the halves of its 128 bits, if *all* rows are plain IPv6; else None.
 
-    Plain is what canonical text is made of: groups of one to four digits, the hexadecimal ones small, between single
-    colons, and at most once a double colon in the place of one or more groups that are zero.
+    Plain text has groups of one to four lower-case hexadecimal digits between single colons. At most once a double
+    colon stands for one or more groups that are zero.
 
     Args:
-        texts: Arrow array; anything but plain text without nulls gives None.
+        texts: a column; anything but plain text without nulls gives None.
     """
     if not pa.types.is_string(texts.type) or texts.null_count:
         return None
@@ -35,7 +40,7 @@ def parse(texts: Any) -> tuple[UInt64, UInt64] | None:
 
 
 def _parse_some(characters: UInt8, bounds: Int64) -> UInt64 | None:
-    """The addresses between neighbouring bounds, a row of two halves for each; None where any is none."""
+    """The addresses between neighbouring bounds, a row of two halves for each; None if a text is no address."""
     begins, stops = bounds[:-1], bounds[1:] - 1
     if (stops < begins).any():
         return None
@@ -74,11 +79,11 @@ def _parse_some(characters: UInt8, bounds: Int64) -> UInt64 | None:
 
 
 def _groups(characters: UInt8, goes_on: Bool, last: Bool) -> UInt16 | None:
-    """The number that each group of digits is; None where a group has too many.
+    """The number of each group of digits; None if a group has too many digits.
 
     Args:
         characters: digits and colons.
-        goes_on: digits of the row of the character before.
+        goes_on: digits that belong to the same row as the character before.
         last: the last digits of groups.
     """
     value = (characters & np.uint8(15)) + (characters >> np.uint8(6)) * np.uint8(9)

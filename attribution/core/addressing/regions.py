@@ -1,15 +1,14 @@
 """Which region an address belongs to: the region of the longest of its prefixes."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.types import Bool, Int32
+from attribution.core.columnar.types import Bool, Int32, Texts
 
-#: Number of no region.
+#: In the place of a region's number: no region has the address.
 NOWHERE = -1
 
 
@@ -27,19 +26,19 @@ class RegionTable:
     def __init__(self, prefixes: Sequence[str], regions: Sequence[str]) -> None:
         self.names = tuple(dict.fromkeys(regions))
         self._table = PrefixTable(pa.table({"prefix": pa.array(prefixes, pa.string()), "service": pa.array(regions)}))
-        # One more, which a look-up without a prefix takes.
+        # The last entry is what a look-up without a prefix finds.
         self._number = np.array([*(self.names.index(region) for region in regions), NOWHERE], np.int32)
 
-    def numbers(self, addresses: Any) -> Int32:
-        """The number of each address's region; `NOWHERE` where it is in none.
+    def numbers(self, addresses: Texts) -> Int32:
+        """The number of each address's region; `NOWHERE` where no region has it.
 
         Args:
-            addresses: Arrow array (chunked or not) of canonical text, dictionary-encoded or not, without nulls.
+            addresses: canonical text without nulls.
         """
         return self._number[self._table.match(addresses)]
 
-    def within(self, addresses: Any, region: str) -> Bool:
-        """Whether each address is of this region; a region without prefixes has none."""
+    def within(self, addresses: Texts, region: str) -> Bool:
+        """Whether each address belongs to this region; a region without prefixes has no addresses."""
         number = self.names.index(region) if region in self.names else len(self.names)
         inside: Bool = self.numbers(addresses) == number
         return inside

@@ -1,33 +1,42 @@
 """Sockets: a port of one transport protocol. TCP 443 and UDP 443 are two, and may have two owners.
 
-As a number a socket is `protocol * 65536 + port`, in columns that stand beside those of addresses. Evidence may be
-about a range of ports: its number is that of the first one plus `SOCKETS` times (the last port + 1).
+As a number a socket is `protocol * 65536 + port`, in a column beside the column of addresses. Evidence may be about a
+range of ports. The number of a range is the number of its first socket plus `SOCKETS` times (the last port + 1).
+
+Example: evidence of TCP port 443, of UDP ports 1024 to 2047, and of a whole address.
+
+>>> evidence = pa.table({"protocol": [6, 17, None], "port": [443, 1024, None], "last_port": [None, 2047, None]})
+>>> numbers = held_sockets(evidence)
+>>> numbers.tolist()
+[393659, 34360853504, -1]
+>>> first, last = split_ranges(numbers)
+>>> [column.tolist() for column in (*split_sockets(first[:2]), last)]
+[[6, 17], [443, 1024], [-1, 2047, -1]]
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import integers
-from attribution.core.columnar.types import Bool, Int32, Int64, Ints
+from attribution.core.columnar.types import Bool, Column, Int32, Int64, Ints, Records, Texts
 
 #: The transport protocols that have ports, by IANA number: TCP, UDP, DCCP, SCTP, UDP-Lite.
 WITH_PORTS = (6, 17, 33, 132, 136)
 TCP, UDP = 6, 17
-#: Those in which one peer answers from start to end: TCP, DCCP, SCTP.
+#: The protocols among them in which one peer answers from start to end: TCP, DCCP, SCTP.
 WITH_CONNECTIONS = (TCP, 33, 132)
 
 #: In the place of a socket: the whole address; for a flow also that its protocol is not known or has no ports.
 ANY_SOCKET = -1
-#: Every socket's number is below this; that of a range of ports is not.
+#: The number of every socket is below this, and the number of no range of ports is.
 SOCKETS = 1 << 24
 
 _PORT_BITS = 16
-# The last entry is that of an unknown protocol, -1. All bits set, `ANY_SOCKET` swallows whatever port is put to it.
+# The last entry is for an unknown protocol, -1. `ANY_SOCKET` has all bits set, so that no port changes it.
 _FIRST_OF = np.full(257, ANY_SOCKET, np.int32)
 _FIRST_OF[list(WITH_PORTS)] = np.array(WITH_PORTS, np.int32) << _PORT_BITS
 
@@ -40,19 +49,19 @@ class Socket(NamedTuple):
 
     @classmethod
     def of(cls, protocol: int | None, port: int | None) -> "Socket | None":
-        """The socket that a flow's side has; None where it has no port, or its protocol is not known or has none."""
+        """The socket of a flow's side; None if it has no port, or its protocol is not known or has no ports."""
         return None if protocol is None or port is None or protocol not in WITH_PORTS else cls(protocol, port)
 
 
 class PortRange(NamedTuple):
-    """Some ports of one transport protocol, that were given to a workload together."""
+    """Ports of one transport protocol that were given to a workload together."""
 
     protocol: int
     port: int
     last_port: int
 
     def holds(self, socket: Socket) -> bool:
-        """Whether a socket is one of them."""
+        """Whether a socket is one of these ports."""
         return socket.protocol == self.protocol and self.port <= socket.port <= self.last_port
 
 
@@ -62,31 +71,31 @@ def held_by(protocol: int | None, port: int | None, last_port: int | None) -> So
     return socket if socket is None or last_port is None else PortRange(*socket, last_port)
 
 
-def socket_numbers(protocol: npt.NDArray[Any], port: npt.NDArray[Any]) -> Int32:
-    """The number of each socket; -1 stands for an unknown protocol or port, and `ANY_SOCKET` for what is none."""
+def socket_numbers(protocol: Ints, port: Ints) -> Int32:
+    """The number of each socket; `ANY_SOCKET` where protocol or port is unknown (-1), or the protocol has no ports."""
     return _FIRST_OF[protocol] | port.astype(np.int32, copy=False)
 
 
-def split_ranges(number: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Number of the first socket of each row of evidence; the last port where it is about a range of them, else -1."""
+def split_ranges(number: Ints) -> tuple[Ints, Ints]:
+    """Number of the first socket of each row of evidence; and its last port, which is -1 for a single socket."""
     return np.where(number < 0, ANY_SOCKET, number % SOCKETS), np.maximum(number // SOCKETS, 0) - 1
 
 
-def split_sockets(socket: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Protocol and port of each socket that is one."""
+def split_sockets(socket: Ints) -> tuple[Ints, Ints]:
+    """Protocol and port of each socket; meaningless for `ANY_SOCKET`."""
     return socket >> _PORT_BITS, socket & ((1 << _PORT_BITS) - 1)
 
 
-def asked_sockets(protocol: Any, port: Any) -> Int32:
-    """The socket of each flow's side, `ANY_SOCKET` where `Socket.of` has none; nullable Arrow columns."""
+def asked_sockets(protocol: Column, port: Column) -> Int32:
+    """The socket of each flow's side, of nullable integers; `ANY_SOCKET` where `Socket.of` is None."""
     return socket_numbers(integers(protocol, null=-1), integers(port, null=-1))
 
 
-def held_sockets(evidence: Any) -> Int64:
-    """The socket, or range of them, that each row of evidence is about; `ANY_SOCKET` for the whole address.
+def held_sockets(evidence: Records) -> Int64:
+    """The socket, or range of ports, that each row of evidence is about; `ANY_SOCKET` for the whole address.
 
     Args:
-        evidence: a canonical Arrow batch or table with the columns `protocol` and `port`, and perhaps `last_port`.
+        evidence: canonical records with the columns `protocol` and `port`, and perhaps `last_port`.
 
     Raises:
         ValueError: a row has a port and no protocol that has ports. Taken for the whole address, it would claim what
@@ -106,8 +115,8 @@ def held_sockets(evidence: Any) -> Int64:
     return number
 
 
-def columns_of(number: npt.NDArray[Any]) -> dict[str, Any]:
-    """What rows of evidence are about as the columns `protocol`, `port` and `last_port`."""
+def columns_of(number: Ints) -> dict[str, pa.Int32Array]:
+    """The columns `protocol`, `port` and `last_port` of rows of evidence."""
     whole = number == ANY_SOCKET
     socket, last = split_ranges(number)
     protocol, port = split_sockets(socket.astype(np.int32))
@@ -118,19 +127,19 @@ def columns_of(number: npt.NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def translated(addresses: Any, settings: Settings) -> Bool:
-    """Which addresses, Arrow text, a translator stands before."""
+def translated(addresses: Texts, settings: Settings) -> Bool:
+    """Which addresses a translator stands before."""
     if not settings.translated_prefixes:
         return np.zeros(len(addresses), np.bool_)
     return PrefixTable.of_prefixes(settings.translated_prefixes).contains(addresses)
 
 
 def ephemeral(socket: Ints, is_translated: Bool, settings: Settings) -> Bool:
-    """Which rows of evidence are about one socket that is given out per connection.
+    """Which rows of evidence are about a single socket that is given out per connection, to one workload after another.
 
     Args:
-        socket: as of `sockets.held_sockets`.
-        is_translated: whether the address of each is a translated one.
+        socket: as of `held_sockets`.
+        is_translated: whether the address of each row is a translated address.
         settings: the settings of the rules.
     """
     ports, port = settings.ports_of_connections, split_sockets(socket)[1]

@@ -1,6 +1,6 @@
-"""Small columnar primitives that the core is written in: grouped scans, (group, time) order, dictionaries.
+"""Small operations on whole columns, in which the core is written: sorting, scans within groups, searches, text codes.
 
-Everything works on whole numpy arrays. `group` always means dense, non-negative integers.
+A `group` is always a dense, non-negative number. Rows that belong to one group stand together.
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.dictionaries import encode as dictionary_of
-from attribution.core.columnar.dictionaries import one_array
-from attribution.core.columnar.types import Bool, Float64, Int32, Int64, Ints, UInt8
+from attribution.core.columnar.dictionaries import dictionary_encoded, one_array
+from attribution.core.columnar.types import Bool, Column, Float64, Int32, Int64, Ints, Texts, UInt8, UInt64
+
+#: In the place of a number: there is none.
+NONE = np.int32(-1)
+#: In the place of a number: there are several, so that no single number is right.
+SEVERAL = np.int32(-2)
 
 #: Before and after every time; far enough inside int64 that a few durations may be added.
 NEVER_BEFORE = -(1 << 61)
@@ -23,11 +27,12 @@ _INT64_BITS = 63
 
 
 def order_by(*columns: Ints) -> Int64:
-    """Row order by integer columns, the first of them foremost; ties in any order.
+    """Row order by integer columns, the first column foremost; equal rows in any order.
 
-    The columns are combined into one number for each row, which is sorted once. Where that does not fit 63 bits, the
-    rows are sorted by what is combined so far, and its ranks take its place: the next sort then finds them nearly in
-    order. `np.lexsort` begins with the last column, and so takes apart what was in order by the first.
+    The columns are combined into one number for each row, and these numbers are sorted once. If such a number would not
+    fit 63 bits, the rows are sorted by the columns combined so far, and the ranks take the place of these columns: the
+    next sort then finds the rows nearly in order. (`np.lexsort` begins with the last column, and so destroys the order
+    that the first column may have had.)
     """
     rows = len(columns[0])
     if rows == 0:
@@ -42,12 +47,12 @@ def order_by(*columns: Ints) -> Int64:
             return order[order_by(rank, *(other[order] for other in others[number:]))]
         key = key * np.int64(span) + column
         size *= span
-    # What is stable sorts small numbers by their digits, and any others three times as slowly.
+    # The stable sort orders small numbers by their digits. For larger numbers it takes three times as long.
     return np.argsort(key.astype(np.uint16), kind="stable") if size <= 1 << 16 else np.argsort(key)
 
 
 def _from_zero(column: Ints, size: int) -> Int64:
-    """Numbers below `size` that order as the column does: the distance from its smallest value, else its ranks."""
+    """Numbers below `size` in the order of the column: distances from its smallest value, else ranks."""
     low = column.min()
     if int(column.max()) - int(low) < size:
         return column - np.int64(low)
@@ -57,8 +62,11 @@ def _from_zero(column: Ints, size: int) -> Int64:
 def running_max(values: Int64, group: Int64) -> Int64:
     """Largest value so far within each group; rows are ordered by group.
 
-    Every group is lifted above the one before it, so that one plain running maximum serves all; where that would not
-    fit 63 bits, ranks are lifted in place of the values.
+    Every group is lifted above the group before it, so that one plain running maximum serves all groups. If the lifted
+    values would not fit 63 bits, the ranks of the values are lifted in their place.
+
+    >>> running_max(np.array([5, 3, 8, 1, 2, 1]), np.array([0, 0, 0, 1, 1, 1]))
+    array([5, 5, 8, 1, 2, 2])
     """
     if len(values) == 0:
         return values.copy()
@@ -74,7 +82,11 @@ def running_max(values: Int64, group: Int64) -> Int64:
 
 
 def starts_of_runs(*columns: npt.NDArray[Any]) -> Bool:
-    """Mask of the rows that differ from the row before in any of the columns; the first row always does."""
+    """Mask of the rows that differ from the row before in any column; the first row always does.
+
+    >>> starts_of_runs(np.array([7, 7, 7, 8]), np.array([1, 1, 2, 2]))
+    array([ True, False,  True,  True])
+    """
     first = np.ones(len(columns[0]), np.bool_)
     if len(first) > 1:
         np.not_equal(columns[0][1:], columns[0][:-1], out=first[1:])
@@ -83,14 +95,21 @@ def starts_of_runs(*columns: npt.NDArray[Any]) -> Bool:
     return first
 
 
-def joined_spans(first: Bool, start: Int64, end: Int64, *, gap: int = 0) -> tuple[Int64, Int64]:
-    """Spans joined where they touch, or are at most `gap` apart, within their groups: first row and end of each run.
+def joined_intervals(first: Bool, start: Int64, end: Int64, *, gap: int = 0) -> tuple[Int64, Int64]:
+    """Closed intervals, joined within each group where they touch or are at most `gap` apart.
 
     Args:
         first: the first row of each group; rows are ordered by group, then by start.
-        start: first moment of each span.
-        end: last moment of each.
+        start: first moment of each interval.
+        end: last moment of each interval.
         gap: largest difference of a start and the latest end before it that is joined over.
+
+    Returns:
+        For each joined interval the row in which it starts, and its end.
+
+    >>> one_group = np.array([True, False, False])
+    >>> joined_intervals(one_group, np.array([0, 5, 20]), np.array([9, 6, 30]))
+    (array([0, 2]), array([ 9, 30]))
     """
     reach = running_max(end, np.cumsum(first) - 1)
     begin = first.copy()
@@ -99,8 +118,15 @@ def joined_spans(first: Bool, start: Int64, end: Int64, *, gap: int = 0) -> tupl
     return at, reach[np.append(at[1:], len(start)) - 1] if len(start) else reach
 
 
-def last_at_or_before(times: Int64, low: Int64, length: Int64, asked: Int64) -> Int64:
-    """Binary search in many slices at once: the last position in [low, low + length) whose time is <= asked."""
+def last_at_or_before(times: Int64 | UInt64, low: Int64, length: Int64, asked: Int64 | UInt64) -> Int64:
+    """Binary search in many slices at once: the last position in [low, low + length) whose time is <= asked.
+
+    Where every time of a slice is later, the position is `low`.
+
+    >>> times = np.array([10, 20, 30, 5, 6])
+    >>> last_at_or_before(times, np.array([0, 3]), np.array([3, 2]), np.array([25, 6]))
+    array([1, 4])
+    """
     for _ in range((int(length.max(initial=1)) - 1).bit_length()):
         half = length >> 1
         low = low + half * (times.take(low + half) <= asked)
@@ -109,13 +135,31 @@ def last_at_or_before(times: Int64, low: Int64, length: Int64, asked: Int64) -> 
 
 
 def next_start(first: Bool, length: int) -> Int64:
-    """For each row the position of the next run's start; `length` where there is none. `first` marks the starts."""
+    """For each row the position of the next run's start; `length` where there is none. `first` marks the starts.
+
+    >>> next_start(np.array([True, False, True, True]), 4)
+    array([2, 2, 3, 4])
+    """
     positions = np.append(np.flatnonzero(first), length)
     return positions[np.cumsum(first)]
 
 
-def alike_rows(table: Any) -> Int64:
-    """A number for each row, alike for those that agree in all columns; Arrow's own grouping wants aligned buffers."""
+def numbers_between(first: Int64, stop: Int64) -> tuple[Int64, Int64]:
+    """Every number of many intervals [first, stop), interval by interval: the interval of each, and the number.
+
+    >>> numbers_between(np.array([3, 7]), np.array([5, 8]))
+    (array([0, 0, 1]), array([3, 4, 7]))
+    """
+    count = stop - first
+    before = np.cumsum(count) - count
+    return np.repeat(np.arange(len(count)), count), np.arange(int(count.sum())) + np.repeat(first - before, count)
+
+
+def alike_rows(table: pa.Table) -> Int64:
+    """A number for each row, equal for rows that agree in all columns.
+
+    Arrow's own grouping would want aligned buffers.
+    """
     number = np.zeros(table.num_rows, np.int64)
     for column in table.columns:
         codes = pc.fill_null(pc.dictionary_encode(one_array(column)).indices, -1).to_numpy()
@@ -123,36 +167,36 @@ def alike_rows(table: Any) -> Int64:
     return number
 
 
-def spread(rows: Int64, size: int) -> Any:
-    """Where each of `size` rows finds its answer among those of `rows`, for Arrow's `take`; null where it has none."""
+def spread(rows: Int64, size: int) -> pa.Int64Array:
+    """Where each of `size` rows finds its answer among the answers of `rows`, for Arrow's `take`; null without one."""
     place = np.full(size, -1, np.int64)
     place[rows] = np.arange(len(rows))
     return pa.array(place, mask=place < 0)
 
 
-def encode(column: Any) -> tuple[Int32, Any]:
-    """Codes and distinct values of a text column: (int32 codes with -1 for null, Arrow string array)."""
-    column = dictionary_of(column)
-    codes = column.indices
+def encode(column: Texts) -> tuple[Int32, pa.StringArray]:
+    """Codes and distinct values of a text column; the code of null is `NONE`."""
+    encoded = dictionary_encoded(column)
+    codes = encoded.indices
     if codes.null_count:
         codes = pc.fill_null(codes, -1)
-    return codes.to_numpy(zero_copy_only=False), column.dictionary
+    return codes.to_numpy(zero_copy_only=False), encoded.dictionary
 
 
 def recode(codes: Int32, table: Int32) -> Int32:
-    """`table[codes]` in which the code -1 stays -1."""
-    return np.append(table, np.int32(-1))[codes]
+    """`table[codes]` in which the code `NONE` stays `NONE`."""
+    return np.append(table, NONE)[codes]
 
 
-def find(values: Any, known: Any) -> Int32:
-    """Position of each text value among the `known` ones, -1 where it is none of them."""
+def find(values: pa.Array, known: pa.Array) -> Int32:
+    """Position of each text value among the `known` ones; `NONE` where it is not known."""
     if len(known) == 0:
-        return np.full(len(values), -1, np.int32)
+        return np.full(len(values), NONE)
     found = pc.fill_null(pc.index_in(values, value_set=known), -1)
     return found.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
 
 
-def microseconds(column: Any) -> Int64:
+def microseconds(column: Column) -> Int64:
     """A timestamp column without nulls as int64 microseconds, without a copy where it is contiguous."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
@@ -160,19 +204,20 @@ def microseconds(column: Any) -> Int64:
     return column.view(pa.int64()).to_numpy(zero_copy_only=False)
 
 
-def is_value(texts: Any, value: Any) -> Any:
-    """Arrow mask of the rows that hold the text scalar `value`; null is none."""
+def is_value(texts: pa.Array, value: pa.StringScalar) -> pa.BooleanArray:
+    """Mask of the rows that hold the text `value`; a null does not."""
     if isinstance(texts, pa.DictionaryArray):
         matches = pc.fill_null(pc.equal(texts.dictionary, value), False)
         return pc.fill_null(matches.take(texts.indices), False)
     return pc.fill_null(pc.equal(texts, value), False)
 
 
-def text_blocks(texts: Any, rows: int) -> Iterator[tuple[int, UInt8, Int64]]:
-    """The bytes of a plain text column without nulls, some rows at a time.
+def text_blocks(texts: pa.StringArray, rows: int) -> Iterator[tuple[int, UInt8, Int64]]:
+    """The bytes of a plain text column without nulls, `rows` rows at a time.
 
     Yields:
-        The first row, the bytes of all texts from it on, and where each begins among them, with one past the end.
+        The first row of a block; the bytes of the block's texts, one text after the other; the place of each text among
+        these bytes, and one past the end.
     """
     _, offsets, data = texts.buffers()
     bounds = np.frombuffer(offsets, np.int32, len(texts) + 1, texts.offset * 4) if len(texts) else np.zeros(1, np.int32)
@@ -182,14 +227,14 @@ def text_blocks(texts: Any, rows: int) -> Iterator[tuple[int, UInt8, Int64]]:
         yield begin, characters[some[0] : some[-1]], some - some[0]
 
 
-def floats(column: Any, *, null: float) -> Float64:
+def floats(column: Column, *, null: float) -> Float64:
     """A nullable column of floats with `null` in the place of nulls."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     return pc.fill_null(column, null).to_numpy(zero_copy_only=False)
 
 
-def integers(column: Any, *, null: int) -> Int32:
+def integers(column: Column, *, null: int) -> Int32:
     """A nullable integer column as int32 with `null` in the place of nulls."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()

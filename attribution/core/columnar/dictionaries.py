@@ -1,31 +1,32 @@
 """Work on text columns that is done once per distinct value instead of once per row."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.types import Bool
+from attribution.core.columnar.types import Bool, Column, Texts
 
-#: Type of every column that this module makes. Its dictionary holds each value once if that of the input does.
+#: Type of every column that this module makes. A column's dictionary holds each value once if that of the input does.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 
-def each_distinct(texts: Any, function: Callable[[str], str | None], *, plain: str | None = None) -> tuple[Any, Bool]:
+def each_distinct(
+    texts: Texts, function: Callable[[str], str | None], *, plain: str | None = None
+) -> tuple[pa.DictionaryArray, Bool]:
     """`function` of every distinct text, for all its rows.
 
     Args:
-        texts: an Arrow array (chunked or not) of text, dictionary-encoded or not.
-        function: the new text of an old one; None where there is none.
-        plain: a regular expression; texts that it matches stay as they are, without a call.
+        texts: a column of text.
+        function: the new text of an old text; None where there is none.
+        plain: a regular expression. Texts that it matches stay as they are, without a call.
 
     Returns:
-        A `dictionary<int32, string>` array, and a mask that is false where `function` turned a text into None. What is
-        null stays null, and counts as fine.
+        A `dictionary<int32, string>` array, and a mask that is false where `function` turned a text into None. A null
+        stays null, and its mask is true.
     """
-    encoded = encode(texts)
+    encoded = dictionary_encoded(texts)
     distinct, rows = encoded.dictionary, encoded.indices
     fine = np.ones(len(rows), np.bool_)
     if plain is None:
@@ -46,8 +47,8 @@ def each_distinct(texts: Any, function: Callable[[str], str | None], *, plain: s
     return pa.DictionaryArray.from_arrays(indices, recoded.dictionary), fine
 
 
-def encode(texts: Any) -> Any:
-    """Text of any Arrow kind as one `dictionary<int32, string>` array, without a copy where it is one.
+def dictionary_encoded(texts: Column) -> pa.DictionaryArray:
+    """Text of any Arrow type as one `dictionary<int32, string>` array, without a copy where it has that type.
 
     Nulls stand among the indices, never in the dictionary.
     """
@@ -62,24 +63,24 @@ def encode(texts: Any) -> Any:
     return texts if texts.type == DICTIONARY else texts.cast(DICTIONARY)
 
 
-def one_array(chunked: Any) -> Any:
-    """One array of the chunks; chunks with dictionaries of their own are brought to one dictionary."""
-    if not isinstance(chunked, pa.ChunkedArray):
-        return chunked
-    if pa.types.is_dictionary(chunked.type):
-        chunked = chunked.unify_dictionaries()
-    if chunked.num_chunks == 1:
-        return chunked.chunk(0)
-    return pa.concat_arrays(chunked.chunks) if chunked.num_chunks else pa.array([], chunked.type)
+def one_array(column: Column) -> pa.Array:
+    """One array of a column's chunks. Chunks with dictionaries of their own are brought to one dictionary."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def decoded(texts: Any) -> Any:
-    """The column, its text decoded if it is dictionary-encoded."""
-    return texts.dictionary_decode() if pa.types.is_dictionary(texts.type) else texts
+def decoded(column: Column) -> Column:
+    """The column, decoded if it is dictionary-encoded."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def plain(batch: Any) -> Any:
-    """The record batch with its text decoded: dictionaries of many batches cannot stand in one stream."""
+def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The record batch with its text decoded: batches with different dictionaries cannot stand in one stream."""
     coded = [pa.types.is_dictionary(kind) for kind in batch.schema.types]
     if not any(coded):
         return batch

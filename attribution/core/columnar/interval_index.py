@@ -1,4 +1,20 @@
-"""All that touches: which of the many spans of a key touch an interval, how many they are, and where few, which."""
+"""All that touches an interval: which of the many intervals of a key do, how many, and where they are few, which.
+
+Example: name 0 holds key 0 from 0 to 10 µs, name 1 from 5 to 20 µs, and name 0 again from 30 to 40 µs.
+
+>>> index = IntervalIndex.of(
+...     key=np.array([0, 0, 0]),
+...     name=np.array([0, 1, 0], np.int32),
+...     start=np.array([0, 5, 30]),
+...     end=np.array([10, 20, 40]),
+... )
+>>> row = np.arange(3)  # three rows ask for key 0 from 8 to 9 µs, from 12 to 30 µs, and at 25 µs
+>>> found = index.touching(row, np.zeros(3, np.int64), np.array([8, 12, 25]), np.array([9, 30, 25]), rows=3)
+>>> found.count.tolist()
+[2, 2, 0]
+>>> [*zip(found.row.tolist(), found.name.tolist())]
+[(0, 0), (0, 1), (1, 1), (1, 0)]
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +22,19 @@ from functools import cached_property
 
 import numpy as np
 
-from attribution.core.columnar.arrays import joined_spans, last_at_or_before, order_by, starts_of_runs
+from attribution.core.columnar.arrays import (
+    NONE,
+    joined_intervals,
+    last_at_or_before,
+    numbers_between,
+    order_by,
+    starts_of_runs,
+)
 from attribution.core.columnar.types import Int32, Int64
 
-#: Candidates of a flow that are listed; of more only the number is known.
+#: Candidates of a row that are listed; of more candidates only the number is known.
 LISTED = 16
-#: Spans under one node of the tree, as a power of 2.
+#: Intervals under one node of the tree, as a power of 2.
 _FAN = 4
 
 
@@ -20,9 +43,10 @@ class Candidates:
     """The names that each row of a batch may have.
 
     Attributes:
-        count: how many there are; where more than `LISTED`, each counted once for each network of clients and span.
-        row: a row, for each candidate of the rows that have `LISTED` or fewer; in order.
-        name: the candidate, a number; in order within a row.
+        count: how many candidates each row has. Where there are more than `LISTED`, a name counts once for each look-up
+            and interval that gave it.
+        row: a row, for each candidate of the rows that have `LISTED` candidates or fewer; in order.
+        name: the candidate, a number.
     """
 
     count: Int32
@@ -31,7 +55,7 @@ class Candidates:
 
     @classmethod
     def united(cls, parts: "Sequence[Candidates]", rows: int) -> "Candidates":
-        """The candidates of several look-ups of the same rows."""
+        """The candidates of several look-ups of the same rows, ordered by row and name."""
         total = sum((part.count for part in parts), np.zeros(rows, np.int32))
         row = np.concatenate([np.zeros(0, np.int64), *(part.row for part in parts)])
         name = np.concatenate([np.zeros(0, np.int32), *(part.name for part in parts)])
@@ -45,23 +69,23 @@ class Candidates:
 
     @cached_property
     def only(self) -> Int32:
-        """The one candidate of each row; -1 where there is none, or several."""
-        found = np.full(len(self.count), -1, np.int32)
+        """The candidate of each row that has one; `NONE` where a row has no candidate, or several."""
+        found = np.full(len(self.count), NONE)
         alone = self.count[self.row] == 1
         found[self.row[alone]] = self.name[alone]
         return found
 
 
 @dataclass(frozen=True)
-class Spans:
-    """Spans of names on keys, disjoint for each name of a key; by key and start.
+class IntervalIndex:
+    """Intervals of names on keys, ordered by key and start; those of one name on one key are disjoint.
 
     Attributes:
-        offset: first span of each key, and one past the end.
+        offset: first interval of each key, and one past the end.
         start: first moment, µs.
         end: last moment, µs.
-        name: whose it is.
-        ends: the ends of each key's spans, in order.
+        name: the name that holds the key.
+        ends: the ends of each key's intervals, in order.
     """
 
     offset: Int64
@@ -71,48 +95,47 @@ class Spans:
     ends: Int64
 
     @classmethod
-    def of(cls, key: Int64, name: Int32, start: Int64, end: Int64) -> "Spans":
-        """Spans of keys from 0 on, in any order; those of one name on one key are merged where they touch."""
+    def of(cls, key: Int64, name: Int32, start: Int64, end: Int64) -> "IntervalIndex":
+        """Intervals of keys from 0 on, in any order; those of one name on one key are joined where they touch."""
         order = order_by(key, name, start)
         key, name, start, end = key[order], name[order], start[order], end[order]
         first = starts_of_runs(key, name) if len(key) else np.zeros(0, np.bool_)
-        begin, end = joined_spans(first, start, end)
+        begin, end = joined_intervals(first, start, end)
         key, name, start = key[begin], name[begin], start[begin]
         by_start = order_by(key, start)
         offset = np.searchsorted(key, np.arange(int(key[-1]) + 2 if len(key) else 1))
         return cls(offset, start[by_start], end[by_start], name[by_start], end[order_by(key, end)])
 
-    def longer(self, more: int) -> "Spans":
-        """The spans when each lasts so much (µs) longer."""
+    def longer(self, more: int) -> "IntervalIndex":
+        """The intervals when each lasts `more` µs longer."""
         key = np.repeat(np.arange(len(self.offset) - 1), np.diff(self.offset))
-        return Spans.of(key, self.name, self.start, self.end + more)
+        return IntervalIndex.of(key, self.name, self.start, self.end + more)
 
     def touching(self, row: Int64, key: Int64, a: Int64, b: Int64, *, rows: int) -> Candidates:
-        """The names whose spans touch intervals [a, b], as candidates of `rows` rows.
+        """The names whose intervals touch [a, b], as candidates of `rows` rows.
 
         Args:
-            row: the row of each question.
-            key: its key.
-            a: start of its interval, µs.
-            b: end of its interval, µs.
+            row: the row that asks each question.
+            key: the key that it asks for.
+            a: start of the asked interval, µs.
+            b: end of the asked interval, µs.
             rows: how many rows there are.
         """
         low, length = self.offset[key], self.offset[key + 1] - self.offset[key]
         begun = low + _up_to(self.start, low, length, b)
         count = begun - low - _up_to(self.ends, low, length, a - 1)
         few = np.flatnonzero((count > 0) & (count <= LISTED))
-        question, at = self._open(low[few], begun[few], a[few])
+        question, at = self._ending_from(low[few], begun[few], a[few])
         total = np.bincount(row, weights=count, minlength=rows).astype(np.int32)
         return Candidates(total, row[few][question], self.name[at])
 
-    def _open(self, low: Int64, high: Int64, a: Int64) -> tuple[Int64, Int64]:
-        """The spans in each [low, high) that end at `a` or later: number of the question, and place of the span.
+    def _ending_from(self, low: Int64, high: Int64, a: Int64) -> tuple[Int64, Int64]:
+        """The intervals in each [low, high) that end at `a` or later: number of the question, place of the interval.
 
-        Blocks of spans, and blocks of these, that all ended before are passed over.
+        A tree over the ends passes over blocks of intervals that all ended before, and over blocks of such blocks.
         """
-        question = np.arange(len(low))
-        first, last = low >> (_FAN * (len(self._latest) - 1)), (high - 1) >> (_FAN * (len(self._latest) - 1))
-        question, at = _each(question, first, last)
+        top = _FAN * (len(self._latest) - 1)
+        question, at = numbers_between(low >> top, ((high - 1) >> top) + 1)
         for level in range(len(self._latest) - 1, -1, -1):
             kept = self._latest[level][at] >= a[question]
             question, at = question[kept], at[kept]
@@ -120,13 +143,13 @@ class Spans:
                 shift = _FAN * (level - 1)
                 first = np.maximum(at << _FAN, low[question] >> shift)
                 last = np.minimum(((at + 1) << _FAN) - 1, (high[question] - 1) >> shift)
-                inside, at = _each(np.arange(len(question)), first, last)
+                inside, at = numbers_between(first, last + 1)
                 question = question[inside]
         return question, at
 
     @cached_property
     def _latest(self) -> list[Int64]:
-        """The latest end in each block of spans: of one, of 16, of 256, and so on."""
+        """The latest end in each block of intervals: of 1, of 16, of 256, and so on."""
         levels = [self.end]
         while len(levels[-1]) > 1 << _FAN:
             below = levels[-1]
@@ -135,13 +158,6 @@ class Spans:
 
 
 def _up_to(times: Int64, low: Int64, length: Int64, asked: Int64) -> Int64:
-    """How many of the times in each [low, low + length), which are in order and not none, are `asked` or before."""
+    """How many times in each [low, low + length) are `asked` or before; the times there are in order, one or more."""
     at = last_at_or_before(times, low, length, asked)
     return at - low + (times[at] <= asked)
-
-
-def _each(question: Int64, first: Int64, last: Int64) -> tuple[Int64, Int64]:
-    """Every number from `first` to `last` of each question, with the question."""
-    count = last - first + 1
-    before = np.cumsum(count) - count
-    return np.repeat(question, count), np.arange(int(count.sum())) + np.repeat(first - before, count)

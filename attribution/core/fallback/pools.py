@@ -1,7 +1,7 @@
-"""The pool space: addresses that policies hand out, to any name, so that they are no workload's."""
+"""The pool space: addresses that policies hand out for any name, so that they are no workload's."""
 
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +9,9 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.addressing.addresses import pack
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.types import Bool
-from attribution.core.fallback.policies import Handed, PolicyIndex
-from attribution.core.question import Question
+from attribution.core.columnar.types import Bool, Int64, Texts
+from attribution.core.fallback.policies import PolicyAnswers, PolicyIndex
+from attribution.core.question import Question, Side
 
 _NO_TEXT = pa.array([], pa.string())
 
@@ -19,8 +19,8 @@ _NO_TEXT = pa.array([], pa.string())
 class PoolSpace:
     """Which addresses lie in the pool space, and what policies say of them."""
 
-    def __init__(self, policies: Any, settings: Settings) -> None:
-        """Digest a canonical table of `schemas/policy.avsc`."""
+    def __init__(self, policies: pa.Table, settings: Settings) -> None:
+        """Index a canonical table of `schemas/policy.avsc`."""
         self._prefixes = PrefixTable.of_prefixes(settings.pool_prefixes)
         self._policies = PolicyIndex(policies)
 
@@ -28,50 +28,66 @@ class PoolSpace:
         """Whether there is any such address."""
         return bool(self._prefixes)
 
-    def contains(self, address: Any) -> Bool:
-        """Whether each address, Arrow text, lies in it."""
+    def contains(self, address: Texts) -> Bool:
+        """Whether each address lies in the pool space."""
         return self._prefixes.contains(address)
 
-    def ask(self, flows: Any, which: str, question: Question) -> "Pooled":
-        """What is known of the addresses of that side of a batch of flows, `local` or `remote`."""
+    def ask(self, flows: pa.RecordBatch, side: Side, question: Question) -> "PoolAnswers":
+        """What policies say of the addresses of one side of a batch of flows."""
         size = flows.num_rows
         if not self:
-            return Pooled(which, np.zeros(size, np.bool_), None)
-        high, low = pack(flows.column(f"{which}_address"))
+            return PoolAnswers(side, np.zeros(size, np.bool_), None)
+        high, low = pack(flows.column(f"{side}_address"))
         inside = self._prefixes.match_packed(high, low) >= 0
         rows = np.flatnonzero(inside)
         place = [flows.column(name).take(pa.array(rows)) for name in ("data_centre", "region")]
         found = self._policies.ask((high[rows], low[rows]), place[0], place[1], question.take(rows))
-        return Pooled(which, inside, found)
+        return PoolAnswers(side, inside, found)
 
 
-class Pooled:
-    """What is known of one side of a batch of flows.
+@dataclass(frozen=True)
+class PoolAnswers:
+    """What policies say of the addresses of one side of a batch of flows.
 
     Attributes:
+        side: the side.
         inside: whether each address lies in the pool space.
-        handed: whether any policy ever had it.
+        found: which policies have the addresses that do, in their order; None where no address lies in the pool space.
     """
 
-    def __init__(self, which: str, inside: Bool, found: Handed | None) -> None:
-        self._which, self._found = which, found
-        self.inside, self.handed = inside, np.zeros(len(inside), np.bool_)
-        if found is not None:
-            self.handed[inside] = found.number >= 0
+    side: Side
+    inside: Bool
+    found: PolicyAnswers | None
 
-    def columns(self) -> dict[str, Any]:
+    @cached_property
+    def handed_out(self) -> Bool:
+        """Whether any policy ever had each address."""
+        handed_out = np.zeros(len(self.inside), np.bool_)
+        if self.found is not None:
+            handed_out[self.inside] = self.found.number >= 0
+        return handed_out
+
+    def take(self, rows: Int64) -> "PoolAnswers":
+        """The answers for these rows."""
+        if self.found is None:
+            return replace(self, inside=self.inside[rows])
+        place = np.cumsum(self.inside) - 1
+        inside = self.inside[rows]
+        return replace(self, inside=inside, found=self.found.take(place[rows[inside]]))
+
+    def columns(self) -> dict[str, pa.DictionaryArray]:
         """The columns with pool, policy and state of the side."""
-        if self._found is None:
-            return {name: nothing(len(self.inside)) for name in names_of(self._which)}
-        return self._found.columns(self._which, np.flatnonzero(self.inside), len(self.inside))
+        if self.found is None:
+            return {name: nothing(len(self.inside)) for name in pool_columns(self.side)}
+        return self.found.columns(self.side, np.flatnonzero(self.inside), len(self.inside))
 
 
-def names_of(side: str) -> tuple[str, str, str]:
-    """The columns of `Pooled.columns`."""
+def pool_columns(side: Side) -> tuple[str, str, str]:
+    """The names of the columns of `PoolAnswers.columns`."""
     return f"{side}_pool", f"{side}_policy", f"{side}_policy_state"
 
 
 @lru_cache(maxsize=4)
-def nothing(rows: int) -> Any:
-    """A text column of nulls, as those that evidence fills are; kept, because most batches have one size."""
+def nothing(rows: int) -> pa.DictionaryArray:
+    """A text column of nulls, of the type of columns that evidence fills; kept, because most batches have one size."""
     return pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()), _NO_TEXT)

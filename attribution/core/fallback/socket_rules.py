@@ -4,8 +4,8 @@ As a sk_lookup program decides (Linux, `Documentation/bpf/prog_sk_lookup.rst`): 
 socket listens where.
 """
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 import pyarrow as pa
@@ -13,29 +13,61 @@ import pyarrow as pa
 from attribution.core.addressing.addresses import pack
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, split_sockets
-from attribution.core.columnar.arrays import encode, find, integers, recode
+from attribution.core.columnar.aligned_columns import AlignedColumns
+from attribution.core.columnar.arrays import NONE, SEVERAL, encode, find, integers, recode
 from attribution.core.columnar.types import Bool, Int32, Int64, UInt8, UInt64
-from attribution.core.fallback.validity import Epochs, in_force
-from attribution.core.question import Question
-
-#: What the rules say of an interval: nothing during all of it, one service during all of it, anything else.
-NOTHING, DISPATCHED, CHANGED = 0, 1, 2
+from attribution.core.fallback.validity import ValidityPeriods, in_force
+from attribution.core.question import Question, Side
 
 _ALIKE = ("rule", "prefix", "port", "last_port", "protocol", "service", "priority", "data_centre", "start")
-_NONE, _CONTESTED = -1, -2
+
+
+class RuleState(IntEnum):
+    """What the rules say of an interval."""
+
+    #: No rule fits during any of it.
+    NOTHING = 0
+    #: One service gets the connections during all of it.
+    DISPATCHED = 1
+    #: Anything else: the service changes, is contested, or gets them for a part of it only.
+    CHANGED = 2
+
+
+_NOTHING, _DISPATCHED, _CHANGED = (np.uint8(state) for state in RuleState)
 
 
 @dataclass(frozen=True)
-class Dispatched:
+class RuleAnswers(AlignedColumns):
     """What the rules say to each question.
 
     Attributes:
-        state: `NOTHING`, `DISPATCHED` or `CHANGED`.
-        service: number into `RuleIndex.services`; -1 where the state is not `DISPATCHED`.
+        state: the `RuleState`.
+        service: number into `RuleIndex.services`; `NONE` where the state is not `DISPATCHED`.
     """
 
     state: UInt8
     service: Int32
+
+
+@dataclass(frozen=True)
+class AcceptingSides(AlignedColumns):
+    """Sides of flows that may have accepted connections.
+
+    Attributes:
+        high: upper half of the address, as of `addresses.pack`.
+        low: lower half of the address.
+        socket: the socket, as of `asked_sockets`.
+        protocol: the protocol; -1 where it is not known.
+        centre: number of the data centre among those that rules name; `NONE` where no rule names it.
+        nowhere: whether the data centre is not known.
+    """
+
+    high: UInt64
+    low: UInt64
+    socket: Int32
+    protocol: Int32
+    centre: Int32
+    nowhere: Bool
 
 
 class RuleIndex:
@@ -44,11 +76,13 @@ class RuleIndex:
     Rules are few: every rule in force is held against all sockets that its prefix may contain.
 
     Attributes:
-        services: Arrow text, the services that the rules name.
+        services: the services that the rules name.
     """
 
-    def __init__(self, rules: Any) -> None:
-        """Digest a canonical Arrow table of `schemas/socket_rule.avsc`, in any order."""
+    services: pa.StringArray
+
+    def __init__(self, rules: pa.Table) -> None:
+        """Index a canonical table of `schemas/socket_rule.avsc`, in any order."""
         self._service, self.services = encode(rules.column("service"))
         centre = rules.column("data_centre").to_pylist()
         self._centre: list[str | None] = centre
@@ -66,92 +100,79 @@ class RuleIndex:
             [(int(p), int(prefix.rpartition("/")[2])) for p, prefix in zip(priority, prefixes, strict=True)], np.int64
         ).reshape(-1, 2)
         start, end = in_force(rules, alike=_ALIKE)
-        self._epochs = Epochs(start, end)
+        self._periods = ValidityPeriods(start, end)
 
     def __bool__(self) -> bool:
         """Whether there is any rule."""
         return len(self._of) > 0
 
-    def sides(self, flows: Any, which: str, socket: Int32, rows: Int64) -> "Sides":
-        """What the rules ask of one side of flows, `local` or `remote`.
+    def sides(self, flows: pa.RecordBatch, side: Side, socket: Int32, rows: Int64) -> AcceptingSides:
+        """What the rules ask of one side of flows.
 
         Args:
             flows: record batch.
-            which: the side.
+            side: the side.
             socket: as of `asked_sockets`, for these rows.
-            rows: those whose side may have accepted the connection.
+            rows: the flows whose side may have accepted the connection.
         """
-        high, low = pack(flows.column(f"{which}_address"))
+        high, low = pack(flows.column(f"{side}_address"))
         protocol = integers(flows.column("protocol"), null=-1)
-        centre, nowhere = np.full(len(high), -1, np.int32), np.zeros(len(high), np.bool_)
+        centre, nowhere = np.full(len(high), NONE), np.zeros(len(high), np.bool_)
         if self._centres:
             codes, names = encode(flows.column("data_centre"))
             centre, nowhere = recode(codes, find(names, pa.array(self._centres, pa.string()))), codes < 0
-        return Sides(high[rows], low[rows], socket, protocol[rows], centre[rows], nowhere[rows])
+        return AcceptingSides(high[rows], low[rows], socket, protocol[rows], centre[rows], nowhere[rows])
 
-    def ask(self, side: "Sides", question: Question) -> Dispatched:
+    def ask(self, sides: AcceptingSides, question: Question) -> RuleAnswers:
         """What the rules say of each side."""
-        size = len(side.socket)
-        state, service = np.zeros(size, np.uint8), np.full(size, _NONE, np.int32)
-        asked = np.flatnonzero(self._all.match_packed(side.high, side.low) >= 0)
-        side = side.take(asked)
-        first, ever = np.full(len(asked), _NONE, np.int32), np.zeros(len(asked), np.bool_)
-        changed = np.zeros(len(asked), np.bool_)
-        for epoch, rows in self._epochs.each(question.a[asked], question.b[asked]):
-            now = self._in_epoch(epoch, side, rows)
-            changed[rows] |= (ever[rows] & (now != first[rows])) | (now == _CONTESTED)
-            first[rows], ever[rows] = now, True
-        state[asked] = np.where(changed, CHANGED, np.where(first >= 0, DISPATCHED, NOTHING))
-        service[asked] = np.where(changed, _NONE, first)
-        return Dispatched(state, service)
+        nothing = RuleAnswers(np.full(len(sides), _NOTHING), np.full(len(sides), NONE))
+        asked = np.flatnonzero(self._all.match_packed(sides.high, sides.low) >= 0)
+        if len(asked) == 0:
+            return nothing
+        return nothing.with_rows(asked, self._ask_periods(sides.take(asked), question.take(asked)))
 
-    def _in_epoch(self, epoch: int, side: "Sides", rows: Int64) -> Int32:
-        """The service of each row in an epoch; `_NONE` where no rule fits, `_CONTESTED` where two do."""
-        found = np.full(len(rows), _NONE, np.int32)
+    def _ask_periods(self, sides: AcceptingSides, question: Question) -> RuleAnswers:
+        """What the rules say of each side in all periods that its interval touches."""
+        first, ever = np.full(len(sides), NONE), np.zeros(len(sides), np.bool_)
+        changed = np.zeros(len(sides), np.bool_)
+        for period, rows in self._periods.each(question.a, question.b):
+            now = self._in_period(period, sides, rows)
+            changed[rows] |= (ever[rows] & (now != first[rows])) | (now == SEVERAL)
+            first[rows], ever[rows] = now, True
+        state = np.where(changed, _CHANGED, np.where(first >= 0, _DISPATCHED, _NOTHING))
+        return RuleAnswers(state, np.where(changed, NONE, first))
+
+    def _in_period(self, period: int, sides: AcceptingSides, rows: Int64) -> Int32:
+        """The service of each row in a period; `NONE` where no rule fits, `SEVERAL` where two services contest it."""
+        found = np.full(len(rows), NONE)
         best = np.full((len(rows), 2), -1, np.int64)
         best[:, 0] = np.iinfo(np.int64).min
         unsure = np.zeros(len(rows), np.bool_)
         inside: dict[str, Bool] = {}
-        for rule in np.flatnonzero(self._epochs.current(epoch)).tolist():
+        for rule in np.flatnonzero(self._periods.current(period)).tolist():
             prefix = self._of[rule]
             if prefix not in inside:
-                inside[prefix] = self._prefix[prefix].match_packed(side.high[rows], side.low[rows]) >= 0
-            fits = inside[prefix] & self._fits(rule, side, rows)
+                inside[prefix] = self._prefix[prefix].match_packed(sides.high[rows], sides.low[rows]) >= 0
+            fits = inside[prefix] & self._fits(rule, sides, rows)
             if self._centre[rule] is not None:
-                # Where it is not known where a flow came in, a rule that one place has of its own may be the one.
-                unsure |= fits & side.nowhere[rows]
-                fits &= side.centre[rows] == self._centres.index(self._centre[rule])
+                # If the flow's data centre is not known, a rule of a single data centre may be the one that fits.
+                unsure |= fits & sides.nowhere[rows]
+                fits &= sides.centre[rows] == self._centres.index(self._centre[rule])
             rank = self._rank[rule]
             higher = (rank[0] > best[:, 0]) | ((rank[0] == best[:, 0]) & (rank[1] > best[:, 1]))
             equal = (rank[0] == best[:, 0]) & (rank[1] == best[:, 1])
-            found[fits & equal & (found != self._service[rule])] = _CONTESTED
+            found[fits & equal & (found != self._service[rule])] = SEVERAL
             found[fits & higher] = self._service[rule]
             best[fits & higher] = rank
-        found[unsure] = _CONTESTED
+        found[unsure] = SEVERAL
         return found
 
-    def _fits(self, rule: int, side: "Sides", rows: Int64) -> Bool:
+    def _fits(self, rule: int, sides: AcceptingSides, rows: Int64) -> Bool:
         """Whether a rule is for the socket of each row."""
         fits = np.ones(len(rows), np.bool_)
         if self._first[rule] >= 0:
-            port = split_sockets(side.socket[rows])[1]
-            fits &= (side.socket[rows] != ANY_SOCKET) & (port >= self._first[rule]) & (port <= self._last[rule])
+            port = split_sockets(sides.socket[rows])[1]
+            fits &= (sides.socket[rows] != ANY_SOCKET) & (port >= self._first[rule]) & (port <= self._last[rule])
         if self._protocol[rule] >= 0:
-            fits &= side.protocol[rows] == self._protocol[rule]
+            fits &= sides.protocol[rows] == self._protocol[rule]
         return fits
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Sides of flows that may have accepted connections, as `RuleIndex.sides` gives them."""
-
-    high: UInt64
-    low: UInt64
-    socket: Int32
-    protocol: Int32
-    centre: Int32
-    nowhere: Bool
-
-    def take(self, rows: Int64) -> "Sides":
-        """Those rows."""
-        return Sides(*(getattr(self, field.name)[rows] for field in fields(self)))

@@ -1,22 +1,23 @@
-"""Configuration that is in force from then to then: time cut into epochs in which nothing of it changes."""
+"""Configuration that is in force for a time: time is cut into periods in which nothing of it changes."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, alike_rows, microseconds
 from attribution.core.columnar.types import Bool, Int64
 
 
-def in_force(records: Any, *, alike: tuple[str, ...]) -> tuple[Int64, Int64]:
-    """From when to when (µs, closed) each record is in force: the earliest end of those that are alike in `alike`.
+def in_force(records: pa.Table, *, alike: tuple[str, ...]) -> tuple[Int64, Int64]:
+    """From when to when (µs, closed) each record is in force.
 
-    A record is ended by one like it with an end, so that a stream can say so; a record without a start always was.
+    A stream ends a record without an end by another record that is alike but has an end: of alike records the earliest
+    end counts. A record without a start was always in force.
 
     Args:
-        records: canonical Arrow table with nullable `start` and `end`.
-        alike: the names of the columns, `start` among them, that make two records the same but for their end.
+        records: canonical table with nullable `start` and `end`.
+        alike: the names of the columns, `start` among them, in which two records agree that differ in their end only.
     """
     start, end = (
         _moments(records.column(name), null) for name, null in (("start", NEVER_BEFORE), ("end", NEVER_AFTER))
@@ -29,7 +30,7 @@ def in_force(records: Any, *, alike: tuple[str, ...]) -> tuple[Int64, Int64]:
     return start, earliest[same]
 
 
-def _moments(column: Any, null: int) -> Int64:
+def _moments(column: pa.ChunkedArray, null: int) -> Int64:
     column = column.combine_chunks()
     known = column.is_valid().to_numpy(zero_copy_only=False)
     found = np.full(len(column), null, np.int64)
@@ -37,8 +38,17 @@ def _moments(column: Any, null: int) -> Int64:
     return found
 
 
-class Epochs:
-    """Time cut wherever one of many records begins or ends to be in force; epochs are numbered from 0 on."""
+class ValidityPeriods:
+    """Time, cut wherever one of many records begins or ceases to be in force; periods are numbered from 0 on.
+
+    Example: one record is in force from 10 to 20 µs, and another from 15 µs on.
+
+    >>> periods = ValidityPeriods(np.array([10, 15]), np.array([20, NEVER_AFTER]))
+    >>> [periods.current(period).tolist() for period in range(4)]
+    [[False, False], [True, False], [True, True], [False, True]]
+    >>> periods.of(np.array([9, 10, 20, 21])).tolist()
+    [0, 1, 2, 3]
+    """
 
     def __init__(self, start: Int64, end: Int64) -> None:
         self._start, self._end = start, end
@@ -46,30 +56,30 @@ class Epochs:
         self._cuts = cuts[cuts > NEVER_BEFORE]
 
     def of(self, moments: Int64) -> Int64:
-        """The epoch of each moment (µs)."""
+        """The period of each moment (µs)."""
         return np.searchsorted(self._cuts, moments, side="right")
 
-    def begin(self, epoch: int) -> int:
-        """First moment (µs) of an epoch."""
-        return int(self._cuts[epoch - 1]) if epoch else NEVER_BEFORE
+    def begin(self, period: int) -> int:
+        """First moment (µs) of a period."""
+        return int(self._cuts[period - 1]) if period else NEVER_BEFORE
 
-    def current(self, epoch: int) -> Bool:
-        """Which records are in force in an epoch."""
-        begin = self.begin(epoch)
+    def current(self, period: int) -> Bool:
+        """Which records are in force in a period."""
+        begin = self.begin(period)
         found: Bool = (self._start <= begin) & (begin <= self._end)
         return found
 
-    def ended(self, epoch: int) -> Bool:
-        """Which records were in force before an epoch, and are no longer."""
-        over: Bool = (self._end < self.begin(epoch)) & (self._start <= self._end)
+    def ended(self, period: int) -> Bool:
+        """Which records were in force before a period, and are no longer."""
+        over: Bool = (self._end < self.begin(period)) & (self._start <= self._end)
         return over
 
     def each(self, a: Int64, b: Int64) -> Iterator[tuple[int, Int64]]:
-        """Each epoch that some of the intervals [a, b] touch, with the rows of those."""
+        """Each period that some of the intervals [a, b] touch, with the rows of these intervals."""
         first, last = self.of(a), self.of(b)
         if len(first) == 0:
             return
-        for epoch in range(int(first.min()), int(last.max()) + 1):
-            rows = np.flatnonzero((first <= epoch) & (epoch <= last))
+        for period in range(int(first.min()), int(last.max()) + 1):
+            rows = np.flatnonzero((first <= period) & (period <= last))
             if len(rows):
-                yield epoch, rows
+                yield period, rows

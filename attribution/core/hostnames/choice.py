@@ -1,7 +1,7 @@
-"""The hostname of a flow: what the record carries, else what the client was told, if that leaves one name."""
+"""The hostname of a flow: what the record carries; else what the client was told, if that leaves one name."""
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,23 +9,21 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.arrays import is_value, order_by, spread
+from attribution.core.columnar.arrays import NONE, is_value, order_by, spread
 from attribution.core.columnar.interval_index import Candidates
-from attribution.core.columnar.types import Bool, Int32, Int64
+from attribution.core.columnar.types import Bool, Column, Int32, Int64
 from attribution.core.fallback.pools import nothing
 from attribution.core.hostnames.bindings import NameIndex
-from attribution.core.question import Question
-from attribution.core.reasons import HOSTNAME_REASONS
+from attribution.core.question import OTHER_SIDE, Question, Side
+from attribution.core.reasons import HOSTNAME_CODES, HOSTNAME_REASONS
 
 _REASONS = pa.array(HOSTNAME_REASONS)
-_RECORDED, _TOLD, _SEVERAL, _INCOMPLETE, _UNTOLD = (
-    list(HOSTNAME_REASONS).index(name) for name in ("recorded", "told", "several", "incomplete", "untold")
-)
+_RECORDED, _TOLD, _SEVERAL = HOSTNAME_CODES["recorded"], HOSTNAME_CODES["told"], HOSTNAME_CODES["several"]
+_INCOMPLETE, _UNTOLD = HOSTNAME_CODES["incomplete"], HOSTNAME_CODES["untold"]
 _INGRESS = pa.scalar("ingress")
-_OTHER = {"local": "remote", "remote": "local"}
 
 
-def accepted(flows: Any, local_in_pool: Bool) -> Bool:
+def accepted_in_pool(flows: pa.RecordBatch, local_in_pool: Bool) -> Bool:
     """Which flows came in to an address of the pool space: there the local endpoint is the server."""
     if not local_in_pool.any():
         return local_in_pool
@@ -34,10 +32,10 @@ def accepted(flows: Any, local_in_pool: Bool) -> Bool:
 
 
 @lru_cache(maxsize=4)
-def _untold(rows: int) -> dict[str, Any]:
-    """What there is to say about names where nothing is known of any; kept, because most batches have one size."""
+def _untold(rows: int) -> Mapping[str, pa.Array]:
+    """The columns about names where nothing is known of any name; kept, because most batches have one size."""
     return {
-        "hostname_reason": pa.DictionaryArray.from_arrays(pa.array(np.full(rows, _UNTOLD, np.int32)), _REASONS),
+        "hostname_reason": pa.DictionaryArray.from_arrays(pa.array(np.full(rows, _UNTOLD)), _REASONS),
         "hostname_count": pa.array(np.zeros(rows, np.int32)),
         "hostname_candidates": nothing(rows),
     }
@@ -46,17 +44,19 @@ def _untold(rows: int) -> dict[str, Any]:
 class Hostnames:
     """Names the servers of flows, by "Names" in `docs/design.md`; immutable."""
 
-    def __init__(self, bindings: Any, settings: Settings) -> None:
-        """Digest a canonical table of `schemas/name_binding.avsc`."""
+    def __init__(self, bindings: pa.Table, settings: Settings) -> None:
+        """Index a canonical table of `schemas/name_binding.avsc`."""
         self._names = NameIndex(bindings, settings)
         self._complete = PrefixTable.of_prefixes(settings.named_prefixes)
 
-    def columns(self, flows: Any, server: str, asked: Bool, in_pool: Bool, question: Question) -> dict[str, Any]:
-        """The name of one side, and what there is to say about it; nulls for flows that are not asked.
+    def columns(
+        self, flows: pa.RecordBatch, server: Side, asked: Bool, in_pool: Bool, question: Question
+    ) -> dict[str, Column]:
+        """The columns with the name of one side, and why; nulls for flows that are not asked.
 
         Args:
             flows: record batch.
-            server: the side that is named, `local` or `remote`.
+            server: the side that is named.
             asked: the flows whose server that side is.
             in_pool: whether its address lies in the pool space.
             question: what the flows ask.
@@ -67,30 +67,35 @@ class Hostnames:
         recorded = given.is_valid().to_numpy(zero_copy_only=False)
         candidates = Candidates.united([], flows.num_rows)
         if self._names:
-            candidates = self._told(flows, server, np.flatnonzero(asked & ~recorded), question)
-        reason = np.where(candidates.count == 0, _UNTOLD, np.where(candidates.only >= 0, _TOLD, _SEVERAL))
-        unsure = np.flatnonzero((reason == _TOLD) & in_pool)
-        if len(unsure):
-            client = flows.column(f"{_OTHER[server]}_address").take(pa.array(unsure))
-            reason[unsure[~self._complete.contains(client)]] = _INCOMPLETE
-        reason[recorded] = _RECORDED
+            candidates = self._candidates(flows, server, np.flatnonzero(asked & ~recorded), question)
+        reason = self._reasons(flows, server, candidates, recorded, in_pool)
         count = np.where(recorded, np.int32(1), candidates.count)
+        name = np.where(reason == _TOLD, candidates.only, NONE)
         unasked = None if asked.all() else ~asked
         return {
-            f"{server}_hostname": self._hostname(
-                given, np.where(reason == _TOLD, candidates.only, np.int32(-1)), asked
-            ),
-            "hostname_reason": pa.DictionaryArray.from_arrays(
-                pa.array(reason.astype(np.int32), mask=unasked), _REASONS
-            ),
+            f"{server}_hostname": self._hostname(given, name, asked),
+            "hostname_reason": pa.DictionaryArray.from_arrays(pa.array(reason, mask=unasked), _REASONS),
             "hostname_count": pa.array(count, mask=unasked),
             "hostname_candidates": self._listed(candidates, (reason == _SEVERAL) | (reason == _INCOMPLETE)),
         }
 
-    def _told(self, flows: Any, server: str, rows: Int64, question: Question) -> Candidates:
-        """The candidates of some of the flows."""
+    def _reasons(
+        self, flows: pa.RecordBatch, server: Side, candidates: Candidates, recorded: Bool, in_pool: Bool
+    ) -> Int32:
+        """The code of the reason of each flow (`reasons.HOSTNAME_CODES`)."""
+        told = ~recorded & (candidates.only >= 0)
+        unsure = np.flatnonzero(told & in_pool)
+        incomplete = np.zeros(len(recorded), np.bool_)
+        if len(unsure):
+            client = flows.column(f"{OTHER_SIDE[server]}_address").take(pa.array(unsure))
+            incomplete[unsure] = ~self._complete.contains(client)
+        otherwise = np.where(candidates.count == 0, _UNTOLD, _SEVERAL)
+        return np.select([recorded, incomplete, told], [_RECORDED, _INCOMPLETE, _TOLD], otherwise)
+
+    def _candidates(self, flows: pa.RecordBatch, server: Side, rows: Int64, question: Question) -> Candidates:
+        """The candidates of these rows."""
         size = flows.num_rows
-        client, address = (flows.column(f"{side}_address") for side in (_OTHER[server], server))
+        client, address = (flows.column(f"{side}_address") for side in (OTHER_SIDE[server], server))
         if len(rows) == size:
             return self._names.ask(client, address, question.connection, question.a, question.b)
         taken, part = pa.array(rows), question.take(rows)
@@ -99,15 +104,15 @@ class Hostnames:
         count[rows] = found.count
         return Candidates(count, rows[found.row], found.name)
 
-    def _hostname(self, given: Any, name: Int32, asked: Bool) -> Any:
-        # Text: of many names a batch has few, and each its own.
+    def _hostname(self, given: Column, name: Int32, asked: Bool) -> Column:
+        # Plain text: a batch has few of many names, and a dictionary of its own.
         told = pc.take(self._names.hostnames, pa.array(name, mask=name < 0))
         if given.null_count == len(given):
             return told
         found = pc.coalesce(given.cast(pa.string()), told.cast(pa.string())) if self._names else given
         return found if asked.all() else pc.if_else(pa.array(asked), found.cast(pa.string()), None)
 
-    def _listed(self, candidates: Candidates, wanted: Bool) -> Any:
+    def _listed(self, candidates: Candidates, wanted: Bool) -> pa.DictionaryArray:
         """The candidates of each wanted row as one text; null where they are not listed."""
         mine = wanted[candidates.row]
         row, used, number = candidates.row[mine], *np.unique(candidates.name[mine], return_inverse=True)

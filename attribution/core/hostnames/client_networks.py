@@ -1,7 +1,6 @@
-"""Who was told: single clients, and networks of which each client may have been, behind a resolver that they share."""
+"""Who was told a name: single clients, and networks of clients behind a resolver that they share."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,26 +9,26 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.addressing.addresses import AddressBook
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.arrays import encode
-from attribution.core.columnar.types import Int32, Int64
+from attribution.core.columnar.arrays import NONE, encode
+from attribution.core.columnar.types import Int32, Int64, Texts
 
 
 class ClientNetworks:
     """The clients and networks of clients that name bindings are for, numbered.
 
-    Networks may contain each other and all of them count, so those of each length are looked up by themselves.
+    Networks may contain each other, and all of them count. So the networks of each length are looked up by themselves.
 
     Attributes:
-        row: binding of each (binding, network).
-        code: the network's number.
-        size: how many networks there are.
+        row: the binding of each pair of a binding and a client or network that it is for.
+        code: the number of that client or network.
+        size: how many clients and networks there are.
     """
 
     row: Int64
     code: Int64
 
-    def __init__(self, bindings: Any, settings: Settings) -> None:
-        """Number those of a canonical table of `schemas/name_binding.avsc`."""
+    def __init__(self, bindings: pa.Table, settings: Settings) -> None:
+        """Number the clients and networks of a canonical table of `schemas/name_binding.avsc`."""
         client, clients = encode(bindings.column("client_address"))
         self._book = AddressBook(clients)
         rows, codes = [np.arange(len(client))], [client.astype(np.int64)]
@@ -52,20 +51,22 @@ class ClientNetworks:
             self.size += len(places)
         self.row, self.code = np.concatenate(rows), np.concatenate(codes)
 
-    def of(self, client: Any) -> Iterator[Int64]:
-        """The number of each client's own, then those of the networks of each length that contain it; -1: none.
+    def of(self, client: Texts) -> Iterator[Int64]:
+        """The number of each client itself, then of the networks of each length that contain it; `NONE` without one.
 
         Args:
-            client: text column of addresses.
+            client: addresses of the clients.
         """
         yield self._book.find(client).astype(np.int64)
         for first, table in self._tables:
             found = table.match(client)
-            yield np.where(found < 0, np.int64(-1), found + np.int64(first))
+            yield np.where(found < 0, NONE, found + np.int64(first))
 
 
-def _shared(bindings: Any, client: Int32, clients: Any, settings: Settings) -> tuple[Int64, Any]:
-    """Bindings that were for others too: their rows, and the prefix of these clients, Arrow text."""
+def _shared(
+    bindings: pa.Table, client: Int32, clients: pa.StringArray, settings: Settings
+) -> tuple[Int64, pa.StringArray]:
+    """Bindings that were for other clients, too: their rows, and the prefix of these clients."""
     prefix = bindings.column("client_prefix").combine_chunks()
     given = np.flatnonzero(prefix.is_valid().to_numpy(zero_copy_only=False))
     rows, prefixes = [given], [prefix.take(pa.array(given)).cast(pa.string())]

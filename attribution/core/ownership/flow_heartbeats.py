@@ -1,9 +1,9 @@
 """Flows as heartbeats: a connection whose local workload was known at capture shows that workload at its address.
 
-Where the wire shows another address or port, it shows the workload at that socket, too.
+Where the wire shows another address or port, the connection shows the workload at that socket, too.
 """
 
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, asked_sockets, columns_of
 from attribution.core.columnar.arrays import is_value
 from attribution.core.columnar.dictionaries import decoded, plain
-from attribution.core.columnar.types import Int32
+from attribution.core.columnar.types import Column, Int32, Records
 from attribution.schema import HEARTBEAT, record
 
 #: The fields of a flow that its heartbeat is made of; a batch needs no others.
@@ -22,43 +22,46 @@ FIELDS = (
     "local_service", "observer", "basis",
 )  # fmt: skip
 
+#: What a log's flows with a known local workload are as heartbeats of it: over the whole interval; at its start only
+#: (the end can come from a connection-tracking timeout, which outlives the owner); or no heartbeats.
+FlowHeartbeats: TypeAlias = Literal["interval", "start", "none"]
+
 _CONNECTION = pa.scalar("connection", pa.string())
 
 
 def flow_heartbeats(
-    flows: Any,
-    span: Literal["interval", "start", "none"] = "interval",
+    flows: Records,
+    span: FlowHeartbeats = "interval",
     *,
     shared: PrefixTable | None = None,
     pools: PrefixTable | None = None,
-) -> Any:
+) -> pa.RecordBatch:
     """The heartbeats that flows are, by the rule *Flows as heartbeats* of `docs/design.md`.
 
-    A window is none, since the workload may have held the address in a part of it only.
+    A window is no heartbeat, since the workload may have held the address in a part of it only.
 
     Args:
-        flows: record batch or table of canonical flows; it needs only `FIELDS`. Text may be dictionary-encoded.
-        span: `interval` where the end is the last activity seen at the owner; `start` where it can come from a
-            connection-tracking timeout, which outlives the owner; `none` where the log's flows are no heartbeats.
-        shared: addresses that several workloads hold by port: there a flow shows who held its own port of
-            its own protocol, and no more; one without either proves nothing.
+        flows: canonical flows; the columns `FIELDS` are enough. Text may be dictionary-encoded.
+        span: `interval` if the end is the last activity seen at the owner; `start` if it can come from a
+            connection-tracking timeout, which outlives the owner; `none` if the log's flows are no heartbeats.
+        shared: addresses that several workloads hold by port. There a flow shows who held its own port of its own
+            protocol, and no more; a flow without either proves nothing.
         pools: addresses that policies hand out; a flow there shows nobody's address.
 
     Returns:
-        A record batch of heartbeats in the order of their flows, text encoded as it was. Those of sockets that the
-        wire shows come behind them, and then text is plain.
+        Heartbeats in the order of their flows, with text encoded as it was. Heartbeats of sockets that the wire shows
+        come behind them, and then text is plain.
     """
-    if isinstance(flows, pa.Table):
-        flows = _as_batch(flows)
+    batch = _one_batch(flows) if isinstance(flows, pa.Table) else flows
     if span == "none":
-        flows = flows.slice(0, 0)
-    known = pc.and_(flows.column("local_workload").is_valid(), is_value(flows.column("basis"), _CONNECTION))
-    seen = flows if pc.all(known, min_count=0).as_py() else flows.filter(known)
+        batch = batch.slice(0, 0)
+    known = pc.and_(batch.column("local_workload").is_valid(), is_value(batch.column("basis"), _CONNECTION))
+    seen = batch if pc.all(known, min_count=0).as_py() else batch.filter(known)
     on_wire = _on_wire(seen, span)
     if pools:
         seen = seen.filter(pa.array(~pools.contains(seen.column("local_address"))))
     if on_wire is not None:
-        # Who shares an address, and says so by giving its socket there, holds no more of it.
+        # A workload that shares an address, and says so by giving its socket there, holds no more of the address.
         own_address = pc.equal(decoded(seen.column("wire_address")), decoded(seen.column("local_address")))
         seen = seen.filter(pc.invert(pc.fill_null(own_address, False)))
     sockets = np.full(seen.num_rows, ANY_SOCKET, np.int32)
@@ -74,8 +77,8 @@ def flow_heartbeats(
     return both
 
 
-def _on_wire(seen: Any, span: str) -> Any:
-    """The heartbeats of the sockets that the wire shows; None where it shows none but what the workloads see."""
+def _on_wire(seen: pa.RecordBatch, span: FlowHeartbeats) -> pa.RecordBatch | None:
+    """The heartbeats of sockets that the wire shows; None where it shows what the workloads see, and no more."""
     address = seen.column("wire_address")
     if address.null_count == len(address):
         return None
@@ -85,7 +88,7 @@ def _on_wire(seen: Any, span: str) -> Any:
     return _heartbeats(seen, seen.column("wire_address"), sockets[shown], span)
 
 
-def _heartbeats(seen: Any, address: Any, sockets: Int32, span: str) -> Any:
+def _heartbeats(seen: pa.RecordBatch, address: Column, sockets: Int32, span: FlowHeartbeats) -> pa.RecordBatch:
     """The heartbeats of flows at these addresses and sockets."""
     columns = {
         "address": address,
@@ -101,7 +104,7 @@ def _heartbeats(seen: Any, address: Any, sockets: Int32, span: str) -> Any:
     return pa.record_batch([columns[f.name] for f in fields], schema=schema)
 
 
-def _as_batch(table: Any) -> Any:
-    """One record batch of a table, its dictionaries brought to one."""
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    """One record batch of a table, its dictionaries brought to one dictionary."""
     batches = table.unify_dictionaries().combine_chunks().to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

@@ -1,7 +1,8 @@
-"""Heartbeats as they come: numbered once, merged as they grow, and found again by address.
+"""Heartbeats as they come: numbered once, merged as their number grows, and found again by address.
 
-They lie in runs, each ordered by address: one of what was merged, and one for each time that something was asked since.
-To ask for a few addresses costs what is known about these, however much is known about others.
+They lie in runs, each ordered by address. The first run holds what was merged. Each time that something is asked, what
+came since becomes another run. To ask for a few addresses costs what is known about these, however much is known about
+others.
 """
 
 from dataclasses import replace
@@ -11,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columnar.arrays import find, order_by, recode
-from attribution.core.columnar.types import Int32, Int64
+from attribution.core.columnar.arrays import find, numbers_between, order_by, recode
+from attribution.core.columnar.types import Int32, Records
 from attribution.core.ownership.compaction import compact, still_asked
 from attribution.core.ownership.heartbeats import COLUMNS, TEXTS, Heartbeats
 from attribution.schema import HEARTBEAT, arrow_schema, completed
 
 #: Fewer heartbeats than this are not worth merging.
 _MERGE_FROM = 1024
-#: Runs that are looked into one by one.
+#: Runs that are searched one by one.
 _RUNS = 8
 
 
@@ -28,34 +29,39 @@ class HeartbeatStore:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._names: dict[str, Any] = {name: pa.array([], pa.string()) for name in TEXTS}
+        self._texts: dict[str, pa.StringArray] = {name: pa.array([], pa.string()) for name in TEXTS}
         self._runs: list[Heartbeats] = []
-        self._new: list[Any] = []
+        self._new: list[Records] = []
         self._merged = 0
         #: Rows held.
         self.rows = 0
 
     @property
     def grown(self) -> bool:
-        """Whether heartbeats have doubled since they were merged: so the cost of each stays constant."""
+        """Whether the number of heartbeats has doubled since they were merged: so the cost of each stays constant."""
         return self.rows > 2 * self._merged + _MERGE_FROM
 
-    def add(self, heartbeats: Any) -> None:
-        """Add rows of `schemas/heartbeat.avsc`, a record batch or table."""
+    def add(self, heartbeats: Records) -> None:
+        """Add rows of `schemas/heartbeat.avsc`."""
         self._new.append(heartbeats)
         self.rows += heartbeats.num_rows
 
     def all(self) -> Heartbeats:
-        """All of them, in any order."""
+        """All heartbeats, in any order."""
         if not self._runs and len(self._new) == 1:
             return Heartbeats.of(self._new[0])
         self._number()
         return self._joined(self._runs)
 
-    def about(self, addresses: Any, *, oldest: int) -> Heartbeats:
-        """Those from which flows with these addresses (distinct Arrow text) that start at `oldest` (µs) are judged."""
+    def for_addresses(self, addresses: pa.StringArray, *, oldest: int) -> Heartbeats:
+        """The heartbeats that decide about flows with these addresses.
+
+        Args:
+            addresses: distinct addresses.
+            oldest: start of the earliest of these flows, µs.
+        """
         self._number()
-        asked = find(addresses, self._names["address"])
+        asked = find(addresses, self._texts["address"])
         known = np.flatnonzero(asked >= 0)
         known = known[np.argsort(asked[known])]
         asked = asked[known]
@@ -63,31 +69,31 @@ class HeartbeatStore:
         place = np.searchsorted(asked, found.address).astype(np.int32)
         return replace(found, address=place, addresses=addresses.take(pa.array(known)))
 
-    def _of_addresses(self, run: Heartbeats, asked: Int32, oldest: int) -> Heartbeats:
-        begin = np.searchsorted(run.address, asked, side="left")
-        rows = _expanded(begin, np.searchsorted(run.address, asked, side="right"))
-        kept = still_asked(run.address[rows], run.socket[rows], run.end[rows], self._settings, oldest=oldest)
-        return run.take(rows[kept])
-
     def merge(self, oldest: int) -> None:
-        """Merge what says the same; forget what no flow that starts at `oldest` (µs) or later can ask for."""
-        # The names of what was forgotten go too.
-        merged = compact(self.all(), self._settings, oldest=oldest).of_use()
-        self._names = {name: getattr(merged, plural) for name, plural in TEXTS.items()}
+        """Merge heartbeats that say the same; forget what no flow that starts at `oldest` (µs) or later can ask for."""
+        # The texts of what was forgotten go, too.
+        merged = compact(self.all(), self._settings, oldest=oldest).without_unused_text()
+        self._texts = {name: getattr(merged, plural) for name, plural in TEXTS.items()}
         self._runs = [merged] if len(merged) else []
         self._new = []
         self._merged = self.rows = len(merged)
+
+    def _of_addresses(self, run: Heartbeats, asked: Int32, oldest: int) -> Heartbeats:
+        begin, end = (np.searchsorted(run.address, asked, side=side) for side in ("left", "right"))
+        rows = numbers_between(begin, end)[1]
+        kept = still_asked(run.address[rows], run.socket[rows], run.end[rows], self._settings, oldest=oldest)
+        return run.take(rows[kept])
 
     def _number(self) -> None:
         """Make a run of what came since the last time."""
         if not self._new:
             return
         new = Heartbeats.of(_one_table(self._new))
-        texts: dict[str, Any] = {}
+        codes: dict[str, Any] = {}
         for name, plural in TEXTS.items():
-            place, self._names[name] = _places(getattr(new, plural), self._names[name])
-            texts[name] = recode(getattr(new, name), place)
-        new = replace(new, **texts)
+            place, self._texts[name] = _places(getattr(new, plural), self._texts[name])
+            codes[name] = recode(getattr(new, name), place)
+        new = replace(new, **codes)
         self._runs.append(new.take(order_by(new.address, new.start)))
         self._new = []
         if len(self._runs) > _RUNS:
@@ -96,14 +102,15 @@ class HeartbeatStore:
             self._runs[1:] = [later.take(order_by(later.address, later.start))]
 
     def _joined(self, runs: list[Heartbeats]) -> Heartbeats:
+        """The heartbeats of runs, which all have the numbers of this store."""
         if not runs:
             runs = [Heartbeats.of(arrow_schema(HEARTBEAT).empty_table())]
-        columns = {name: np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS}
-        return Heartbeats(**columns, **{plural: self._names[name] for name, plural in TEXTS.items()})
+        columns: dict[str, Any] = {name: np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS}
+        return Heartbeats(**columns, **{plural: self._texts[name] for name, plural in TEXTS.items()})
 
 
-def _one_table(parts: list[Any]) -> Any:
-    """One table of record batches and tables; most are batches that have the record's own types, and many are small."""
+def _one_table(parts: list[Records]) -> pa.Table:
+    """One table of all parts. Most parts are small batches that have the record's own types already."""
     schema = arrow_schema(HEARTBEAT)
     fitting = [part for part in parts if isinstance(part, pa.RecordBatch) and part.schema.equals(schema)]
     others = [part for part in parts if not (isinstance(part, pa.RecordBatch) and part.schema.equals(schema))]
@@ -112,15 +119,9 @@ def _one_table(parts: list[Any]) -> Any:
     return pa.concat_tables([pa.Table.from_batches(fitting, schema), *cast])
 
 
-def _places(texts: Any, known: Any) -> tuple[Int32, Any]:
-    """The place of each distinct text among the known ones, and these with the new ones behind them."""
+def _places(texts: pa.StringArray, known: pa.StringArray) -> tuple[Int32, pa.StringArray]:
+    """The place of each distinct text among the known texts, and these with the new texts behind them."""
     place = find(texts, known).copy()
     new = np.flatnonzero(place < 0)
     place[new] = np.arange(len(known), len(known) + len(new))
     return place, pa.concat_arrays([known, texts.take(pa.array(new))]) if len(new) else known
-
-
-def _expanded(begin: Int64, end: Int64) -> Int64:
-    """All numbers of each [begin, end), one after the other."""
-    size = end - begin
-    return np.repeat(begin - np.cumsum(size) + size, size) + np.arange(size.sum())

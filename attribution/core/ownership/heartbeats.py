@@ -1,4 +1,4 @@
-"""Heartbeats in columns of numbers: what the rules work on."""
+"""Heartbeats in columns of numbers, which the rules work on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import columns_of, held_sockets
 from attribution.core.columnar.arrays import encode, microseconds, recode
-from attribution.core.columnar.types import Int32, Int64
+from attribution.core.columnar.types import Int32, Int64, Records
 from attribution.schema import HEARTBEAT, TIMESTAMP, arrow_schema
 
 #: The fields of `Heartbeats` that have a row for each heartbeat.
 COLUMNS = ("address", "socket", "workload", "service", "start", "end")
-#: Those that are numbers of texts, and the fields that hold the texts.
+#: The fields among them that are numbers of texts, each with the field that holds the texts.
 TEXTS = {"address": "addresses", "workload": "workloads", "service": "services"}
 
 #: Addresses that every host has, or many have at once: loopback, link-local, multicast, broadcast, unspecified.
@@ -30,7 +30,19 @@ _OF_NO_ONE_HOST = PrefixTable.of_prefixes(
 
 @dataclass(frozen=True)
 class Heartbeats:
-    """Heartbeats as numbers: ids into the text arrays beside them, sockets of `held_sockets`, microseconds."""
+    """Heartbeats as numbers, in any order.
+
+    Attributes:
+        address: place of each address in `addresses`.
+        socket: the socket, or range of ports, as of `sockets.held_sockets`.
+        workload: place of each workload in `workloads`.
+        service: place of each service in `services`; `NONE` where a heartbeat names none.
+        start: first moment, µs.
+        end: last moment, µs.
+        addresses: distinct addresses.
+        workloads: distinct workloads.
+        services: distinct services.
+    """
 
     address: Int32
     socket: Int64
@@ -38,23 +50,23 @@ class Heartbeats:
     service: Int32
     start: Int64
     end: Int64
-    addresses: Any
-    workloads: Any
-    services: Any
+    addresses: pa.StringArray
+    workloads: pa.StringArray
+    services: pa.StringArray
 
     @classmethod
-    def of(cls, batch: Any) -> "Heartbeats":
-        """The heartbeats of a canonical Arrow batch or table of `schemas/heartbeat.avsc`."""
-        address, addresses = encode(batch.column("address"))
-        workload, workloads = encode(batch.column("workload"))
-        service, services = encode(batch.column("service"))
+    def of(cls, records: Records) -> "Heartbeats":
+        """The heartbeats of a canonical batch or table of `schemas/heartbeat.avsc`."""
+        address, addresses = encode(records.column("address"))
+        workload, workloads = encode(records.column("workload"))
+        service, services = encode(records.column("service"))
         return cls(
             address=address,
-            socket=held_sockets(batch),
+            socket=held_sockets(records),
             workload=workload,
             service=service,
-            start=microseconds(batch.column("start")),
-            end=microseconds(batch.column("end")),
+            start=microseconds(records.column("start")),
+            end=microseconds(records.column("end")),
             addresses=addresses,
             workloads=workloads,
             services=services,
@@ -64,32 +76,32 @@ class Heartbeats:
         return len(self.start)
 
     def of_one_host(self) -> "Heartbeats":
-        """Without those on addresses of no one host: who was seen there says nothing of whom another means by it."""
+        """Without heartbeats of addresses that many hosts have: who was seen there says nothing of another host's."""
         elsewhere = _OF_NO_ONE_HOST.contains(self.addresses)
         return self.take(np.flatnonzero(~elsewhere[self.address])) if elsewhere.any() else self
 
     def take(self, rows: Int64) -> "Heartbeats":
-        """Those of these rows, under the same numbers."""
+        """The heartbeats of these rows, under the same numbers."""
         return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
-    def of_use(self) -> "Heartbeats":
-        """The same, without the texts that none of them has; the order of the others stays."""
-        texts: dict[str, Any] = {}
+    def without_unused_text(self) -> "Heartbeats":
+        """The same heartbeats without the texts that none of them has; the other texts stay in order."""
+        fields: dict[str, Any] = {}
         for name, plural in TEXTS.items():
             code, known = getattr(self, name), getattr(self, plural)
             used = np.zeros(len(known) + 1, np.bool_)
             used[code] = True
             place = np.cumsum(used, dtype=np.int32) - np.int32(1)
             place[-1] = -1
-            texts |= {name: place[code], plural: known.take(pa.array(np.flatnonzero(used[:-1])))}
-        return replace(self, **texts)
+            fields |= {name: place[code], plural: known.take(pa.array(np.flatnonzero(used[:-1])))}
+        return replace(self, **fields)
 
     @classmethod
     def joined(cls, parts: Sequence["Heartbeats"]) -> "Heartbeats":
-        """Those of all parts, one or more, under numbers of their own."""
+        """The heartbeats of all parts, one or more, under new numbers."""
         if len(parts) == 1:
             return parts[0]
-        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+        columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
         for name, plural in TEXTS.items():
             texts = pa.concat_arrays([getattr(part, plural) for part in parts]).dictionary_encode()
             table = np.split(texts.indices.to_numpy(), np.cumsum([len(getattr(part, plural)) for part in parts])[:-1])
@@ -97,8 +109,8 @@ class Heartbeats:
             columns |= {name: np.concatenate(codes), plural: texts.dictionary}
         return cls(**columns)
 
-    def table(self) -> Any:
-        """As a canonical table of `schemas/heartbeat.avsc`, without observers: no rule asks for them."""
+    def table(self) -> pa.Table:
+        """A canonical table of `schemas/heartbeat.avsc`, without observers: no rule asks for them."""
         columns = {
             **columns_of(self.socket),
             "address": pc.take(self.addresses, pa.array(self.address)),

@@ -1,6 +1,4 @@
-"""Ownership ranges of a history that is seen slab by slab: joined over the seams, given out when they are over."""
-
-from typing import Any
+"""Ownership ranges of a history that is seen slab by slab: joined over the seams, and given out when they are over."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,18 +7,18 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.addressing.sockets import ephemeral, held_sockets, translated
 from attribution.core.columnar.arrays import encode, microseconds, order_by, running_max, starts_of_runs
-from attribution.core.columnar.types import Int64
+from attribution.core.columnar.types import Int64, Records, Texts
 from attribution.schema import OWNERSHIP_RANGE, TIMESTAMP, arrow_schema, completed
 
-#: In the place of a service, which is never empty: the range's heartbeats name several. It is given out as null.
-SEVERAL = ""
+#: In the place of a service, which is never empty: the range's heartbeats name several services. Given out as null.
+SEVERAL_SERVICES = ""
 
 
 class RangeCollector:
-    """Joins the ranges of one slab with those of the next.
+    """Joins the ranges of one slab with the ranges of the next.
 
-    Each slab's evidence still holds what the seam needs, so ranges of one workload on one key either overlap over a
-    seam or are two.
+    The evidence of each slab still holds what the seam needs. So ranges of one workload on one key either overlap over
+    a seam or are two ranges.
 
     Args:
         settings: the settings of the rules.
@@ -28,37 +26,37 @@ class RangeCollector:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._open = arrow_schema("ownership_range").empty_table()
+        self._open = arrow_schema(OWNERSHIP_RANGE).empty_table()
         self._closed_before: int | None = None
 
     @property
-    def state(self) -> tuple[Any, int | None]:
-        """What it remembers: a table of what it knows of ranges that go on, and when all others had ended."""
+    def state(self) -> tuple[pa.Table, int | None]:
+        """What it remembers: what it knows of ranges that go on, and the moment (µs) before which all others ended."""
         return self._open, self._closed_before
 
     @classmethod
-    def of_state(cls, settings: Settings, state: tuple[Any, int | None]) -> "RangeCollector":
+    def of_state(cls, settings: Settings, state: tuple[pa.Table, int | None]) -> "RangeCollector":
         """A collector that goes on where another one was."""
         made = cls(settings)
         table, made._closed_before = state
         made._open = completed(OWNERSHIP_RANGE, table)
         return made
 
-    def collect(self, ranges: Any, *, known_to: int, begun: Any = None) -> Any:
-        """Take the ranges of a slab; return, as a table, those that nothing after `known_to` (µs) can extend.
+    def collect(self, ranges: pa.RecordBatch, *, known_to: int, begun: pa.RecordBatch | None = None) -> pa.Table:
+        """Take the ranges of a slab; return those that nothing after `known_to` can extend.
 
         Args:
-            ranges: a record batch as of `Ownership.ranges`, `SEVERAL` where a range has several services.
-            known_to: up to when evidence is complete.
-            begun: of a stream, whose next slab may know more of what this one has in part: the ranges of those
-                heartbeats alone that began before all that it will not know more of is forgotten. By default the whole
-                slab, of which no later one can say otherwise.
+            ranges: as of `Ownership.ranges`, with `SEVERAL_SERVICES` where a range has several services.
+            known_to: up to when evidence is complete, µs.
+            begun: for a stream, whose next slab may know more of a range that this slab knows in part. These are the
+                ranges of the heartbeats which began before everything that the next slab may know more of. By default
+                the whole slab, for slabs of which no later slab can say otherwise.
         """
         table = pa.Table.from_batches([ranges])
         if self._closed_before is not None:
-            # Remains of what was given out already.
+            # The others are remains of what was given out already.
             table = table.filter(pa.array(microseconds(table.column("end")) >= self._closed_before))
-        table = join(pa.concat_tables([self._open, table]), self._settings)
+        table = join_ranges(pa.concat_tables([self._open, table]), self._settings)
         closed_before = known_to - self._settings.max_gap
         over = pa.array(microseconds(table.column("end")) < closed_before)
         going_on = table.filter(pc.invert(over))
@@ -66,22 +64,23 @@ class RangeCollector:
             self._open = going_on
         else:
             known = pa.concat_tables([self._open, pa.Table.from_batches([begun])])
-            self._open = _parts_of(going_on, join(known, self._settings))
+            self._open = _parts_of(going_on, join_ranges(known, self._settings))
         self._closed_before = closed_before
         table = table.filter(over)
         place = table.schema.get_field_index("service")
-        named = pc.if_else(pc.equal(table.column(place), SEVERAL), pa.scalar(None, pa.string()), table.column(place))
+        service = table.column(place)
+        named = pc.if_else(pc.equal(service, SEVERAL_SERVICES), pa.scalar(None, pa.string()), service)
         return table.set_column(place, table.schema.field(place), named)
 
     def settled(self, start: Int64, end: Int64, *, known_to: int) -> tuple[Int64, Int64]:
         """Which of a slab's ranges can be given out as they are, and which of them `collect` needs.
 
-        For slabs of which no later one says otherwise. A range that begins more than `max_gap` after the last
-        `known_to` belongs to no open one: what an open one has that reaches so far is not forgotten, and began before.
+        For slabs of which no later slab says otherwise. A range that begins more than `max_gap` after the last
+        `known_to` belongs to no open range: a range that reaches so far began before, and is not forgotten.
 
         Args:
             start: starts of the ranges, µs.
-            end: their ends, µs.
+            end: ends of the ranges, µs.
             known_to: as for `collect`.
 
         Returns:
@@ -94,8 +93,34 @@ class RangeCollector:
         return np.flatnonzero(alone), np.flatnonzero(~alone & (end >= self._closed_before))
 
 
-def _parts_of(ranges: Any, parts: Any) -> Any:
-    """Those of the parts that begin within one of the ranges, of the same workload on the same key."""
+def join_ranges(ranges: Records, settings: Settings) -> Records:
+    """Ranges of `schemas/ownership_range.avsc`; those of one workload on one key joined where the rules join them."""
+    if ranges.num_rows == 0:
+        return ranges
+    address, workload = encode(ranges.column("address"))[0], encode(ranges.column("workload"))[0]
+    socket = held_sockets(ranges)
+    start, end = microseconds(ranges.column("start")), microseconds(ranges.column("end"))
+    order = order_by(address, socket, workload, start)
+    ranges, start, end = ranges.take(pa.array(order)).combine_chunks(), start[order], end[order]
+    key = starts_of_runs(address[order], socket[order], workload[order])
+    reach = running_max(end, np.cumsum(key) - 1)
+    gap = np.zeros(len(start), np.int64)
+    gap[1:] = np.where(key[1:], 0, np.maximum(start[1:] - reach[:-1], 0))
+    behind = translated(ranges.column("address").combine_chunks(), settings)
+    first = key | (gap > settings.max_gap) | ((gap > 0) & ephemeral(socket[order], behind, settings))
+    begin = np.flatnonzero(first)
+    finish = np.append(begin[1:], len(start)) - 1
+    longest = np.maximum(ranges.column("longest_gap").to_numpy(), np.where(first, 0, gap))
+    columns = {name: ranges.column(name).take(pa.array(begin)) for name in ranges.schema.names}
+    columns["end"] = pa.array(reach[finish]).cast(TIMESTAMP)
+    columns["longest_gap"] = pa.array(np.maximum.reduceat(longest, begin))
+    columns["service"] = _services(ranges.column("service"), begin)
+    columns["holes"] = _holes(ranges.column("holes").combine_chunks(), begin)
+    return pa.table(columns, schema=ranges.schema)
+
+
+def _parts_of(ranges: pa.Table, parts: pa.Table) -> pa.Table:
+    """The parts that begin within one of the ranges, of the same workload on the same key."""
     if ranges.num_rows == 0 or parts.num_rows == 0:
         return parts.slice(0, 0)
     both = pa.concat_tables([ranges, parts])
@@ -111,44 +136,16 @@ def _parts_of(ranges: Any, parts: Any) -> Any:
     return parts.filter(pa.array(within[ranges.num_rows :]))
 
 
-def join(ranges: Any, settings: Settings) -> Any:
-    """Ranges of `schemas/ownership_range.avsc`, those of one workload on one key joined where the rules join them."""
-    if ranges.num_rows == 0:
-        return ranges
-    address, workload = encode(ranges.column("address"))[0], encode(ranges.column("workload"))[0]
-    socket = held_sockets(ranges)
-    start, end = microseconds(ranges.column("start")), microseconds(ranges.column("end"))
-    order = order_by(address, socket, workload, start)
-    ranges, start, end = ranges.take(pa.array(order)).combine_chunks(), start[order], end[order]
-    key = starts_of_runs(address[order], socket[order], workload[order])
-    reach = running_max(end, np.cumsum(key) - 1)
-    first = key.copy()
-    gap = np.zeros(len(start), np.int64)
-    gap[1:] = np.where(key[1:], 0, np.maximum(start[1:] - reach[:-1], 0))
-    behind = translated(ranges.column("address").combine_chunks(), settings)
-    first |= (gap > settings.max_gap) | ((gap > 0) & ephemeral(socket[order], behind, settings))
-    gap[first] = 0
-    begin = np.flatnonzero(first)
-    finish = np.append(begin[1:], len(start)) - 1
-    longest = np.maximum(ranges.column("longest_gap").to_numpy(), gap)
-    columns = {name: ranges.column(name).take(pa.array(begin)) for name in ranges.schema.names}
-    columns["end"] = pa.array(reach[finish]).cast(TIMESTAMP)
-    columns["longest_gap"] = pa.array(np.maximum.reduceat(longest, begin))
-    columns["service"] = _services(ranges.column("service"), begin)
-    columns["holes"] = _holes(ranges.column("holes").combine_chunks(), begin)
-    return pa.table(columns, schema=ranges.schema)
-
-
-def _services(services: Any, begin: Any) -> Any:
-    """The one service that the ranges from each `begin` on name; null where none does, `SEVERAL` where they differ."""
+def _services(services: Texts, begin: Int64) -> pa.Array:
+    """For the ranges from each `begin` on: the one service that they name, null, or `SEVERAL_SERVICES`."""
     number, names = encode(services)
     largest = np.maximum.reduceat(number, begin)
     smallest = np.minimum.reduceat(np.where(number < 0, np.int32(len(names)), number), begin)
     named = pc.take(names, pa.array(largest, mask=largest < 0))
-    return pc.if_else(pa.array((largest >= 0) & (largest != smallest)), SEVERAL, named)
+    return pc.if_else(pa.array((largest >= 0) & (largest != smallest)), SEVERAL_SERVICES, named)
 
 
-def _holes(holes: Any, begin: Any) -> Any:
+def _holes(holes: pa.ListArray, begin: Int64) -> pa.ListArray:
     """The holes of the joined ranges, each once: seams show the same hole from both sides."""
     offsets = np.append(holes.offsets.to_numpy()[:-1][begin], holes.offsets.to_numpy()[-1])
     offsets = offsets - offsets[0]

@@ -1,8 +1,25 @@
-"""From a set of heartbeats to pieces, ranges and holes, in columns.
+"""From a set of heartbeats to ownership ranges, pieces and holes, in columns; the definitions are in `docs/design.md`.
 
-The definitions are those of `docs/design.md`. A heartbeat of one socket is evidence twice: for its own key
-(address, socket), and for the address being shared by port, whoever it names. One of a range of ports is evidence for
-each block of them that it holds (`attribution.core.addressing.port_blocks`).
+A heartbeat of one socket is evidence twice. It says who holds the key (address, socket). It also says that the address
+is shared by port, whoever the heartbeat names. A heartbeat of a range of ports is evidence for each port block that it
+holds (`attribution.core.addressing.port_blocks`).
+
+Example: workload `a` is seen from 0 to 10, from 120 to 130 and from 400 to 410 µs, and workload `b` from 60 to 70 µs.
+With a `max_gap` of 180 µs the first two heartbeats of `a` are one range. While it lasts, `b` is seen, so the range has
+a hole from 10 to 120 µs, and two pieces.
+
+>>> import pyarrow as pa
+>>> from attribution.schema import arrow_schema
+>>> seen = [("a", 0, 10), ("b", 60, 70), ("a", 120, 130), ("a", 400, 410)]
+>>> rows = [{"address": "10.0.0.1", "workload": who, "start": start, "end": end} for who, start, end in seen]
+>>> heartbeats = Heartbeats.of(pa.Table.from_pylist(rows, schema=arrow_schema("heartbeat")))
+>>> tables = build_ranges(heartbeats, Settings(clock_tolerance=1, max_gap=180, hold=200, retention=1000))
+>>> [*zip(tables.ranges.workload.tolist(), tables.ranges.start.tolist(), tables.ranges.end.tolist())]
+[(0, 0, 130), (0, 400, 410), (1, 60, 70)]
+>>> [*zip(tables.pieces.range.tolist(), tables.pieces.start.tolist(), tables.pieces.end.tolist())]
+[(0, 0, 10), (0, 120, 130), (1, 400, 410), (2, 60, 70)]
+>>> [*zip(tables.holes.range.tolist(), tables.holes.start.tolist(), tables.holes.end.tolist())]
+[(0, 10, 120)]
 """
 
 from dataclasses import dataclass
@@ -10,9 +27,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.config import Settings
-from attribution.core.addressing.port_blocks import Blocks
+from attribution.core.addressing.port_blocks import PortBlocks
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, ephemeral, translated
-from attribution.core.columnar.arrays import order_by, running_max, starts_of_runs
+from attribution.core.columnar.arrays import NONE, order_by, running_max, starts_of_runs
 from attribution.core.columnar.types import Bool, Int32, Int64, Ints
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.services import Services
@@ -20,22 +37,25 @@ from attribution.core.ownership.services import Services
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys with evidence, as groups: whole addresses, shared addresses, single sockets, blocks and ranges of ports.
+    """The keys that have evidence, numbered as groups.
+
+    The groups are, in this order: whole addresses; addresses as shared ones; single sockets; port blocks, and ranges of
+    ports that are no block by themselves.
 
     Attributes:
         addresses: number of addresses; group i is the whole address i.
-        shared: the addresses with evidence of ports, and all translated ones, sorted; their groups say when any of it
-            was seen.
+        shared: the addresses with evidence of ports, and all translated addresses, sorted. The group of such an address
+            says when any of this evidence was seen.
         socket_keys: sorted `address * SOCKETS + socket` of the single sockets.
-        ephemeral: which of these are given out per connection.
-        blocks: the blocks that ranges of ports are cut into, and the ranges that are not a block by themselves.
+        ephemeral: which single sockets are given out per connection.
+        blocks: the port blocks, and the ranges of ports that are no block by themselves.
     """
 
     addresses: int
     shared: Int64
     socket_keys: Int64
     ephemeral: Bool
-    blocks: Blocks
+    blocks: PortBlocks
 
     @property
     def first_socket(self) -> int:
@@ -44,7 +64,7 @@ class Keys:
 
     @property
     def first_block(self) -> int:
-        """Group of the first block."""
+        """Group of the first port block."""
         return self.first_socket + len(self.socket_keys)
 
     @property
@@ -62,9 +82,16 @@ class Keys:
 
 @dataclass(frozen=True)
 class Ranges:
-    """Ownership ranges, ordered by key, workload and time.
+    """Ownership ranges, ordered by key, workload and time; times in µs.
 
-    `service` is -1 where none or several are named; a range is `uniform` where all its heartbeats name it or none does.
+    Attributes:
+        group: key of each range.
+        workload: workload of each range.
+        service: the one service that its heartbeats name; `NONE` where they name none or several.
+        uniform: whether all its heartbeats name that service, or none names any.
+        start: first moment of each range.
+        end: last moment of each range.
+        longest_gap: longest gap between heartbeats that each range joins over.
     """
 
     group: Int64
@@ -78,7 +105,7 @@ class Ranges:
 
 @dataclass(frozen=True)
 class Pieces:
-    """Pieces of ranges, in the order of the ranges: `range` says which one a piece belongs to."""
+    """Pieces of ranges, in the order of the ranges; times in µs. `range` is the number of each piece's range."""
 
     group: Int64
     workload: Int32
@@ -89,7 +116,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Holes:
-    """Holes of ranges: the closed gap between two heartbeats in which another workload's heartbeat lies."""
+    """Holes of ranges, in the order of the ranges: closed gaps in which another workload's heartbeat lies; µs."""
 
     range: Int64
     start: Int64
@@ -97,7 +124,7 @@ class Holes:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RangeTables:
     """All that the rules need to know about a set of heartbeats."""
 
     keys: Keys
@@ -107,107 +134,124 @@ class Evidence:
     services: Services
 
 
-def digest(heartbeats: Heartbeats, settings: Settings) -> Evidence:
-    """Pieces, ranges and holes of a set of heartbeats, whatever their order and however often each is repeated."""
+@dataclass(frozen=True)
+class _Sightings:
+    """What heartbeats say of keys, ordered by key, workload and start; one row for each key of each heartbeat.
+
+    Attributes:
+        group: the key.
+        workload: the workload.
+        service: its service; `NONE` where the heartbeat names none.
+        start: start of the heartbeat, µs.
+        end: end of the heartbeat, µs.
+        last_seen: latest end of the workload's heartbeats on the key up to this row, µs.
+        gap: time since the workload was last seen on the key, µs; 0 for its first heartbeat.
+        first: whether this row is the first of its workload on the key.
+    """
+
+    group: Int64
+    workload: Int32
+    service: Int32
+    start: Int64
+    end: Int64
+    last_seen: Int64
+    gap: Int64
+    first: Bool
+
+
+def build_ranges(heartbeats: Heartbeats, settings: Settings) -> RangeTables:
+    """Ranges, pieces and holes of a set of heartbeats, whatever their order and however often each is repeated."""
     keys, row, group, workload = _keys(heartbeats, settings)
-    start, end = heartbeats.start[row], heartbeats.end[row]
-    participant = group * np.int64(len(heartbeats.workloads) + 1) + workload
-    order = order_by(participant, start)
-    group, workload, row = group[order], workload[order], row[order]
-    start, end, participant = start[order], end[order], participant[order]
-
-    first = starts_of_runs(participant)
-    last_seen = running_max(end, np.cumsum(first) - 1)
-    gap = np.zeros(len(start), np.int64)
-    gap[1:] = np.where(first[1:], 0, np.maximum(start[1:] - last_seen[:-1], 0))
-    new_range = first | (gap > settings.max_gap)
+    seen = _sightings(heartbeats, row, group, workload)
+    new_range = seen.first | (seen.gap > settings.max_gap)
     if keys.ephemeral.any():
-        new_range |= (gap > 0) & keys.is_ephemeral(group)
-    gap[new_range] = 0
-    service = heartbeats.service[row]
-    ranges, of_range = _ranges(group, workload, start, last_seen, gap, new_range, service)
-    naming = np.flatnonzero(~ranges.uniform[of_range] & (service >= 0))
-    services = Services.of(of_range[naming], service[naming], start[naming], end[naming])
-
-    # Who touches a gap of a range shares a moment with it, so only the rows of such ranges decide.
-    overlapped = _overlapped(ranges)[of_range]
-    suspects = np.flatnonzero((gap > 0) & overlapped)
-    hole = np.zeros(len(start), np.bool_)
-    if len(suspects):
-        hole[suspects] = _holds_another(suspects, np.flatnonzero(overlapped), group, workload, start, end, last_seen)
+        new_range |= (seen.gap > 0) & keys.is_ephemeral(seen.group)
+    joined = np.where(new_range, 0, seen.gap)
+    ranges, of_range = _ranges(seen, new_range, joined)
+    naming = np.flatnonzero(~ranges.uniform[of_range] & (seen.service >= 0))
+    services = Services.of(of_range[naming], seen.service[naming], seen.start[naming], seen.end[naming])
+    hole = _holes(seen, joined, _overlapped(ranges)[of_range])
     at = np.flatnonzero(hole)
-    holes = Holes(range=of_range[at], start=last_seen[at - 1], end=start[at])
-
-    new_piece = new_range | hole | (gap > settings.clock_tolerance)
-    begin = np.flatnonzero(new_piece)
-    finish = np.append(begin[1:], len(start)) - 1 if len(begin) else begin
-    pieces = Pieces(group[begin], workload[begin], of_range[begin], start[begin], last_seen[finish])
-    return Evidence(keys, ranges, pieces, holes, services)
+    holes = Holes(range=of_range[at], start=seen.last_seen[at - 1], end=seen.start[at])
+    begin = np.flatnonzero(new_range | hole | (joined > settings.clock_tolerance))
+    pieces = Pieces(
+        group=seen.group[begin],
+        workload=seen.workload[begin],
+        range=of_range[begin],
+        start=seen.start[begin],
+        end=seen.last_seen[_last_rows(begin, len(of_range))],
+    )
+    return RangeTables(keys, ranges, pieces, holes, services)
 
 
 def _keys(heartbeats: Heartbeats, settings: Settings) -> tuple[Keys, Int64, Int64, Int32]:
-    """The keys, and for each piece of evidence: its heartbeat's row, its key's group, the workload it speaks for."""
+    """The keys; and what each heartbeat says of each of its keys: its row, the key's group, and the workload."""
     addresses = len(heartbeats.addresses)
-    address, socket = heartbeats.address.astype(np.int64), heartbeats.socket
+    address, socket, workload = heartbeats.address.astype(np.int64), heartbeats.socket, heartbeats.workload
     by_port = socket != ANY_SOCKET
     behind = translated(heartbeats.addresses, settings)
     on_shared = by_port | behind[address] if behind.any() else by_port
     if not on_shared.any():
         nothing = np.zeros(0, np.int64)
-        keys = Keys(addresses, nothing, nothing, np.zeros(0, np.bool_), Blocks.of(nothing, nothing))
-        return keys, np.arange(len(address)), address, heartbeats.workload
+        keys = Keys(addresses, nothing, nothing, np.zeros(0, np.bool_), PortBlocks.of(nothing, nothing))
+        return keys, np.arange(len(address)), address, workload
+    whole = np.flatnonzero(~by_port)
     sharing = np.flatnonzero(on_shared)
     shared, of_shared = np.unique(address[sharing], return_inverse=True)
     single = np.flatnonzero(by_port & (socket < SOCKETS))
     socket_keys, of_socket = np.unique(address[single] * SOCKETS + socket[single], return_inverse=True)
     per_connection = ephemeral(socket_keys % SOCKETS, behind[socket_keys // SOCKETS], settings)
     ranged = np.flatnonzero(socket >= SOCKETS)
-    blocks = Blocks.of(address[ranged], socket[ranged])
+    blocks = PortBlocks.of(address[ranged], socket[ranged])
     of_range, of_block = blocks.expand(address[ranged], socket[ranged])
-    keys = Keys(addresses, shared, socket_keys, per_connection, blocks)
-    whole = np.flatnonzero(~by_port)
     ranged = ranged[of_range]
-    workload = heartbeats.workload
-    return (
-        keys,
-        np.concatenate([whole, sharing, single, ranged]),
-        np.concatenate(
-            [address[whole], addresses + of_shared, keys.first_socket + of_socket, keys.first_block + of_block]
-        ),
-        # That an address is shared does not depend on who shares it: all speak for one.
-        np.concatenate([workload[whole], np.zeros(len(sharing), np.int32), workload[single], workload[ranged]]),
+    keys = Keys(addresses, shared, socket_keys, per_connection, blocks)
+    row = np.concatenate([whole, sharing, single, ranged])
+    group = np.concatenate(
+        [address[whole], addresses + of_shared, keys.first_socket + of_socket, keys.first_block + of_block]
     )
+    # An address is shared whoever shares it: all evidence of that speaks for one workload.
+    of_key = [workload[whole], np.zeros(len(sharing), np.int32), workload[single], workload[ranged]]
+    return keys, row, group, np.concatenate(of_key)
 
 
-def _ranges(
-    group: Int64,
-    workload: Int32,
-    start: Int64,
-    last_seen: Int64,
-    gap: Int64,
-    new_range: Bool,
-    service: Int32,
-) -> tuple[Ranges, Int64]:
-    """The ranges, and for each row the range that it belongs to."""
-    begin = np.flatnonzero(new_range)
-    of_range = np.cumsum(new_range) - 1
+def _sightings(heartbeats: Heartbeats, row: Int64, group: Int64, workload: Int32) -> _Sightings:
+    start = heartbeats.start[row]
+    participant = group * np.int64(len(heartbeats.workloads) + 1) + workload
+    order = order_by(participant, start)
+    row, start, first = row[order], start[order], starts_of_runs(participant[order])
+    end = heartbeats.end[row]
+    last_seen = running_max(end, np.cumsum(first) - 1)
+    gap = np.zeros(len(start), np.int64)
+    gap[1:] = np.where(first[1:], 0, np.maximum(start[1:] - last_seen[:-1], 0))
+    return _Sightings(group[order], workload[order], heartbeats.service[row], start, end, last_seen, gap, first)
+
+
+def _ranges(seen: _Sightings, new_range: Bool, joined: Int64) -> tuple[Ranges, Int64]:
+    """The ranges, and the number of each row's range; `joined` is the gap (µs) that each row joins over."""
+    begin, of_range = np.flatnonzero(new_range), np.cumsum(new_range) - 1
     if len(begin) == 0:
-        empty = np.zeros(0, np.int64)
-        return Ranges(group, workload, service, service >= 0, empty, empty, empty), of_range
-    finish = np.append(begin[1:], len(start)) - 1
-    largest = np.maximum.reduceat(service, begin)
+        nothing = np.zeros(0, np.int64)
+        named = seen.service
+        return Ranges(seen.group, seen.workload, named, named >= 0, nothing, nothing, nothing), of_range
+    largest = np.maximum.reduceat(seen.service, begin)
     unnamed = np.int32(np.iinfo(np.int32).max)
-    smallest = np.minimum.reduceat(np.where(service < 0, unnamed, service), begin)
+    smallest = np.minimum.reduceat(np.where(seen.service < 0, unnamed, seen.service), begin)
     ranges = Ranges(
-        group=group[begin],
-        workload=workload[begin],
-        service=np.where(largest == smallest, largest, np.int32(-1)),
-        uniform=largest == np.minimum.reduceat(service, begin),
-        start=start[begin],
-        end=last_seen[finish],
-        longest_gap=np.maximum.reduceat(gap, begin),
+        group=seen.group[begin],
+        workload=seen.workload[begin],
+        service=np.where(largest == smallest, largest, NONE),
+        uniform=largest == np.minimum.reduceat(seen.service, begin),
+        start=seen.start[begin],
+        end=seen.last_seen[_last_rows(begin, len(of_range))],
+        longest_gap=np.maximum.reduceat(joined, begin),
     )
     return ranges, of_range
+
+
+def _last_rows(begin: Int64, rows: int) -> Int64:
+    """The last row of each run, by the first rows of all runs."""
+    return np.append(begin[1:], rows) - 1 if len(begin) else begin
 
 
 def _overlapped(ranges: Ranges) -> Bool:
@@ -224,41 +268,55 @@ def _overlapped(ranges: Ranges) -> Bool:
     return overlapped
 
 
-def _holds_another(
-    suspects: Int64, rows: Int64, group: Int64, workload: Int32, start: Int64, end: Int64, last_seen: Int64
-) -> Bool:
-    """For each suspect row whether a heartbeat of another workload touches the closed gap before it.
-
-    Of the gap [x, y], x is the latest that the row's own workload was seen before y. So another one touches it that
-    begins before y, if it is seen after x, or ends at x, too; and any other one that begins at y.
+def _holes(seen: _Sightings, joined: Int64, overlapped: Bool) -> Bool:
+    """Which rows have a hole before them.
 
     Args:
+        seen: the rows.
+        joined: the gap (µs) that each row joins over.
+        overlapped: whether the row's range shares a moment with another range of its key. Who touches a gap of a range
+            shares a moment with that range, so only these rows decide.
+    """
+    suspects = np.flatnonzero((joined > 0) & overlapped)
+    hole = np.zeros(len(joined), np.bool_)
+    if len(suspects):
+        hole[suspects] = _holds_another(seen, suspects, np.flatnonzero(overlapped))
+    return hole
+
+
+def _holds_another(seen: _Sightings, suspects: Int64, rows: Int64) -> Bool:
+    """For each suspect row whether a heartbeat of another workload touches the closed gap before it.
+
+    In a gap [x, y], x is the latest moment before y at which the row's own workload was seen. So these touch the gap:
+
+    - another workload that begins before y, if it is seen after x;
+    - another workload that begins before y and ends at x;
+    - another workload that begins at y.
+
+    Args:
+        seen: all rows.
         suspects: rows that do not touch what was seen of their workload before them.
         rows: at least the rows of the suspects' ranges, and of the ranges that share a moment with these.
-        group: key of each row; rows are ordered by it, workload and start.
-        workload: workload of each row.
-        start: start of each row, µs.
-        end: its end, µs.
-        last_seen: latest end of its workload up to this row, µs.
     """
-    rows = rows[order_by(group[rows], start[rows])]
-    own, first = workload[rows], starts_of_runs(group[rows])
-    reach = running_max(end[rows], np.cumsum(first) - 1)
-    # The rows that reach as far as any before them: who they are, and whether as many as two reach equally far.
-    furthest = end[rows] == reach
+    rows = rows[order_by(seen.group[rows], seen.start[rows])]
+    group, own, end = seen.group[rows], seen.workload[rows], seen.end[rows]
+    first = starts_of_runs(group)
+    reach = running_max(end, np.cumsum(first) - 1)
+    # The rows that reach as far as any before them: who they are, and whether two or more workloads reach equally far.
+    furthest = end == reach
     top = np.flatnonzero(furthest)
-    level = starts_of_runs(group[rows[top]], reach[top])
+    level = starts_of_runs(group[top], reach[top])
     changes = np.cumsum(~level & np.append(False, own[top][1:] != own[top][:-1]))
     several = changes > changes[level][np.cumsum(level) - 1]
 
-    moment = first | starts_of_runs(start[rows])
+    moment = first | starts_of_runs(seen.start[rows])
     begin = np.flatnonzero(moment)
     together = np.maximum.reduceat(own, begin) != np.minimum.reduceat(own, begin)
-    place = np.empty(len(group), np.int64)
+    place = np.empty(len(seen.group), np.int64)
     place[rows] = np.arange(len(rows))
     of_moment = (np.cumsum(moment) - 1)[place[suspects]]
     before = begin[of_moment] - 1
-    x = last_seen[suspects - 1]
+    x = seen.last_seen[suspects - 1]
     last = (np.cumsum(furthest) - 1)[before]
-    equal = (reach[before] == x) & (several[last] | (own[top[last]] != workload[suspects]))
+    equal = (reach[before] == x) & (several[last] | (own[top[last]] != seen.workload[suspects]))
     return together[of_moment] | (reach[before] > x) | equal

@@ -1,8 +1,33 @@
-"""Segments: each key's time cut where what the evidence says changes, with what lies ahead of each cut.
+"""Segments: the time of each key, cut wherever what the evidence says changes, with what lies ahead of each cut.
 
-Built by one sort of all boundaries and a running sum over them. Ranges and pieces of one workload never overlap on a
-key, so where exactly one of them is open the running sum of their numbers *is* its number: no search is needed to
-know the owner of a segment.
+Built by one sort of all boundaries and a running sum over them. Ranges of one workload never overlap on a key, and its
+pieces never do. So where exactly one range is open, the running sum of the open ranges' numbers *is* its number: no
+search is needed to know the owner of a segment.
+
+Example: on one address, workload 0 is seen from 0 to 10 µs, and workload 1 from 30 to 40 µs. The segments begin before
+all time (here at -1), at 0, at 11, at 30 and at 41. An interval that begins at 0 touches workload 1 if it ends at 30 or
+later; one that begins at 30 touches nobody else.
+
+>>> import pyarrow as pa
+>>> from attribution.config import Settings
+>>> from attribution.core.ownership.heartbeats import Heartbeats
+>>> from attribution.core.ownership.ranges import build_ranges
+>>> from attribution.schema import arrow_schema
+>>> rows = [
+...     {"address": "10.0.0.1", "workload": "a", "start": 0, "end": 10},
+...     {"address": "10.0.0.1", "workload": "b", "start": 30, "end": 40},
+... ]
+>>> heartbeats = Heartbeats.of(pa.Table.from_pylist(rows, schema=arrow_schema("heartbeat")))
+>>> segments = build_segments(build_ranges(heartbeats, Settings(clock_tolerance=1, max_gap=5, hold=6, retention=99)))
+>>> here = segments.offset[1]  # the segments before are those of no key
+>>> segments.time[here:].tolist()
+[-1, 0, 11, 30, 41]
+>>> segments.owner[here:].tolist()
+[-1, 0, -1, 1, -1]
+>>> segments.run_end[here:][[1, 3]].tolist()
+[10, 40]
+>>> segments.conflict_at[here:][:2].tolist(), bool(segments.conflict_at[here:][3] == NEVER_AFTER)
+([30, 30], True)
 """
 
 from dataclasses import dataclass
@@ -12,32 +37,31 @@ import numpy as np
 from attribution.core.columnar.arrays import (
     NEVER_AFTER,
     NEVER_BEFORE,
+    NONE,
+    SEVERAL,
     last_at_or_before,
     next_start,
     order_by,
-    running_max,
     starts_of_runs,
 )
 from attribution.core.columnar.types import Bool, Int32, Int64
-from attribution.core.ownership.ranges import Evidence
-
-_NOBODY, _DISPUTED = -1, -2
+from attribution.core.ownership.ranges import RangeTables
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Every key's time, cut; the first segment of a key begins before all time.
+    """The segments of all keys, by key and time; the first segment of a key begins before all time.
 
     Attributes:
         offset: first segment of each group, shifted by one: group -1 is a key on which nothing was ever seen.
         time: first microsecond of each segment.
-        owner: the range whose workload holds the key undisputed in this segment and without a hole; else -1.
-        run_end: last microsecond up to which that goes on; before all time where there is no owner.
-        piece_end: last microsecond of the piece that covers the segment; before all time where none does.
-        conflict_at: first moment from which on an interval that begins in this segment touches two workloads.
+        owner: the range whose workload holds the key in this segment, undisputed and without a hole; else `NONE`.
+        run_end: last microsecond up to which the same owner goes on; before all time where there is no owner.
+        piece_end: last microsecond of the piece that covers the segment; before all time where no piece does.
+        conflict_at: first end with which an interval that begins in this segment touches two workloads.
         pieces: number of pieces, over all keys in order, up to those that begin with this segment.
-        toucher: workload of the first range that an interval from here on touches; -1 nobody, -2 several at once.
-        touch_at: when that is.
+        toucher: workload that an interval from here on touches first; `NONE` for nobody, `SEVERAL` for two at once.
+        touch_at: first end with which an interval that begins in this segment touches that workload.
     """
 
     offset: Int64
@@ -57,27 +81,27 @@ class Segments:
         return last_at_or_before(self.time, low, length, time)
 
     def only_touching(self, group: Int32, a: Int64, b: Int64) -> Int32:
-        """The one workload whose ranges touch each [a, b]; -1 where none does, -2 where several do."""
+        """The one workload whose ranges touch each [a, b]; `NONE` where none does, `SEVERAL` where several do."""
         at = self.find(group, a)
-        touched = np.where(self.touch_at[at] <= b, self.toucher[at], np.int32(_NOBODY))
-        return np.where(self.conflict_at[at] <= b, np.int32(_DISPUTED), touched)
+        touched = np.where(self.touch_at[at] <= b, self.toucher[at], NONE)
+        return np.where(self.conflict_at[at] <= b, SEVERAL, touched)
 
 
-def cut(evidence: Evidence) -> Segments:
+def build_segments(tables: RangeTables) -> Segments:
     """The segments of all keys."""
-    group, time = _boundaries(evidence)
+    group, time = _boundaries(tables)
     order = order_by(group, time)
     group, time = group[order], time[order]
     begin = np.flatnonzero(starts_of_runs(group, time))
     group, time = group[begin], time[begin]
-    opened = _Opened(evidence, order, begin)
+    open_now = _Open(tables, order, begin)
 
     new_key = starts_of_runs(group)
-    ranges, owner = opened.ranges()
-    holder = np.append(evidence.ranges.workload, np.int32(_NOBODY))[owner]
-    holder[ranges > 1] = _DISPUTED
-    piece = np.where(ranges == 1, opened.pieces(), -1)
-    owner = np.where(opened.holes() == 0, owner, -1)
+    ranges, owner = open_now.ranges()
+    holder = np.append(tables.ranges.workload, NONE)[owner]
+    holder[ranges > 1] = SEVERAL
+    piece = np.where(ranges == 1, open_now.pieces(), NONE)
+    owner = np.where(open_now.holes() == 0, owner, NONE)
     toucher, touch_at, conflict_at = _touches(holder, group, time)
     return Segments(
         offset=np.append(np.flatnonzero(new_key), len(time)),
@@ -86,18 +110,18 @@ def cut(evidence: Evidence) -> Segments:
         run_end=_reach(owner, new_key, time),
         piece_end=_reach(piece, new_key, time),
         conflict_at=conflict_at,
-        pieces=opened.pieces_begun(),
+        pieces=open_now.pieces_begun(),
         toucher=toucher,
         touch_at=touch_at,
     )
 
 
-def _boundaries(evidence: Evidence) -> tuple[Int64, Int64]:
+def _boundaries(tables: RangeTables) -> tuple[Int64, Int64]:
     """Group (shifted by one) and time of all boundaries: of keys, pieces (starts, ends) and holes (starts, ends)."""
-    pieces, holes = evidence.pieces, evidence.holes
-    of_hole = evidence.ranges.group[holes.range] + 1
-    keys = np.arange(evidence.keys.groups + 1, dtype=np.int64)
-    # Only just before all evidence, so that (group, time) still sorts as one number.
+    pieces, holes = tables.pieces, tables.holes
+    of_hole = tables.ranges.group[holes.range] + 1
+    keys = np.arange(tables.keys.groups + 1, dtype=np.int64)
+    # Just before all evidence, and no earlier, so that (group, time) still sorts as one number.
     before_all = np.full(len(keys), int(pieces.start.min(initial=NEVER_AFTER)) - 1, np.int64)
     return (
         np.concatenate([keys, pieces.group + 1, pieces.group + 1, of_hole, of_hole]),
@@ -105,133 +129,73 @@ def _boundaries(evidence: Evidence) -> tuple[Int64, Int64]:
     )
 
 
-class _Opened:
-    """How much of each kind is open in each segment, by running sums over what the boundaries open and close."""
+class _Open:
+    """How many ranges, pieces and holes are open in each segment, by running sums over what the boundaries change."""
 
-    def __init__(self, evidence: Evidence, order: Int64, begin: Int64) -> None:
-        self._evidence, self._order = evidence, order
+    def __init__(self, tables: RangeTables, order: Int64, begin: Int64) -> None:
+        """Boundaries as of `_boundaries`, in this order; `begin` has the first boundary of each segment."""
+        self._tables, self._order = tables, order
         self._last = np.append(begin[1:], len(order)) - 1
-        pieces = evidence.pieces
-        size = len(pieces.start)
-        self._number = np.arange(1, size + 1, dtype=np.int64)
-        self._opens = starts_of_runs(pieces.range)
-        self._closes = np.append(self._opens[1:], True) if size else self._opens
-
-    def _sum(self, at_start: Int64, at_end: Int64, at_hole: int = 0) -> Int64:
-        keys = np.zeros(self._evidence.keys.groups + 1, np.int64)
-        hole = np.full(len(self._evidence.holes.start), at_hole, np.int64)
-        change = np.concatenate([keys, at_start, -at_end, hole, -hole])
-        return np.cumsum(change.take(self._order)).take(self._last)
-
-    def _the_one(self, opens: Bool, closes: Bool, number: Int64) -> tuple[Int64, Int64]:
-        """How many are open, and the number of the one; -1 where not exactly one is."""
-        count = self._sum(opens.astype(np.int64), closes.astype(np.int64))
-        total = self._sum(opens * number, closes * number)
-        return count, np.where(count == 1, total - 1, -1)
+        self._opens = starts_of_runs(tables.pieces.range)
+        self._closes = np.append(self._opens[1:], True) if len(self._opens) else self._opens
 
     def ranges(self) -> tuple[Int64, Int64]:
-        """Ranges open, and the number of the one."""
-        return self._the_one(self._opens, self._closes, self._evidence.pieces.range + 1)
+        """Number of open ranges, and which range is open where exactly one is; `NONE` elsewhere."""
+        return self._only(self._opens, self._closes, self._tables.pieces.range + 1)
 
     def pieces(self) -> Int64:
-        """The piece that is open where exactly one is; -1 elsewhere."""
-        every = np.ones(len(self._number), np.bool_)
-        return self._the_one(every, every, self._number)[1]
+        """The piece that is open where exactly one is; `NONE` elsewhere."""
+        every = np.ones(len(self._opens), np.bool_)
+        return self._only(every, every, np.arange(1, len(every) + 1, dtype=np.int64))[1]
 
     def holes(self) -> Int64:
-        """Holes open."""
-        if len(self._evidence.holes.start) == 0:
+        """Number of open holes."""
+        if len(self._tables.holes.start) == 0:
             return np.zeros(len(self._last), np.int64)
-        nothing = np.zeros(len(self._evidence.pieces.start), np.int64)
+        nothing = np.zeros(len(self._opens), np.int64)
         return self._sum(nothing, nothing, at_hole=1)
 
     def pieces_begun(self) -> Int64:
-        """Pieces begun so far, over all keys in order."""
-        ones = np.ones(len(self._evidence.pieces.start), np.int64)
+        """Number of pieces that have begun so far, over all keys in order."""
+        ones = np.ones(len(self._opens), np.int64)
         return self._sum(ones, np.zeros_like(ones))
+
+    def _only(self, opens: Bool, closes: Bool, number: Int64) -> tuple[Int64, Int64]:
+        """How many are open, and the number less one of what is open where exactly one is; `NONE` elsewhere."""
+        count = self._sum(opens.astype(np.int64), closes.astype(np.int64))
+        total = self._sum(opens * number, closes * number)
+        return count, np.where(count == 1, total - 1, NONE)
+
+    def _sum(self, at_start: Int64, at_end: Int64, at_hole: int = 0) -> Int64:
+        """Running sum at the end of each segment of what pieces add at their start, and take at their end."""
+        keys = np.zeros(self._tables.keys.groups + 1, np.int64)
+        hole = np.full(len(self._tables.holes.start), at_hole, np.int64)
+        change = np.concatenate([keys, at_start, -at_end, hole, -hole])
+        return np.cumsum(change.take(self._order)).take(self._last)
 
 
 def _reach(owner: Int64, new_key: Bool, time: Int64) -> Int64:
-    """Last microsecond up to which the same owner goes on; before all time where there is none (-1)."""
+    """Last microsecond up to which the same owner goes on; before all time where there is no owner."""
     following = next_start(new_key | starts_of_runs(owner), len(owner))
     closing = np.append(time, NEVER_AFTER)
     return np.where(owner >= 0, closing[following] - 1, NEVER_BEFORE)
 
 
 def _touches(holder: Int32, group: Int64, time: Int64) -> tuple[Int32, Int64, Int64]:
-    """For each segment the first workload at or after it, when that is, and when a second one is touched."""
-    is_held = holder != _NOBODY
+    """For each segment: the first workload from there on, when it is there, and when a second workload is, too."""
+    is_held = holder != NONE
     held = np.flatnonzero(is_held)
     who, when, where = holder[held], time[held], group[held]
     change = starts_of_runs(who, where) if len(held) else np.zeros(0, np.bool_)
     following = next_start(change, len(held))
     same_key = np.append(where, -1)[following] == where
     second = np.where(same_key, np.append(when, NEVER_AFTER)[following], NEVER_AFTER)
-    second = np.where(who == _DISPUTED, when, second)
+    second = np.where(who == SEVERAL, when, second)
 
     ahead = np.cumsum(is_held) - is_held
     same_key = np.append(where, -1)[ahead] == group
     return (
-        np.where(same_key, np.append(who, np.int32(_NOBODY))[ahead], np.int32(_NOBODY)).astype(np.int32),
+        np.where(same_key, np.append(who, NONE)[ahead], NONE).astype(np.int32),
         np.where(same_key, np.append(when, NEVER_AFTER)[ahead], NEVER_AFTER),
         np.where(same_key, np.append(second, NEVER_AFTER)[ahead], NEVER_AFTER),
-    )
-
-
-@dataclass(frozen=True)
-class Ahead:
-    """The pieces in (key, time) order, with what is seen from each: backwards its past, forwards who comes next.
-
-    Attributes:
-        offset: first piece of each group, shifted by one as in `Segments`.
-        piece: number of the piece in `Evidence.pieces`.
-        start: its start, µs.
-        end: its end, µs.
-        latest_end: largest end of the key's pieces up to this one.
-        workload: its workload.
-        other_at: start of the key's next piece that belongs to another workload.
-
-    `piece`, `start`, `latest_end` and `other_at` have one entry more, which stands for no piece.
-    """
-
-    offset: Int64
-    piece: Int64
-    start: Int64
-    end: Int64
-    latest_end: Int64
-    other_at: Int64
-
-    def next_start(self, group: Int32, known: Int64) -> Int64:
-        """Start of the key's first piece after the `known` ones; after all time where there is none."""
-        return np.where(known < self.offset[group + 2], self.start[known], NEVER_AFTER)
-
-    def last_end(self, group: Int32, known: Int64) -> Int64:
-        """Latest end of the key's pieces among the `known` ones; before all time where there is none."""
-        return np.where(known > self.offset[group + 1], self.latest_end[known - 1], NEVER_BEFORE)
-
-    def only_newcomer(self, group: Int32, known: Int64, until: Int64) -> tuple[Int64, Bool]:
-        """The key's first piece after the `known` ones, and whether its workload alone appears up to `until`."""
-        alone = self.next_start(group, known) <= until
-        alone &= self.other_at[known] > until
-        return self.piece[known], alone
-
-    def end_of_last(self, known: Int64) -> Int64:
-        """End of the last of the `known` pieces; the caller knows that the key has one."""
-        return self.end[known - 1]
-
-
-def look_ahead(evidence: Evidence) -> Ahead:
-    """The pieces of all keys in (key, time) order."""
-    pieces = evidence.pieces
-    order = order_by(pieces.group, pieces.start)
-    group, start, workload = pieces.group[order], pieces.start[order], pieces.workload[order]
-    following = next_start(starts_of_runs(group, workload), len(order))
-    same_key = np.append(group, -1)[following] == group
-    return Ahead(
-        offset=np.searchsorted(group + 1, np.arange(evidence.keys.groups + 2)),
-        piece=np.append(order, -1),
-        start=np.append(start, NEVER_AFTER),
-        end=pieces.end[order],
-        latest_end=np.append(running_max(pieces.end[order], group), NEVER_BEFORE),
-        other_at=np.append(np.where(same_key, np.append(start, NEVER_AFTER)[following], NEVER_AFTER), NEVER_BEFORE),
     )

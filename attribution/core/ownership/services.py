@@ -1,15 +1,22 @@
-"""Which service an answer names, where the heartbeats of one range do not all name the same.
+"""Which service an answer names if the heartbeats of one range do not all name the same service.
 
-Most ranges name one service throughout, and need nothing of this. Where a range names several, or one only at times,
-the heartbeats around the moment that is asked about decide: these are known whenever a flow is released, and are kept
-until no flow asks for them, so that the answer does not depend on what is already known or forgotten of a long range.
+Most ranges name one service throughout, and this module has nothing of them. If a range names several services, or one
+service at times only, the heartbeats around the asked moment decide. These heartbeats are known whenever a flow is
+released, and are kept until no flow asks for them. So the answer does not depend on what is already known or forgotten
+of a long range.
+
+Example: the heartbeats of range 4 name service 0 from 0 to 10 µs, and service 1 from 20 to 30 µs.
+
+>>> services = Services.of(np.array([4, 4]), np.array([0, 1], np.int32), np.array([0, 20]), np.array([10, 30]))
+>>> services.named(np.array([4, 4, 4]), x=np.array([5, 5, 12]), y=np.array([9, 20, 18])).tolist()
+[0, -1, -1]
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from attribution.core.columnar.arrays import starts_of_runs
+from attribution.core.columnar.arrays import NONE, numbers_between, starts_of_runs
 from attribution.core.columnar.types import Bool, Int32, Int64
 
 
@@ -17,7 +24,7 @@ from attribution.core.columnar.types import Bool, Int32, Int64
 class Services:
     """The named services of the ranges that are not uniform.
 
-    A *pair* is a range and one service that it names; pairs are ordered by range.
+    A *pair* is a range and one service that it names. Pairs are ordered by range.
 
     Attributes:
         pair_range: range of each pair.
@@ -51,16 +58,14 @@ class Services:
         )
 
     def named(self, ranges: Int64, x: Int64, y: Int64) -> Int32:
-        """The one service that heartbeats of each range which touch [x, y] name; -1 where none or several."""
-        low = np.searchsorted(self.pair_range, ranges)
-        count = np.searchsorted(self.pair_range, ranges, side="right") - low
-        row = np.repeat(np.arange(len(ranges)), count)
-        pair = np.arange(len(row)) - np.repeat(np.cumsum(count) - count - low, count)
+        """The one service that heartbeats of each range that touch [x, y] name; `NONE` where none or several."""
+        low, high = (np.searchsorted(self.pair_range, ranges, side=side) for side in ("left", "right"))
+        row, pair = numbers_between(low, high)
         touching = self._touching(pair, x[row], y[row])
         row, pair = row[touching], pair[touching]
-        service = np.full(len(ranges), -1, np.int32)
+        service = np.full(len(ranges), NONE)
         service[row] = self.pair_service[pair]
-        return np.where(np.bincount(row, minlength=len(ranges)) == 1, service, np.int32(-1))
+        return np.where(np.bincount(row, minlength=len(ranges)) == 1, service, NONE)
 
     def _touching(self, pair: Int64, x: Int64, y: Int64) -> Bool:
         """Whether a heartbeat of each pair touches [x, y]: more began by y than ended before x."""

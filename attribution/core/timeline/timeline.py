@@ -1,28 +1,18 @@
 """The mutable view on ownership: one timeline an address, which takes heartbeats in any order and answers at once.
 
-For live look-ups and explanations. Batches are answered by the columnar index; both follow the same rules and are held
-to the same oracle. Pure Python: adding costs O(log n), asking O(w log n) for w workloads seen on the key.
+For explanations of single flows and addresses. The columnar index answers batches. Both follow the same rules and are
+held to the same oracle. Adding costs O(log n), and asking O(w log n) for w workloads seen on the key.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from ipaddress import ip_address, ip_network
 
 from attribution.config import Settings
 from attribution.core.addressing.sockets import PortRange, Socket
-from attribution.core.timeline.rules import (
-    Answer,
-    Held,
-    Key,
-    Question,
-    Step,
-    claims,
-    counting,
-    decide,
-    decide_socket,
-    nearest_claims,
-)
-from attribution.core.timeline.tracks import Span, Spans, Track, touched_by_others
+from attribution.core.timeline.answer import AskedInterval, AskedKey, ExplainedAnswer, Held
+from attribution.core.timeline.intervals import Interval, IntervalSet
+from attribution.core.timeline.rules import Key, claims, counting, decide, decide_socket, nearest_claims
+from attribution.core.timeline.tracks import Track, touched_by_others
 
 
 @dataclass(frozen=True)
@@ -35,7 +25,7 @@ class OwnershipRange:
     start: int
     end: int
     longest_gap: int
-    holes: tuple[Span, ...] = ()
+    holes: tuple[Interval, ...] = ()
 
 
 class Timeline:
@@ -50,22 +40,24 @@ class Timeline:
 
     def __init__(self, settings: Settings, *, translated: bool = False) -> None:
         self._settings, self._translated = settings, translated
-        # Of each key the track of each workload; and when any port was seen, whoever held it.
+        # For each key the track of each workload; and when any port was seen, whoever held it.
         self._keys: dict[Held, dict[str, Track]] = {}
-        self._single = Spans()
+        self._single = IntervalSet()
 
     @classmethod
     def from_ranges(
         cls, ranges: Iterable[OwnershipRange], settings: Settings, *, translated: bool = False
     ) -> "Timeline":
-        """A timeline of stored ranges: all of the address's, of all sockets, made under the same `settings`.
+        """A timeline of all stored ranges of an address, of all its sockets, made under the same `settings`.
 
-        A stored range does not tell where in it the heartbeats are, only its holes and its longest gap. Who is named is
-        the same as from the heartbeats, but: the reason is `bridged` wherever the longest gap is longer than
-        `clock_tolerance`; the distance is then not known (None); `within` is not given where it would need to know the
-        pieces; and the service is that of the range, which is null where heartbeats anywhere in it named several. Where
-        a port and a range that holds it are both known, `covered` may become `gap` for the same cause. Of ranges of
-        ports that overlap and are not the same, it is not known who was seen in whose silence.
+        A stored range does not tell where in it the heartbeats are, only its holes and its longest gap. Nobody is named
+        whom the heartbeats would not name. But answers differ in these ways:
+
+        - The reason is `bridged` wherever the longest gap is longer than `clock_tolerance`; the distance is then None.
+        - `within` is not given if it would need to know the pieces.
+        - The service is that of the range, which is null if heartbeats anywhere in the range name several services.
+        - If a port and a range of ports that holds it are both known, `covered` may become `gap`.
+        - Of ranges of ports that overlap and are not the same, it is not known who was seen in whose silence.
         """
         timeline = cls(settings, translated=translated)
         for one in ranges:
@@ -86,29 +78,29 @@ class Timeline:
             raise ValueError(f"cannot add a heartbeat of {workload!r}: it ends at {end}, before it starts at {start}")
         self._put(self._track(socket, workload), socket, service, start, end)
 
-    def ask(self, socket: Socket | None, start: int, end: int, *, basis: str = "connection") -> Answer:
-        """Who held the address, or its socket, for a flow from `start` to `end` (µs); by the key that the rules choose.
+    def ask(self, socket: Socket | None, start: int, end: int, *, basis: str = "connection") -> ExplainedAnswer:
+        """Who held the address, or its socket, for a flow from `start` to `end` (µs), by the key that the rules choose.
 
         Args:
-            socket: None where the flow has none.
+            socket: None if the flow has no socket.
             start: start of the flow.
             end: end of the flow.
             basis: `connection` or `window`.
         """
-        question = Question(start, end, basis == "connection", self._settings)
+        interval = AskedInterval(start, end, basis == "connection", self._settings)
         if end - start > self._settings.retention:
-            return Answer(None, None, "too_old", None, None)
-        asked: tuple[Step, ...] = ()
+            return ExplainedAnswer(None, None, "too_old", None, None)
+        asked: tuple[AskedKey, ...] = ()
         if socket is not None:
-            asked = (Step(socket, "unknown"),)
-            exact = Key(counting(self._keys.get(socket, {}).values(), question), socket, self._is_ephemeral(socket))
-            ranged = self._ranged(socket, question)
+            asked = (AskedKey(socket, "unknown"),)
+            exact = Key(counting(self._keys.get(socket, {}).values(), interval), socket, self._is_ephemeral(socket))
+            ranged = self._ranged(socket, interval)
             if exact.tracks or ranged.tracks:
-                return decide_socket(exact, ranged, question)
-        whole = counting(self._keys.get(None, {}).values(), question)
-        if self._single.touch(question.oldest, question.latest) or (self._translated and whole):
-            return self._shared(whole, asked, question)
-        answer = decide(Key(whole, None), question)
+                return decide_socket(exact, ranged, interval)
+        whole = counting(self._keys.get(None, {}).values(), interval)
+        if self._single.touch(interval.oldest, interval.latest) or (self._translated and whole):
+            return self._shared(whole, asked, interval)
+        answer = decide(Key(whole, None), interval)
         return replace(answer, steps=asked + answer.steps)
 
     def ranges(self) -> list[OwnershipRange]:
@@ -131,32 +123,32 @@ class Timeline:
         return bool(kept)
 
     def _is_ephemeral(self, key: Held) -> bool:
-        """Whether it is a socket that is given out per connection."""
+        """Whether a key is a socket that is given out per connection."""
         return isinstance(key, Socket) and (self._translated or key.port in self._settings.ports_of_connections)
 
-    def _ranged(self, socket: Socket, question: Question) -> Key:
-        """What counts of the ranges of ports that hold a socket: one track a workload."""
+    def _ranged(self, socket: Socket, interval: AskedInterval) -> Key:
+        """The evidence of ranges of ports that hold a socket, as far as it counts: one track a workload."""
         holding: list[PortRange] = [key for key in self._keys if isinstance(key, PortRange) and key.holds(socket)]
         tracks: dict[str, list[Track]] = {}
         for key in holding:
-            for track in counting(self._keys[key].values(), question):
+            for track in counting(self._keys[key].values(), interval):
                 tracks.setdefault(track.workload, []).append(track)
         united = [some[0] if len(some) == 1 else Track.united(some) for some in tracks.values()]
         first = max((key.port for key in holding), default=socket.port)
         last = min((key.last_port for key in holding), default=socket.port)
         return Key(united, PortRange(socket.protocol, first, last))
 
-    def _shared(self, whole: list[Track], asked: tuple[Step, ...], question: Question) -> Answer:
+    def _shared(self, whole: list[Track], asked: tuple[AskedKey, ...], interval: AskedInterval) -> ExplainedAnswer:
         """The answer where workloads hold the address by port, and of the flow's own socket nothing was seen."""
         single = [(socket, tracks) for socket, tracks in self._keys.items() if socket is not None]
         evidence = [
             one
             for socket, tracks in sorted(single, key=lambda one: tuple(one[0]))
-            for one in claims(socket, tracks.values(), question)
+            for one in claims(socket, tracks.values(), interval)
         ]
-        alternatives = nearest_claims(None, whole, question)
-        steps = (*asked, Step(None, "shared"))
-        return Answer(None, None, "shared", None, None, tuple(evidence), tuple(alternatives), steps=steps)
+        alternatives = nearest_claims(None, whole, interval)
+        steps = (*asked, AskedKey(None, "shared"))
+        return ExplainedAnswer(None, None, "shared", None, None, tuple(evidence), tuple(alternatives), steps=steps)
 
     def _track(self, socket: Held, workload: str) -> Track:
         tracks = self._keys.setdefault(socket, {})
@@ -170,41 +162,6 @@ class Timeline:
         track.add(service, start, end, unseen=unseen)
         if socket is not None:
             self._single.add(start, end)
-
-
-class Book:
-    """The timelines of many addresses, by canonical text."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._translated = [ip_network(prefix) for prefix in settings.translated_prefixes]
-        self._timelines: dict[str, Timeline] = {}
-
-    def __len__(self) -> int:
-        return len(self._timelines)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._timelines)
-
-    def __getitem__(self, address: str) -> Timeline:
-        """The address's timeline; `KeyError` where nothing is known of it."""
-        return self._timelines[address]
-
-    def add(self, address: str, socket: Held, workload: str, service: str | None, start: int, end: int) -> None:
-        """Add one heartbeat, as `Timeline.add`."""
-        if address not in self._timelines:
-            translated = any(ip_address(address) in prefix for prefix in self._translated)
-            self._timelines[address] = Timeline(self._settings, translated=translated)
-        self._timelines[address].add(socket, workload, service, start, end)
-
-    def ask(self, address: str, socket: Socket | None, start: int, end: int, *, basis: str = "connection") -> Answer:
-        """Who held the address for a flow, as `Timeline.ask`."""
-        timeline = self._timelines.get(address) or Timeline(self._settings)
-        return timeline.ask(socket, start, end, basis=basis)
-
-    def forget(self, before: int) -> None:
-        """Drop heartbeats that end before a moment (µs), and the addresses of which nothing is left."""
-        self._timelines = {address: one for address, one in self._timelines.items() if one.forget(before)}
 
 
 def _ranges(socket: Held, tracks: list[Track]) -> Iterator[OwnershipRange]:

@@ -1,89 +1,16 @@
-"""What was seen of one workload on one key, kept in order while heartbeats come in any order.
-
-`Spans` are the moments seen, `Track` adds the ranges and services that they make. Both are sorted lists: adding costs
-O(log n), and joining is paid for by the heartbeats that are joined.
-"""
+"""What was seen of one workload on one key, kept in order while heartbeats come in any order."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Callable
 from operator import itemgetter
-from typing import Any
 
-from sortedcontainers import SortedDict, SortedList
+from sortedcontainers import SortedDict
 
-Span = tuple[int, int]
-
-_NEVER = 1 << 62
-
-
-class Spans:
-    """A set of closed intervals in µs, those that share a moment joined: disjoint, so sorted by start *and* by end."""
-
-    def __init__(self, disjoint: Iterable[Span] = ()) -> None:
-        self._spans: Any = SortedList(disjoint)
-
-    def __iter__(self) -> Iterator[Span]:
-        return iter(self._spans)
-
-    def __len__(self) -> int:
-        return len(self._spans)
-
-    def add(self, start: int, end: int) -> None:
-        """Put one interval in; what is there already changes nothing."""
-        spans = self._spans
-        if not spans or spans[-1][1] < start:
-            spans.add((start, end))
-            return
-        first = self._ending_from(start)
-        stop = spans.bisect_right((end, _NEVER))
-        if first < stop:
-            known = spans[first]
-            if known[0] <= start and end <= known[1]:
-                return
-            start, end = min(start, known[0]), max(end, spans[stop - 1][1])
-            del spans[first:stop]
-        spans.add((start, end))
-
-    def forget(self, before: int) -> None:
-        """Drop the intervals that end before a moment; one that reaches it stays whole."""
-        del self._spans[: self._ending_from(before)]
-
-    def first(self, *, ending_from: int) -> Span | None:
-        """The first interval that ends at or after a moment."""
-        position = self._ending_from(ending_from)
-        return self._spans[position] if position < len(self._spans) else None
-
-    def since(self, moment: int) -> Iterator[Span]:
-        """The intervals that end at or after a moment, in order."""
-        return iter(self._spans.islice(self._ending_from(moment)))
-
-    def last(self, *, starting_by: int) -> Span | None:
-        """The last interval that starts at or before a moment."""
-        position = self._spans.bisect_right((starting_by, _NEVER))
-        return self._spans[position - 1] if position else None
-
-    def touch(self, low: int, high: int) -> bool:
-        """Whether any interval shares a moment with [low, high]."""
-        found = self.last(starting_by=high)
-        return found is not None and found[1] >= low
-
-    def gaps(self, low: int, high: int) -> Iterator[Span]:
-        """The gaps between neighbours, each from the last moment seen to the next one, that touch [low, high]."""
-        position = max(self._spans.bisect_left((low,)), 1)
-        for before, here in pairwise(self._spans.islice(position - 1)):
-            if before[1] > high:
-                return
-            yield before[1], here[0]
-
-    def _ending_from(self, moment: int) -> int:
-        """Position of the first interval that ends at or after a moment."""
-        position: int = self._spans.bisect_left((moment,))
-        return position - 1 if position and self._spans[position - 1][1] >= moment else position
+from attribution.core.timeline.intervals import NEVER, Interval, IntervalSet
 
 
 class Extent:
-    """One range of a track: its last moment, and the longest gap that may be in it although it is in no list."""
+    """One range of a track: its last moment, and the longest gap that may be in it although no interval shows it."""
 
     __slots__ = ("end", "unseen")
 
@@ -93,25 +20,25 @@ class Extent:
 
 
 class Track:
-    """What was seen of one workload on one key: spans, ranges, services.
+    """What was seen of one workload on one key: intervals, the ranges that they make, and services.
 
     Attributes:
-        workload: whose it is.
-        spans: when the workload was seen.
-        earliest: first moment seen, or before it.
-        latest: last moment seen, or after it.
-        stored_holes: holes that are known from stored ranges, whoever made them.
+        workload: the workload.
+        seen_intervals: when the workload was seen.
+        earliest: first moment seen, or before it, µs.
+        latest: last moment seen, or after it, µs.
+        stored_holes: holes that are known from stored ranges, whoever was seen in them.
     """
 
     def __init__(self, workload: str, *, max_gap: int) -> None:
         self.workload = workload
-        self.spans = Spans()
-        self.earliest, self.latest = _NEVER, -_NEVER
-        self.stored_holes: set[Span] = set()
+        self.seen_intervals = IntervalSet()
+        self.earliest, self.latest = NEVER, -NEVER
+        self.stored_holes: set[Interval] = set()
         self._max_gap = max_gap
-        # While all heartbeats name the same service, its spans are those of the track itself.
-        self._services: dict[str | None, Spans] = {}
-        self._extents: Any = SortedDict()
+        # While all heartbeats name the same service, its intervals are those of the track itself.
+        self._services: dict[str | None, IntervalSet] = {}
+        self._extents: SortedDict[int, Extent] = SortedDict()
 
     @classmethod
     def united(cls, tracks: "list[Track]") -> "Track":
@@ -122,29 +49,29 @@ class Track:
         return made
 
     def _take(self, other: "Track") -> None:
-        for service, spans in other._services.items():  # noqa: SLF001 (its own class)
-            for start, end in spans:
+        for service, intervals in other._services.items():  # noqa: SLF001 (its own class)
+            for start, end in intervals:
                 self.add(service, start, end)
         for start, extent in other.ranges():
             self._extend(start, extent.end, extent.unseen)
         self.stored_holes |= other.stored_holes
 
     def add(self, service: str | None, start: int, end: int, *, unseen: int = 0) -> None:
-        """Put one heartbeat in, or an interval of which only the longest gap is known."""
+        """Put one heartbeat in, or an interval of which only the longest gap, `unseen`, is known."""
         self.earliest, self.latest = min(self.earliest, start), max(self.latest, end)
         self._name(service, start, end)
-        self.spans.add(start, end)
+        self.seen_intervals.add(start, end)
         self._extend(start, end, unseen)
 
     def _name(self, service: str | None, start: int, end: int) -> None:
         if not self._services:
-            self._services[service] = self.spans
+            self._services[service] = self.seen_intervals
             return
         if service not in self._services:
             if len(self._services) == 1:
                 (only,) = self._services
-                self._services[only] = Spans(self.spans)
-            self._services[service] = Spans()
+                self._services[only] = IntervalSet(self.seen_intervals)
+            self._services[service] = IntervalSet()
         if len(self._services) > 1:
             self._services[service].add(start, end)
 
@@ -167,19 +94,19 @@ class Track:
         extents[start] = Extent(end, unseen)
 
     def forget(self, before: int) -> bool:
-        """Drop the heartbeats that end before a moment; say whether any are left."""
-        self.spans.forget(before)
-        for service, spans in list(self._services.items()):
-            spans.forget(before)
-            if not spans and len(self._services) > 1:
+        """Drop the heartbeats that end before a moment (µs); say whether any are left."""
+        self.seen_intervals.forget(before)
+        for service, intervals in list(self._services.items()):
+            intervals.forget(before)
+            if not intervals and len(self._services) > 1:
                 del self._services[service]
         if len(self._services) == 1:
             (only,) = self._services
-            self._services[only] = self.spans
+            self._services[only] = self.seen_intervals
         self.stored_holes = {hole for hole in self.stored_holes if hole[1] >= before}
         while self._extents and self._extents.peekitem(0)[1].end < before:
             self._extents.popitem(0)
-        first = self.spans.first(ending_from=before)
+        first = self.seen_intervals.first(ending_from=before)
         if first is None:
             return False
         _, extent = self._extents.popitem(0)
@@ -193,9 +120,9 @@ class Track:
 
     def seen(self, low: int, high: int) -> bool:
         """Whether the workload was seen in [low, high]."""
-        return self.reaches(low, high) and self.spans.touch(low, high)
+        return self.reaches(low, high) and self.seen_intervals.touch(low, high)
 
-    def ranges(self, low: int = -_NEVER, high: int = _NEVER) -> list[tuple[int, Extent]]:
+    def ranges(self, low: int = -NEVER, high: int = NEVER) -> list[tuple[int, Extent]]:
         """Start and extent of the ranges that touch [low, high], in order."""
         found = []
         position = self._extents.bisect_right(high)
@@ -214,28 +141,28 @@ class Track:
         around = [self._extents.peekitem(p) for p in (position - 1, position) if 0 <= p < len(self._extents)]
         return min(around, key=lambda item: max(item[0] - high, low - item[1].end, 0))
 
-    def gaps(self, low: int, high: int) -> list[Span]:
+    def gaps(self, low: int, high: int) -> list[Interval]:
         """The gaps that ranges join over and that touch [low, high]."""
-        return [gap for gap in self.spans.gaps(low, high) if gap[1] - gap[0] <= self._max_gap]
+        return [gap for gap in self.seen_intervals.gaps(low, high) if gap[1] - gap[0] <= self._max_gap]
 
     def service(self, low: int, high: int) -> str | None:
         """The one service named by heartbeats that touch [low, high]; None where they name none or several."""
-        named = {name for name, spans in self._services.items() if name is not None and spans.touch(low, high)}
+        named = {name for name, intervals in self._services.items() if name is not None and intervals.touch(low, high)}
         return named.pop() if len(named) == 1 else None
 
 
-def touched_by_others(tracks: list[Track]) -> Callable[[str, Span], bool]:
-    """A test whether anybody but a workload was seen in a closed gap; one sort of all spans serves all gaps.
+def touched_by_others(tracks: list[Track]) -> Callable[[str, Interval], bool]:
+    """A test whether anybody but a workload was seen in a closed gap; one sort of all intervals serves all gaps.
 
-    Of all spans that begin by the gap's end, only the one that reaches furthest matters, and if that is the workload's
-    own, the one that reaches furthest of the others: these two are kept for each begin.
+    Of all intervals that begin by the gap's end, only the one that reaches furthest matters. If that interval is the
+    workload's own, the furthest interval of the others matters. These two are kept for each begin.
     """
     if len({track.workload for track in tracks}) < 2:
         return lambda _workload, _gap: False
-    spans = sorted((start, end, track.workload) for track in tracks for start, end in track.spans)
+    intervals = sorted((start, end, track.workload) for track in tracks for start, end in track.seen_intervals)
     reached: list[tuple[int, str, int]] = []
-    furthest, whose, of_others = -_NEVER, "", -_NEVER
-    for _, end, workload in spans:
+    furthest, whose, of_others = -NEVER, "", -NEVER
+    for _, end, workload in intervals:
         if workload == whose:
             furthest = max(furthest, end)
         elif end > furthest:
@@ -244,8 +171,8 @@ def touched_by_others(tracks: list[Track]) -> Callable[[str, Span], bool]:
             of_others = max(of_others, end)
         reached.append((furthest, whose, of_others))
 
-    def touched(workload: str, gap: Span) -> bool:
-        position = bisect_right(spans, gap[1], key=itemgetter(0))
+    def touched(workload: str, gap: Interval) -> bool:
+        position = bisect_right(intervals, gap[1], key=itemgetter(0))
         if position == 0:
             return False
         furthest, whose, of_others = reached[position - 1]

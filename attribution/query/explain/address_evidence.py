@@ -20,9 +20,9 @@ from attribution.core.addressing.addresses import canonical_address
 from attribution.core.addressing.sockets import Socket, asked_sockets, held_by
 from attribution.core.fallback.chain import Fallback
 from attribution.core.fallback.pools import PoolSpace
-from attribution.core.question import Question
+from attribution.core.question import Question, Side
 from attribution.core.reasons import METHOD_OF, REASONS
-from attribution.core.timeline.rules import Answer, Held
+from attribution.core.timeline.answer import ExplainedAnswer, Held
 from attribution.core.timeline.timeline import OwnershipRange, Timeline
 from attribution.errors import QueryError
 from attribution.query.lake.query import Query
@@ -101,7 +101,7 @@ class AddressEvidence:
 class Situation:
     """What the rules about connections ask of a flow, besides its endpoint: its side, and where it was logged."""
 
-    side: str = "remote"
+    side: Side = "remote"
     direction: str | None = None
     data_centre: str | None = None
     region: str | None = None
@@ -125,7 +125,7 @@ class Verdict:
     service: str | None
     reason: str
     pooled: bool
-    ownership: Answer
+    ownership: ExplainedAnswer
     asked_from: datetime
     asked_to: datetime
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from attribution.core.addressing.sockets import PortRange, Socket
 from attribution.core.reasons import REASONS
-from attribution.core.timeline.rules import Claim, Held
+from attribution.core.timeline.answer import Claim, Held
 from attribution.query.explain.address_evidence import AddressEvidence, HeldRange, Verdict
 from attribution.query.lake.times import format_span, from_microseconds, to_microseconds
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution.core.addressing.sockets import PortRange, Socket
+from attribution.core.question import Side
 from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
 from attribution.query.explain.address_evidence import AddressEvidence, Situation, Verdict, evidence_of, hole_row, judge
@@ -40,7 +41,7 @@ class SideExplanation:
         evidence: everything that the lake holds about the address.
     """
 
-    side: str
+    side: Side
     address: str
     port: int | None
     protocol: int | None
@@ -144,7 +145,7 @@ def explain_flow(lake: LakeSession | Path | str, selector: FlowSelector) -> Flow
         )
 
 
-def _side(session: LakeSession, row: Mapping[str, Any], side: str) -> SideExplanation:
+def _side(session: LakeSession, row: Mapping[str, Any], side: Side) -> SideExplanation:
     address, port, protocol = row[f"{side}_address"], row[f"{side}_port"], row["protocol"]
     evidence = evidence_of(session, address)
     verdict = None

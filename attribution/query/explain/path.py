@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from attribution.core.addressing.sockets import PortRange
 from attribution.core.reasons import REASONS
-from attribution.core.timeline.rules import Held
+from attribution.core.timeline.answer import Held
 from attribution.query.explain.address_evidence import Verdict
 from attribution.query.lake.protocols import port_name
 

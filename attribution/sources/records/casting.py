@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.dictionaries import decoded, each_distinct, encode
+from attribution.core.columnar.dictionaries import decoded, dictionary_encoded, each_distinct
 from attribution.core.columnar.types import Bool
 from attribution.schema import TIMESTAMP, Field, absent
 from attribution.sources.records.timestamps import micros
@@ -159,7 +159,7 @@ def texts(column: pa.Array) -> Cast:
     """Text, dictionary-encoded where it was; numbers are taken as they are written."""
     if pa.types.is_dictionary(column.type):
         if column.type.value_type in _UNICODE:
-            encoded = encode(column)
+            encoded = dictionary_encoded(column)
             if pc.any(pc.equal(encoded.dictionary, _EMPTY)).as_py():
                 encoded, _ = each_distinct(encoded, lambda text: text or None)
             return Cast(encoded)

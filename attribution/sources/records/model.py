@@ -9,18 +9,15 @@ validates values: it only finds the columns.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from attribution.core.columnar.types import Int64
+from attribution.core.ownership.flow_heartbeats import FlowHeartbeats
 from attribution.errors import RejectLimitError
 from attribution.sources.records import skips
 from attribution.sources.records.rejects import REASONS, Reject
 
 __all__ = ["Block", "ColumnarFormat", "FlowHeartbeats", "Format", "Input", "Ledger", "Reject"]
-
-#: What a log's flows with a known local workload are as heartbeats of it: over the whole interval, at its start only
-#: (the end can come from a connection-tracking timeout, which outlives the owner), or none.
-FlowHeartbeats = Literal["interval", "start", "none"]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from attribution.config import Settings
 from attribution.core.attributor import Attributor
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.gate import Sides
-from attribution.core.ownership.range_collector import SEVERAL, RangeCollector
+from attribution.core.ownership.range_collector import SEVERAL_SERVICES, RangeCollector
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.stream.buckets import payload
 
@@ -117,8 +117,8 @@ class Bucket:
         if self._sides == "remote":
             last = attributor.watermark_us >= NEVER_AFTER
             ranges = self._collector.collect(
-                attributor.ownership_ranges(several=SEVERAL),
-                begun=attributor.ownership_ranges(several=SEVERAL, begun_by_us=oldest_us),
+                attributor.ownership_ranges(several=SEVERAL_SERVICES),
+                begun=attributor.ownership_ranges(several=SEVERAL_SERVICES, begun_by_us=oldest_us),
                 known_to=NEVER_AFTER if last else attributor.watermark_us - settings.hold,
             )
         attributor.compact(oldest_us)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from oracle import Assignment
 
 from attribution.core.addressing.sockets import asked_sockets
-from attribution.core.fallback.assignments import ASSIGNED, CHANGED, NOBODY, AssignmentIndex
+from attribution.core.fallback.assignments import AssignmentIndex, AssignmentState
+
+NOBODY, ASSIGNED, CHANGED = AssignmentState.NOBODY, AssignmentState.ASSIGNED, AssignmentState.CHANGED
 
 A, B = "192.0.2.1", "2001:db8::1"
 

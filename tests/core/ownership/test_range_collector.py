@@ -8,7 +8,7 @@ from records import batch, ownership, package_settings
 
 from attribution.core.attributor import Attributor
 from attribution.core.columnar.arrays import NEVER_AFTER
-from attribution.core.ownership.range_collector import SEVERAL, RangeCollector
+from attribution.core.ownership.range_collector import SEVERAL_SERVICES, RangeCollector
 from attribution.schema import HEARTBEAT
 
 SETTINGS = Settings(clock_tolerance=1, max_gap=50, hold=100, retention=500)
@@ -23,5 +23,5 @@ def test_a_range_has_the_one_service_that_its_heartbeats_name_in_whatever_slab(s
     for slab, known_to in ((seen[:2], 1_020), (seen[2:], 1_050), ([], NEVER_AFTER)):
         attributor = Attributor(settings)
         attributor.observe(HEARTBEAT, batch(HEARTBEAT, slab))
-        given += ownership(collector.collect(attributor.ownership_ranges(several=SEVERAL), known_to=known_to))
+        given += ownership(collector.collect(attributor.ownership_ranges(several=SEVERAL_SERVICES), known_to=known_to))
     assert given == [*ownership_ranges(seen, SETTINGS)]

@@ -10,13 +10,14 @@ import strategies
 from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import Evidence, Heartbeat
+from timelines import Timelines
 
 from attribution.config import Settings
 from attribution.core.addressing.sockets import Socket
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.lookup import Ownership
-from attribution.core.timeline.rules import Claim
-from attribution.core.timeline.timeline import Book, OwnershipRange, Timeline
+from attribution.core.timeline.answer import Claim
+from attribution.core.timeline.timeline import OwnershipRange, Timeline
 
 TOL, GAP = 10, 60
 SETTINGS = Settings(clock_tolerance=TOL, max_gap=GAP, hold=100, retention=1_000)
@@ -235,8 +236,8 @@ def test_heartbeats_go_on_where_stored_ranges_end():
 # Many addresses ------------------------------------------------------------------------------------------------------
 
 
-def test_a_book_keeps_addresses_apart_and_forgets_those_of_which_nothing_is_left():
-    book = Book(SETTINGS)
+def test_timelines_keep_addresses_apart_and_forgets_those_of_which_nothing_is_left():
+    book = Timelines(SETTINGS)
     book.add("192.0.2.1", None, "a", "x", 100, 200)
     book.add("2001:db8::1", tcp(443), "b", None, 100, 300)
     assert sorted(book) == ["192.0.2.1", "2001:db8::1"]
@@ -253,7 +254,7 @@ def test_a_book_keeps_addresses_apart_and_forgets_those_of_which_nothing_is_left
 
 
 def timelines(heartbeats, settings):
-    made = Book(records.package_settings(settings))
+    made = Timelines(records.package_settings(settings))
     for h in heartbeats:
         made.add(h.address, records.held(h), h.workload, h.service, h.start, h.end)
     return made
@@ -371,7 +372,7 @@ def test_a_crowded_day_gives_the_ranges_and_the_answers_of_the_columnar_index():
             owner, protocol = f"p{(port + moment // 99) % 45}", strategies.UDP if port % 2 else strategies.TCP
             heartbeats.append(Heartbeat("192.0.2.2", port // 2, owner, None, at, at, protocol=protocol))
     seeded.shuffle(heartbeats)
-    book = Book(settings)
+    book = Timelines(settings)
     for h in heartbeats:
         book.add(h.address, records.held(h), h.workload, h.service, h.start, h.end)
     columnar = records.ownership(Ownership(Heartbeats.of(records.batch("heartbeat", heartbeats)), settings).ranges())

@@ -10,12 +10,14 @@ import pyarrow as pa
 import pytest
 from memory_input import KeepingLedger, MemoryInput, canonical_rows, rows_of
 
-from attribution.core.fallback.assignments import ASSIGNED, CHANGED, NOBODY, AssignmentIndex
+from attribution.core.fallback.assignments import AssignmentIndex, AssignmentState
 from attribution.errors import SourceError
 from attribution.schema import ASSIGNMENT, arrow_schema
 from attribution.sources.formats.cloudtrail.format import CloudTrail
 from attribution.sources.input.opening import open_inputs
 from attribution.sources.records.validate import canonical
+
+NOBODY, ASSIGNED, CHANGED = AssignmentState.NOBODY, AssignmentState.ASSIGNED, AssignmentState.CHANGED
 
 DATA = Path(__file__).parents[1] / "data" / "aws"
 TRAIL = sorted((DATA / "cloudtrail").glob("*.json"))
