@@ -3,11 +3,11 @@
     .venv-flink/bin/python benchmarks/latency.py --rate 10000 --seconds 120
 
 A fleet is published as it lives: every tenth of a second the flows that ended since, and every five seconds a heartbeat
-of each address. A flow is due when the hold after its end and the report delay are over; its latency is the time from
+of each address. A flow is due when the hold after its end and the report delay are over. Its latency is the time from
 then until a reader of uncommitted rows has it. Readers of committed rows have it with the checkpoint after that. A
 message every tenth of a second and the job's `round_interval` are part of it. No engine is compared: only the share of
 the rate that the job sustains (`benchmarks/stream.py`) says what half load is. On a machine that others use their load
-is part of it, too: it is printed, and so is what a flow takes of the processor at that rate.
+is part of it, too, so the load is printed. So is what a flow takes of the processor at that rate.
 """
 
 import argparse

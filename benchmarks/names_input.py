@@ -1,8 +1,8 @@
 """Input of `benchmarks/names_speed.py`: the flows of the replay benchmark, a share of them to names on a pool.
 
-Clients are the workloads of `fleet_input.py`. Each DNS answer tells one of them one name, drawn from a universe of
-names by Zipf's law with exponent 1, at a random address of a /20; each flow to the pool was opened under one of the
-answers.
+Clients are the workloads of `fleet_input.py`. Each DNS answer tells one client one name at a random address of a /20.
+The name is drawn from a universe of names by Zipf's law with exponent 1. Each flow to the pool was opened under one of
+the answers.
 """
 
 from dataclasses import dataclass

@@ -3,10 +3,10 @@
     python benchmarks/prefixes.py                               # a full table: 1 M prefixes, 10 M addresses
     python benchmarks/prefixes.py --prefixes 100000 --ipv6
 
-All are given the same prefixes and the same addresses, as text, and must give the same answers: ours an Arrow column,
-py-radix (and pytricia, where it is installed) a list of strings. Lengths are spread as in the global routing table, so
-that prefixes are nested; addresses lie in random ones of them. Engines take turns; only ratios of processor time mean
-something on a shared machine.
+All are given the same prefixes and the same addresses, as text, and must give the same answers. Ours gets an Arrow
+column, py-radix (and pytricia, if it is installed) a list of strings. Lengths are spread as in the global routing
+table, so that prefixes are nested; addresses lie in random ones of them. Engines take turns; only ratios of processor
+time mean something on a shared machine.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """The promise over many seeds: simulated fleets, attributed in memory, held against the truth.
 
-Measures, for each seed: in-fleet flows, the share attributed, what was misattributed on either side, flows lost or
-repeated, and the share that event-based attribution gets wrong on the same input. Exits 1 where anything is
-misattributed, lost or repeated, or where the coverage of any seed is below `--coverage`.
+Measures, for each seed: in-fleet flows, the share attributed, what was misattributed on either side, and flows lost or
+repeated. Beside these stands the share that event-based attribution gets wrong on the same input. Exits 1 where
+anything is misattributed, lost or repeated, or where the coverage of any seed is below `--coverage`.
 
     python benchmarks/promise.py                                    # 100 seeds of `hostile`
     python benchmarks/promise.py --scenario lossless --seeds 20 --coverage 0.99

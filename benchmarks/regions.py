@@ -2,12 +2,12 @@
 
     python benchmarks/regions.py [--connections 60000]
 
-Measured on a simulated fleet: bytes on the wire of a question, an answer and an ownership range, in messages of the
-sizes given, and bytes of state of a flow that waits at home, of one that waits at the peer, and of a range. Worked out
-from these: the share of crossing flows at which sending ranges to all others becomes cheaper.
+A simulated fleet gives the bytes on the wire of a question, an answer and an ownership range, in messages of the sizes
+given. It also gives the bytes of state of a flow that waits at home, of a flow that waits at the peer, and of a range.
+Worked out from these: the share of crossing flows at which sending ranges to all others becomes cheaper.
 
-A range that reaches a peer only when it is over comes too late for the flows that it would attribute, so sending
-ranges means: once in a heartbeat's period a row for every workload that lives, to every other region.
+A range that reaches a peer only when it is over comes too late for the flows that it would attribute. So sending ranges
+means a row for every workload that lives, once in a heartbeat's period, to every other region.
 """
 
 import argparse

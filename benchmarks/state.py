@@ -1,7 +1,7 @@
 """What the streaming job keeps: bytes of state and of memory a million ranges, and what a round costs.
 
-A bucket as the job has it, without Flink: heartbeats of so many ranges come as the splitter sends them, flows are held,
-the bucket settles, and a round judges flows. One thing at a time grows tenfold.
+A bucket as the job has it, without Flink. Heartbeats of so many ranges come as the splitter sends them. Then flows are
+held, the bucket settles, and a round judges flows. One thing at a time grows tenfold.
 
     python benchmarks/state.py
 """

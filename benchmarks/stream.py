@@ -4,15 +4,15 @@
     .venv-flink/bin/python benchmarks/stream.py --engines ours --longer 4
 
 All read a backlog of the same flows and heartbeats from Kafka and write to Kafka, exactly once, with a parallelism of
-one. Ours reads Arrow batches and applies all its rules, with and without the heartbeats that flows are. `per_flow` is
-a PyFlink `KeyedCoProcessFunction` over one flow an element, `sql_join` Flink SQL's event-time temporal join, which
-runs in the JVM and needs no Python; both read JSON, one row a message, and answer with the owner seen last. Engines
-take turns on clusters of their own, and each runs once on fewer flows before, because Java spends half a minute of
+one. Ours reads Arrow batches and applies all its rules, with and without the heartbeats that flows are. `per_flow` is a
+PyFlink `KeyedCoProcessFunction` over one flow an element. `sql_join` is Flink SQL's event-time temporal join, which
+runs in the JVM and needs no Python. Both read JSON, one row a message, and answer with the owner seen last. Engines
+take turns on clusters of their own. Each runs once on fewer flows before, because Java spends half a minute of
 processor time on compiling what it runs often. `per_flow` gets a hundredth of the flows, and as much less time and
 heartbeats, because it is slow; `sql_join` gets a third. Only ratios mean something on a shared machine: those of
-processor time a flow, of the TaskManager's Java, its Python, the broker and the lake writer (for ours: `attribution
-lake` over the job's output, with its start), and those of wall time where the machine is quiet. An engine that takes
-longer than `--limit` is given up and said to have.
+processor time a flow, and those of wall time if the machine is quiet. Processor time is of the TaskManager's Java, its
+Python, the broker and the lake writer (for ours: `attribution lake` over the job's output, with its start). An engine
+that takes longer than `--limit` is given up and said to have.
 
 With `--longer N`, ours runs once more, on N times the flows over N times the event time. What it took more, by the
 flows that it had more, is what a flow costs once everything has started: `sustained`.

@@ -4,10 +4,10 @@
     python benchmarks/text.py --flowlogs-pipeline ~/flowlogs-pipeline/flowlogs-pipeline
 
 JSON lines and VPC flow logs (v2) in, Parquet (zstd) out; ours with all rules, against evidence of 100,000 ranges.
-DuckDB parses the text and writes it as it is, to Parquet too. NetObserv's flowlogs-pipeline, where a binary is given,
-reads the JSON lines, adds the label of one subnet to each and writes JSON; it reads no VPC text, so that ours is
-compared with its JSON. Engines take turns, each bound to one core. Only ratios mean something on a shared machine, and
-those of processor time, in which the others' share of a core does not count.
+DuckDB parses the text and writes it as it is, to Parquet too. NetObserv's flowlogs-pipeline, if a binary is given,
+reads the JSON lines, adds the label of one subnet to each and writes JSON. It reads no VPC text, so ours is compared
+with its JSON. Engines take turns, each bound to one core. Only ratios mean something on a shared machine, and those of
+processor time, in which the others' share of a core does not count.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """What `workload_memory` costs: addresses go from workloads to load balancers and back, and events are lost.
 
-For each time that a silent address stays a workload's: flows to workloads that an old event misnamed, flows to load
-balancers that nobody named, and flows to load balancers that are named wrongly, as shares of all to each.
+For each time that a silent address stays a workload's, three shares are measured. They are flows to workloads that an
+old event misnamed, flows to load balancers that nobody named, and flows to load balancers that are named wrongly.
 
     python benchmarks/workload_memory.py --seeds 10
 """

@@ -2,9 +2,9 @@
 
 Every row of a Zeek ssl log is a connection whose client said, in the handshake, which name it was for (SNI). Here that
 name is set aside, the connection is named from the dns logs alone, and then the two are compared. Of every connection
-that is not named rightly it is said why. Two questions besides, of which each answers what an answer that the log lacks
-would do: what if no DNS answer for the connection's own name had been logged, with and without `pool_prefixes` for the
-addresses that several names are at.
+that is not named rightly it is said why. One more question shows what an answer that the log lacks would do: what if no
+DNS answer for the connection's own name had been logged? It is asked with and without `pool_prefixes` for the addresses
+that several names are at.
 
     python benchmarks/zeek_names_proof.py tests/sources/data/zeek
     python benchmarks/zeek_names_proof.py --name-stretch 0s FOLDER …
