@@ -12,7 +12,7 @@ from attribution.config import parse_duration
 from attribution.testbed.evaluate.evaluate import evaluate
 from attribution.testbed.evaluate.evaluation import Evaluation
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
-from attribution.testbed.fleet.kinds import OURS
+from attribution.testbed.evaluate.outcomes import OURS
 from attribution.testbed.fleet.write import EVENTS_FILE, NAMES_FILE
 
 #: Exit status where `--fail-on-misattribution` found something.

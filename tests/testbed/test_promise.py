@@ -11,7 +11,7 @@ from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, arrow_schema
 from attribution.testbed.evaluate.alignment import align
 from attribution.testbed.evaluate.baselines import EventLog, baselines
 from attribution.testbed.evaluate.evaluate import evaluate_slices
-from attribution.testbed.fleet.kinds import OURS
+from attribution.testbed.evaluate.outcomes import OURS
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate
 

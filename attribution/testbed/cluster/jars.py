@@ -57,8 +57,8 @@ def jars(name: str, *, lock: Path = LOCK, folder: Path | None = None) -> list[Pa
 def resolve(coordinates: tuple[str, ...], *, folder: Path | None = None) -> dict[str, str]:
     """Resolve coordinates with what they need at run time: coordinate -> SHA-256 of its jar, in class path order.
 
-    The `!` keeps jgo from using the versions that one of the coordinates manages for all of them: else the broker gets
-    an older kafka-clients, which log4j's build happens to name.
+    Without the `!` jgo takes the versions that one of the coordinates manages for all of them. The broker then gets an
+    older kafka-clients, which log4j's build happens to name.
     """
     maven = MavenContext(repo_cache=folder or cache_folder(), timeout=_TIMEOUT_S)
     given, needed = maven.resolver.resolve([maven.create_dependency(f"{coordinate}!") for coordinate in coordinates])

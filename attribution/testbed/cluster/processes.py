@@ -32,8 +32,9 @@ _PORTS = range(12_000, 32_000)
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 on which nothing listens now.
 
-    They are taken from below the range of outgoing connections. A port inside it can be given to a client while its
-    server is away; on loopback the client can even be connected to itself, and the server never gets its port back.
+    They are taken from below the range of outgoing connections. The system can give a port of that range to a client
+    while the server is away. On loopback such a client can even be connected to itself. The server then never gets its
+    port back.
     """
     found: list[int] = []
     while len(found) < count:

@@ -20,10 +20,11 @@ from attribution.lake.layout import MANIFEST
 from attribution.schema import NAME_BINDING, arrow_schema
 from attribution.testbed.evaluate.alignment import Slice, aligned, has_names
 from attribution.testbed.evaluate.baselines import Baseline, EventLog, baselines
-from attribution.testbed.evaluate.evaluation import FLEET_KINDS, Evaluation, Outcomes
+from attribution.testbed.evaluate.evaluation import Evaluation
 from attribution.testbed.evaluate.name_baselines import NameLog
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
-from attribution.testbed.fleet.kinds import KIND_TEXTS, OURS
+from attribution.testbed.evaluate.outcomes import FLEET_KINDS, OURS, Outcome, Outcomes, judge
+from attribution.testbed.fleet.kinds import KIND_TEXTS
 from attribution.testbed.fleet.tables import EVENTS
 
 _SIDES = ("local", "remote")
@@ -131,6 +132,27 @@ def resolvers_of(lake: Path) -> tuple[tuple[str, str], ...]:
     return Settings(shared_resolvers=tuple(given)).clients_of_resolvers
 
 
+@dataclass(frozen=True)
+class _Flows:
+    """Flows of one slice, row by row.
+
+    Attributes:
+        truth: who really was at either side.
+        kind: number of the `Kind` of each remote side.
+        client: number of each local side's service; -1 for none.
+        server: number of each remote side's service; -1 for none.
+    """
+
+    truth: pa.Table
+    kind: Int64
+    client: Int64
+    server: Int64
+
+
+#: Workload and service that a system names, by side.
+_Answers = dict[str, tuple[Texts, Texts]]
+
+
 @dataclass
 class _Tally:
     """Counts slice by slice; services are numbered as they come."""
@@ -160,42 +182,41 @@ class _Tally:
         if has_names(truth.schema):
             self.names = self.names or NamesEvaluation(self.name_log() if self.name_log else None)
             self.names.add(truth, part.answers)
-        client, server = self._numbers(truth.column("local_service")), self._numbers(truth.column("remote_service"))
-        self.true_edges |= _pairs(client, server)
-        kind = _ints(pc.index_in(truth.column("remote_kind"), value_set=pa.array(KIND_TEXTS)).fill_null(-1))
+        flows = _Flows(
+            truth=truth,
+            kind=_ints(pc.index_in(truth.column("remote_kind"), value_set=pa.array(KIND_TEXTS)).fill_null(-1)),
+            client=self._numbers(truth.column("local_service")),
+            server=self._numbers(truth.column("remote_service")),
+        )
+        self.true_edges |= _pairs(flows.client, flows.server)
         ours = {
             side: (part.answers.column(f"{side}_workload"), part.answers.column(f"{side}_service")) for side in _SIDES
         }
-        outcome = self._count(OURS, truth, ours, kind, client, server)
+        outcome = self._count(OURS, flows, ours)
         for side in _SIDES:
-            self._count_reasons(side, part.answers.column(f"{side}_reason"), outcome[side], kind)
+            self._count_reasons(side, part.answers.column(f"{side}_reason"), outcome[side], flows.kind)
         if self.log:
-            protocol = truth.column("protocol")
-            keys = {
-                side: self.log.keys(
-                    truth.column(f"{side}_address"), asked_sockets(protocol, truth.column(f"{side}_port"))
-                )
-                for side in _SIDES
-            }
-            for variant in self.variants:
-                self._count(variant.name, truth, _answers(variant, self.log, keys, part), kind, client, server)
+            self._count_baselines(self.log, flows, part)
 
-    def _count(
-        self,
-        system: str,
-        truth: pa.Table,
-        answers: dict[str, tuple[Texts, Texts]],
-        kind: Int64,
-        client: Int64,
-        server: Int64,
-    ) -> dict[str, Int64]:
+    def _count_baselines(self, log: EventLog, flows: _Flows, part: Slice) -> None:
+        protocol = flows.truth.column("protocol")
+        keys = {
+            side: log.keys(
+                flows.truth.column(f"{side}_address"), asked_sockets(protocol, flows.truth.column(f"{side}_port"))
+            )
+            for side in _SIDES
+        }
+        for variant in self.variants:
+            self._count(variant.name, flows, _answers(variant, log, keys, part))
+
+    def _count(self, system: str, flows: _Flows, answers: _Answers) -> dict[str, Int64]:
         """Add one system's outcomes of a slice; return them by side."""
         counts = self.outcomes.setdefault(system, Outcomes())
-        outcome = {side: judge(truth, side, *answers[side]) for side in _SIDES}
+        outcome = {side: judge(flows.truth, side, *answers[side]) for side in _SIDES}
         for side in _SIDES:
-            counts.add_side(side, kind, outcome[side])
-        fleet = np.isin(kind, FLEET_KINDS)
-        counts.add_services(client[fleet], server[fleet], outcome["remote"][fleet])
+            counts.add_side(side, flows.kind, outcome[side])
+        fleet = np.isin(flows.kind, FLEET_KINDS)
+        counts.add_services(flows.client[fleet], flows.server[fleet], outcome["remote"][fleet])
         claimed = [self._numbers(answers[side][1]) for side in _SIDES]
         counts.claimed |= _pairs(*claimed)
         return outcome
@@ -205,11 +226,12 @@ class _Tally:
         texts = pc.dictionary_encode(reasons.fill_null("lost").combine_chunks())
         code = np.asarray(texts.indices).astype(np.int64)
         asked = np.isin(kind, FLEET_KINDS) if side == "remote" else np.ones(len(code), dtype=np.bool_)
-        counts = np.bincount(code[asked] * 3 + outcome[asked], minlength=3 * len(texts.dictionary))
+        size = len(Outcome)
+        counts = np.bincount(code[asked] * size + outcome[asked], minlength=size * len(texts.dictionary))
         for i, reason in enumerate(texts.dictionary.to_pylist()):
             for j, name in enumerate(Outcomes.NAMES):
-                if counts[3 * i + j]:
-                    self.reasons[side, reason, name] += int(counts[3 * i + j])
+                if counts[size * i + j]:
+                    self.reasons[side, reason, name] += int(counts[size * i + j])
 
     def _numbers(self, services: Texts) -> Int64:
         """The number of each service name; -1 for null."""
@@ -234,7 +256,7 @@ class _Tally:
         )
 
 
-def _answers(variant: Baseline, log: EventLog, keys: dict[str, Int64], part: Slice) -> dict[str, tuple[Texts, Texts]]:
+def _answers(variant: Baseline, log: EventLog, keys: dict[str, Int64], part: Slice) -> _Answers:
     """What a baseline says of both sides; what was seen at capture stays."""
     start, end = (_ints(part.truth.column(name).cast(pa.int64())) for name in ("start", "end"))
     found = {}
@@ -246,21 +268,6 @@ def _answers(variant: Baseline, log: EventLog, keys: dict[str, Int64], part: Sli
             pc.if_else(captured, part.answers.column(f"{side}_service"), service),
         )
     return found
-
-
-def judge(truth: pa.Table, side: str, workload: Texts, service: Texts) -> Int64:
-    """0 where the answer is right, 1 where it names a wrong workload or service, 2 where it names nobody.
-
-    An answer without a workload is right if its service is (a labelled prefix); one without a service if its workload
-    is.
-    """
-    right_workload = pc.equal(workload, truth.column(f"{side}_workload")).fill_null(False)
-    right_service = pc.equal(service, truth.column(f"{side}_service")).fill_null(False)
-    wrong = pc.or_(
-        pc.and_(workload.is_valid(), pc.invert(right_workload)), pc.and_(service.is_valid(), pc.invert(right_service))
-    )
-    named = pc.or_(workload.is_valid(), service.is_valid())
-    return _ints(pc.if_else(named, wrong.cast(pa.int64()), 2))
 
 
 def _pairs(client: Int64, server: Int64) -> set[tuple[int, int]]:

@@ -1,65 +1,14 @@
 """The result of an evaluation: outcomes by system, side, kind and service, and the dependency graphs they imply."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass
 
 import numpy as np
 
 from attribution.core.columnar.types import Int64
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
-from attribution.testbed.fleet.kinds import KIND_TEXTS, OURS, Kind
-
-#: Kinds of remote endpoint that are workloads of the fleet.
-FLEET_KINDS = (Kind.WORKLOAD, Kind.PORT_OWNER, Kind.TRANSLATED)
-
-
-def _grown(counts: Int64, rows: int) -> Int64:
-    return counts if len(counts) >= rows else np.r_[counts, np.zeros((rows - len(counts), 3), dtype=np.int64)]
-
-
-@dataclass
-class Outcomes:
-    """Counts of one system; the last axis is correct, misattributed, unattributed.
-
-    Attributes:
-        local: (3,) outcomes of the local sides.
-        remote: (kinds, 3) outcomes of the remote sides by the truth's kind.
-        by_server: (services, 3) outcomes of remote sides inside the fleet, by the truth's remote service.
-        by_client: the same by the truth's local service.
-        claimed: edges (local service, remote service) that the system claims, as numbers of services.
-    """
-
-    NAMES: ClassVar[tuple[str, str, str]] = ("correct", "misattributed", "unattributed")
-
-    local: Int64 = field(default_factory=lambda: np.zeros(3, dtype=np.int64))
-    remote: Int64 = field(default_factory=lambda: np.zeros((len(KIND_TEXTS), 3), dtype=np.int64))
-    by_server: Int64 = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
-    by_client: Int64 = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
-    claimed: set[tuple[int, int]] = field(default_factory=set)
-
-    def add_side(self, side: str, kind: Int64, outcome: Int64) -> None:
-        """Count the outcomes of one side of some flows, by the kind of their remote side."""
-        if side == "local":
-            self.local = self.local + np.bincount(outcome, minlength=3)
-        else:
-            cells = len(KIND_TEXTS) * 3
-            self.remote = self.remote + np.bincount(kind * 3 + outcome, minlength=cells).reshape(-1, 3)
-
-    def add_services(self, client: Int64, server: Int64, outcome: Int64) -> None:
-        """Count the outcomes of remote sides by client and by server; services are numbers, -1 for none."""
-        for name, service in (("by_client", client), ("by_server", server)):
-            named = service >= 0
-            cells = np.bincount(service[named] * 3 + outcome[named])
-            added = np.r_[cells, np.zeros(-len(cells) % 3, dtype=np.int64)].reshape(-1, 3)
-            counts = _grown(getattr(self, name), len(added))
-            counts[: len(added)] += added
-            setattr(self, name, counts)
-
-    @property
-    def fleet(self) -> Int64:
-        """(3,) outcomes of the remote sides that are workloads."""
-        return np.asarray(self.remote[list(FLEET_KINDS)].sum(axis=0))
+from attribution.testbed.evaluate.outcomes import OURS, Outcome, Outcomes
+from attribution.testbed.fleet.kinds import KIND_TEXTS
 
 
 @dataclass(frozen=True)
@@ -92,12 +41,12 @@ class Evaluation:
     def misattributed(self) -> int:
         """Sides, local and remote, for which the system under evaluation named a wrong workload or service."""
         ours = self.outcomes[OURS]
-        return int(ours.local[1] + ours.remote[:, 1].sum())
+        return int(ours.local[Outcome.WRONG] + ours.remote[:, Outcome.WRONG].sum())
 
     @property
     def coverage(self) -> float:
         """Share of the flows to workloads whose remote side the system under evaluation attributed."""
-        return _share(int(self.outcomes[OURS].fleet[:2].sum()), int(self.outcomes[OURS].fleet.sum()))
+        return _attributed_share(self.outcomes[OURS].fleet)
 
     @property
     def sound(self) -> bool:
@@ -115,10 +64,10 @@ class Evaluation:
                     "system": name,
                     "flows": int(fleet.sum()),
                     **{key: int(n) for key, n in zip(Outcomes.NAMES, fleet, strict=True)},
-                    "attributed_share": _share(int(fleet[:2].sum()), int(fleet.sum())),
-                    "misattributed_share": _share(int(fleet[1]), int(fleet.sum())),
-                    "misattributed_outside": int(counts.remote[:, 1].sum() - fleet[1]),
-                    "misattributed_local": int(counts.local[1]),
+                    "attributed_share": _attributed_share(fleet),
+                    "misattributed_share": _share(int(fleet[Outcome.WRONG]), int(fleet.sum())),
+                    "misattributed_outside": int(counts.remote[:, Outcome.WRONG].sum() - fleet[Outcome.WRONG]),
+                    "misattributed_local": int(counts.local[Outcome.WRONG]),
                     **self.edges(name),
                 }
             )
@@ -145,7 +94,7 @@ class Evaluation:
             sides += [("remote", kind, counts.remote[i]) for i, kind in enumerate(KIND_TEXTS)]
             rows += [
                 {"system": name, "side": side, "kind": kind, "flows": int(n.sum()), **_named(n)}
-                | {"attributed_share": _share(int(n[:2].sum()), int(n.sum()))}
+                | {"attributed_share": _attributed_share(n)}
                 for side, kind, n in sides
                 if n.sum()
             ]
@@ -196,6 +145,12 @@ class Evaluation:
 
 def _named(counts: Int64) -> dict[str, object]:
     return {name: int(n) for name, n in zip(Outcomes.NAMES, counts, strict=True)}
+
+
+def _attributed_share(counts: Int64) -> float:
+    """The share of the sides that were given an answer, right or wrong."""
+    total = int(counts.sum())
+    return _share(total - int(counts[Outcome.UNNAMED]), total)
 
 
 def _share(part: int, whole: int) -> float:

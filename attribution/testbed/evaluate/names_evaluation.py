@@ -11,12 +11,11 @@ import pyarrow.compute as pc
 from attribution.core.columnar.arrays import encode, microseconds
 from attribution.core.columnar.types import Bool, Column, Int64, Texts
 from attribution.testbed.evaluate.name_baselines import LAST_NAME, LAST_NAME_TOLD, NameLog
-from attribution.testbed.fleet.kinds import OURS
+from attribution.testbed.evaluate.outcomes import OURS, Outcome
 from attribution.testbed.pools.plan import PolicyState
 
-#: What can come of an answer, in the order of tables.
+#: What tables call the outcome of an answer about a name, a policy or a service, by the number of the `Outcome`.
 OUTCOMES = ("correct", "wrong", "not named")
-_CORRECT, _WRONG, _UNNAMED = range(3)
 #: What the connections of a record were opened for.
 ONE_NAME, SEVERAL_NAMES, NO_NAME = "one name", "several names", "no name"
 
@@ -114,7 +113,12 @@ class NamesEvaluation:
         }
 
     def add(self, truth: pa.Table, answers: pa.Table) -> None:
-        """Count the flows of one slice: rows of `agility_tables.AGILITY_TRUTH`, and what was said of each."""
+        """Count the flows of one slice.
+
+        Args:
+            truth: rows of `attribution.testbed.pools.tables.AGILITY_TRUTH`.
+            answers: what was said of each of these flows; a null `basis` if its row was lost.
+        """
         there = answers.column("basis").is_valid()
         truth, answers = truth.filter(there), answers.filter(there)
         self.flows += truth.num_rows
@@ -132,7 +136,7 @@ class NamesEvaluation:
         kind = pc.if_else(right.is_null(), NO_NAME, pc.if_else(several, SEVERAL_NAMES, ONE_NAME))
         mine = _of_server(truth, answers, "hostname")
         other = pc.if_else(pc.equal(truth.column("server_side"), "local"), *_columns(answers, "hostname")[::-1])
-        outcome = np.where(_mask(other.is_valid()), _WRONG, _outcome(mine, right))
+        outcome = np.where(_mask(other.is_valid()), Outcome.WRONG, _outcome(mine, right))
         system = pa.array([OURS] * truth.num_rows)
         _count(self.names, system, kind, outcome)
         _count(self.evidence, reason, answers.column("basis"), outcome)
@@ -154,14 +158,17 @@ class NamesEvaluation:
             _count(self.names, pa.array([name] * truth.num_rows), kind, outcome)
 
     def _add_policies(self, truth: pa.Table, policy: Texts, state: Texts) -> None:
-        """An earlier state of the list is what a change within the asked interval gives; a later one is wrong."""
+        """Count what was said of policies.
+
+        A `PolicyState` before the true one is right: the policy changed within the asked interval. A later one is not.
+        """
         states = pa.array([state.text for state in PolicyState if state is not PolicyState.NEVER])
         true_state, said_state = truth.column("policy_state"), state
         rank = [np.asarray(pc.fill_null(pc.index_in(one, states), len(states))) for one in (true_state, said_state)]
         has_all = _has_all(truth.column("policy"), policy)
-        outcome = np.where(rank[1] == len(states), _UNNAMED, _WRONG)
-        outcome[(rank[1] == rank[0]) & has_all] = _CORRECT
-        outcome[rank[1] < rank[0]] = _CORRECT
+        outcome = np.where(rank[1] == len(states), Outcome.UNNAMED, Outcome.WRONG)
+        outcome[(rank[1] == rank[0]) & has_all] = Outcome.CORRECT
+        outcome[rank[1] < rank[0]] = Outcome.CORRECT
         _count(self.policies, true_state, said_state, outcome)
 
 
@@ -184,9 +191,9 @@ def _mask(column: Column) -> Bool:
 
 
 def _outcome(said: Texts, right: Texts) -> Int64:
-    """0 where what was said is right, 1 where it is not, 2 where nothing was said."""
+    """The `Outcome` of what was said, row by row."""
     same = pc.fill_null(pc.equal(said, right), False)
-    return np.where(_mask(said.is_null()), _UNNAMED, np.where(_mask(same), _CORRECT, _WRONG))
+    return np.where(_mask(said.is_null()), Outcome.UNNAMED, np.where(_mask(same), Outcome.CORRECT, Outcome.WRONG))
 
 
 def _count(counter: Counter[tuple[str, str, str]], one: Texts, other: Texts, outcome: Int64) -> None:

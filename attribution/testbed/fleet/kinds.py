@@ -7,9 +7,6 @@ import numpy as np
 
 from attribution.core.columnar.types import Bool, Int64
 
-#: The system under evaluation, as tables show it; baselines stand beside it by their names.
-OURS = "time ranges"
-
 
 class Kind(IntEnum):
     """What holds an address; the lower-case name is what `truth.parquet` calls it."""

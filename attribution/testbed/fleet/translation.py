@@ -64,8 +64,8 @@ def make_sessions(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.r
 def translate(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> Connections:
     """The connections, those of translated services with the socket that the wire shows.
 
-    A port is one connection's at a time, from its start to its end. It is free again after a pause of its own, down to
-    none, and mostly what became free last is given next: to the same workload or any other behind the translator.
+    A port belongs to one connection at a time, from its start to its end. It is free again after a pause of its own,
+    which may be none. Mostly the port that became free last is given next, to any workload behind the translator.
     """
     catalogue = fleet.catalogue
     behind = (catalogue.kind == Kind.WORKLOAD) & (rng.random(catalogue.services) < scenario.nat_share)

@@ -10,7 +10,7 @@ from truth_lake import lake_of, perfect
 from attribution.errors import LakeError, SourceError
 from attribution.testbed.evaluate.alignment import align, aligned
 from attribution.testbed.evaluate.evaluate import evaluate
-from attribution.testbed.fleet.kinds import OURS
+from attribution.testbed.evaluate.outcomes import OURS
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate
 from attribution.testbed.fleet.tables import IDENTITY, TRUTH

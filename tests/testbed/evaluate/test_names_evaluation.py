@@ -10,7 +10,7 @@ from attribution.schema import NAME_BINDING, arrow_schema
 from attribution.testbed.evaluate.alignment import align
 from attribution.testbed.evaluate.evaluate import evaluate_slices
 from attribution.testbed.evaluate.name_baselines import LAST_NAME, LAST_NAME_TOLD, NameLog
-from attribution.testbed.fleet.kinds import OURS
+from attribution.testbed.evaluate.outcomes import OURS
 
 SIDES = ("local", "remote")
 

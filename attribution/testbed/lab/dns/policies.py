@@ -84,10 +84,10 @@ class Pool:
 
 
 class PolicyEngine:
-    """Answers queries. Of the policies in force that match, the one with the highest priority does.
+    """Answers queries by the policies that are in force and match.
 
-    Of several such the one that asks for more attributes, then the first by name, so that an answer depends on the
-    policies alone and not on the order in which they were given.
+    The policy with the highest priority answers, then the policy that asks for more attributes, then the first by name.
+    So an answer depends on the policies alone, and not on the order in which they were given.
     """
 
     def __init__(self, policies: Iterable[Policy]) -> None:
