@@ -85,6 +85,7 @@ class RecordKind:
 
 #: All kinds, in the order in which documentation lists them and a run reads them.
 KINDS: Final = (
+    # What sources yield.
     RecordKind(
         name=FLOW,
         plural="flows",
@@ -161,6 +162,7 @@ KINDS: Final = (
         hints=("rule",),
         tag=b"s",
     ),
+    # What a run writes.
     RecordKind(
         name=ATTRIBUTED_FLOW,
         plural="attributed_flows",
@@ -176,6 +178,7 @@ KINDS: Final = (
         reported="end",
     ),
     RecordKind(name=DEAD_LETTER, plural="dead_letters", role=Role.OUTPUT),
+    # What streaming jobs of two regions send each other.
     RecordKind(name=QUESTION, plural="questions", role=Role.REGION, on_topic=False, in_lake=False, reported="end"),
     RecordKind(name=ANSWER, plural="answers", role=Role.REGION, on_topic=False, in_lake=False),
 )
