@@ -7,10 +7,9 @@ did: who is named is the same, but `covered` may read `bridged`, the distance ma
 """
 
 import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +25,7 @@ from attribution.core.timeline.answer import ExplainedAnswer, Held
 from attribution.core.timeline.timeline import OwnershipRange, Timeline
 from attribution.errors import QueryError
 from attribution.query.lake.query import Query
-from attribution.query.lake.session import LakeSession
+from attribution.query.lake.session import LakeSession, Row
 from attribution.query.lake.times import from_microseconds, to_microseconds
 from attribution.schema import ASSIGNMENT, FLOW, LABEL, POLICY, SOCKET_RULE, arrow_schema
 
@@ -234,7 +233,7 @@ def _fallback(
     )
 
 
-def _range(row: Mapping[str, Any]) -> HeldRange:
+def _range(row: Row) -> HeldRange:
     times = {name: from_microseconds(row[name]) for name in ("start", "end")}
     holes = tuple((from_microseconds(start), from_microseconds(end)) for start, end in row["holes"])
     return HeldRange(**{**row, **times, "holes": holes})

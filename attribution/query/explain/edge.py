@@ -1,10 +1,9 @@
 """Why an edge is in the graph: how its flows were answered for, examples, and who else held the addresses."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
@@ -12,7 +11,7 @@ from attribution.query.explain.flow_selector import flow_key
 from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.query import Query
 from attribution.query.lake.selection import EVERY_FLOW, Selection
-from attribution.query.lake.session import LakeSession, opened
+from attribution.query.lake.session import LakeSession, Row, opened
 from attribution.query.lake.times import seen
 from attribution.query.lake.window import Window
 
@@ -156,7 +155,7 @@ def _no_flows(source: str, target: str, *, reverse: bool) -> str:
     return f"no flows from {source!r} to {target!r} in this window that pass the filters; {hint}"
 
 
-def _part(row: Mapping[str, Any], examples: list[dict[str, Any]]) -> EdgePart:
+def _part(row: Row, examples: Sequence[Row]) -> EdgePart:
     kind = (row["source_reason"], row["target_reason"])
     return EdgePart(
         **{**row, **seen(row)},
@@ -171,5 +170,5 @@ def _part(row: Mapping[str, Any], examples: list[dict[str, Any]]) -> EdgePart:
     )
 
 
-def _alternative(row: Mapping[str, Any]) -> Alternative:
+def _alternative(row: Row) -> Alternative:
     return Alternative(**{name: row[name] for name in Alternative.__dataclass_fields__})

@@ -1,9 +1,8 @@
 """Why one flow was attributed as it was: which rule, which evidence, how old it is, and why nobody else."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from attribution.core.addressing.sockets import PortRange, Socket
 from attribution.core.question import Side
@@ -16,7 +15,7 @@ from attribution.query.explain.path import PathStep, path_of
 from attribution.query.lake.flows import WINDOWED
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
-from attribution.query.lake.session import LakeSession, opened
+from attribution.query.lake.session import LakeSession, Row, opened
 from attribution.query.lake.times import from_microseconds
 
 FIND_FLOWS = Query(__package__, "find_flows", standing_on=(WINDOWED,))
@@ -106,7 +105,7 @@ class FlowExplanation:
         alike: how many rows of the lake have the same endpoints and start; the first is explained.
     """
 
-    flow: Mapping[str, Any]
+    flow: Row
     local: SideExplanation
     remote: SideExplanation
     alike: int
@@ -137,15 +136,17 @@ def explain_flow(lake: LakeSession | Path | str, selector: FlowSelector) -> Flow
             )
         if len({_identity(row) for row in rows}) > 1:
             raise QueryError(_several(rows))
-        row = rows[0]
-        total = row.pop("total")
-        row |= {name: from_microseconds(row[name]) for name in ("start", "end")}
+        times = {name: from_microseconds(rows[0][name]) for name in ("start", "end")}
+        flow = {name: value for name, value in rows[0].items() if name != "total"} | times
         return FlowExplanation(
-            flow=row, local=_side(session, row, "local"), remote=_side(session, row, "remote"), alike=total
+            flow=flow,
+            local=_side(session, flow, "local"),
+            remote=_side(session, flow, "remote"),
+            alike=rows[0]["total"],
         )
 
 
-def _side(session: LakeSession, row: Mapping[str, Any], side: Side) -> SideExplanation:
+def _side(session: LakeSession, row: Row, side: Side) -> SideExplanation:
     address, port, protocol = row[f"{side}_address"], row[f"{side}_port"], row["protocol"]
     evidence = evidence_of(session, address)
     verdict = None
@@ -166,11 +167,11 @@ def _side(session: LakeSession, row: Mapping[str, Any], side: Side) -> SideExpla
     )
 
 
-def _identity(row: Mapping[str, Any]) -> tuple[object, ...]:
+def _identity(row: Row) -> tuple[object, ...]:
     return tuple(row[name] for name in ("start", "local_address", "local_port", "remote_address", "remote_port"))
 
 
-def _several(rows: list[dict[str, Any]]) -> str:
+def _several(rows: Sequence[Row]) -> str:
     keys = list(dict.fromkeys(flow_key(row) for row in rows))
     listed = "".join(f"\n  --flow {key}" for key in keys[:_LISTED])
     more = "" if len(keys) <= _LISTED else "\n  ..."

@@ -1,16 +1,15 @@
 """The dependency graph of a window: services (or workloads) and the traffic between them."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from attribution.query.graph.model import Edge, Graph, MethodCount, Name, Node, NodeKind, PortCount, Totals
 from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
 from attribution.query.lake.flows import FILTERED, OPENED
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
-from attribution.query.lake.session import LakeSession, opened
+from attribution.query.lake.session import LakeSession, Row, opened
 from attribution.query.lake.times import seen
 from attribution.query.lake.window import Window
 
@@ -99,12 +98,12 @@ def keep_edges(session: LakeSession, selection: GraphSelection, *, by: NodeBy) -
     return window
 
 
-def end_name(row: Mapping[str, Any], end: str) -> Name:
+def end_name(row: Row, end: str) -> Name:
     """The name of the source or the target of an edge's row."""
     return Name(NodeKind(row[f"{end}_kind"]), row[end])
 
 
-def _edge(row: Mapping[str, Any]) -> Edge:
+def _edge(row: Row) -> Edge:
     edge = Edge(
         source=end_name(row, "source"),
         target=end_name(row, "target"),
@@ -137,6 +136,6 @@ def _turned(edge: Edge) -> Edge:
     )
 
 
-def _node(row: Mapping[str, Any]) -> Node:
+def _node(row: Row) -> Node:
     plain = {name: row[name] for name in Node.__dataclass_fields__ if name not in ("name", "first_seen", "last_seen")}
     return Node(name=Name(NodeKind(row["kind"]), row["name"]), **plain, **seen(row))

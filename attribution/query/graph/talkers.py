@@ -13,7 +13,7 @@ from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
 from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
-from attribution.query.lake.session import LakeSession, opened
+from attribution.query.lake.session import LakeSession, Row, opened
 from attribution.query.lake.times import seen
 from attribution.query.lake.window import Window
 
@@ -107,7 +107,7 @@ def talkers(
     return Talkers(window=window, rows=made, total=rows[0]["total"] if rows else 0)
 
 
-def _talker(row: Mapping[str, Any], by: ListedBy) -> Talker:
+def _talker(row: Row, by: ListedBy) -> Talker:
     plain = ("flows", "bytes", "bytes_sent", "bytes_received", "packets", "unattributed_flows")
     return Talker(
         key=_key(row, by),
@@ -116,7 +116,7 @@ def _talker(row: Mapping[str, Any], by: ListedBy) -> Talker:
     )
 
 
-def _key(row: Mapping[str, Any], by: ListedBy) -> dict[str, str | int | bool | None]:
+def _key(row: Row, by: ListedBy) -> dict[str, str | int | bool | None]:
     match by:
         case "edge":
             return {

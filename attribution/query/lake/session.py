@@ -17,9 +17,13 @@ from attribution.errors import ConfigError, LakeError
 from attribution.lake.lake import read_manifest
 from attribution.lake.layout import FOLDERS, MANIFEST, PARTITIONS
 from attribution.query.lake.query import Query
+from attribution.query.lake.selection import Selection
 from attribution.query.lake.times import from_microseconds
 from attribution.query.lake.window import Window, parse_window
 from attribution.schema import arrow_schema, record
+
+#: A row of an answer, column -> value; the SQL alone says which type a column has.
+Row = dict[str, Any]
 
 _GLOB_CHARACTER = re.compile(r"([*?\[])")
 
@@ -70,7 +74,7 @@ class LakeSession:
         """Give back the database; further questions fail."""
         self._connection.close()
 
-    def ask(self, query: Query, **parameters: object) -> list[dict[str, Any]]:
+    def ask(self, query: Query, **parameters: object) -> list[Row]:
         """The rows that answer a query, each as column -> value.
 
         Parameters that the query does not use are left out, so that one set of filters serves several queries.
@@ -131,6 +135,14 @@ class LakeSession:
         if window is None:
             return Window()
         return window if isinstance(window, Window) else parse_window(window, last=self.last_start())
+
+    def parameters(self, selection: Selection) -> dict[str, object]:
+        """The parameters that SQL binds for a selection on this lake.
+
+        Raises:
+            QueryError: the window of the selection cannot be read.
+        """
+        return selection.parameters(self.window(selection.window))
 
     def _execute(self, sql: str, query: Query, parameters: Mapping[str, object]) -> duckdb.DuckDBPyConnection:
         try:

@@ -1,13 +1,11 @@
 """Traffic on addresses that a data centre's policies never hand out there: a route leak, or misdirected clients."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from attribution.query.lake.query import Query
-from attribution.query.lake.session import LakeSession, opened
+from attribution.query.lake.session import LakeSession, Row, opened
 from attribution.query.lake.times import seen
 from attribution.query.pools.pool_flows import (
     POOL_ENDS,
@@ -96,7 +94,7 @@ def astray(
     )
 
 
-def _astray(row: Mapping[str, Any], whole: Mapping[str, Any], clients: tuple[ClientNetwork, ...]) -> Astray:
+def _astray(row: Row, whole: Row, clients: tuple[ClientNetwork, ...]) -> Astray:
     plain = ("data_centre", "logged_by", "kind", "pool", "policy", "flows", "bytes", "addresses", "networks")
     return Astray(
         **{name: row[name] for name in plain},

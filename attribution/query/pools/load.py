@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from attribution.core.fallback.policies import Place
 from attribution.errors import QueryError
 from attribution.query.lake.flows import Measure
 from attribution.query.lake.query import Query
-from attribution.query.lake.session import LakeSession, opened
+from attribution.query.lake.session import LakeSession, Row, opened
 from attribution.query.lake.times import seen
 from attribution.query.lake.window import Window
 from attribution.query.pools.policy_records import PolicyRecord, overlapping, policy_records
@@ -150,7 +150,7 @@ def load(
     )
 
 
-def _pool(row: Mapping[str, Any], sizes: "_Sizes", loads: Iterable[AddressLoad], measure: Measure) -> PoolLoad:
+def _pool(row: Row, sizes: "_Sizes", loads: Iterable[AddressLoad], measure: Measure) -> PoolLoad:
     used = row["used"]
     size = sizes.of(row["pool"], row["policy"])
     # An address that policies no longer in the lake handed out is one all the same.

@@ -9,7 +9,7 @@ from typing import Any
 from attribution.config import MINUTE
 from attribution.errors import QueryError
 from attribution.query.lake.query import Query
-from attribution.query.lake.session import LakeSession, opened
+from attribution.query.lake.session import LakeSession, Row, opened
 from attribution.query.lake.times import from_microseconds, seen
 from attribution.query.pools.pool_flows import ClientNetwork, client_networks, keep_ended_flows, pool_parameters
 from attribution.query.pools.selection import EVERY_FLOW, PoolSelection
@@ -123,7 +123,7 @@ def stale(
     )
 
 
-def _decay(rows: Sequence[Mapping[str, Any]], flows: Mapping[int, int]) -> dict[int, tuple[DecayBucket, ...]]:
+def _decay(rows: Sequence[Row], flows: Mapping[int, int]) -> dict[int, tuple[DecayBucket, ...]]:
     found: dict[int, list[DecayBucket]] = {}
     for row in rows:
         buckets = found.setdefault(row["place"], [])
@@ -134,9 +134,7 @@ def _decay(rows: Sequence[Mapping[str, Any]], flows: Mapping[int, int]) -> dict[
     return {place: tuple(buckets) for place, buckets in found.items()}
 
 
-def _stale(
-    row: Mapping[str, Any], lifetime: int, decay: tuple[DecayBucket, ...], clients: tuple[ClientNetwork, ...]
-) -> Stale:
+def _stale(row: Row, lifetime: int, decay: tuple[DecayBucket, ...], clients: tuple[ClientNetwork, ...]) -> Stale:
     until = row["answers_until"]
     counts: dict[str, Any] = {
         name: row[name] if until is not None else None for name in ("within_answer", "within_connection", "beyond")
