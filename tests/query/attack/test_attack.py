@@ -5,44 +5,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tiny_lake import at, flow, write_lake
+from attack_plan import ATTACKED, FRESH, NAMES, OBSERVE, START, TTL, TTL_BEFORE
+from tiny_lake import flow, write_lake
 
 from attribution.config import SECOND
 from attribution.errors import QueryError
 from attribution.query.attack.attack import attack
-from attribution.query.attack.kary_search import Step
-from attribution.query.attack.name_file import NameFile, write_assignment
-from attribution.query.attack.plan import AttackPlan, plan_addresses, read_plan
+from attribution.query.attack.name_file import NameFile
 from attribution.query.lake.selection import Selection
 
-ATTACKED = "192.0.2.1"
-FRESH = ("192.0.2.65", "192.0.2.66", "192.0.2.67")
-NAMES = 20
-TTL_BEFORE, TTL, OBSERVE = 300, 30, 30
-START = at("12:00:00")
 #: How long a step is given here: its answers expire, it is looked at, and somebody needs a moment.
 STEP = timedelta(seconds=TTL_BEFORE + OBSERVE + 5)
-
-
-@pytest.fixture
-def names(tmp_path):
-    path = tmp_path / "names.txt"
-    path.write_text("".join(f"n{number:02}.example\n" for number in range(NAMES)))
-    return NameFile.of(path)
-
-
-@pytest.fixture
-def plan(names):
-    return AttackPlan(
-        names=names.names,
-        names_file=names.path,
-        digest=names.digest,
-        addresses=(*FRESH, ATTACKED),
-        attacked=(ATTACKED,),
-        ttl_before=TTL_BEFORE * SECOND,
-        ttl=TTL * SECOND,
-        observe=OBSERVE * SECOND,
-    )
 
 
 def burst(address, begin, end, a_second, client="203.0.113.7", **fields):
@@ -187,41 +160,6 @@ def test_what_both_ends_logged_counts_once_and_what_an_address_opens_does_not(tm
     )
 
 
-# The plan
-
-
-def test_a_plan_is_read_as_it_was_written(tmp_path, plan, names):
-    plan = plan.with_step(plan.start.step(), START)
-    written = tmp_path / "plan.json"
-    written.write_text(json.dumps(plan.to_dict(names)))
-    assert read_plan(written) == plan
-    (step,) = json.loads(written.read_text())["steps"]
-    assert step["from"] == "2026-01-05T12:00:00Z"
-    assert step["watched"] == [ATTACKED]
-    assert step["parts"][2] == {
-        "address": "192.0.2.67", "count": 6, "numbers": [[14, 20]],
-        "names": [f"n{number}.example" for number in range(14, 20)],
-    }  # fmt: skip
-    assert json.loads(written.read_text())["predicted"] == {"steps": 3, "time": 480 * SECOND}
-
-
-def test_an_assignment_has_a_line_for_each_name_that_is_placed(tmp_path, plan, names):
-    step = plan.start.step()
-    only = Step((replace(step.parts[0], names=((1, 2), (19, 20))), replace(step.parts[1], names=((2, 3),))), ())
-    write_assignment(only, names, tmp_path / "out.txt")
-    assert (tmp_path / "out.txt").read_text().splitlines() == [
-        "n01.example 192.0.2.65", "n02.example 192.0.2.66", "n19.example 192.0.2.65",
-    ]  # fmt: skip
-    with pytest.raises(QueryError, match="choose another file"):
-        write_assignment(only, names, tmp_path / "no" / "out.txt")
-
-
-def test_a_step_waits_until_the_last_one_was_looked_at(plan):
-    plan = plan.with_step(plan.start.step(), START)
-    with pytest.raises(QueryError, match="takes 330 s until its addresses were looked at"):
-        plan.with_step(plan.start.step(), START + timedelta(seconds=329))
-
-
 def test_other_names_than_the_plans_are_refused(tmp_path, plan, names):
     planned = plan.with_step(plan.start.step(), START)
     other = tmp_path / "other.txt"
@@ -238,53 +176,3 @@ def test_other_names_than_the_plans_are_refused(tmp_path, plan, names):
     with pytest.raises(QueryError, match="choose flows, bytes, packets"):
         attack(lake, planned, names, measure="colour")
     assert attack(lake, planned, names).outcome == "unclear"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a\n\nb\n", "line 2 is empty"),
-        ("a\n  \nb\n", "line 2 is empty"),
-        ("a\nb\nA.\n", "stands there twice"),
-        ("a\r\nb\n a", "stands there twice"),
-        (None, "cannot read the names"),
-    ],
-)
-def test_a_file_of_names_that_cannot_be_used_says_why(tmp_path, text, message):
-    path = tmp_path / "names"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(QueryError, match=message):
-        NameFile.of(path)
-
-
-@pytest.mark.parametrize("block", [20, 1 << 22])
-def test_a_long_file_of_names_is_counted(tmp_path, monkeypatch, block):
-    monkeypatch.setattr("attribution.query.attack.name_file._BLOCK", block)
-    path = tmp_path / "names"
-    path.write_text("".join(f"{number}.example\n" for number in range(3000)))
-    found = NameFile.of(path)
-    assert found.names == 3000
-    assert list(found.named(((2, 4), (2999, 3000)))) == [(2, "2.example"), (3, "3.example"), (2999, "2999.example")]
-    assert list(found.named(((0, 3000),), limit=1)) == [(0, "0.example")]
-    assert [number for number, _ in found.named(((7, 40), (41, 43)))] == [*range(7, 40), 41, 42]
-    assert list(found.named(())) == []
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": 7}', '{"format": 1}'])
-def test_what_is_no_plan_is_refused(tmp_path, text):
-    (tmp_path / "plan.json").write_text(text)
-    with pytest.raises(QueryError, match="cannot read the plan"):
-        read_plan(tmp_path / "plan.json")
-    with pytest.raises(QueryError, match="cannot read the plan"):
-        read_plan(tmp_path / "none.json")
-
-
-def test_addresses_are_given_one_by_one_or_by_prefix(plan):
-    assert plan_addresses(["192.0.2.5", "192.0.2.4/31", "2001:DB8::1"]) == ("192.0.2.5", "192.0.2.4", "2001:db8::1")
-    with pytest.raises(QueryError, match="more than 4096"):
-        plan_addresses(["10.0.0.0/8"])
-    with pytest.raises(QueryError, match="cannot read the address 'x'"):
-        plan_addresses(["x"])
-    with pytest.raises(QueryError, match=r"1 attacked addresses and 1 others.*--address"):
-        _ = replace(plan, addresses=(FRESH[0], ATTACKED)).start

@@ -1,0 +1,75 @@
+"""Tables as lines of text: widths, wrapping, numbers."""
+
+import pytest
+from rich.cells import cell_len
+
+from attribution.cli.render.output import Column, Section
+from attribution.cli.render.tables import lay_out
+
+WIDE = [Column(name="name"), Column(name="more", rank=1), Column(name="most", rank=2)]
+
+
+ROWS = [{"name": "n" * 30, "more": "m" * 40, "most": "x" * 50}]
+
+
+def rendered(width):
+    lines = [line.text for line in lay_out([Section(columns=WIDE, rows=ROWS)], width)]
+    assert all(len(line) <= width for line in lines)
+    return "\n".join(lines)
+
+
+def test_a_narrow_terminal_leaves_out_columns_and_says_which():
+    assert "x" * 50 in rendered(140)
+    assert "left out" not in rendered(140)
+    narrow = rendered(80)
+    assert "m" * 40 in narrow
+    assert "x" * 50 not in narrow
+    assert "column left out at this width: most" in " ".join(narrow.split())
+
+
+def test_what_must_be_shown_is_wrapped_and_never_cut():
+    assert "".join(line for line in rendered(20).splitlines() if "nn" in line) == "n" * 30
+
+
+def test_wide_characters_take_two_cells():
+    rows = [{"name": "監視" * 20, "more": "x"}]
+    lines = [
+        line.text for line in lay_out([Section(columns=[Column(name="name"), Column(name="more")], rows=rows)], 40)
+    ]
+    assert all(cell_len(line) <= 40 for line in lines)
+    assert "".join(line.split()[0] for line in lines[2:]) == "監視" * 20
+    assert lines[2].endswith("   x")
+
+
+def test_words_are_kept_whole_where_they_can_be():
+    rows = [{"name": "a few words that do not fit into one line of it", "more": "x"}]
+    lines = [
+        line.text for line in lay_out([Section(columns=[Column(name="name"), Column(name="more")], rows=rows)], 30)
+    ]
+    assert [line[:23].strip() for line in lines[2:]] == ["a few words that do not", "fit into one line of it"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("count", 9_999_999, "9,999,999"),
+        ("count", 12_345_678, "12.3 M"),
+        ("bytes", 999, "999 B"),
+        ("bytes", 999_600, "1.0 MB"),
+        ("bytes", 12_345, "12 kB"),
+        ("share", 0.0, "0.0%"),
+        ("share", 0.00001, "<0.1%"),
+        ("share", 0.9999999, ">99.9%"),
+        ("share", 1.0, "100.0%"),
+        ("factor", 0.25, "1/4.0"),
+        ("factor", 12.4, "12x"),
+        ("span", 0, "0s"),
+        ("span", 90_061_000_000, "1d 1h"),
+        ("span", 60_000_000, "1m"),
+        ("span", 1_500, "1.5ms"),
+        ("text", None, "-"),
+        ("number", 443, "443"),
+    ],
+)
+def test_numbers_are_written_for_people_in_tables_only(kind, value, text):
+    assert Column(name="it", kind=kind).cell(value) == text

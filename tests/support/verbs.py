@@ -1,0 +1,22 @@
+"""Verbs of the command line, run in this process."""
+
+import csv
+import importlib
+import io
+
+from click.testing import CliRunner
+
+
+def run(verb, *arguments):
+    command = importlib.import_module(f"attribution.cli.{verb}").command
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def ok(verb, *arguments):
+    result = run(verb, *arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def csv_rows(text):
+    return list(csv.DictReader(io.StringIO(text)))
