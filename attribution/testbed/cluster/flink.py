@@ -1,4 +1,4 @@
-"""A real Flink standalone cluster on loopback: a JobManager, TaskManagers, and, where it must survive, a ZooKeeper."""
+"""A real Flink standalone cluster on loopback: a JobManager, TaskManagers, and a ZooKeeper if jobs must survive."""
 
 import re
 import subprocess
@@ -134,7 +134,7 @@ class FlinkCluster(FlinkRest, Stopped):
             server.wait_until(lambda: True)
 
     def python_workers(self) -> list[int]:
-        """Process ids of the Python processes that run operators, of all TaskManagers."""
+        """Process ids of the Python processes of all TaskManagers that run operators."""
         found: list[int] = []
         for server in self.task_managers:
             if server.running:
@@ -210,7 +210,7 @@ class FlinkCluster(FlinkRest, Stopped):
         )
 
     def last_checkpoint(self, job_id: str) -> Path | None:
-        """The newest complete checkpoint of a job, for `submit` with ``--fromSavepoint``; None where it has none."""
+        """The newest complete checkpoint of a job, for `submit` with ``--fromSavepoint``; None if there is none."""
         complete = [file.parent for file in (self.folder / "checkpoints" / job_id).glob("chk-*/_metadata")]
         return max(complete, key=lambda folder: int(folder.name.removeprefix("chk-")), default=None)
 
@@ -225,7 +225,7 @@ def _job_manager(folder: Path, environment: Mapping[str, str], job: Sequence[str
 
 
 def _script(name: str, folder: Path, environment: Mapping[str, str], command: list[str]) -> Server:
-    """A server that one of Flink's scripts becomes: in the foreground it hands its process over to Java."""
+    """A server whose process is one of Flink's scripts, and then Java, to which the script gives its process."""
     script, *arguments = command
     log = folder / "log" / f"{_resource(name)}.out"
     path = str(flink_settings.flink_home() / "bin" / script)

@@ -1,4 +1,4 @@
-"""What a Flink cluster says and does over REST: jobs, metrics, savepoints, cancellation, submission of Python jobs."""
+"""The REST interface of a Flink cluster: jobs, metrics, savepoints, cancellation, submission of Python jobs."""
 
 import http.client
 import json
@@ -20,8 +20,8 @@ _METRICS_PER_REQUEST = 50
 Reply = dict[str, Any]
 
 
-class NoReplyError(ClusterError):
-    """Nobody answers where the JobManager was."""
+class NoAnswerError(ClusterError):
+    """The JobManager does not answer."""
 
 
 class FlinkRest:
@@ -70,7 +70,7 @@ class FlinkRest:
         return state
 
     def failure(self, job_id: str) -> str:
-        """What a job failed of last; ``no failure`` where it did not."""
+        """The last failure of a job; ``no failure`` if there was none."""
         entries = self.rest(f"/jobs/{job_id}/exceptions?maxExceptions=1")["exceptionHistory"]["entries"]
         return str(entries[0]["stacktrace"]) if entries else "no failure"
 
@@ -107,7 +107,7 @@ class FlinkRest:
         trigger = self.rest(f"/jobs/{job_id}/{verb}", method="POST", body={})["request-id"]
         done = self._completed(f"/jobs/{job_id}/savepoints/{trigger}", "the savepoint", timeout_s=timeout_s)
         if stop:
-            with suppress(NoReplyError):  # a cluster for one job ends with it
+            with suppress(NoAnswerError):  # a cluster for one job ends with it
                 self.wait_for_state(job_id, "FINISHED", timeout_s=timeout_s)
         return Path(done["location"].removeprefix("file:"))
 
@@ -164,7 +164,7 @@ class FlinkRest:
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise NoReplyError(f"the Flink JobManager at {self.url} does not answer: {error!r}") from error
+            raise NoAnswerError(f"the Flink JobManager at {self.url} does not answer: {error!r}") from error
         finally:
             connection.close()
         if response.status >= http.client.BAD_REQUEST:
@@ -180,6 +180,6 @@ def _reason(answer: bytes) -> str:
 
 
 def _portions(names: list[str]) -> Iterator[list[str]]:
-    """Few enough for one URL at a time."""
+    """The names in parts, each small enough for one URL."""
     for start in range(0, len(names), _METRICS_PER_REQUEST):
         yield names[start : start + _METRICS_PER_REQUEST]

@@ -1,4 +1,4 @@
-"""The pinned jars: each fetched once by its Maven coordinate, kept in a cache, and held to its SHA-256.
+"""The pinned jars: each is fetched once by its Maven coordinate, kept in a cache, and checked by its SHA-256.
 
 `jars.lock.json` holds coordinates and hashes.
 
@@ -72,7 +72,7 @@ def resolve(coordinates: tuple[str, ...], *, folder: Path | None = None) -> dict
 
 
 def write_lock(lock: Path = LOCK) -> None:
-    """Write the lock file anew from `versions.py`. Review what changed: from then on these hashes are trusted."""
+    """Write the lock file anew from `versions.py`. Review the difference: from then on these hashes are trusted."""
     resolved = {name: resolve(coordinates) for name, coordinates in SETS.items()}
     lock.write_text(json.dumps(resolved, indent=2) + "\n", encoding="utf-8")
 
@@ -115,7 +115,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Do what the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("lock")

@@ -134,7 +134,7 @@ def _ports_of(settings: Path) -> list[int]:
 
 
 def _listeners(protocol: str, *, clients: int, internal: int, controller: int) -> dict[str, str]:
-    """Three listeners, so that what clients need (TLS, SASL) does not concern the broker's talk with itself."""
+    """Three listeners, so that TLS and SASL of clients do not concern the broker's connections to itself."""
     outward = f"CLIENTS://127.0.0.1:{clients},INTERNAL://127.0.0.1:{internal}"
     return {
         "process.roles": "broker,controller",

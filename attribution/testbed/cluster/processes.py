@@ -1,4 +1,4 @@
-"""Servers as processes of our own: started with a log file, watched until they answer, ended by process id alone."""
+"""Servers as child processes: started with a log file, watched until they answer, and ended by process id alone."""
 
 import random
 import re
@@ -77,7 +77,7 @@ def wait_until(
 
 
 class Stopped(ABC):
-    """What a `with` block stops at its end."""
+    """Something that a `with` block stops at its end."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -94,7 +94,7 @@ class Stopped(ABC):
 
 @dataclass
 class Server:
-    """One process in a session of its own, so that a Ctrl-C at the terminal reaches only who started it."""
+    """One process in a session of its own, so that Ctrl-C at the terminal does not reach it."""
 
     name: str
     log: Path
@@ -105,7 +105,7 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Process id of the one that was started last.
+        """Process id of the process that was started last.
 
         Raises:
             ClusterError: It never was.
@@ -178,7 +178,7 @@ class Server:
 
 
 def end_processes(pids: Iterable[int]) -> None:
-    """End processes that are no children of this one: ask, wait, kill. Those that are gone already are no error."""
+    """End processes that are no children of this one: ask, wait, kill. A process that is gone already is no error."""
     processes = []
     for pid in pids:
         try:

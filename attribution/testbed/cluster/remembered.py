@@ -1,4 +1,4 @@
-"""Servers that outlive the process that started them: written down, so that another process can end them."""
+"""Writes down the servers that outlive the process which started them, so that another process can end them."""
 
 import json
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ _FILE = "processes.json"
 
 
 def remember(folder: Path, servers: Iterable[Server]) -> None:
-    """Write down which processes run; each with its time of birth, because numbers of processes are used again."""
+    """Write down the process ids of servers, each with its time of birth, because process ids are used again."""
     born = {str(server.pid): psutil.Process(server.pid).create_time() for server in servers}
     (folder / _FILE).write_text(json.dumps(born), encoding="utf-8")
 
 
 def still_running(folder: Path) -> list[int]:
-    """Process ids of what was written down and lives."""
+    """Process ids of the servers that were written down and still live."""
     file = folder / _FILE
     if not file.exists():
         return []
@@ -27,7 +27,7 @@ def still_running(folder: Path) -> list[int]:
 
 
 def end_all(folder: Path) -> int:
-    """End what was written down, and the processes that those started; returns how many of the former there were."""
+    """End the servers that were written down, and their child processes; returns the number of servers."""
     pids = still_running(folder)
     started = [child.pid for pid in pids for child in psutil.Process(pid).children(recursive=True)]
     end_processes([*pids, *started])

@@ -1,4 +1,4 @@
-"""A lab that is real, on loopback: DNS answers by policy, servers on every address of a pool, clients, what happened.
+"""Addressing by policy on real sockets of loopback: DNS answers, services, clients, and a record of what happened.
 
     scenarios.py                        what is played, how long and by whom
     run.py                              one run: servers, resolvers and clients, bounded in time
@@ -7,7 +7,7 @@
 
     dns/names.py policies.py            the names, and which policy gives which addresses: pure, no sockets
     dns/service.py server.py            authoritative answers over UDP and TCP
-    dns/resolver.py cache.py stub.py    who asks for them: a shared resolver, a client
+    dns/resolver.py cache.py stub.py    a shared resolver, and the queries of resolver and clients
 
     sockets/rules.py                    which service gets a connection: pure, no sockets
     sockets/listeners.py acceptor.py    sockets that accept on every address,
@@ -24,4 +24,4 @@ from attribution.errors import AttributionError
 
 
 class LabError(AttributionError):
-    """The lab cannot be set up or run here, or was asked for something that it does not have."""
+    """The lab cannot be set up or run on this machine, or does not have what was asked for."""

@@ -1,4 +1,4 @@
-"""Compares four ways of giving names addresses: each on real sockets, and in a model with more requests."""
+"""Compares four ways of giving addresses to names: each on real sockets, and in a model with more requests."""
 
 import json
 from dataclasses import replace
@@ -20,15 +20,18 @@ NUMBERS_FILE: Final = "load.json"
 def compare(
     folder: Path, *, clients: int, seconds: float, model_requests: int, model_names: int, seed: int
 ) -> tuple[list[Load], list[Path]]:
-    """The loads, the model's before that of the sockets for each way, and the pictures of them.
+    """Measure the load of addresses for each way, and draw it.
+
+    Returns:
+        The loads, for each way that of the model and that of the sockets; and the files of the picture.
 
     Args:
-        folder: Where `load.png`, `load.svg` and `load.json` are written; it may be there.
-        clients: On real sockets.
+        folder: Where `load.png`, `load.svg` and `load.json` are written; made if absent.
+        clients: Number of clients on real sockets.
         seconds: How long each way is played on real sockets.
-        model_requests: Requests of each way in the model.
-        model_names: Names in the model.
-        seed: What is drawn by.
+        model_requests: Number of requests of each way in the model.
+        model_names: Number of names in the model.
+        seed: Seed of all random choices.
 
     Raises:
         LabError: The lab cannot be played, or the folder cannot be written.

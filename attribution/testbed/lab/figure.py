@@ -1,4 +1,4 @@
-"""The picture of how addresses are loaded, and of how many requests a connection carries."""
+"""Draws the load of addresses, and the number of requests that a connection carries."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +20,8 @@ _FEWEST: Final = 10
 def draw(loads: Sequence[Load]) -> Figure:
     """A figure with two parts: the load of each address, and the requests of a connection.
 
-    In the first a line is modelled and dots were counted on real sockets. Both show each address's requests against
-    those of an average address, the busiest first.
+    In the first part a line shows the model, and dots show counts on real sockets. Both show the requests of each
+    address relative to the average address, the busiest first.
     """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[2, 1])
@@ -31,7 +31,7 @@ def draw(loads: Sequence[Load]) -> Figure:
 
 
 def save(figure: Figure, folder: Path) -> list[Path]:
-    """Write the figure as `load.png` and `load.svg`; where they are."""
+    """Write the figure as `load.png` and `load.svg`; returns both paths."""
     paths = [folder / f"load.{suffix}" for suffix in ("png", "svg")]
     for path in paths:
         figure.savefig(path, dpi=130)
@@ -39,7 +39,7 @@ def save(figure: Figure, folder: Path) -> list[Path]:
 
 
 def label_of(load: Load) -> str:
-    """What the legend says of a series."""
+    """The text of a series in the legend."""
     if len(load.requests) == 1:
         said = "all requests"
     elif not _telling(load):
@@ -56,7 +56,7 @@ def label_of(load: Load) -> str:
 
 
 def relative(load: Load) -> tuple[list[float], list[float]]:
-    """Where an address stands among all, from 0 the busiest to 1, and its requests against the average."""
+    """The rank of each address, from 0 (the busiest) to 1, and its requests relative to the average."""
     count = len(load.requests)
     place = [number / (count - 1) if count > 1 else 0.5 for number in range(count)]
     return place, [requests * count / load.total for requests in load.requests]

@@ -1,4 +1,4 @@
-"""What happened: every connection, as the server saw it and as the client did."""
+"""The record of a run: every connection, as its server saw it and as its client saw it."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ class Connection:
     """One connection, as one of its ends saw it; times in microseconds.
 
     Attributes:
-        start: when it was accepted, or when it was begun.
-        end: when this end knew that it was over; its last activity until then.
-        local: this end.
-        remote: the other end.
-        service: who accepted it; None where that was not seen.
-        hostname: the name that it was opened for (SNI); None where it came to nothing before that.
-        requested: all names that were asked for on it, in order.
-        bytes_sent: what this end said to the other, inside of TLS.
-        bytes_received: what the other said.
+        start: when this end accepted or opened it.
+        end: when this end saw that it was over; until then its last activity.
+        local: endpoint of this end.
+        remote: endpoint of the other end.
+        service: the service that accepted it; None if this end does not know.
+        hostname: the name that it was opened for (SNI); None if it failed before that was known.
+        requested: names of all requests on it, in order.
+        bytes_sent: bytes from this end to the other, inside of TLS.
+        bytes_received: bytes from the other end to this one, inside of TLS.
     """
 
     start: int
@@ -35,13 +35,13 @@ class Connection:
 
 @dataclass
 class Journal:
-    """The connections of a run, and what came to nothing.
+    """The connections and the failures of a run.
 
     Attributes:
-        arrivals: as the servers saw them.
-        departures: as the clients did.
-        failures: of clients' requests, by what failed.
-        refused: connections that no socket rule was for.
+        arrivals: connections as the servers saw them.
+        departures: connections as the clients saw them.
+        failures: number of failed requests by cause.
+        refused: number of connections for which there was no socket rule.
     """
 
     arrivals: list[Connection] = field(default_factory=list)

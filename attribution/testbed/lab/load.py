@@ -1,6 +1,6 @@
-"""How evenly the addresses of a pool are loaded: counted on real sockets, and modelled where these are too slow.
+"""The load of each address of a pool: counted on real sockets, or modelled for more requests than sockets can take.
 
-The model is the lab without its sockets: the same names, popularity, policies and caches, and a request is a count.
+The model is the lab without its sockets: the same names, popularity, policies and caches. A request is a count.
 """
 
 import math
@@ -30,13 +30,13 @@ SERIES: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """Requests of each address that names may have, the busiest first.
+    """Number of requests to each address that names may have, the busiest first.
 
     Attributes:
-        scenario: how names were given addresses.
-        by: real sockets, or the model.
-        requests: of each address; 0 where it had none.
-        connections: how many carried them; None where that was not played.
+        scenario: name of the scenario, which says how names get addresses.
+        by: `sockets`, or `model`.
+        requests: number of requests to each address.
+        connections: number of connections that carried them; None in the model.
     """
 
     scenario: str
@@ -46,36 +46,36 @@ class Load:
 
     @property
     def total(self) -> int:
-        """All requests."""
+        """Number of all requests."""
         return sum(self.requests)
 
     @property
     def idle(self) -> int:
-        """Addresses that had no request."""
+        """Number of addresses without a request."""
         return self.requests.count(0)
 
     @property
     def ratio(self) -> float | None:
-        """Requests of the busiest address for each of the least busy one; None where that one had none."""
+        """Requests of the busiest address divided by those of the least busy; None if that had none."""
         return self.requests[0] / self.requests[-1] if self.requests[-1] else None
 
     @property
     def variation(self) -> float:
-        """Standard deviation of the addresses' requests over their mean."""
+        """Standard deviation of the requests of an address, divided by their mean."""
         return statistics.pstdev(self.requests) / statistics.fmean(self.requests)
 
     @property
     def by_chance(self) -> float:
-        """The variation if each request had taken any address at random, as few requests vary more than many."""
+        """The variation to expect if each request took a random address; larger for few requests."""
         return math.sqrt((1 - 1 / len(self.requests)) * len(self.requests) / self.total)
 
     @property
     def requests_per_connection(self) -> float | None:
-        """How many requests a connection carried on average; None where there are no connections."""
+        """Mean number of requests of a connection; None if there are no connections."""
         return self.total / self.connections if self.connections else None
 
     def to_dict(self) -> dict[str, object]:
-        """What it comes to."""
+        """All numbers, as JSON-ready values."""
         return {
             "scenario": self.scenario, "by": self.by, "addresses": len(self.requests), "requests": self.total,
             "busiest": self.requests[0], "least_busy": self.requests[-1], "idle_addresses": self.idle,
@@ -85,9 +85,9 @@ class Load:
 
 
 def for_figure(name: str) -> Scenario:
-    """A scenario as the figure plays it: every client asks for itself, and nobody keeps an answer too long.
+    """A scenario as the figure plays it: each client asks the server itself, and keeps no answer too long.
 
-    A resolver that many share gives one address to all of them, which is uneven where there are only two resolvers.
+    A shared resolver gives one address to all of its clients, which is uneven if there are only two resolvers.
     """
     return replace(preset(name), ttl=1.0, resolved_share=0.0, overstay_share=0.0)
 
@@ -96,7 +96,7 @@ def counted(outcome: Outcome) -> Load:
     """The load of a run on real sockets.
 
     Raises:
-        LabError: There was none.
+        LabError: There was no request.
     """
     arrivals = outcome.journal.arrivals
     requests: Counter[str] = Counter()
@@ -106,12 +106,12 @@ def counted(outcome: Outcome) -> Load:
 
 
 def modelled(scenario: Scenario, *, requests: int, seed: int) -> Load:
-    """The load of so many requests without sockets.
+    """The load of a number of requests, without sockets.
 
     Args:
-        scenario: Its clients, names and policies; its `seconds` do not matter.
-        requests: How many.
-        seed: What is drawn by.
+        scenario: Gives clients, names and policies. Its `seconds` are not used.
+        requests: Number of requests.
+        seed: Seed of all random choices.
     """
     rng = random.Random(f"{seed} model")  # noqa: S311 - no secret
     names = catalogue(scenario.names, rng)

@@ -1,4 +1,4 @@
-"""Writes what happened as files that a replay reads, with the truth beside them."""
+"""Writes a run as files that a replay reads, and the truth beside them."""
 
 import json
 import math
@@ -43,11 +43,11 @@ _TCP: Final = 6
 
 
 def write(outcome: Outcome, folder: Path, *, client_view: bool = False) -> dict[str, int]:
-    """Write a run into `folder`; an earlier run there is replaced, anything else is refused.
+    """Write a run into `folder`. An earlier run there is replaced; anything else is refused.
 
     Args:
         outcome: The run.
-        folder: Where; it appears all at once.
+        folder: Where to write; all files appear at once.
         client_view: Whether each connection is logged by its client as well, as a flow of its own.
 
     Returns:
@@ -96,7 +96,7 @@ def _write_files(outcome: Outcome, folder: Path, seen: Iterable[tuple[_Row, _Row
 
 
 def settings(outcome: Outcome) -> str:
-    """The settings of attribution under which a run may be judged, as TOML."""
+    """The settings of attribution that are right for a run, as TOML."""
     longest = round((outcome.scenario.overstay + STALE_TTL_S) * SECOND)
     tolerance = max(1, math.ceil(lateness(outcome) + 0.5))
     connections = [*outcome.journal.arrivals, *outcome.journal.departures]
@@ -113,9 +113,9 @@ def settings(outcome: Outcome) -> str:
 
 
 def lateness(outcome: Outcome) -> float:
-    """How late a connection was logged at the most, in seconds, against when its client began it.
+    """The longest time from a client opening a connection to the log of its start, in seconds.
 
-    Servers and clients are one process here; where the machine is busy, a connection waits until it is accepted.
+    Servers and clients share one process. On a busy machine a connection waits until it is accepted.
     """
     begun = {(one.local, one.remote, one.hostname): one.start for one in outcome.journal.departures}
     waits = [
@@ -125,7 +125,7 @@ def lateness(outcome: Outcome) -> float:
 
 
 def summary(outcome: Outcome) -> dict[str, object]:
-    """What a run comes to: how it was played, its numbers, and how many requests a connection carried."""
+    """A summary of a run: how it was played, its numbers, and the requests of a connection."""
     arrivals = outcome.journal.arrivals
     requests = sum(len(one.requested) for one in arrivals)
     return {
@@ -145,7 +145,7 @@ def summary(outcome: Outcome) -> dict[str, object]:
 
 
 def _flows(outcome: Outcome, *, client_view: bool) -> Iterator[tuple[_Row, _Row]]:
-    """Each flow as it is logged, and its truth; the earliest first."""
+    """Each flow as it is logged, and its truth, by start."""
     rng = random.Random(f"{outcome.seed} sni")  # noqa: S311 - no secret
     journal, share = outcome.journal, outcome.scenario.record_sni
     services = {(one.remote, one.local, one.hostname): one.service for one in journal.arrivals}
@@ -178,7 +178,7 @@ def _binding(told: Binding) -> dict[str, object]:
 
 
 def _json_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
-    """Native JSON lines: times ISO 8601, what is null left out."""
+    """Write native JSON lines, with times as ISO 8601 and without nulls; returns their number."""
     lines = [
         json.dumps({k: _text(v) if k in _TIMES and isinstance(v, int) else v for k, v in row.items() if v is not None})
         for row in rows

@@ -1,4 +1,4 @@
-"""One run of the lab: servers, resolvers and clients on loopback for a while, and what happened."""
+"""One run of the lab: servers, resolvers and clients on loopback for a while."""
 
 import asyncio
 import random
@@ -43,21 +43,21 @@ _LAG_STEP_S: Final = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a run was, and what happened in it; times in microseconds.
+    """The parts of a run, and what happened in it; times in microseconds.
 
     Attributes:
-        scenario: what was played.
-        seed: what was decided by.
+        scenario: the parameters.
+        seed: seed of all random choices.
         how: how connections came to services, in words.
-        start: when it began.
+        start: when the run began.
         end: when the last client had left.
-        names: what was served.
-        policies: by which addresses were handed out.
-        rules: by which connections were given to services.
-        told: what the authoritative servers told, in order.
-        dns: how many queries ended how.
+        names: the names that were served.
+        policies: the policies that gave addresses to names.
+        rules: the socket rules that gave connections to services.
+        told: answers of the authoritative servers, in order.
+        dns: number of queries by outcome.
         journal: the connections.
-        lag: how late anything was at the most because this process was busy, in seconds.
+        lag: the longest time that the event loop was late, in seconds.
     """
 
     scenario: Scenario
@@ -80,18 +80,18 @@ def now() -> int:
 
 
 def play(scenario: Scenario, *, seed: int, dispatch: Dispatch = "auto", clock: Callable[[], int] = now) -> Outcome:
-    """Play a scenario; it takes as long as it says, and a moment for the last clients to leave.
+    """Play a scenario. It takes as long as the scenario says, and a moment for the last clients to leave.
 
     Args:
-        scenario: What.
-        seed: What names, addresses and clients' decisions are drawn by. Time is real, so two runs still differ.
-        dispatch: How connections come to services: by a sk_lookup program, by wildcard sockets, or by the first that
-            can be had here.
+        scenario: The parameters.
+        seed: Seed of names, addresses and clients' decisions. Time is real, so two runs of one seed still differ.
+        dispatch: How connections come to services: by a sk_lookup program, by wildcard sockets, or by the first of both
+            that works here.
         clock: The time, in microseconds.
 
     Raises:
-        UnavailableError: `dispatch` is `sk_lookup`, and there is none here.
-        LabError: It did not come to an end, or nothing can listen here.
+        UnavailableError: `dispatch` is `sk_lookup`, and the program cannot be loaded here.
+        LabError: The run did not come to an end, or nothing can listen here.
     """
     services = dict.fromkeys(rule.service for rule in scenario.rules(Ports(), 0))
 
@@ -112,7 +112,7 @@ def play(scenario: Scenario, *, seed: int, dispatch: Dispatch = "auto", clock: C
 
 
 class _Run:
-    """The parts of one run; made and played inside of one event loop."""
+    """The parts of one run, which are made and played inside of one event loop."""
 
     def __init__(self, scenario: Scenario, seed: int, listeners: Listeners, clock: Callable[[], int]) -> None:
         self._scenario, self._seed, self._listeners, self._clock = scenario, seed, listeners, clock
@@ -160,7 +160,7 @@ class _Run:
         )  # fmt: skip
 
     def _rng(self, part: str) -> random.Random:
-        """What one part decides by: a change of another part changes none of it."""
+        """The random choices of one part, which do not depend on those of other parts."""
         return random.Random(f"{self._seed} {part}")  # noqa: S311 - no secret
 
     def _authority(self, names: Sequence[Name], engine: PolicyEngine, place: str) -> AuthoritativeServer:
@@ -176,7 +176,7 @@ class _Run:
         return service.endpoint
 
     async def _resolvers(self, held: AsyncExitStack, upstream: Endpoint) -> dict[str, Endpoint]:
-        """By the prefix of their clients."""
+        """Start the resolvers; returns the endpoint of each by the prefix of its clients."""
         subnet = CachingResolver(upstream, source=SUBNET_RESOLVER, clock=self._clock, client_prefix=SUBNET_CLIENTS)
         shared = CachingResolver(upstream, source=SHARED_RESOLVER, clock=self._clock, overstay=self._scenario.overstay)
         endpoints = {}
@@ -218,7 +218,7 @@ class _Run:
         self._listeners.put(in_order(rule for rule in self._rules if rule.in_force(time)))
 
     async def _change(self) -> None:
-        """Put rules in force when it is time, and write down when they really were."""
+        """Put rules in force when it is time, and write down when they really came into force."""
         for change in sorted({rule.start for rule in self._rules if rule.start is not None}):
             # The loop's clock and the wall's may differ a little: a rule must never be there before its time.
             while (wait := change - self._clock()) > 0:  # noqa: ASYNC110 - it is a time that is waited for

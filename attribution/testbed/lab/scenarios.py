@@ -1,4 +1,4 @@
-"""What can be played: how names are given addresses, and what changes while clients are at it."""
+"""The scenarios: how names get addresses, and what changes while clients use them."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -34,13 +34,13 @@ RULE_CHANGE: Final = 0.7
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Where services are: a port, and a range of ports."""
+    """The ports of services: one for the web, and a range for the API."""
 
     web: int = 443
     api: range = range(8443, 8445)
 
     def of(self, name: Name, rng: random.Random) -> int:
-        """A port under which a name is served."""
+        """A port of the service behind a name."""
         return self.web if name.service == "web" else rng.choice(self.api)
 
 
@@ -49,22 +49,22 @@ class Scenario:
     """The parameters of a run; durations in seconds.
 
     Attributes:
-        name: its name.
-        pool: prefix of the addresses; None where every name has an address of its own.
+        name: name of the scenario.
+        pool: prefix of the addresses; None if every name has an address of its own.
         canary: prefix whose web connections a rule of higher priority gives to another service.
         ttl: how long answers may be used.
-        clients: how many clients there are.
-        seconds: how long they come.
-        names: how many names are served.
+        clients: number of clients.
+        seconds: how long the clients visit.
+        names: number of names.
         zipf: exponent of the names' popularity.
         pause: mean time between two visits of a client.
-        page: names that a visit asks for after the first, at the most.
+        page: largest number of names that a visit asks for after the first.
         idle: how long a client keeps a connection that it does not use.
         overstay_share: share of the clients that keep answers too long.
-        overstay: how much too long they do, and the resolver that is not honest.
-        resolved_share: share of the clients that ask a resolver that many share.
-        truncated_share: share of the queries over UDP that are told to come again over TCP.
-        leaked_share: share of the clients that were sent to the other data centre's addresses, and come here.
+        overstay: how much longer than the TTL they and the careless resolver keep answers.
+        resolved_share: share of the clients that ask a shared resolver.
+        truncated_share: share of the queries over UDP whose answer asks for TCP.
+        leaked_share: share of the clients that get addresses of the other data centre, but come to this one.
         changes_pool: whether the policy changes from one pool to another in the middle.
         record_sni: share of the flows whose record carries the name.
     """
@@ -128,7 +128,7 @@ class Scenario:
         return made
 
     def rules(self, ports: Ports, start: int) -> list[SocketRule]:
-        """The socket rules of a run that begins at `start`: in the middle of it another service takes the API over."""
+        """The socket rules of a run that begins at `start`. In the middle of it another service takes over the API."""
         change = self._after(start, RULE_CHANGE)
         api = SocketRule(
             rule="api", prefix=POOL_SPACE, port=ports.api.start, last_port=ports.api.stop - 1, protocol=_TCP,
@@ -182,7 +182,7 @@ def preset(name: str) -> Scenario:
     """The scenario of that name.
 
     Raises:
-        LabError: There is none.
+        LabError: There is no such scenario.
     """
     if name not in PRESETS:
         raise LabError(f"no scenario {name!r}; there are {', '.join(PRESETS)}")

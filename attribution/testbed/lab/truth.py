@@ -1,4 +1,4 @@
-"""What really happened, flow by flow: what `attribution evaluate` holds a lake against."""
+"""The truth of each flow, to which `attribution evaluate` compares a lake."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -20,13 +20,13 @@ TRUTH: Final = AGILITY_TRUTH.append(
 def truth_of(
     flow: Mapping[str, object], one: Connection, service: str | None, policies: Iterable[Policy]
 ) -> dict[str, object]:
-    """The row of a flow.
+    """The row of the truth for a flow.
 
     Args:
-        flow: As it is logged.
-        one: The connection that it shows, as the same end saw it.
-        service: Who accepted it.
-        policies: All that there were in the run.
+        flow: The flow as it is logged.
+        one: The connection of the flow, as the same end saw it.
+        service: The service that accepted the connection.
+        policies: All policies of the run.
     """
     side, (address, _) = ("local", one.local) if flow["direction"] == "ingress" else ("remote", one.remote)
     data_centre = str(flow["data_centre"]) if "data_centre" in flow else None
@@ -46,7 +46,7 @@ def truth_of(
 
 
 def policy_of(policies: Iterable[Policy], address: str, time: int, data_centre: str | None) -> dict[str, str | None]:
-    """Pool, policy and state of an address at a time, for a flow that a data centre logged; None where there is none.
+    """Pool, policy and state of an address at a time, for a flow that a data centre logged; None if there is no policy.
 
     The pools of a run do not overlap, so at any time one policy has an address at the most.
     """

@@ -1,4 +1,4 @@
-"""What a client or a resolver was told, for as long as it may be used, or longer where its keeper is careless."""
+"""A cache of DNS answers. It may keep an answer longer than its TTL, as careless clients do."""
 
 from typing import Generic, Self, TypeVar
 
@@ -8,13 +8,13 @@ Value = TypeVar("Value")
 
 
 class Cache(Generic[Value]):
-    """Answers by name, each until its TTL and what the keeper adds to it are over; times in microseconds."""
+    """Answers by name, each until its TTL and the overstay are over; times in microseconds."""
 
     def __init__(self, *, overstay: float = 0.0) -> None:
-        """Nothing kept yet.
+        """Make an empty cache.
 
         Args:
-            overstay: How much longer than the TTL answers are used, in seconds.
+            overstay: How much longer than its TTL an answer is used, in seconds.
         """
         self._overstay = round(overstay * SECOND)
         self._kept: dict[str, tuple[int, Value]] = {}
@@ -30,5 +30,5 @@ class Cache(Generic[Value]):
         return value if expires is not None and time < expires + self._overstay else None
 
     def left(self, name: str, time: int) -> float:
-        """Seconds of the TTL that are left of an answer that is kept; 0 where it is used for too long."""
+        """Seconds that are left of the TTL of an answer in the cache; 0 if the TTL is over."""
         return max(0, self._kept[name][0] - time) / SECOND

@@ -1,4 +1,4 @@
-"""The names that are served, what they are, and how popular: few names get most requests."""
+"""The names that the lab serves, their accounts, and their popularity: few names get most requests."""
 
 import random
 from bisect import bisect
@@ -20,7 +20,7 @@ TOP_LEVEL = "example"
 
 @dataclass(frozen=True, kw_only=True)
 class Name:
-    """A hostname, whose it is, and what is served under it."""
+    """A hostname, the account that it belongs to, and the service behind it."""
 
     hostname: str
     account_type: str
@@ -28,7 +28,7 @@ class Name:
 
     @cached_property
     def attributes(self) -> Attributes:
-        """What policies may match of it."""
+        """The attributes that policies may match."""
         return (("account_type", self.account_type), ("hostname", self.hostname), ("service", self.service))
 
     @property
@@ -43,7 +43,7 @@ def zone_of(hostname: str) -> str:
 
 
 def catalogue(count: int, rng: random.Random) -> tuple[Name, ...]:
-    """That many names, the most popular first."""
+    """Make that many names, the most popular first."""
     accounts = rng.choices(list(ACCOUNT_TYPES), list(ACCOUNT_TYPES.values()), k=count)
     services = rng.choices(list(SERVICES), list(SERVICES.values()), k=count)
     return tuple(
@@ -53,12 +53,12 @@ def catalogue(count: int, rng: random.Random) -> tuple[Name, ...]:
 
 
 class Popularity:
-    """Draws names by Zipf's law: the n-th is asked for in proportion to n to the power of minus `exponent`."""
+    """Draws names by Zipf's law: the n-th name is drawn in proportion to n to the power of minus `exponent`."""
 
     def __init__(self, names: Sequence[Name], exponent: float) -> None:
         self._names = names
         self._sums = list(accumulate((rank + 1) ** -exponent for rank in range(len(names))))
 
     def draw(self, rng: random.Random) -> Name:
-        """One name."""
+        """Draw one name."""
         return self._names[bisect(self._sums, rng.random() * self._sums[-1])]

@@ -1,4 +1,4 @@
-"""Policies of addressing, and the engine that answers by them: any address of the pool, at random, for each query."""
+"""Policies of addressing, and the engine that answers queries by them, each with a random address of a pool."""
 
 import random
 from bisect import bisect_left, bisect_right
@@ -29,10 +29,10 @@ class Policy:
 
     @cached_property
     def network(self) -> IPv4Network:
-        """Its prefix.
+        """The prefix as a network.
 
         Raises:
-            LabError: It is no prefix of IPv4, which is all that the lab serves.
+            LabError: The prefix is not of IPv4, and the lab serves nothing else.
         """
         network = ip_network(self.prefix)
         if not isinstance(network, IPv4Network):
@@ -45,22 +45,22 @@ class Policy:
         return range(first, first + self.network.num_addresses)
 
     def has(self, address: str) -> bool:
-        """Whether it ever hands out this address."""
+        """Whether the policy has this address at any time."""
         return int(ip_address(address)) in self._numbers
 
     def in_force(self, time: int) -> bool:
-        """Whether it is in force at that time."""
+        """Whether the policy is in force at that time."""
         return (self.start is None or self.start <= time) and (self.end is None or time <= self.end)
 
     def to_record(self) -> dict[str, object]:
-        """The record, times as they are here."""
+        """The policy as a row of the record, with times in microseconds."""
         row = {name: getattr(self, name) for name in record(POLICY).names}
         return row | {"match": ",".join(f"{attribute}={value}" for attribute, value in sorted(self.match)) or None}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a query is told, and by which policy."""
+    """The answer to a query, and the policy that gave it."""
 
     address: str
     ttl: float
@@ -75,7 +75,7 @@ class Pool:
         self._sums = list(accumulate(record.network.num_addresses for record in records))
 
     def draw(self, rng: random.Random) -> Answer:
-        """Any of them, each as likely as any other."""
+        """Draw an address of the pool, each with the same probability."""
         number = int(rng.random() * self._sums[-1])
         place = bisect_right(self._sums, number)
         chosen = self._records[place]
@@ -101,7 +101,7 @@ class PolicyEngine:
         self._decided: dict[tuple[int, Attributes], Pool | None] = {}
 
     def answer(self, attributes: Attributes, time: int, rng: random.Random) -> Answer | None:
-        """An address for a query with these attributes, sorted; None where no policy matches."""
+        """An address for a query with these attributes (sorted); None if no policy matches."""
         key = bisect_left(self._changes, time + 1), attributes
         if key not in self._decided:
             self._decided[key] = self._decide(attributes, time)

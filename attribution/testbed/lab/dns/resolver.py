@@ -1,4 +1,4 @@
-"""A caching resolver that many clients share: it asks for them, and tells all of them what it was told."""
+"""A caching resolver that many clients share: all of them get the same answer until its TTL is over."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ STALE_TTL_S = 1
 
 
 class CachingResolver:
-    """Answers queries for addresses from what it was told before, or else from what it is told now."""
+    """Answers queries for addresses from its cache, and asks the upstream server if the cache has no answer."""
 
     def __init__(
         self,
@@ -32,13 +32,13 @@ class CachingResolver:
         client_prefix: str | None = None,
         overstay: float = 0.0,
     ) -> None:
-        """Not listening: `respond` is for a `DnsService`.
+        """Make a resolver that does not listen yet: its `respond` is given to a `DnsService`.
 
         Args:
             upstream: The server that is asked.
             source: The address that it is asked from.
             clock: The time, in microseconds.
-            client_prefix: The clients, if upstream is to be told of them (EDNS client subnet).
+            client_prefix: Prefix of the clients, if the queries are to say it (EDNS client subnet).
             overstay: How much longer than its TTL an answer is used, in seconds.
         """
         self._upstream, self._source, self._clock = upstream, source, clock
@@ -50,7 +50,7 @@ class CachingResolver:
             self._options = [dns.edns.ECSOption(str(network.network_address), network.prefixlen)]
 
     async def respond(self, message: bytes, client: str, over_tcp: bool) -> bytes | None:  # noqa: ARG002, FBT001 - a Responder
-        """The answer to a message; None where it is no query for an address of one name."""
+        """The answer to a message; None if the message is no query for an address of one name."""
         try:
             query = dns.message.from_wire(message)
         except (dns.exception.DNSException, ValueError):
@@ -69,7 +69,7 @@ class CachingResolver:
         return response.to_wire()
 
     async def close(self) -> None:
-        """Ask no more."""
+        """End the queries that are under way."""
         asking = list(self._asking.values())
         for task in asking:
             task.cancel()

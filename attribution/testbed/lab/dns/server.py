@@ -1,4 +1,4 @@
-"""The authoritative DNS server: by policy, a random address of the pool for each query; it logs what it told."""
+"""The authoritative DNS server: it answers each query by policy with a random address, and logs its answers."""
 
 import random
 import struct
@@ -30,7 +30,7 @@ _NEGATIVE_TTL_S: Final = 30
 
 @dataclass(frozen=True)
 class Binding:
-    """What the server told: a name binding, but for the name of its type."""
+    """One answer of the server: the fields of a name binding, and the policy that gave the address."""
 
     client_address: str
     client_prefix: str | None
@@ -45,8 +45,8 @@ class AuthoritativeServer:
     """Answers queries about the names that it has, as the policies of one data centre say.
 
     Attributes:
-        told: every address that it told anybody, in order.
-        outcomes: how many queries ended how.
+        told: all answers with an address, in order.
+        outcomes: number of queries by outcome.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class AuthoritativeServer:
         rng: random.Random,
         truncated_share: float = 0.0,
     ) -> None:
-        """Not listening: `respond` is for a `DnsService`.
+        """Make a server that does not listen yet: its `respond` is given to a `DnsService`.
 
         Args:
-            names: All names that there are; others in their zones do not exist.
+            names: All names; any other name in their zones does not exist.
             engine: The policies.
-            data_centre: Where the server stands, for policies that match it.
+            data_centre: The data centre of the server, which policies may match.
             clock: The time, in microseconds.
-            rng: What addresses are drawn by.
+            rng: The source of random addresses.
             truncated_share: Share of the queries over UDP that are told to come over TCP, as under rate limiting.
         """
         self._names = {name.hostname: name for name in names}
@@ -77,9 +77,9 @@ class AuthoritativeServer:
         self.outcomes: Counter[str] = Counter()
 
     async def respond(self, message: bytes, client: str, over_tcp: bool) -> bytes | None:  # noqa: FBT001 - a Responder
-        """The answer to a message from this address; None where there should be none.
+        """The answer to a message from this address; None if there should be no answer.
 
-        What is no query is never answered, or two servers could be made to answer each other for ever.
+        A message that is no query gets no answer. Otherwise somebody could make two servers answer each other for ever.
         """
         if len(message) < _HEADER_BYTES or message[2] & _RESPONSE >> 8:
             return self._count("dropped", None)
@@ -139,7 +139,7 @@ class AuthoritativeServer:
 
 
 def _client_subnet(query: dns.message.Message, response: dns.message.Message) -> str | None:
-    """The prefix that a resolver asked for, if it said so (RFC 7871); the response then says that it is for that."""
+    """The prefix for which a resolver asks, if its query says one (RFC 7871). The response then repeats it."""
     for option in query.options:
         if isinstance(option, dns.edns.ECSOption):
             response.use_edns(0, options=[dns.edns.ECSOption(option.address, option.srclen, option.srclen)])
@@ -153,6 +153,6 @@ def _authority(zone: str) -> dns.rrset.RRset:
 
 
 def _bare(message: bytes, rcode: dns.rcode.Rcode) -> bytes:
-    """A header alone: the answer to what cannot be read."""
+    """A response that is a header alone, for a message that cannot be read."""
     number, flags = struct.unpack_from("!HH", message)
     return struct.pack("!HHHHHH", number, _RESPONSE | flags & _OPCODE | rcode, 0, 0, 0, 0)

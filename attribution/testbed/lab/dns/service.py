@@ -1,4 +1,4 @@
-"""DNS over UDP and TCP on one port: messages in, messages out, whoever answers them."""
+"""DNS over UDP and TCP on one port: it reads messages, gives them to a responder, and sends the responses."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ _LENGTH: Final = struct.Struct("!H")
 
 
 class DnsService:
-    """Listens on one address, and asks the responder for each answer."""
+    """Listens on one address, and asks the responder for the answer to each message."""
 
     def __init__(self, respond: Responder) -> None:
         self._respond = respond
@@ -39,7 +39,7 @@ class DnsService:
         )
 
     async def close(self) -> None:
-        """Stop listening, also where it had not quite begun, and leave what is asked now without an answer."""
+        """Stop listening, even during the start. Queries that are under way get no answer."""
         await self._acceptor.close()
         if self._transport is not None:
             self._transport.close()

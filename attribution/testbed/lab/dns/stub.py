@@ -1,4 +1,4 @@
-"""Asks a DNS server: over UDP from a given address, again where nothing comes, and over TCP where it is told to."""
+"""Asks a DNS server over UDP from a given address, again if no response comes, and over TCP if it is told to."""
 
 import asyncio
 import struct
@@ -22,13 +22,13 @@ Endpoint = tuple[str, int]
 
 
 class NoAnswerError(Exception):
-    """The server did not answer, or not with an address: the caller goes without."""
+    """The server did not answer, or its answer has no address."""
 
 
 async def ask(
     hostname: str, server: Endpoint, *, source: str, options: Sequence[dns.edns.Option] = ()
 ) -> tuple[str, int]:
-    """The address and the TTL that the server tells for a name.
+    """The address and the TTL of the server's answer for a name.
 
     Args:
         hostname: The name.
@@ -37,7 +37,7 @@ async def ask(
         options: EDNS options of the query.
 
     Raises:
-        NoAnswerError: It tells none.
+        NoAnswerError: There is no answer with an address.
     """
     query = dns.message.make_query(hostname, "A", use_edns=0, payload=_PAYLOAD, options=list(options))
     response = await exchange(query, server, source=source)
@@ -51,7 +51,7 @@ async def exchange(query: dns.message.Message, server: Endpoint, *, source: str)
     """The response to a query.
 
     Raises:
-        NoAnswerError: None came.
+        NoAnswerError: No response came.
     """
     for _ in range(_TRIES):
         try:

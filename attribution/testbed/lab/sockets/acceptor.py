@@ -1,4 +1,4 @@
-"""Accepts connections on listening sockets, and has each served by a task of its own."""
+"""Accepts connections on listening sockets, and serves each in a task of its own."""
 
 import asyncio
 import socket
@@ -16,8 +16,8 @@ _BATCH: Final = 64
 class Acceptor:
     """Tasks for connections, all ended together.
 
-    A connection is accepted and its task made in one step. Where asyncio's own servers are closed between the two, the
-    connection is lost without being closed.
+    Accepting a connection and making its task are one step. asyncio's own servers have two steps, and a server that is
+    closed between them loses the connection without closing it.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Acceptor:
 
         Args:
             listener: A listening socket that does not block. It stays the caller's to close.
-            serve: Called with each connection as soon as it is accepted; returns what is to be done with it.
+            serve: Called with each connection as soon as it is accepted; returns the work for its task, or None.
         """
 
         def ready() -> None:
@@ -45,13 +45,13 @@ class Acceptor:
         asyncio.get_running_loop().add_reader(listener.fileno(), ready)
 
     def run(self, work: Work) -> None:
-        """Have something done, until it is done or all is closed."""
+        """Run some work in a task, until it is done or `close` is called."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Accept no more, and end what is being done."""
+        """Accept no more, and end all tasks."""
         for listener in self._listeners:
             asyncio.get_running_loop().remove_reader(listener.fileno())
         self._listeners.clear()

@@ -17,12 +17,12 @@ _TCP: Final = 6
 
 
 class UnavailableError(LabError):
-    """This way of accepting cannot be had here."""
+    """This way of accepting does not work on this machine."""
 
 
 @dataclass(frozen=True)
 class Door:
-    """A listening socket, and which service a connection to a local endpoint is for; None where for none."""
+    """A listening socket, and a function that gives the service of a local endpoint; None if there is none."""
 
     socket: socket.socket
     service_of: Callable[[str, int], str | None]
@@ -34,9 +34,9 @@ class Listeners:
 
     Attributes:
         how: how connections come to services, in words.
-        ports: the ports on which services are.
+        ports: the ports of services.
         doors: the sockets.
-        put: puts rules in force in the place of all others; those that are tried first stand first.
+        put: replaces all rules by these, in the order in which they are tried.
     """
 
     how: str
@@ -50,7 +50,7 @@ def wildcard(why: str = "") -> Iterator[Listeners]:
     """Listeners on the wildcard address and free ports.
 
     Args:
-        why: Why by these, for people.
+        why: Why the wildcard address is used, in words.
     """
     ports = Ports()
     sockets = bound_in_turn("0.0.0.0", 0, [socket.SOCK_STREAM] * (1 + len(ports.api)))  # noqa: S104 - every address of a pool
@@ -76,12 +76,12 @@ def wildcard(why: str = "") -> Iterator[Listeners]:
 
 @contextmanager
 def by_program(services: Iterable[str]) -> Iterator[Listeners]:
-    """Listeners that a sk_lookup program hands connections over to, in a network namespace of the calling thread's own.
+    """Listeners that get connections from a sk_lookup program, in a new network namespace of the calling thread.
 
-    The thread stays in that namespace: call this in one that ends soon.
+    The thread stays in that namespace, so call this in a thread that ends soon.
 
     Raises:
-        UnavailableError: Not here; the message says what is missing.
+        UnavailableError: It does not work here; the message says what is missing.
     """
     with ExitStack() as held:
         try:

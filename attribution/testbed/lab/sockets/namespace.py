@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 def enter_new_namespace() -> None:
     """Move the calling thread into a new network namespace, and bring its loopback up.
 
-    Sockets that the thread makes from now on are in there; those it has stay where they were.
+    Sockets that the thread makes from now on are in the new namespace. Its older sockets stay where they were.
 
     Raises:
-        LabError: This process may not.
+        LabError: This process has not the right to do that.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET):
@@ -48,9 +48,9 @@ def own_namespace() -> Iterator[int]:
 
 
 def call_in_thread(function: Callable[[], Result]) -> Result:
-    """What the function returns or raises, called in a thread of its own.
+    """Call the function in a thread of its own; returns or raises what the function does.
 
-    A namespace belongs to a thread: whatever the function enters, the caller stays where it is.
+    A namespace belongs to a thread, so the caller stays in its own namespace whatever the function enters.
     """
     results: list[Result] = []
     errors: list[BaseException] = []

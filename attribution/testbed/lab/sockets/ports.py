@@ -21,7 +21,7 @@ def bound_alike(address: str, port: int, kinds: Sequence[socket.SocketKind]) -> 
         kinds: `SOCK_DGRAM`, `SOCK_STREAM`.
 
     Raises:
-        LabError: It is not free, or none is.
+        LabError: The port is not free, or no port is free for all of them.
     """
     return bound_in_turn(address, port, kinds, step=0)
 

@@ -1,4 +1,4 @@
-"""Socket rules: which service accepts a connection, by prefix, port and protocol, whoever listens where."""
+"""Socket rules: which service gets a connection, by prefix, port and protocol of the local endpoint."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,22 +27,22 @@ class SocketRule:
 
     @cached_property
     def network(self) -> IPv4Network | IPv6Network:
-        """Its prefix."""
+        """The prefix as a network."""
         return ip_network(self.prefix)
 
     @property
     def ports(self) -> range:
-        """Its ports."""
+        """The range of ports."""
         if self.port is None:
             return ALL_PORTS
         return range(self.port, (self.port if self.last_port is None else self.last_port) + 1)
 
     def in_force(self, time: int) -> bool:
-        """Whether it is in force at that time."""
+        """Whether the rule is in force at that time."""
         return (self.start is None or self.start <= time) and (self.end is None or time <= self.end)
 
     def fits(self, address: str, port: int, protocol: int) -> bool:
-        """Whether a connection to this socket is one of those that it is for, whenever."""
+        """Whether the rule is about connections to this socket, whatever the time."""
         return (
             port in self.ports
             and (self.protocol is None or self.protocol == protocol)
@@ -50,15 +50,15 @@ class SocketRule:
         )
 
     def to_record(self) -> dict[str, object]:
-        """The record, times as they are here."""
+        """The rule as a row of the record, with times in microseconds."""
         return {name: getattr(self, name) for name in record(SOCKET_RULE).names}
 
 
 def in_order(rules: Iterable[SocketRule]) -> list[SocketRule]:
-    """The rules in the order in which they are tried: highest priority first, among these the longest prefix."""
+    """The rules in the order in which they are tried: the highest priority first, then the longest prefix."""
     return sorted(rules, key=lambda rule: (-(rule.priority or 0), -rule.network.prefixlen))
 
 
 def service_for(rules: Sequence[SocketRule], address: str, port: int, protocol: int) -> str | None:
-    """Who gets a connection by rules that are in force and `in_order`; None where no rule fits."""
+    """The service that gets a connection, by rules that are in force and `in_order`; None if no rule fits."""
     return next((rule.service for rule in rules if rule.fits(address, port, protocol)), None)

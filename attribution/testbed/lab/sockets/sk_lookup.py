@@ -1,7 +1,7 @@
-"""The program that hands connections over to listening sockets (`bpf/sk_lookup.c`): compiled, loaded, attached, fed.
+"""Compiles, loads and attaches the program that gives connections to listening sockets (`bpf/sk_lookup.c`).
 
-It is loaded by the system call itself, so that neither libbpf nor bpftool is needed. Where clang is missing, the object
-that the package ships takes the place of a fresh one.
+The program is loaded by the system call itself, so that neither libbpf nor bpftool is needed. If clang is missing, the
+object that the package ships is loaded.
 """
 
 import ctypes
@@ -45,7 +45,7 @@ _CLANGS = ("clang", *(f"clang-{version}" for version in range(22, 10, -1)))
 
 @dataclass(frozen=True)
 class Program:
-    """Instructions with the names of maps still to be put in, and where they came from."""
+    """Instructions of a program, places of the maps in them, and where the program came from."""
 
     instructions: bytes
     maps: tuple[tuple[int, str], ...]
@@ -58,13 +58,13 @@ def source() -> bytes:
 
 
 def compiled(clang: str | None = None) -> Program:
-    """The program, by clang where there is one that can, else as the package ships it.
+    """The program: compiled by clang if there is a clang that can, and as the package ships it otherwise.
 
     Args:
-        clang: Which, and no other way; by default one on the path. The empty string is for none.
+        clang: The only clang to try; by default any clang on the path. The empty string means no clang.
 
     Raises:
-        LabError: The one that is asked for does not compile it, or what the package ships is of another source.
+        LabError: The given clang does not compile it, or the shipped object is of another source.
     """
     found = next(filter(None, map(shutil.which, _CLANGS)), "") if clang is None else clang
     why = "there being no clang here"
@@ -97,7 +97,7 @@ def parse(content: bytes, *, made_by: str) -> Program:
     """The program of an object file.
 
     Raises:
-        LabError: It holds none.
+        LabError: The file holds no program.
     """
     elf = ELFFile(io.BytesIO(content))
     section = elf.get_section_by_name(_SECTION)
@@ -115,7 +115,7 @@ class SkLookup:
     """The program, attached to the network namespace of the calling thread until it is closed.
 
     Raises:
-        LabError: The kernel refuses: rights, age, or architecture.
+        LabError: The kernel refuses, for lack of rights, its age, or the architecture.
     """
 
     def __init__(self, program: Program) -> None:
@@ -134,15 +134,15 @@ class SkLookup:
             self._held = self._held.pop_all()
 
     def listen(self, service: str, listener: socket.socket) -> None:
-        """Let this listening socket have the connections to a service."""
+        """Give the connections to a service to this listening socket."""
         place = self._places.setdefault(service, len(self._places))
         _update(self._listeners, place, struct.pack("=Q", listener.fileno()), f"hand over the socket of {service}")
 
     def put(self, rules: Sequence[SocketRule]) -> None:
-        """Put these rules in force, the first that fits decides, in the place of all others.
+        """Replace all rules by these. The first rule that fits a connection decides.
 
         Raises:
-            LabError: There are too many, or one is for a service without a listener or for IPv6.
+            LabError: There are too many rules, or a rule is for IPv6 or for a service without a listener.
         """
         if len(rules) > MAX_RULES:
             raise LabError(f"cannot put {len(rules)} socket rules in force: the program has room for {MAX_RULES}")
@@ -212,7 +212,7 @@ def _bpf(command: int, request: bytes, what: str) -> int:
     """The system call `bpf`.
 
     Raises:
-        LabError: It failed, or this machine has none that is known here.
+        LabError: The call failed, or its number is not known for this architecture.
     """
     number = _SYSCALL.get(platform.machine())
     if number is None or platform.system() != "Linux":

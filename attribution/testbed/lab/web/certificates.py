@@ -1,4 +1,4 @@
-"""Certificates of an authority of the lab's own, in memory, and what each of them covers."""
+"""An authority of the lab's own and its certificates, in memory, and the names that each certificate covers."""
 
 import ssl
 from collections.abc import Callable
@@ -24,10 +24,10 @@ class Certificates:
         self._issued = [self._authority.issue_cert(*(f"*.{zone}" for zone in group)) for group in self._groups]
 
     def server_context(self, seen: Callable[[ssl.SSLObject, str], None]) -> ssl.SSLContext:
-        """What servers speak TLS by: the certificate that covers the name asked for (SNI), and none for other names.
+        """The TLS context of servers: it picks the certificate that covers the name of the handshake (SNI).
 
         Args:
-            seen: Told of each connection and the name that it asks for.
+            seen: Called with each connection and the name of its handshake.
         """
         contexts: dict[str, ssl.SSLContext] = {}
         for group, issued in zip(self._groups, self._issued, strict=True):
@@ -52,14 +52,14 @@ class Certificates:
         return any(zone_of(one) in group and zone_of(other) in group for group in self._groups)
 
     def client_context(self) -> ssl.SSLContext:
-        """What clients speak TLS by: they trust this authority alone."""
+        """The TLS context of clients: they trust this authority alone."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._authority.configure_trust(context)
         return context
 
 
 def covers(certificate: dict[str, Any], hostname: str) -> bool:
-    """Whether a peer's certificate, as `getpeercert` gives it, is for this name as well.
+    """Whether a peer's certificate, as `getpeercert` gives it, covers this name.
 
     A wildcard stands for one label (RFC 6125).
     """

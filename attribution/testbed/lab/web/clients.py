@@ -1,4 +1,4 @@
-"""The clients: each with an address of its own, it visits sites as a browser does, and reuses connections as it may."""
+"""The clients: each has an address of its own, visits sites as a browser does, and reuses connections."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ class _Open:
     certificate: dict[str, Any]
 
     def serves(self, hostname: str, remote: Endpoint) -> bool:
-        """Whether a request for this name, which is at that endpoint, may go over it (RFC 9113, 9.1.1)."""
+        """Whether a request for this name may use the connection, if the name is at that endpoint (RFC 9113, 9.1.1)."""
         usable = not self.writer.is_closing() and not self.reader.at_eof()
         return usable and self.record.remote == remote and covers(self.certificate, hostname)
 
@@ -41,15 +41,15 @@ class Client:
     """One client.
 
     Attributes:
-        address: its own.
-        server: whom it asks for names: an authoritative server, or a resolver.
-        scenario: how it behaves.
-        ports: where services are.
-        popularity: what it asks for.
-        context: what it speaks TLS by.
-        journal: where it writes what happened.
+        address: address of the client.
+        server: the DNS server that it asks: an authoritative server, or a resolver.
+        scenario: parameters of its behaviour.
+        ports: the ports of services.
+        popularity: draws the names that it visits.
+        context: its TLS context.
+        journal: the record of its connections and failures.
         clock: the time, in microseconds.
-        rng: what it decides by.
+        rng: the source of its random choices.
         overstay: how much longer than their TTL it uses answers, in seconds.
     """
 
@@ -70,7 +70,7 @@ class Client:
         self._told = Cache(overstay=self.overstay)
 
     async def run(self, until: int) -> None:
-        """Visit until that time, then close what is open."""
+        """Visit sites until that time, then close all connections."""
         try:
             await asyncio.sleep(self.rng.random() * self.scenario.pause)
             while self.clock() < until:

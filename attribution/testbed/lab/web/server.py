@@ -1,4 +1,4 @@
-"""The HTTPS servers: whatever door a connection comes through, TLS by its SNI, requests until the client leaves."""
+"""The HTTPS servers: each connection gets TLS by its SNI, and answers to its requests until the client leaves."""
 
 import asyncio
 import socket
@@ -39,7 +39,7 @@ class WebServers:
             self._acceptor.accept_on(door.socket, partial(self._accepted, door))
 
     async def close(self) -> None:
-        """Accept no more, and leave the connections that there are."""
+        """Accept no more, and drop the open connections."""
         await self._acceptor.close()
 
     def _accepted(self, door: Door, accepted: socket.socket, remote: Endpoint) -> Work | None:
@@ -81,7 +81,7 @@ class WebServers:
                 await writer.wait_closed()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: Connection) -> bool:
-        """Answer one request; whether another may follow."""
+        """Answer one request; returns whether another one may follow."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:
@@ -106,7 +106,7 @@ class WebServers:
 
 
 def _host(head: bytes) -> str | None:
-    """The name that a GET request is for; None where it is no such request."""
+    """The host of a GET request; None if it is no GET request."""
     first, *lines = head.decode("latin-1").split("\r\n")
     if not (first.startswith("GET /") and first.endswith(" HTTP/1.1")):
         return None
