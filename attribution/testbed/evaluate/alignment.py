@@ -1,4 +1,4 @@
-"""Brings attributed flows and the truth together, slice of time by slice of time, in bounded memory."""
+"""Aligns attributed flows with the truth, one slice of time after the other, in bounded memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class Slice:
 
     Attributes:
         truth: rows of `TRUTH`, or of `AGILITY_TRUTH`.
-        answers: `{local,remote}_{workload,service,method,reason}` of the same flows, row by row, and what is said of
-            names where the truth has them; null where lost.
+        answers: `{local,remote}_{workload,service,method,reason}` of the same flows, row by row, and the answers about
+            names if the truth has names; null in rows that are lost.
         lost: flows of the truth that have no attributed row.
         repeated: attributed rows beyond the first of their flow.
         foreign: attributed rows whose flow the truth does not know.
@@ -53,7 +53,7 @@ class Slice:
 
 
 def aligned(attributed: Path, truth: Path, *, slice_rows: int = SLICE_ROWS) -> Iterator[Slice]:
-    """Attributed flows of a lake beside the truth, ordered by time of start.
+    """Align the flows of a lake with the truth, in the order of their start.
 
     Args:
         attributed: the lake, or its folder `attributed_flows`.
@@ -84,7 +84,7 @@ def aligned(attributed: Path, truth: Path, *, slice_rows: int = SLICE_ROWS) -> I
 
 
 def align(truth: pa.Table, attributed: pa.Table, *, name: str = "the truth") -> Slice:
-    """The attributed rows of each row of the truth, joined by the identity of the flow.
+    """Join the attributed rows to the rows of the truth, by the identity of the flow.
 
     Raises:
         SourceError: the truth, called `name`, holds one flow twice.
@@ -114,7 +114,7 @@ def align(truth: pa.Table, attributed: pa.Table, *, name: str = "the truth") -> 
 
 
 def has_names(truth: pa.Schema) -> bool:
-    """Whether the truth of that schema says what the connections were opened for."""
+    """Whether a truth with that schema says for which names connections were opened."""
     return "hostname" in truth.names
 
 

@@ -1,8 +1,12 @@
-"""Event-based attribution, as it is commonly done, on the same input: the last event about an address decides.
+"""Event-based attribution as it is commonly done: the last event about an address names its owner.
 
-Two variants. `latest`: events are applied in the order in which they are delivered, and a flow gets the owner of that
-moment, when the flow is reported. `held_back`: a flow waits some minutes more, then the events delivered by then decide
-in the order in which they happened. In both, a release takes an address only from the owner that it names.
+There are two variants:
+
+- `latest`: events are applied in the order of their delivery. A flow gets the owner at the time of its report.
+- `held_back`: a flow waits some minutes more. Then all events that were delivered are applied in the order in which
+  they happened.
+
+In both, a release takes an address only from the owner that it names.
 """
 
 from dataclasses import dataclass
@@ -31,9 +35,9 @@ class _Ordered:
         when: key number and time in one integer, ascending.
         origin: what the time in `when` counts from.
         span: times of one key in `when` are below this.
-        assign: position of the last assign of the key at or before each position; -1 where none.
-        released: position of the next release of the same owner on the same key, itself included; `_NEVER` where none.
-        again: position of the next one after it.
+        assign: position of the last assign of the key at or before each position; -1 if there is none.
+        released: position of the next release of the owner on the key, itself included; `_NEVER` if there is none.
+        again: position of the next such release after `released`.
     """
 
     row: Int64
@@ -47,7 +51,7 @@ class _Ordered:
     again: Int64
 
     def last(self, groups: Int64, times: Int64) -> Int64:
-        """Last position of each key at or before each time; -1 where there is none or the key is -1."""
+        """Last position of each key at or before each time; -1 if there is none, or if the key is -1."""
         asked = groups * self.span + np.clip(times - self.origin + 1, 0, self.span - 1)
         found = np.searchsorted(self.when, asked, side="right") - 1
         return np.where((groups >= 0) & (found >= self.group_start[np.maximum(groups, 0)]), found, -1)
@@ -129,7 +133,8 @@ class EventLog:
     def keys(self, addresses: Texts, sockets: Int32) -> Int64:
         """The key of this log that decides about each address and socket: a number for `latest` and `held_back`.
 
-        It is the socket's where events are about that socket, else the address's; -1 where there are none of either.
+        If there are events about the socket, it is the key of the socket, and otherwise of the address. It is -1 if
+        there are events of neither.
 
         Args:
             addresses: canonical text.
@@ -145,7 +150,7 @@ class EventLog:
         return found
 
     def latest(self, keys: Int64, judged: Int64) -> Int64:
-        """The event that names each owner by what was delivered until `judged` (µs), in that order; -1 where nobody."""
+        """The event that names each owner by what was delivered until `judged` (µs), in that order; -1 for nobody."""
         ordered = self._by_receipt
         if not len(ordered.row):
             return np.full(len(judged), -1, dtype=np.int64)
@@ -153,7 +158,7 @@ class EventLog:
         return self._answer(ordered, now, np.where(now >= 0, ordered.assign[now], -1), np.full(len(now), _NEVER))
 
     def held_back(self, keys: Int64, start: Int64, judged: Int64) -> Int64:
-        """The event that names each owner at `start` by what was delivered until `judged` (µs); -1 where nobody."""
+        """The event that names each owner at `start` by what was delivered until `judged` (µs); -1 for nobody."""
         ordered = self._by_time
         if not len(ordered.row):
             return np.full(len(judged), -1, dtype=np.int64)
@@ -195,7 +200,7 @@ class Baseline:
     by_time: bool
 
     def attribute(self, log: EventLog, keys: Int64, start: Int64, end: Int64) -> tuple[Texts, Texts]:
-        """Owner and service of each key (`EventLog.keys`) at the flows' start; null where unattributed."""
+        """Owner and service of each key (`EventLog.keys`) at the flows' start; null if there is none."""
         judged = end + self.wait
         rows = log.held_back(keys, start, judged) if self.by_time else log.latest(keys, judged)
         chosen = pa.array(rows, mask=rows < 0)
@@ -203,7 +208,7 @@ class Baseline:
 
 
 def baselines(*, report_delay: int = 30 * SECOND, hold_back: int = 10 * MINUTE) -> tuple[Baseline, Baseline]:
-    """The latest event delivered when a flow is reported, and the same with a hold-back; microseconds."""
+    """The two variants, with these delays in microseconds."""
     return Baseline("latest event", report_delay, by_time=False), Baseline("held-back events", hold_back, by_time=True)
 
 

@@ -1,4 +1,4 @@
-"""Holds attributed flows, and what event-based attribution would have said, against the truth."""
+"""Compares attributed flows, and the answers of event-based attribution, with the truth."""
 
 import json
 from collections import Counter
@@ -39,13 +39,13 @@ def evaluate(
     report_delay: int = 30 * SECOND,
     hold_back: int = 10 * MINUTE,
 ) -> Evaluation:
-    """How right the attributed flows of a lake are, and how right two event-based baselines would have been.
+    """Evaluate the attributed flows of a lake, and the answers of two event-based baselines to the same flows.
 
     Args:
         attributed: the lake that `replay` wrote.
         truth: `truth.parquet` of the simulation that it replayed.
         events: `workload_events.parquet`; without it there are no baselines.
-        names: `name_bindings.parquet`, where the truth has names; without it these have no baselines.
+        names: `name_bindings.parquet` of a simulation with names; without it there are no baselines for names.
         report_delay: time between a flow's end and its report, when the first baseline judges it; microseconds.
         hold_back: time between a flow's end and the judgement of the second baseline; microseconds.
 
@@ -72,13 +72,13 @@ def evaluate_slices(
     variants: Iterable[Baseline],
     names: Callable[[], NameLog] | None = None,
 ) -> Evaluation:
-    """The evaluation of aligned slices; what `evaluate` and tests in memory share.
+    """Evaluate aligned slices of flows, of a lake or in memory.
 
     Args:
         slices: flows with their truth.
         log: events for the baselines of workloads.
-        variants: these baselines.
-        names: makes the log for the baselines of names; called where the truth has names.
+        variants: the baselines of workloads.
+        names: makes the log for the baselines of names; called if the truth has names.
     """
     tally = _Tally(log, tuple(variants), names)
     for part in slices:
@@ -124,7 +124,7 @@ def name_log_of(names: Path, lake: Path) -> NameLog:
 
 
 def resolvers_of(lake: Path) -> tuple[tuple[str, str], ...]:
-    """Resolver and prefix of its clients, by the settings that a lake was made with; none where these are not there."""
+    """Resolver and prefix of its clients, by the settings in the manifest of a lake; none if there is no manifest."""
     manifest = lake / MANIFEST
     if not manifest.is_file():
         return ()
@@ -155,7 +155,7 @@ _Answers = dict[str, tuple[Texts, Texts]]
 
 @dataclass
 class _Tally:
-    """Counts slice by slice; services are numbered as they come."""
+    """Counts outcomes, slice by slice. Services get numbers in the order in which they come."""
 
     log: EventLog | None
     variants: tuple[Baseline, ...]
@@ -222,7 +222,7 @@ class _Tally:
         return outcome
 
     def _count_reasons(self, side: str, reasons: pa.ChunkedArray, outcome: Int64, kind: Int64) -> None:
-        """Reasons by outcome; of the remote side, only for flows inside the fleet."""
+        """Count reasons by outcome; reasons of the remote side only for flows inside the fleet."""
         texts = pc.dictionary_encode(reasons.fill_null("lost").combine_chunks())
         code = np.asarray(texts.indices).astype(np.int64)
         asked = np.isin(kind, FLEET_KINDS) if side == "remote" else np.ones(len(code), dtype=np.bool_)
@@ -242,7 +242,7 @@ class _Tally:
         return np.array([*numbers, -1], dtype=np.int64)[code]
 
     def result(self) -> Evaluation:
-        """What was counted."""
+        """The evaluation of all slices so far."""
         return Evaluation(
             flows=self.flows,
             lost=self.lost,
@@ -257,7 +257,7 @@ class _Tally:
 
 
 def _answers(variant: Baseline, log: EventLog, keys: dict[str, Int64], part: Slice) -> _Answers:
-    """What a baseline says of both sides; what was seen at capture stays."""
+    """The answers of a baseline about both sides. A workload that was seen at capture stays the answer."""
     start, end = (_ints(part.truth.column(name).cast(pa.int64())) for name in ("start", "end"))
     found = {}
     for side in _SIDES:

@@ -24,7 +24,7 @@ class Evaluation:
         outcomes: by system: `OURS`, then the baselines.
         reasons: (side, reason, outcome) -> flows, of the system under evaluation; of the remote side inside the fleet.
         true_edges: the dependency graph of the truth.
-        names: how right hostnames and pools are; None where the truth has none.
+        names: the evaluation of hostnames and pools; None if the truth has none.
     """
 
     flows: int
@@ -109,7 +109,7 @@ class Evaluation:
         return self._by("by_client", "client", lambda system, client: self.edges(system, client=client))
 
     def _by(self, counts: str, label: str, more: Callable[[str, str], dict[str, object]]) -> list[dict[str, object]]:
-        """Rows of the counts of that name; `more` gives what a row says besides of a system and a service."""
+        """Rows of the counts of that name; `more` gives further fields for a system and a service."""
         total = getattr(self.outcomes[OURS], counts).sum(axis=1)
         rows = []
         for i in sorted(np.flatnonzero(total).tolist(), key=lambda i: (-total[i], self.services[i])):

@@ -1,4 +1,4 @@
-"""Names by the last DNS answer, as is commonly done: the last one for the address, or the last one to that client."""
+"""Names by the last DNS answer, as is commonly done: the last answer with the address, to anybody or to that client."""
 
 import ipaddress
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ LAST_NAME, LAST_NAME_TOLD = "last name seen for the address", "last name told to
 
 @dataclass(frozen=True)
 class _Last:
-    """Times of each of some keys, in order, and the binding at each."""
+    """Bindings in the order of key and time, ready to be asked for the last one."""
 
     at: Int64
     row: Int64
@@ -31,7 +31,7 @@ class _Last:
         return cls((key * span + (time - first))[order], order, first, span)
 
     def ask(self, key: Int64, moment: Int64) -> Int64:
-        """The last binding of each key at or before each moment; -1 where there is none, or the key is -1."""
+        """The last binding of each key at or before each moment; -1 if there is none, or if the key is -1."""
         if not len(self.at):
             return np.full(len(key), -1)
         asked = key * self.span + np.clip(moment - self.first, -1, self.span - 2)
@@ -42,7 +42,7 @@ class _Last:
 
 
 class NameLog:
-    """DNS answers, ready to be asked for the last one."""
+    """A log of DNS answers that gives the last answer before a moment."""
 
     def __init__(self, bindings: pa.Table, resolvers: Sequence[tuple[str, str]] = ()) -> None:
         """Order the answers.
@@ -61,7 +61,7 @@ class NameLog:
         self._row = row
 
     def _keys(self, bindings: pa.Table, resolvers: Sequence[tuple[str, str]]) -> tuple[Int64, Int64]:
-        """Every binding once for each of its clients, and the number of these among `_clients`: addresses, prefixes."""
+        """The row of each binding, once for each of its clients, and the number of the client in `_clients`."""
         client, clients = encode(bindings.column("client_address"))
         prefix, prefixes = encode(bindings.column("client_prefix"))
         texts = [*clients.to_pylist(), *prefixes.to_pylist()]
@@ -79,11 +79,11 @@ class NameLog:
         return np.concatenate(rows), number[np.concatenate(keys)].astype(np.int64)
 
     def last_for_address(self, server: Texts, moment: Int64) -> pa.Array:
-        """The hostname of the last answer, to whomever, that has each server address; Arrow text."""
+        """The hostname of the last answer to anybody that has each server address; null if there is none."""
         return self._named(self._for_address.ask(self._server(server), moment))
 
     def last_for_client(self, client: Texts, server: Texts, moment: Int64) -> pa.Array:
-        """The hostname of the last answer that each client may have been given and that has the server address."""
+        """The hostname of the last answer with the server address that the client may have got; null if none."""
         number, clients = encode(client)
         keys = [self._keys_of(text) for text in clients.to_pylist()]
         width = max((len(found) for found in keys), default=0)
@@ -103,7 +103,7 @@ class NameLog:
         return self._named(best)
 
     def _keys_of(self, address: str) -> list[int]:
-        """Numbers of the clients that an address is one of: itself, and every prefix that contains it."""
+        """Numbers of an address among the clients: of itself, and of every prefix that contains it."""
         return [self._clients[text] for text in [address, *_around(address)] if text in self._clients]
 
     def _server(self, addresses: Texts) -> Int64:

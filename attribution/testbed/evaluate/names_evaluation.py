@@ -1,4 +1,4 @@
-"""How right hostnames, pools and services of servers are, held against the truth of a simulation that has names."""
+"""Compares hostnames, pools and services of servers with the truth of a simulation that has names."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,15 +22,14 @@ ONE_NAME, SEVERAL_NAMES, NO_NAME = "one name", "several names", "no name"
 
 @dataclass
 class NamesEvaluation:
-    """Counts of flows whose server is told by the truth.
+    """Counts of flows whose server the truth knows.
 
     Attributes:
-        log: what the baselines know; without it there are none.
+        log: the DNS answers that the baselines know; without it there are no baselines.
         flows: flows of the truth that have an attributed row.
         names: (system, what the connections were opened for, outcome) -> flows.
         evidence: (hostname_reason, basis, outcome) -> flows, of the system under evaluation.
-        without_truth: flows of clients all of whose answers are logged, whose candidates lack a name that a connection
-            was opened for.
+        without_truth: flows whose candidates lack a name of the truth, although all answers to the client are logged.
         coalesced: flows that carried requests for more names than their connections were opened for.
         policies: (state of the truth, state that was said, outcome) -> flows; 'correct' has all policies of the truth.
         services: (reason, basis, outcome) -> flows: the service that got the connections.
@@ -47,12 +46,12 @@ class NamesEvaluation:
 
     @property
     def wrong(self) -> int:
-        """Flows for which the system under evaluation said a name that is wrong."""
+        """Flows to which the system under evaluation gave a wrong name."""
         return sum(n for (system, _, outcome), n in self.names.items() if (system, outcome) == (OURS, "wrong"))
 
     @property
     def wrong_policies(self) -> int:
-        """Flows for which it lacks a policy of the truth, or has a state that no change nearby explains."""
+        """Flows whose answer lacks a policy of the truth, or has a state that no change of policies nearby explains."""
         return sum(n for (_, _, outcome), n in self.policies.items() if outcome == "wrong")
 
     @property
@@ -216,7 +215,7 @@ def _pairs(one: Texts, other: Texts) -> Iterator[tuple[str, str, Bool]]:
 
 
 def _has_all(right: Texts, said: Texts) -> Bool:
-    """Whether each list of texts with commas has all of another one."""
+    """Whether the second list of each pair has every text of the first; a list is text with commas."""
     found = np.zeros(len(right), np.bool_)
     for true, claimed, rows in _pairs(right, said):
         found[rows] = set(true.split(",")) <= set(claimed.split(","))
@@ -224,7 +223,7 @@ def _has_all(right: Texts, said: Texts) -> Bool:
 
 
 def _lacking(truth: pa.Table, answers: pa.Table) -> int:
-    """Flows that may have no name, or several, of which none is the truth's, though all answers are known."""
+    """Number of unnamed flows whose candidates lack a name of the truth, although all answers are known."""
     reason = answers.column("hostname_reason")
     listed = pc.or_(answers.column("hostname_candidates").is_valid(), pc.equal(reason, "untold"))
     open_ = pc.is_in(reason, value_set=pa.array(["several", "incomplete", "untold"]))

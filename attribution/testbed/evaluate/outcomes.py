@@ -1,4 +1,4 @@
-"""What can come of an answer, and how often it did: counts by side, kind of endpoint, and service."""
+"""The outcome of an answer, and counts of outcomes by side, kind of endpoint, and service."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -16,7 +16,7 @@ OURS = "time ranges"
 
 
 class Outcome(IntEnum):
-    """What came of an answer."""
+    """How an answer compares with the truth."""
 
     #: All that it names is right.
     CORRECT = 0

@@ -1,1 +1,1 @@
-"""A seeded fleet with the truth, what event-based attribution makes of it, and the evaluation against the truth."""
+"""A simulated fleet with its traffic, the evidence about it, and the truth."""

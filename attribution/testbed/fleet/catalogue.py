@@ -1,4 +1,4 @@
-"""What there is in a fleet before time begins: services, replicas, who calls whom, pools of addresses."""
+"""The parts of a fleet that do not change: services, their replicas, edges between them, pools of addresses."""
 
 from dataclasses import dataclass, replace
 
@@ -31,7 +31,7 @@ class Catalogue:
         first_slot: its first slot; a service's slots are consecutive.
         slot_service: service of each slot.
         region: number of its region; -1 outside the fleet.
-        port: the port that each service listens on; not used where each replica owns a port.
+        port: the port that each service listens on; not used if each replica owns a port.
         lifetime: mean life of its workloads, microseconds; 0 for endpoints that never change.
         pool: number of the pool of its addresses.
         pools: the pools.
@@ -189,7 +189,7 @@ def _fleet_kinds(scenario: Scenario, rng: np.random.Generator) -> tuple[Int64, B
 
 @dataclass(frozen=True)
 class _Edges:
-    """Who calls whom: client and server of each edge, and its share of all connections."""
+    """Client and server of each edge, and its share of all connections."""
 
     client: Int64
     server: Int64

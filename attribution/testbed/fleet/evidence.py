@@ -32,10 +32,10 @@ class Heartbeats:
 
 @dataclass(frozen=True)
 class Events:
-    """What a control plane says of every address, in the order in which it was delivered.
+    """Events of a control plane about every address, in the order of their delivery.
 
     Attributes:
-        tenure: what began or ended.
+        tenure: the tenure that began or ended.
         release: whether it is an end; else it is a beginning.
         time: when it happened, by the control plane's clock.
         received: when it was delivered, by the receiver's clock (the true one).
@@ -52,7 +52,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Names:
-    """DNS answers that clients got: the flow that followed, which of the server's names, when."""
+    """DNS answers that clients got: the flow that followed, the number of the server's name, and the time."""
 
     flow: Int64
     variant: Int64
@@ -63,7 +63,7 @@ class Names:
 
 
 def make_heartbeats(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Heartbeats:
-    """Heartbeats of every workload for every address that it holds, less those that are lost, in order of delivery.
+    """Heartbeats of every workload for every address that it holds, without those that are lost, in order of delivery.
 
     The first comes up to one period after the tenure starts, none after it ends, by the true clock; the time written
     down is that of the observer's clock. A workload's own host observes it, or at times another one.
@@ -93,7 +93,7 @@ def make_heartbeats(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) 
 
 
 def _lost(fleet: Fleet, tenure: Int64, time: Int64, scenario: Scenario, rng: np.random.Generator) -> Bool:
-    """Which heartbeats never arrive: single ones, those of a dark host, those of a silent workload or service."""
+    """Whether each heartbeat is lost: alone, with its dark host, or with its silent workload or service."""
     spans = (scenario.last - scenario.first) // _OUTAGE + 1
     dark = rng.random((scenario.hosts, spans)) < scenario.outage_share
     workload = fleet.tenures.workload

@@ -1,6 +1,6 @@
-"""What observers log of connections: as connections or windows, at the data centre or at the client.
+"""The flow records of observers: as connections or windows, at the data centre or at the client.
 
-A record may hold several connections: all of one client and server, where ports of clients are not told apart.
+If an observer does not tell the ports of clients apart, a record holds all connections of a client and a server.
 """
 
 from dataclasses import dataclass, fields
@@ -22,17 +22,17 @@ class Records:
     Attributes:
         start: first activity, or start of the window, microseconds.
         end: last activity, or end of the window.
-        observer: who logged it.
-        at_centre: whether at the data centre; else at the client.
-        first: the connection of it that was opened first.
-        port: the client's; -1 where it is not told.
-        window: whether it may hold several moments of several connections.
-        directed: whether it says who opened it.
-        named: whether it carries the name.
+        observer: number of the observer.
+        at_centre: whether the observer is at the data centre; else it is at the client.
+        first: the connection of the record that was active first.
+        port: port of the client; -1 if the record does not tell.
+        window: whether the record may hold traffic of several peers, or of several moments.
+        directed: whether the record says which side opened the flow.
+        named: whether the record carries the name.
         received: when it was delivered, without any clock's error.
         seen: when its first connection was first active in it, without any clock's error.
-        member_record: the records of the connections that they hold,
-        member: and these connections.
+        member_record: record of each pair of a record and a connection that it holds.
+        member: connection of each such pair.
         bytes_sent: from local to remote.
         bytes_received: from remote to local.
     """
@@ -62,8 +62,8 @@ class _Sightings:
     """What observers saw: one row a connection, an observer, and a window if the observer logs windows.
 
     Attributes:
-        connection: which.
-        observer: by whom.
+        connection: number of the connection.
+        observer: number of the observer.
         at_centre: whether the observer is at the data centre; else it is at the client.
         start: first activity, or start of the window, by the observer's clock.
         end: last activity, or end of the window, by the observer's clock.
@@ -85,7 +85,7 @@ class _Sightings:
 
 
 def make_records(scenario: AgilityScenario, world: World, seen: Connections, rng: np.random.Generator) -> Records:
-    """Every record of the connections: each is logged where it was accepted, and where its client's network is."""
+    """Make the records of all connections, at the data centre, and at the client's network if it has a sensor."""
     sightings = _sightings(scenario, world, seen, rng)
     order, opens = _by_record(sightings, seen)
     heads = sightings.rows(order[opens])
@@ -139,7 +139,7 @@ def _sightings(scenario: AgilityScenario, world: World, seen: Connections, rng: 
 
 
 def _by_record(sightings: _Sightings, seen: Connections) -> tuple[Int64, Bool]:
-    """Order of the sightings by record, and which of them is the first of its record: the one that was active first."""
+    """Order of the sightings by record and time, and whether each, in that order, is the first of its record."""
     connection = sightings.connection
     columns = (
         sightings.start, sightings.end, sightings.observer, sightings.at_centre, seen.client_address[connection],
@@ -152,7 +152,7 @@ def _by_record(sightings: _Sightings, seen: Connections) -> tuple[Int64, Bool]:
 
 
 def _views(world: World, seen: Connections, rng: np.random.Generator) -> tuple[Int64, Int64, Bool]:
-    """Connection, observer and whether that is at the data centre, of every log that a connection is in."""
+    """Connection, observer, and whether the observer is at the data centre, for each observer of a connection."""
     accepted = np.flatnonzero(seen.centre >= 0)
     at_centre = seen.centre[accepted] * OBSERVERS_A_CENTRE + rng.integers(0, OBSERVERS_A_CENTRE, size=len(accepted))
     sensor = np.where(seen.client >= 0, world.sensor[world.network[seen.client]], -1)
@@ -166,7 +166,7 @@ def _views(world: World, seen: Connections, rng: np.random.Generator) -> tuple[I
 
 @dataclass(frozen=True)
 class _Parts:
-    """The parts of some spans: `row` the span of each, and from when to when it is."""
+    """Parts of spans: the row of the span, and start and end of the part."""
 
     row: Int64
     start: Int64
@@ -174,7 +174,7 @@ class _Parts:
 
 
 def _parts(start: Int64, end: Int64, step: Int64) -> _Parts:
-    """Spans as one part for every window of length `step` that they touch; whole where the step is 0."""
+    """Cut spans into one part for every window of length `step` that they touch; a step of 0 leaves a span whole."""
     length = np.maximum(step, 1)
     first = start // length
     count = np.where(step > 0, end // length - first + 1, 1)

@@ -1,7 +1,7 @@
-"""What operators decide: which policy hands out which pool, and which socket rule gives connections to which service.
+"""The decisions of operators: policies that hand out pools, and socket rules that give connections to services.
 
-The plan is the truth that attribution is held against, so it is written plainly: one record after the other over all
-rows, and nothing of the core is used. Addresses are numbers of IPv4; every prefix has a twin in IPv6 (`agility_world`).
+Attribution is compared with this plan, so its code is plain: it goes through one policy or rule after the other, for
+all rows, and uses nothing of the core. Addresses are numbers of IPv4. Every prefix has a twin in IPv6 (`world.TWIN`).
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Account(IntEnum):
 
     @property
     def text(self) -> str:
-        """What policies and hostnames call it."""
+        """The text of it in policies and hostnames."""
         return self.name.lower()
 
 
@@ -42,7 +42,7 @@ ACCOUNT_SHARES = (0.7, 0.2, 0.1)
 
 
 class PolicyState(IntEnum):
-    """How the policies stand to an address at a moment: `policy_state` of the design, in its order."""
+    """The `policy_state` of an address at a moment, in the order of the design."""
 
     IN_FORCE = 0
     ELSEWHERE = 1
@@ -52,13 +52,13 @@ class PolicyState(IntEnum):
 
     @property
     def text(self) -> str | None:
-        """What an attributed flow says of it; null if no policy ever had the address."""
+        """The text of it in attributed flows; null if no policy ever had the address."""
         return None if self is PolicyState.NEVER else self.name.lower()
 
 
 @dataclass(frozen=True)
 class Policy:
-    """One prefix of the pool of a policy; times are microseconds, both inside."""
+    """One prefix of the pool of a policy; in force from `start` to `end`, both included, in microseconds."""
 
     name: str
     pool: str
@@ -77,14 +77,14 @@ class Policy:
         return (address >= self.first) & (address < self.first + self.size)
 
     def counts(self, data_centre: Int64) -> Bool:
-        """Whether it counts for flows that were logged there; all policies do where that is not known."""
+        """Whether the policy counts for flows logged in each data centre; it does if that is not known."""
         here = (data_centre == self.data_centre) | (self.data_centre == ANY) | (data_centre == ANY)
         return here & ((data_centre % REGIONS == self.region) | (self.region == ANY) | (data_centre == ANY))
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """Where and when connections were accepted: server address, its port, protocol, data centre, microseconds."""
+    """Accepted connections: address and port of the server, protocol, data centre, and time in microseconds."""
 
     address: Int64
     port: Int64
@@ -109,7 +109,7 @@ class SocketRule:
     end: int = FOREVER
 
     def fits(self, accepted: Accepted) -> Bool:
-        """Whether the rule is in force for each connection, and about it."""
+        """Whether the rule is in force at the time of each connection, and is about its endpoint."""
         first, last = self.ports
         found = (accepted.address >= self.first) & (accepted.address < self.first + self.size)
         found &= (accepted.time >= self.start) & (accepted.time <= self.end)
@@ -130,7 +130,7 @@ class Plan:
     ) -> tuple[Int64, Int64]:
         """The policy that answers each query, as a position, and a random address that it has at that time.
 
-        Where pools are in force inside others, in the same place, an address is the innermost pool's alone.
+        If pools are in force inside others, in the same place, an address belongs to the innermost pool alone.
         """
         best, row, weight = np.full(len(time), -1), np.zeros(len(time), np.int64), np.zeros(len(time))
         for number, one in enumerate(self.policies):
@@ -152,7 +152,7 @@ class Plan:
         return row, address
 
     def states(self, address: Int64, data_centre: Int64, time: Int64) -> tuple[Int64, Bool]:
-        """The `PolicyState` of each address at that time, and (policies, rows) whose it is."""
+        """The `PolicyState` of each address at that time, and (policies, rows) which policies have the address so."""
         counts = self._counts(data_centre)
         over = np.array([one.has(address) & (one.end < time) for one in self.policies])
         here = over & counts
@@ -172,7 +172,7 @@ class Plan:
         return state, which
 
     def rule_of(self, accepted: "Accepted") -> Int64:
-        """The rule that gives each connection to its service, as a position; -1 where none fits."""
+        """The position of the rule that gives each connection to its service; -1 if no rule fits."""
         best, found = np.full(len(accepted.time), -1, np.int64), np.full(len(accepted.time), -1, np.int64)
         for number, rule in enumerate(self.rules):
             # The higher priority, then the longer prefix: sizes are below 2**32.

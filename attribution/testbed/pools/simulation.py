@@ -19,9 +19,9 @@ from attribution.testbed.pools.world import TWIN, World, make_world
 
 @dataclass(frozen=True)
 class AgilitySimulation:
-    """All that a simulation made; numbers inside, canonical Arrow tables by its methods.
+    """A simulation: numbers inside, and canonical Arrow tables from its methods.
 
-    Row i of `flow_table()` and row i of `truth_table()` speak of the same flow.
+    Row i of `flow_table()` and row i of `truth_table()` are about the same flow.
     """
 
     scenario: AgilityScenario
@@ -35,7 +35,7 @@ class AgilitySimulation:
 
     @property
     def settings(self) -> Settings:
-        """The settings that are true of this world: its pool space, its resolvers, whose answers are all logged."""
+        """The settings of attribution that are right for this world."""
         prefixes = tables.network_prefixes(self.world)
         spaces = (POOL_SPACE, TWIN + POOL_SPACE)
         return Settings(
@@ -90,7 +90,7 @@ class AgilitySimulation:
             yield begin + step, parts[0], parts[1]
 
     def tables(self) -> Iterator[tuple[str, pa.Table]]:
-        """Name and table of what there is beside the flows and the truth."""
+        """Name and table of the evidence: name bindings, policies and socket rules."""
         yield "name_bindings", self.name_table()
         yield "policies", self.policy_table()
         yield "socket_rules", self.rule_table()

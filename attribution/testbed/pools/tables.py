@@ -1,4 +1,4 @@
-"""From the numbers of an agility world to canonical Arrow tables, and the truth of its flows."""
+"""Makes canonical Arrow tables of the numbers of a world with names, and the truth of its flows."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -54,25 +54,25 @@ def _moment(value: int) -> int | None:
 
 
 class WorldTexts:
-    """Names of hostnames and observers, as Arrow arrays to take from."""
+    """Texts of hostnames, observers and places, as Arrow arrays."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
     @cached_property
     def hostnames(self) -> pa.Array:
-        """Of every name."""
+        """The hostname of every name."""
         accounts = self.world.account.tolist()
         return pa.array([f"site-{i}.{Account(a).text}.example" for i, a in enumerate(accounts)], pa.string())
 
     def observers(self, numbers: Int64) -> pa.Array:
-        """Of each observer."""
+        """The text of each observer."""
         names = pa.array([f"observer-{i}" for i in range(len(self.world.log))], pa.string())
         return names.take(pa.array(numbers))
 
     @staticmethod
     def places(prefix: str, numbers: Int64) -> pa.Array:
-        """`dc-1` for 0; null for -1."""
+        """The text of each place: of number 0 the prefix with `-1`, as in `dc-1`; null for -1."""
         names = pa.array([f"{prefix}-{i + 1}" for i in range(int(numbers.max(initial=0)) + 1)], pa.string())
         return names.take(pa.array(numbers, mask=numbers < 0))
 
@@ -86,7 +86,7 @@ def _sides(records: Records, client: pa.Array, server: pa.Array) -> tuple[pa.Arr
 
 
 def _identity(texts: WorldTexts, seen: Connections, records: Records) -> dict[str, pa.Array]:
-    """The columns by which a flow is found again in the truth."""
+    """The columns that join a flow to its truth."""
     first = records.first
     server = _addresses(twin(seen.address[first], seen.ipv6[first]))
     local_address, remote_address = _sides(records, _addresses(seen.client_address[first]), server)
@@ -156,7 +156,7 @@ def truth_table(texts: WorldTexts, plan: Plan, seen: Connections, records: Recor
 
 
 def _service(rules: tuple[SocketRule, ...], seen: Connections, records: Records) -> pa.Array:
-    """The one service that got all connections of each record; null where there is none."""
+    """The service that got all connections of each record; null if there is no such service."""
     services = sorted({rule.service for rule in rules})
     number = np.array([*(services.index(rule.service) for rule in rules), -1])[seen.rule[records.member]]
     lowest, highest = np.full(len(records), len(services)), np.full(len(records), -1)
@@ -166,7 +166,7 @@ def _service(rules: tuple[SocketRule, ...], seen: Connections, records: Records)
 
 
 def _hostnames(texts: WorldTexts, seen: Connections, records: Records) -> tuple[pa.Array, Int64]:
-    """The names that the connections of each record were opened for, with spaces, and how many; null where for none."""
+    """The names for which each record's connections were opened, joined by spaces, and their number."""
     record, name = np.unique(np.stack([records.member_record, seen.name[records.member]]), axis=1)
     record, name = record[name >= 0], name[name >= 0]
     count = np.bincount(record, minlength=len(records))
@@ -233,7 +233,7 @@ def resolver_texts(world: World) -> list[str]:
 
 
 def policy_table(policies: tuple[Policy, ...]) -> pa.Table:
-    """The policies (`schemas/policy.avsc`): one that ended is there as it began, without an end, and as it ended."""
+    """The policies (`schemas/policy.avsc`). A policy that ended has two rows: without its end and with it."""
     rows = []
     for one in policies:
         match = {

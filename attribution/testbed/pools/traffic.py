@@ -1,6 +1,7 @@
-"""What happens: requests are resolved, answers are kept in caches, connections are opened and used for other names.
+"""Simulates traffic: requests are resolved, answers stay in caches, connections are opened and reused.
 
-Caches and open connections are both "whoever comes first opens it, whoever comes while it lasts uses it": see `opened`.
+Caches and open connections follow one rule: the first request opens an entry, and later requests use it while it lasts
+(`opened`).
 """
 
 from dataclasses import dataclass, replace
@@ -28,9 +29,9 @@ class Answers:
 
     Attributes:
         network: the network of the client that asked.
-        client: the client where it asked by itself; -1 where a resolver did.
-        name: what was asked for.
-        address: what was told: number of IPv4, whose twin was told to a network of IPv6.
+        client: the client, if it asked by itself; -1 if a resolver asked.
+        name: the name of the query.
+        address: number of the IPv4 address in the answer; a network of IPv6 got its twin.
         time: when, microseconds.
         ttl: how long it may be used, microseconds.
         logged: whether the log of answers has it.
@@ -53,14 +54,14 @@ class Connections:
         client: the client; -1 for a stranger that scans.
         client_address: its address number.
         client_port: its port.
-        name: the name that it was opened for; -1 where for none.
-        carried: how many different names it carried requests for.
+        name: the name for which it was opened; -1 for none.
+        carried: number of different names of its requests.
         address: server address, number of IPv4.
-        ipv6: whether the twins of both addresses talked.
-        port: the server's.
+        ipv6: whether both addresses are the twins in IPv6.
+        port: port of the server.
         protocol: TCP or UDP.
         centre: data centre that accepted it; -1 for addresses outside the pool space.
-        rule: the socket rule that gave it to a service; -1 where none did.
+        rule: the socket rule that gave it to a service; -1 if there was none.
         start: when it was opened, microseconds.
         end: when it was closed.
     """
@@ -84,12 +85,12 @@ class Connections:
 
 
 def opened(group: Int64, time: Int64, until: Int64) -> Int64:
-    """For each row the row that opened what it uses: itself, or one of its group before, if that lasts until its time.
+    """For each row, the row that opened the entry which it uses: itself, or an earlier row of its group.
 
     Args:
-        group: what is opened, and used by later rows of the same number.
-        time: when a row uses or opens it.
-        until: up to when it may be used if this row opens it; not before `time`.
+        group: number of the cache or connection; rows of one group may use each other's entries.
+        time: when a row uses or opens an entry.
+        until: when the entry ends, if this row opens it; not before `time`.
     """
     rows = len(group)
     if not rows:
@@ -262,7 +263,7 @@ class _Traffic:
 
 
 def _ports(client: Int64, start: Int64) -> Int64:
-    """A port for each connection: the next one of its client."""
+    """The client's port of each connection: a client uses its ports in turn."""
     order = order_by(client, start)
     port = np.empty(len(client), np.int64)
     nth = np.arange(len(client)) - np.searchsorted(client[order], client[order])
@@ -284,5 +285,5 @@ def _joined(one: Connections, other: Connections) -> Connections:
 
 
 def twin(address: Int64, ipv6: Bool) -> Int64:
-    """Address numbers as the network talks: the twin of IPv6 where it has such addresses."""
+    """Address numbers on the wire: of IPv6 the twin."""
     return address + np.where(ipv6, TWIN, 0)

@@ -1,4 +1,4 @@
-"""Who asks and what for: networks of clients, how they resolve names, the names, and whose answers are all logged."""
+"""The world of a simulation: networks, clients and their resolvers, names, and observers."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -46,24 +46,24 @@ class Log(IntEnum):
 
 @dataclass(frozen=True)
 class World:
-    """What there is before the first request.
+    """All that exists before the first request.
 
     Attributes:
         mode: of each network, its `Resolving`.
-        resolver: of each network, the number of its shared resolver; -1 where it has none.
+        resolver: of each network, the number of its shared resolver; -1 if it has none.
         named: of each network, whether all DNS answers to its clients are logged.
         centre: of each network, the data centre that its queries and connections reach.
         ipv6: of each network, whether its addresses are IPv6.
-        sensor: of each network, the observer that logs its clients' side; -1 where none does.
-        network: of each client.
+        sensor: of each network, the observer that logs its clients' side; -1 if there is none.
+        network: of each client, its network.
         host: of each client, its number in its network.
         coalesces: of each client, whether it uses open connections for other names.
         account: of each name, the type of its account.
         static: of each name, whether it has an address of its own.
         popularity: of each name, the share of requests for it and all names before it.
         log: of each observer, its `Log`: those of the data centres, then the sensors.
-        skew: of each observer, what its clock adds to the time.
-        dns_skew: of each data centre, what the clock of its log of DNS answers adds to the time.
+        skew: of each observer, the error of its clock.
+        dns_skew: of each data centre, the error of the clock of its log of DNS answers.
     """
 
     mode: Int64
@@ -93,7 +93,7 @@ class World:
 
 
 def make_world(scenario: AgilityScenario, rng: np.random.Generator) -> World:
-    """Networks, clients, names and observers, as the scenario's shares say; shares of few are rounded."""
+    """Make a world by the shares of the scenario. A share of few things is rounded."""
     networks = np.arange(scenario.networks)
     mode = _dealt(scenario.networks, (scenario.resolver_share, scenario.ecs_share), rng)
     mode = np.array([Resolving.SHARED, Resolving.ECS, Resolving.DIRECT])[mode]
@@ -135,6 +135,6 @@ def _skews(count: int, scenario: AgilityScenario, rng: np.random.Generator) -> I
 
 
 def _dealt(count: int, shares: tuple[float, ...], rng: np.random.Generator) -> Int64:
-    """The number of the share that each of `count` things falls into; the last number is what the shares leave."""
+    """Deal `count` things out by shares; returns the number of the share of each. The last number is the rest."""
     bounds = np.round(np.cumsum(shares) * count)
     return rng.permutation(np.searchsorted(bounds, np.arange(count), side="right")).astype(np.int64)
