@@ -4,31 +4,18 @@ import pyarrow as pa
 import pytest
 
 from attribution.config import MINUTE, SECOND, Settings
-from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.attributor import Attributor
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
-from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, arrow_schema
-from attribution.testbed.evaluate.alignment import align
-from attribution.testbed.evaluate.baselines import EventLog, baselines
-from attribution.testbed.evaluate.evaluate import evaluate_slices
+from attribution.schema import FLOW, HEARTBEAT, arrow_schema
 from attribution.testbed.evaluate.outcomes import OURS
+from attribution.testbed.evaluate.runners import through_core
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate
 
 
-def evaluated(chosen, seed, settings=None, *, shared=None):
+def evaluated(chosen, seed, settings=None):
     """A simulation through the rules in memory, held against its truth."""
-    simulation = simulate(chosen, seed=seed)
-    attributor = Attributor(settings or Settings(clock_tolerance=chosen.clock_tolerance))
-    flows = pa.Table.from_batches(list(simulation.flow_batches())).combine_chunks().to_batches()[0]
-    attributor.observe(HEARTBEAT, simulation.heartbeat_table())
-    attributor.observe(HEARTBEAT, flow_heartbeats(flows, shared=shared))
-    attributor.observe(ASSIGNMENT, simulation.assignment_table())
-    attributor.observe(LABEL, simulation.label_table())
-    out = attributor.attribute(flows)
-    plain = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in out.columns]
-    part = align(pa.Table.from_batches(list(simulation.truth_batches())), pa.table(plain, names=out.schema.names))
-    return evaluate_slices([part], log=EventLog(simulation.event_table()), variants=baselines())
+    return through_core(simulate(chosen, seed=seed), settings or Settings(clock_tolerance=chosen.clock_tolerance))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -47,8 +34,8 @@ def test_a_hostile_fleet_is_never_misattributed(seed, override):
 def test_shared_prefixes_keep_flows_of_silent_neighbours_apart(seed):
     """Hosts shared by port, a part of whose owners no heartbeat shows, while the flows of the others are captured."""
     crowded = ("port_owner_share=0.4", "silent_share=0.15", "shared_capture_share=1", "capture_share=1", "hosts=30")
-    hosts = PrefixTable.of_prefixes(["172.16.0.0/12"])
-    result = evaluated(scenario("hostile", ("connections=6000", *crowded)), seed, shared=hosts)
+    settings = Settings(clock_tolerance=SECOND, shared_prefixes=("172.16.0.0/12",))
+    result = evaluated(scenario("hostile", ("connections=6000", *crowded)), seed, settings)
     assert result.misattributed == 0
     assert result.coverage > 0.1
 
@@ -130,8 +117,7 @@ def remote_sides(result, system, kind):
 @pytest.mark.parametrize("named", [True, False])
 def test_ports_that_are_reused_within_seconds_are_never_misattributed(seed, named):
     settings = Settings(translated_prefixes=TRANSLATORS if named else ())
-    shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
-    result = evaluated(scenario("hostile", ("connections=8000", *TRANSLATED)), seed, settings, shared=shared)
+    result = evaluated(scenario("hostile", ("connections=8000", *TRANSLATED)), seed, settings)
     assert result.misattributed == 0
     assert remote_sides(result, OURS, "translated")["attributed_share"] > 0.2
     # The translator's own events, late as all events, name the one who had the port before, or after.
