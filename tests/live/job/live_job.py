@@ -18,7 +18,7 @@ from attribution.stream.wire import codec
 from attribution.testbed.cluster.processes import wait_until
 
 SCRIPT = Path(__file__).parents[3] / "jobs" / "attribute_flows.py"
-PATIENCE_S = 180
+PATIENCE_S = 300
 _PREFIXES = itertools.count()
 
 

@@ -14,6 +14,7 @@ from history import found, send
 from live_job import PATIENCE_S, LiveJob, attribution, wait_for_checkpoint
 
 from attribution.core.columnar.dictionaries import plain
+from attribution.records import BY_NAME, INPUT_RECORDS
 from attribution.replay import Inputs, replay
 from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, FLOW, HEARTBEAT, arrow_schema
 from attribution.testbed.cluster.processes import wait_until
@@ -156,8 +157,9 @@ def wait_for_rows(lake, table, rows):
 def test_whatever_is_killed_under_load_the_lake_is_that_of_a_replay(broker, cluster, tmp_path):
     chosen = scenario("hostile", ("connections=3000", "duration=8m", "capture_share=0.6", "window_share=0.3"))
     write(simulate(chosen, seed=6), tmp_path / "fleet")
-    files = {kind: tmp_path / "fleet" / f"{kind}.parquet" for kind in Inputs.__dataclass_fields__}
-    inputs = Inputs(**{kind: [path] for kind, path in files.items() if path.exists()})
+    plurals = [BY_NAME[kind].plural for kind in INPUT_RECORDS]
+    files = {plural: tmp_path / "fleet" / f"{plural}.parquet" for plural in plurals}
+    inputs = Inputs(**{plural: [path] for plural, path in files.items() if path.exists()})
     lake, expected = tmp_path / "lake", tmp_path / "expected"
     replay(inputs, expected, flows_are_heartbeats=False)
 
