@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 from attribution.config import MINUTE, SECOND, Microseconds, parse_duration
 from attribution.errors import ConfigError
@@ -54,19 +54,22 @@ class StreamOptions:
                 raise ConfigError(f"{name} must be whole milliseconds, one or more; found {value} µs")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, where: str = "options") -> "StreamOptions":
+    def from_dict(cls, values: Mapping[str, object], *, where: str = "options") -> Self:
         """Options of a mapping; durations may be text.
 
+        Args:
+            values: option -> value, as a TOML table has them.
+            where: where the mapping stood, for messages.
+
         Raises:
-            ConfigError: a key is unknown or a value does not fit; the message names `where` it stood.
+            ConfigError: a key is unknown or a value does not fit.
         """
         known = [f.name for f in fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise ConfigError(f"{where}: unknown option {unknown[0]!r}; the options are {', '.join(known)}")
-        read: dict[str, Any] = {
-            name: parse_duration(value) if name in DURATIONS else value for name, value in values.items()
-        }
+        read: dict[str, Any] = dict(values)
+        read |= {name: parse_duration(read[name]) for name in DURATIONS if name in read}
         try:
             return cls(**read)
         except TypeError as error:

@@ -3,9 +3,12 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from attribution.errors import BrokerError
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric as MetricFamily
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class Metrics:
         with self._lock:
             return sum(value for (key, _), value in self._values.items() if key == name)
 
-    def collect(self) -> Iterator[Any]:
+    def collect(self) -> Iterator["MetricFamily"]:
         """All values, as prometheus-client asks for them."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - an extra
 

@@ -128,7 +128,7 @@ class KafkaSettings:
         Raises:
             ConfigError: the private key is in a form that Java does not read.
         """
-        properties: dict[str, Any] = {
+        properties: dict[str, str | None] = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
             "sasl.mechanism": self.sasl_mechanism,
@@ -169,8 +169,7 @@ class KafkaSettings:
         Raises:
             ConfigError: a file cannot be read, or a setting is unknown, missing or does not fit.
         """
-        values = {} if path is None else _table(path)
-        _check_known(values, str(path))
+        values = {} if path is None else _known(_table(path), str(path))
         found = _of_environment(environment)
         for name in found:
             # A secret in the environment replaces that of the file, however either is given.
@@ -192,12 +191,16 @@ def _names() -> list[str]:
     return [f.name for f in fields(KafkaSettings)] + [name + _OF_FILE for name in _SECRETS]
 
 
-def _check_known(values: Mapping[str, Any], where: str) -> None:
+def _known(values: Mapping[str, object], where: str) -> dict[str, str]:
+    """The values, which are text of settings that there are."""
+    known = {}
     for name, value in values.items():
         if name not in _names():
             raise ConfigError(f"{where}: unknown setting {name!r}; the settings are {', '.join(_names())}")
         if not isinstance(value, str):
             raise ConfigError(f"{where}: {name} must be text, found {type(value).__name__}")
+        known[name] = value
+    return known
 
 
 def _of_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -206,24 +209,24 @@ def _of_environment(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if name.startswith(ENVIRONMENT_PREFIX)
     }
-    _check_known(found, f"environment variables {ENVIRONMENT_PREFIX}…")
-    return found
+    return _known(found, f"environment variables {ENVIRONMENT_PREFIX}…")
 
 
-def _table(path: Path) -> dict[str, Any]:
+def _table(path: Path) -> Mapping[str, object]:
     try:
         text = path.read_text(encoding="utf-8")
-        document: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        document: object = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"cannot read the Kafka settings {path}: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError):
         # What the parser found is left out: it may show a secret.
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise ConfigError(f"the Kafka settings {path} are no {kind}") from None
-    table = document.get(_TABLE) if isinstance(document, dict) else None
-    if not isinstance(table, dict) or set(document) - set(TABLES):
+    tables = document if isinstance(document, dict) else {}
+    table = tables.get(_TABLE)
+    if not isinstance(table, dict) or set(tables) - set(TABLES):
         raise ConfigError(f"{path}: the Kafka settings stand in one table, [{_TABLE}]")
-    return dict(table)
+    return table
 
 
 def _secrets_read(values: Mapping[str, str]) -> dict[str, str]:
@@ -275,5 +278,5 @@ def _jaas(text: str | None) -> str:
     return f'"{escaped}"'
 
 
-def _without_none(values: Mapping[str, Any]) -> dict[str, str]:
+def _without_none(values: Mapping[str, str | Path | None]) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if value is not None}
