@@ -53,7 +53,13 @@ class Splitter:
         self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
 
     def split(self, kind: str, batch: pa.RecordBatch, span: FlowHeartbeats = "interval") -> Iterator[Entry]:
-        """The entries of a canonical record batch; `span` says what kind of heartbeat its flows are."""
+        """The entries of a canonical record batch.
+
+        Args:
+            kind: record name.
+            batch: the rows.
+            span: what flows are as heartbeats, as `flow_heartbeats` takes it.
+        """
         if kind != FLOW:
             yield from self._evidence(kind, batch)
             return

@@ -118,7 +118,7 @@ def publish(
         left.callback(schedule.close)
         rows = 0
         for part in _read(inputs, settings or Settings(), ledger, flows_are_heartbeats=flows_are_heartbeats):
-            schedule.add(part.kind, part.rows, part.span)
+            schedule.add(part.kind, part.rows, part.flow_heartbeats)
             rows += part.rows.num_rows
             report("reading", rows)
         ledger.check()

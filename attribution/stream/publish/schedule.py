@@ -28,7 +28,7 @@ _ORDER = (*(kind for kind in EVIDENCE if kind in INPUT_TOPICS and kind not in CO
 
 class _Series(NamedTuple):
     kind: str
-    span: FlowHeartbeats
+    flow_heartbeats: FlowHeartbeats
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Part:
     Attributes:
         kind: record name.
         rows: record batch.
-        span: what flows are as heartbeats.
+        flow_heartbeats: what flows are as heartbeats.
     """
 
     kind: str
     rows: pa.RecordBatch
-    span: FlowHeartbeats
+    flow_heartbeats: FlowHeartbeats
 
 
 @dataclass(frozen=True)
@@ -92,19 +92,19 @@ class Schedule:
         """What has no moment of report, the configuration, to be sent before all periods."""
         return tuple(self._timeless)
 
-    def add(self, kind: str, batch: pa.RecordBatch, span: FlowHeartbeats = "interval") -> None:
+    def add(self, kind: str, batch: pa.RecordBatch, flow_heartbeats: FlowHeartbeats = "interval") -> None:
         """Put a canonical record batch aside."""
         if not batch.num_rows:
             return
         batch = batch.select(arrow_schema(kind).names)
         if kind in CONFIGURATION:
-            self._timeless.append(Part(kind, batch, span))
+            self._timeless.append(Part(kind, batch, flow_heartbeats))
             return
         reported = _reported(kind, batch)
         low, high = int(reported.min()), int(reported.max())
         self.first_us = low if self.first_us is None else min(self.first_us, low)
         self.last_us = high if self.last_us is None else max(self.last_us, high)
-        series = _Series(kind, span)
+        series = _Series(kind, flow_heartbeats)
         self._series.add(series)
         for hour, rows in _cut(batch, reported, HOUR):
             self._hours.add(hour)
@@ -117,7 +117,7 @@ class Schedule:
             for kind in _ORDER:
                 for series in sorted(one for one in self._series if one.kind == kind):
                     for number, rows in self._sorted(hour, series):
-                        by_period.setdefault(number, []).append(Part(kind, rows, series.span))
+                        by_period.setdefault(number, []).append(Part(kind, rows, series.flow_heartbeats))
             for number in sorted(by_period):
                 yield Period((number + 1) * self._period_us, tuple(by_period[number]))
 

@@ -80,10 +80,10 @@ class Sender:
         topic = self._topics[part.kind]
         pieces = min(len(topic.told_ms), max(1, part.rows.num_rows // _DENSE))
         size = -(-part.rows.num_rows // pieces)
-        span = part.span if part.kind == FLOW else None
+        flow_heartbeats = part.flow_heartbeats if part.kind == FLOW else None
         for start in range(0, part.rows.num_rows, size):
             partition, topic.next = topic.next, (topic.next + 1) % len(topic.told_ms)
-            for message in encode(part.kind, part.rows.slice(start, size), flow_heartbeats=span):
+            for message in encode(part.kind, part.rows.slice(start, size), flow_heartbeats=flow_heartbeats):
                 # Configuration says nothing about time, so it comes before all of it; 0 is the present to the client.
                 self._produce(part.kind, partition, replace(message, timestamp_ms=message.timestamp_ms or 1))
 

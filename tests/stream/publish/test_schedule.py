@@ -30,7 +30,8 @@ def ends(part):
 
 def sent(schedule):
     return [
-        (period.end_us, [(part.kind, ends(part), part.span) for part in period.parts]) for period in schedule.periods()
+        (period.end_us, [(part.kind, ends(part), part.flow_heartbeats) for part in period.parts])
+        for period in schedule.periods()
     ]
 
 
