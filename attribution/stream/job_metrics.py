@@ -117,7 +117,7 @@ class StageMetrics:
         group: Flink's metric group of the operator.
         side: the side that it attributes.
         gauges: name -> what to show.
-        counters: names of counters beside those of answers.
+        counters: names of the counters that count no answers.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class StageMetrics:
                         self._counted[prefix + found["values"]] += found["counts"]
 
     def add(self, name: str, count: int) -> None:
-        """Add to one of the counters that are none of answers."""
+        """Add to a counter that counts no answers."""
         self._counted[name] += count
 
     def _show(self, value: Callable[[], int]) -> int:

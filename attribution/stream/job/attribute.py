@@ -41,7 +41,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
 
     Args:
         sides: `local`, whose output is entries for the other stage, or `remote`, whose output is Kafka values of
-            attributed flows, with those of ownership ranges in the side output `RANGES`.
+            attributed flows. Kafka values of ownership ranges go to the side output `RANGES`.
         settings: the settings of the rules.
         options: how the job runs.
         labels: table of `schemas/label.avsc`.

@@ -14,7 +14,7 @@ class KafkaError(Protocol):
     """What a client complains about, or what a message says in place of a value."""
 
     def name(self) -> str:
-        """The name of its code; those that the client itself made begin with `_`."""
+        """The name of its code; it begins with `_` if the client itself made the error."""
 
     def str(self) -> str:
         """The error in words."""

@@ -40,7 +40,7 @@ class KafkaSettings:
         sasl_mechanism: one of `MECHANISMS`; for the SASL protocols.
         username: for SASL.
         password: for SASL.
-        ca_file: PEM file of the authorities that sign the brokers' certificates; those of the system by default.
+        ca_file: PEM file of the authorities that sign the brokers' certificates; by default the system's authorities.
         certificate_file: PEM file of the client's own certificate chain, where brokers ask for one.
         key_file: PEM file of its private key, PKCS #8.
         key_password: of an encrypted private key.

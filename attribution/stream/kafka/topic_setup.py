@@ -1,4 +1,4 @@
-"""Topics made as the job needs them, and what is wrong with those that somebody else made."""
+"""Topics made as the job needs them, and what is wrong with topics that somebody else made."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def create_topics(
     replicas: int = -1,
     retention_us: Microseconds = FOREVER,
 ) -> list[str]:
-    """Make the topics that are not there; the names of those that were made.
+    """Make the topics that are not there; the names of the new topics.
 
     Args:
         broker: where.
@@ -94,7 +94,7 @@ def check_topics(
         broker: where.
         prefix: of all names.
         peers: other regions, with whom there are two topics each.
-        retention_us: how long messages must be kept at least; those of configuration forever.
+        retention_us: how long messages must be kept at least; topics of configuration must keep them forever.
         kinds: the records whose topics are looked at.
 
     Raises:

@@ -20,13 +20,13 @@ _STREAM = "stream"
 def open_lake(lake: Path, *, cluster: str, prefix: str, settings: Settings) -> str:
     """Make a lake for topics, or go on with one; the name of its consumer group.
 
-    The group is the folder's own, so that writers of one folder share the partitions and those of another do not.
+    The group is the folder's own: writers of one folder share the partitions, and writers of two folders do not.
 
     Args:
         lake: its folder.
         cluster: id of the Kafka cluster. Offsets of another one mean something else.
         prefix: of the topics' names.
-        settings: those of the job, with which questions are answered.
+        settings: the settings of the job, with which questions are answered.
 
     Raises:
         LakeError: the folder holds something else, or a lake of other topics or settings.
@@ -76,7 +76,7 @@ def _make(lake: Path, manifest: Mapping[str, object]) -> None:
 
 
 def write_labels(lake: Path, paths: tuple[str, ...]) -> None:
-    """Put the labels of these sources in the place of those that the lake has.
+    """Put the labels of these sources in the place of the lake's labels.
 
     Raises:
         SourceError: a source cannot be read.

@@ -90,7 +90,7 @@ class PartitionFiles:
         return self.position
 
     def _stretches(self, paths: Iterator[Path]) -> Iterator[Path]:
-        """Those that are named by a stretch of this partition."""
+        """The paths that are named by a stretch of this partition."""
         for path in paths:
             found = _NAME.fullmatch(path.name)
             if found and found["topic"] == self._topic and int(found["partition"]) == self._partition:

@@ -1,8 +1,8 @@
 """The job's output topics to the Parquet layout of a lake, each row once, whatever happens to the writer.
 
-Where to go on is said by the files themselves (`stream.lake_writer.offset_files`), not by offsets that the broker
-keeps. Those are committed all the same, for tools that show how far a group has come. Writers share a folder as they
-share the topics' partitions: Kafka gives each partition to one of them, and a lock in the folder makes sure of it.
+The files themselves say where to go on (`stream.lake_writer.offset_files`), not the offsets that the broker keeps.
+Offsets are committed all the same, for tools that show how far a group has come. Writers share a folder as they share
+the topics' partitions: Kafka gives each partition to one writer, and a lock in the folder makes sure of it.
 """
 
 import os

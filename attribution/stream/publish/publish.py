@@ -62,7 +62,7 @@ class Published:
 
     Attributes:
         rows: by kind.
-        messages: by kind, those without rows included.
+        messages: by kind; messages without rows, which only carry time, are included.
         ledger: rows read, skipped and rejected.
         first_us: time of the earliest report; None where there was nothing.
         last_us: time of the latest report.

@@ -1,7 +1,7 @@
 """What one region's job knows of the others: whose an address is, and so which rows are its business.
 
-A region keeps evidence about its own addresses and about those of no region. What it hears about another region's it
-does not take, and a flow whose remote address is another region's goes to the `Ask` operator instead of out.
+A region keeps evidence about its own addresses and about addresses of no region. It does not take evidence about
+another region's addresses. A flow whose remote address is another region's goes to the `Ask` operator instead of out.
 """
 
 import logging
@@ -94,10 +94,10 @@ class Border:
         return foreign
 
     def crossing(self, flows: pa.RecordBatch) -> tuple[pa.RecordBatch, Iterator[tuple[int, bytes]]]:
-        """Parts attributed flows: those that stay, and (bucket, entry) for `Ask` with those to other regions.
+        """Part attributed flows: the flows that stay, and (bucket, entry) for `Ask` with the flows to other regions.
 
-        A flow whose local address is not this region's cannot be asked about, because the peer would not believe it;
-        nor one to a region that has no topics. Their entries are of the region "".
+        Nobody is asked about a flow to a region that has no topics. Nor is anybody asked about a flow whose local
+        address is not this region's: the peer would not believe it. The entries of such flows are of the region "".
         """
         away = self.foreign(flows.column("remote_address"))
         if not away.any():

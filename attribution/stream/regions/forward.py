@@ -82,7 +82,13 @@ class Way:
 
 @dataclass
 class _Partition:
-    """Offsets of one partition: those under way in their order, and the next one that was not read."""
+    """Offsets of one partition.
+
+    Attributes:
+        waiting: offsets of the messages that are under way, in their order.
+        next: the offset after the last message that was read.
+        committed: the offset that was committed last.
+    """
 
     waiting: dict[int, None] = field(default_factory=dict)
     next: int | None = None

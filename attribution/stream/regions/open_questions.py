@@ -24,7 +24,7 @@ from attribution.schema import ANSWER, ATTRIBUTED_FLOW, QUESTION, arrow_schema
 from attribution.stream.buckets import payload
 
 SILENT = "region_silent"
-#: Column with the region that asked, beside those of a flow and of a question.
+#: Column with the region that asked; a flow that another region asked about has it beside the columns of a flow.
 ASKED_BY = "asked_by"
 
 _ROW = "row"

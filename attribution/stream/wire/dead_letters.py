@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from attribution.sources.records import rejects
 
-#: Reasons that only a topic has, beside those of `attribution.sources.records.rejects`.
+#: Reasons that only a topic has; `attribution.sources.records.rejects` has the others.
 OF_MESSAGES: dict[str, str] = {
     "no_value": "The message has no value: a tombstone, or nothing at all.",
     "not_arrow": (
