@@ -248,6 +248,8 @@ class _Picture:
         yield from self._gaps(142)
         yield from self._flows(180, said="named")
         yield _text(20, 266, "Event table", size=14, weight=600)
+        note = "A flow is drawn at its start. The table is asked 30 s after its end."
+        yield _text(_LEFT, 266, note, size=12, fill=_FAINT)
         yield _label(287, "latest event")
         yield from (self._named_bar(279, span, hatched=True) for span in story.table)
         yield from self._flows(317, said="event")
