@@ -48,9 +48,9 @@ class Attributor:
         settings: the settings of the rules.
         index_per_batch: whether each batch of flows is judged by an index of the evidence of its own addresses. This
             pays if evidence comes between batches of flows. Otherwise one index of all evidence serves them.
-        sides: which sides of a flow it attributes. A stream that keeps the evidence of each address in one place
-            attributes the `local` side where the evidence of the local address is, then the `remote` one; a flow that
-            comes for its remote side only is one of which `local` made a half, or whose local side was captured.
+        sides: which sides of a flow it attributes. A stream keeps the evidence of each address in one place. It
+            attributes the `local` side of a flow where the evidence of the local address is, then the `remote` side. A
+            flow that comes for its remote side has its local side attributed, or had it captured.
 
     Attributes:
         settings: the settings of the rules.
@@ -170,8 +170,9 @@ class Attributor:
     def advance(self, watermark_us: int, *, oldest_us: int | None = None) -> Released:
         """Take evidence up to `watermark_us` as complete; return what became of the flows that are due.
 
-        A flow is due when the watermark has reached its end plus `hold`: what begins up to `max_gap` after it, and all
-        that was seen while it lasted, is known by then. One that no heartbeat answers waits for `assignment_hold`.
+        A flow is due when the watermark has reached its end plus `hold`. All evidence that was seen while the flow
+        lasted is known by then, and so is evidence that begins up to `max_gap` after it. A flow that no heartbeat
+        answers waits for `assignment_hold`.
 
         Args:
             watermark_us: it never goes back.

@@ -4,13 +4,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock, local
 from typing import TypeVarTuple
 
 import pyarrow as pa
 
-from attribution.config import Settings
 from attribution.core.columnar.arrays import NEVER_AFTER
 from attribution.core.gate import Horizon, TimeGate
 from attribution.core.ownership.range_collector import SEVERAL_SERVICES, RangeCollector
@@ -18,11 +16,11 @@ from attribution.core.resolve import Resolver
 from attribution.lake.lake import write_table
 from attribution.lake.layout import FOLDERS
 from attribution.lake.partitions import DailyWriter, HourlyWriter
-from attribution.replay.collect import Collection, Report
+from attribution.replay.collect import Collection
 from attribution.replay.flow_order import FlowOrder
-from attribution.replay.limits import Limits
 from attribution.replay.slabs import Slabs
 from attribution.replay.summary import Tally
+from attribution.replay.task import Task
 from attribution.schema import ATTRIBUTED_FLOW, NAME_BINDING, OWNERSHIP_RANGE
 
 #: Batches that wait for each worker while it is at work.
@@ -56,21 +54,16 @@ class AttributionPass:
     """Attributes the flows of a collection and writes them.
 
     Args:
-        collection: the input of the run, collected.
-        folder: folder of the lake.
-        settings: the settings of the rules.
-        limits: what the run may use.
-        report: called as flows are attributed.
+        task: what the run was asked to do.
+        collection: its input, collected.
     """
 
-    def __init__(
-        self, collection: Collection, folder: Path, settings: Settings, limits: Limits, report: Report
-    ) -> None:
-        self._collection, self._folder = collection, folder
-        self._settings, self._limits = settings, limits
-        self._gate = TimeGate(settings)
-        self._flows_out = _FlowsOut(folder / FOLDERS[ATTRIBUTED_FLOW], report, expected=collection.flow_rows)
-        self._ranges_out = _RangesOut(folder / FOLDERS[OWNERSHIP_RANGE], settings)
+    def __init__(self, task: Task, collection: Collection) -> None:
+        self._collection, self._folder = collection, task.folder
+        self._settings, self._limits = task.settings, task.limits
+        self._gate = TimeGate(task.settings)
+        self._flows_out = _FlowsOut(task, expected=collection.flow_rows)
+        self._ranges_out = _RangesOut(task)
 
     def run(self) -> Attributed:
         """Do all of it, once."""
@@ -141,8 +134,9 @@ class _FlowsOut:
         tally: the flows written.
     """
 
-    def __init__(self, folder: Path, report: Report, *, expected: int) -> None:
-        self._folder, self._report, self._expected = folder, report, expected
+    def __init__(self, task: Task, *, expected: int) -> None:
+        self._folder, self._report = task.folder / FOLDERS[ATTRIBUTED_FLOW], task.report
+        self._expected = expected
         self._lock, self._local = Lock(), local()
         self._writers: list[HourlyWriter] = []
         self.tally = Tally()
@@ -175,9 +169,9 @@ class _RangesOut:
         rows: ranges written.
     """
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        self._writer = DailyWriter(folder)
-        self._collector = RangeCollector(settings)
+    def __init__(self, task: Task) -> None:
+        self._writer = DailyWriter(task.folder / FOLDERS[OWNERSHIP_RANGE])
+        self._collector = RangeCollector(task.settings)
         self.rows = 0
 
     def write(self, resolver: Future[Resolver], known_to_us: int) -> None:

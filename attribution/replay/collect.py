@@ -1,11 +1,11 @@
 """First pass: evidence to the store; flows aside, or left where they are if reading them again costs little."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import pyarrow as pa
 
-from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
@@ -13,22 +13,18 @@ from attribution.lake.layout import REJECTS
 from attribution.lake.spool import Spool
 from attribution.records import INPUT_RECORDS
 from attribution.replay.evidence_store import EvidenceStore
-from attribution.replay.limits import Limits
+from attribution.replay.task import Task
 from attribution.schema import FLOW, HEARTBEAT, POLICY
 from attribution.sources import Batch, Ledger, Reject, read, total_bytes
 from attribution.sources.formats.native.format import is_native_flows, parquet_heartbeats, parquet_starts
 from attribution.sources.input.opening import expand
-from attribution.sources.inputs import Inputs
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.sources.records.rejects import RejectsFile
 from attribution.sources.registry import read_order
 
-#: Called with the phase, the rows done in it so far, and the share of it that is done; None where that is not known.
-Report = Callable[[str, int, float | None], None]
-
 
 class Collection:
-    """The input of a run, read once: what the second pass needs.
+    """The input of a run, read once: what the second pass needs. A context; what was put aside is gone after it.
 
     Attributes:
         ledger: rows read, skipped and rejected.
@@ -36,15 +32,13 @@ class Collection:
         flow_rows: rows of flows that `flows` will give, at the most.
     """
 
-    def __init__(
-        self, inputs: Inputs, folder: Path, settings: Settings, limits: Limits, *, flows_are_heartbeats: bool
-    ) -> None:
-        self._inputs = inputs
-        self._flows_are_heartbeats = flows_are_heartbeats
-        self._rejects = RejectsFile(folder / REJECTS)
+    def __init__(self, task: Task) -> None:
+        self._task, self._inputs = task, task.inputs
+        settings, limits = task.settings, task.limits
+        self._rejects = RejectsFile(task.folder / REJECTS)
         self.ledger = Ledger(sink=self._rejects.write, max_rejected_share=limits.rejected_share)
-        self.store = EvidenceStore(folder / ".evidence", settings, limit=limits.evidence_rows)
-        self._spool = Spool(folder / ".flows", memory_bytes=limits.flow_bytes)
+        self.store = EvidenceStore(task.folder / ".evidence", settings, limit=limits.evidence_rows)
+        self._spool = Spool(task.folder / ".flows", memory_bytes=limits.flow_bytes)
         self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
         self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
         self._pool_space = PoolPrefixes(settings.pool_prefixes)
@@ -55,7 +49,7 @@ class Collection:
         self._bytes: int | None = None
         self.flow_rows = 0
 
-    def collect(self, report: Report) -> None:
+    def collect(self) -> None:
         """Read everything but the flows that `flows` will read."""
         native, others = _split(self._inputs.of(FLOW)) if self._inputs.format is None else ([], self._inputs.of(FLOW))
         # In the order in which they will be read again.
@@ -65,24 +59,24 @@ class Collection:
         sizes = [total_bytes(paths) for paths in (native, *(paths for paths, _ in given.values())) if paths]
         self._bytes = None if None in sizes else sum(size for size in sizes if size)
         for path in native:
-            if self._flows_are_heartbeats:
+            if self._task.flows_are_heartbeats:
                 for batch in parquet_heartbeats(path, shared=self._shared, pools=self._pools):
                     self.store.add(HEARTBEAT, batch)
-                    self._count(batch.num_rows, report)
+                    self._count(batch.num_rows)
             self.ledger.consumed += path.stat().st_size
         for kind, (paths, kinds) in given.items():
             if paths:
-                self._read(paths, kinds, report, keep_flows=kind == FLOW)
+                self._read(paths, kinds, keep_flows=kind == FLOW)
         for path in native:
             self._starts += parquet_starts(path)
         self.flow_rows = sum(rows for rows, _ in self._starts)
         if not native:
             self.ledger.check()
 
-    def _read(self, paths: Sequence[str | Path], kinds: Sequence[str], report: Report, *, keep_flows: bool) -> None:
+    def _read(self, paths: Sequence[str | Path], kinds: Sequence[str], *, keep_flows: bool) -> None:
         """Read sources; where flows are not to be kept, they are evidence only."""
         for found in read(paths, ledger=self.ledger, format=self._inputs.format, kinds=kinds):
-            trusted = self._flows_are_heartbeats or not keep_flows
+            trusted = self._task.flows_are_heartbeats or not keep_flows
             if found.kind == FLOW:
                 if keep_flows:
                     self._spool.add(found.batch)
@@ -95,7 +89,7 @@ class Collection:
                 self._add_policies(found)
             elif trusted or not found.shown_by_flows:
                 self.store.add(found.kind, found.batch)
-            self._count(found.batch.num_rows, report)
+            self._count(found.batch.num_rows)
 
     def _add_policies(self, found: Batch) -> None:
         """Policies that stand elsewhere than among `Inputs.policies` may reach beyond the pool space."""
@@ -104,9 +98,10 @@ class Collection:
             self.ledger.reject(found.format, Reject(found.source, 0, OUTSIDE, beyond, POLICY))
         self.store.add(POLICY, own)
 
-    def _count(self, rows: int, report: Report) -> None:
+    def _count(self, rows: int) -> None:
         self._rows += rows
-        report("reading", self._rows, min(self.ledger.consumed / self._bytes, 1) if self._bytes else None)
+        share = min(self.ledger.consumed / self._bytes, 1) if self._bytes else None
+        self._task.report("reading", self._rows, share)
 
     def starts(self) -> list[tuple[int, int]]:
         """When flows start: (rows, earliest start of these, µs) for all, in the order in which `flows` gives them.
@@ -123,8 +118,10 @@ class Collection:
                 yield found.batch
             self.ledger.check()
 
-    def close(self) -> None:
-        """Forget everything; remove what was put aside."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.store.close()
         self._spool.close()
         self._rejects.close()

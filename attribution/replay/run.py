@@ -1,9 +1,10 @@
 """Replay: a history of flows and evidence to a lake of attributed flows.
 
-Evidence may stand anywhere in the input, even in the flows themselves, so there are two passes: the first collects the
-evidence and puts the flows aside, the second attributes them on all cores. Where the evidence fits into memory, flows
-come in any order. Where it does not, it is cut into slabs of time, one after the other in memory, so that memory is
-bounded by the busiest hours and not by the length of the history.
+Evidence may stand anywhere in the input, even in the flows themselves, so there are two passes. The first pass collects
+the evidence and puts the flows aside; the second pass attributes the flows on all cores.
+
+If the evidence fits into memory, flows come in any order. If it does not, the history is cut into slabs of time, of
+which one is in memory at a time. So memory is bounded by the busiest hours and not by the length of the history.
 """
 
 import time
@@ -13,9 +14,9 @@ from attribution import __version__
 from attribution.config import Settings
 from attribution.lake.lake import StagedLake, writing
 from attribution.replay.attribute import AttributionPass
-from attribution.replay.collect import Collection, Report
-from attribution.replay.limits import Limits
+from attribution.replay.collect import Collection
 from attribution.replay.summary import Summary
+from attribution.replay.task import Limits, Report, Task
 from attribution.schema import POLICY
 from attribution.sources.inputs import Inputs
 from attribution.sources.pool_space import with_pools_of
@@ -39,7 +40,8 @@ def replay(
         limits: what the run may use.
         flows_are_heartbeats: whether the workloads that flow logs name are evidence; not of those given as heartbeats.
         progress: called with the phase ("reading", "attributing"), the rows done in it so far, and the share of it that
-            is done: of the bytes to read, of the flows to attribute; None where standard input has no known end.
+            is done. The share is of the bytes to read, or of the flows to attribute; None if standard input has no
+            known end.
 
     Raises:
         SourceError: a source cannot be read at all.
@@ -47,22 +49,25 @@ def replay(
         LakeError: the lake cannot be written; nothing of it is left.
     """
     settings = with_pools_of(inputs.of(POLICY), settings or Settings(), format=inputs.format)
-    limits = limits or Limits()
-    report = progress or (lambda _phase, _rows, _share: None)
-    began = time.monotonic()
+    began_s = time.monotonic()
     with StagedLake(out) as staged, writing(out):
-        collection = Collection(inputs, staged.folder, settings, limits, flows_are_heartbeats=flows_are_heartbeats)
-        try:
-            collection.collect(report)
-            attributed = AttributionPass(collection, staged.folder, settings, limits, report).run()
-        finally:
-            collection.close()
+        task = Task(
+            inputs=inputs,
+            folder=staged.folder,
+            settings=settings,
+            limits=limits or Limits(),
+            flows_are_heartbeats=flows_are_heartbeats,
+            report=progress or (lambda _phase, _rows, _share: None),
+        )
+        with Collection(task) as collection:
+            collection.collect()
+            attributed = AttributionPass(task, collection).run()
         summary = Summary(
             lake=out,
             tally=attributed.tally,
             ledger=collection.ledger,
             ranges=attributed.ranges,
-            seconds=time.monotonic() - began,
+            seconds=time.monotonic() - began_s,
             slabs=attributed.slabs,
         )
         staged.commit({"written_by": __version__, "settings": settings.to_dict(), "summary": summary.to_dict()})

@@ -1,10 +1,11 @@
 """One bucket's memory: an attributor, the ranges that go on, and the log of entries from which both can be made again.
 
-State is a log: a snapshot, and everything that came after it. Appending an entry is all that an element costs; when the
-log has outgrown its snapshot, a new snapshot takes its place: an entry with what is known besides rows, then the rows,
-in entries like those that came, because no message between Flink and its Python may be as large as a bucket. Whoever
-keeps the log (Flink's keyed state) appends what `take` and `advance` were given, and replaces it by what `settle`
-returns.
+State is a log: a snapshot, and everything that came after it. Appending an entry is all that an element costs. When the
+log has outgrown its snapshot, a new snapshot takes its place. A snapshot is an entry with what is known besides rows,
+then the rows in entries like those that came: no message between Flink and its Python may be as large as a bucket.
+
+Whoever keeps the log (Flink's keyed state) appends what `take` was given and what `advance` returns, and replaces the
+log by what `settle` returns.
 """
 
 from collections.abc import Iterable
