@@ -61,6 +61,21 @@ def test_a_field_of_each_type_is_read_validated_kept_and_documented(tmp_path, na
     assert "`vlan`" in (copy / "docs/reference/schemas.md").read_text(encoding="utf-8")
 
 
+def test_the_simulated_fleet_lives_with_a_new_field(tmp_path):
+    copy = copied(tmp_path / "copy")
+    assert follow(recipe("Add a field"), copy) == 3
+    for kind in ("heartbeat", "assignment", "name_binding", "label"):
+        path = copy / "schemas" / f"{kind}.avsc"
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        schema["fields"].append({"name": "added", "type": ["null", "int"], "default": None, "doc": "A new field."})
+        path.write_text(json.dumps(schema), encoding="utf-8")
+    fleet, names = tmp_path / "fleet", tmp_path / "names"
+    attribution(copy, "simulate", "--scenario", "small", "--set", "duration=2m", "--out", fleet)
+    attribution(copy, "simulate", "--scenario", "agility", "--set", "duration=2m", "--out", names)
+    flows = ds.dataset(fleet / "flows.parquet").to_table()
+    assert flows.column("vlan").null_count == flows.num_rows > 0
+
+
 def test_a_record_kind_is_read_validated_kept_asked_and_documented(tmp_path):
     copy = copied(tmp_path / "copy")
     assert follow(recipe("Add a record kind"), copy) == 3

@@ -1,5 +1,6 @@
 """From the simulator's numbers to canonical Arrow tables."""
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -127,6 +128,12 @@ def _wire(numbers: Int64) -> pa.Array:
     return texts.take(pa.array(place))
 
 
+def filled(columns: Mapping[str, pa.Array], schema: pa.Schema) -> dict[str, pa.Array]:
+    """The columns, with nulls for the fields that may be null and that the simulation says nothing about."""
+    rows = len(next(iter(columns.values())))
+    return {f.name: pa.nulls(rows, f.type) for f in schema if f.nullable} | dict(columns)
+
+
 def _identity(texts: FleetTexts, flows: Flows) -> dict[str, pa.Array]:
     """The columns by which a flow is found again in the truth."""
     return {
@@ -164,7 +171,7 @@ def flow_batch(texts: FleetTexts, flows: Flows, observers: Observers) -> pa.Reco
         "data_centre": pa.nulls(rows, pa.string()),
         "basis": _either(flows.window, "window", "connection"),
     }
-    return pa.RecordBatch.from_pydict(columns, schema=arrow_schema(FLOW))
+    return pa.RecordBatch.from_pydict(filled(columns, arrow_schema(FLOW)), schema=arrow_schema(FLOW))
 
 
 def truth_batch(texts: FleetTexts, flows: Flows) -> pa.RecordBatch:
@@ -192,7 +199,7 @@ def heartbeat_table(texts: FleetTexts, heartbeats: Heartbeats) -> pa.Table:
         "end": time,
         "observer": texts.host(heartbeats.host),
     }
-    return pa.Table.from_pydict(columns, schema=arrow_schema(HEARTBEAT))
+    return pa.Table.from_pydict(filled(columns, arrow_schema(HEARTBEAT)), schema=arrow_schema(HEARTBEAT))
 
 
 def assignment_table(texts: FleetTexts, events: Events) -> pa.Table:
@@ -213,7 +220,7 @@ def event_table(texts: FleetTexts, events: Events) -> pa.Table:
         "time": _times(events.time),
         "received": _times(events.received),
     }
-    return pa.Table.from_pydict(columns, schema=EVENTS)
+    return pa.Table.from_pydict(filled(columns, EVENTS), schema=EVENTS)
 
 
 def session_table(texts: FleetTexts, sessions: Sessions) -> pa.Table:
@@ -229,7 +236,7 @@ def session_table(texts: FleetTexts, sessions: Sessions) -> pa.Table:
         "time": _times(sessions.time),
         "received": _times(sessions.received),
     }
-    return pa.Table.from_pydict(columns, schema=EVENTS)
+    return pa.Table.from_pydict(filled(columns, EVENTS), schema=EVENTS)
 
 
 def name_table(texts: FleetTexts, names: Names, flows: Flows) -> pa.Table:
@@ -246,7 +253,7 @@ def name_table(texts: FleetTexts, names: Names, flows: Flows) -> pa.Table:
         "time": _times(names.time),
         "ttl": _constant(DNS_TTL / SECOND, pa.float64(), len(names)),
     }
-    return pa.Table.from_pydict(columns, schema=arrow_schema(NAME_BINDING))
+    return pa.Table.from_pydict(filled(columns, arrow_schema(NAME_BINDING)), schema=arrow_schema(NAME_BINDING))
 
 
 def region_names(catalogue: Catalogue) -> list[str]:
@@ -272,4 +279,4 @@ def label_table(fleet: Fleet) -> pa.Table:
         "kind": _constant("partner", pa.string(), len(labels)),
         "region": pa.nulls(len(labels), pa.string()),
     }
-    return pa.Table.from_pydict(columns, schema=arrow_schema(LABEL))
+    return pa.Table.from_pydict(filled(columns, arrow_schema(LABEL)), schema=arrow_schema(LABEL))

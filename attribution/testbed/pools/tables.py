@@ -12,7 +12,7 @@ from attribution.core.columnar.types import Int64
 from attribution.schema import FLOW, NAME_BINDING, POLICY, SOCKET_RULE, TIMESTAMP, arrow_schema
 from attribution.testbed.fleet.addresses import IPV6, address_text
 from attribution.testbed.fleet.kinds import Kind
-from attribution.testbed.fleet.tables import TRUTH
+from attribution.testbed.fleet.tables import TRUTH, filled
 from attribution.testbed.pools.flows import Records
 from attribution.testbed.pools.plan import ALWAYS, ANY, FOREVER, REGIONS, Account, Plan, Policy, PolicyState, SocketRule
 from attribution.testbed.pools.traffic import Answers, Connections, twin
@@ -217,7 +217,8 @@ def name_table(texts: WorldTexts, answers: Answers, *, delay: Int64) -> pa.Table
         "time": _times(answers.time[rows] + world.dns_skew[world.centre[network]]),
         "ttl": pa.array(answers.ttl[rows] / SECOND),
     }
-    return pa.Table.from_pydict(columns, schema=arrow_schema(NAME_BINDING))
+    schema = arrow_schema(NAME_BINDING)
+    return pa.Table.from_pydict(filled(columns, schema), schema=schema)
 
 
 def network_prefixes(world: World) -> list[str]:
