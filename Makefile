@@ -85,10 +85,10 @@ bench: install  ## Measure speed against other engines on the same input.
 	$(BIN)/python benchmarks/workload_memory.py
 
 # Environments of their own: the versions that a user may have, and the development environment does not.
-oldest: pyproject.toml  ## Pass the tests of core, golden cases and wire on the oldest supported libraries.
+oldest: pyproject.toml  ## Pass the tests of core, sources, replay, lake and stream on the oldest supported libraries.
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable . 'pyarrow==16.1.0' 'numpy==2.1.3' pytest hypothesis
-	$(OLDEST)/bin/python -m pytest -q tests/core tests/golden tests/stream -p no:cacheprovider
+	$(OLDEST)/bin/python -m pytest -q tests/core tests/golden tests/lake tests/replay tests/sources tests/stream -p no:cacheprovider
 
 test-3.12:  ## Pass the tests without servers on Python 3.12.
 	$(MAKE) PYTHON=python3.12 VENV=.venv-3.12 unit
