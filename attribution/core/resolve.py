@@ -162,22 +162,22 @@ class Resolver:
         """The answers for one side of flows, by the whole chain; `pooled` is what policies say of that side."""
         address = flows.column(f"{side}_address")
         sockets = asked_sockets(flows.column("protocol"), flows.column(f"{side}_port"))
-        answers = self._by_heartbeats(flows, side, sockets, question, pooled)
+        answers, parts = self._by_heartbeats(flows, side, sockets, question, pooled), []
         rows = np.flatnonzero((answers.reason == CODES["unknown"]) | pooled.inside)
         if len(rows):
             found = self._fallback.ask(flows, side, sockets, pooled, rows, question)
-            answers = answers.with_rows(rows, self._of_fallback(found))
+            parts.append((rows, self._of_fallback(found)))
         if self._settings.workload_memory < self._settings.retention:
-            rows = np.flatnonzero(np.isin(answers.reason, _OPEN))
+            rows = np.flatnonzero(np.isin(answers.reason, _OPEN) & ~pooled.inside)
             seen = self.ownership.remembered(address.take(pa.array(rows)), question.take(rows))
             rows = rows[~seen]
             found = self._fallback.ask(flows, side, sockets, pooled, rows, question)
             said = np.flatnonzero(np.isin(found.reason, _SAID))
-            answers = answers.with_rows(rows[said], self._of_fallback(found.take(said)))
+            parts.append((rows[said], self._of_fallback(found.take(said))))
         old = np.flatnonzero(question.end - question.start > self._settings.retention)
         if len(old):
-            answers = answers.with_rows(old, SideAnswers.unnamed(np.full(len(old), CODES["too_old"])))
-        return answers
+            parts.append((old, SideAnswers.unnamed(np.full(len(old), CODES["too_old"]))))
+        return answers.with_parts(*parts)
 
     def _by_heartbeats(
         self, flows: pa.RecordBatch, side: Side, sockets: Int32, question: Question, pooled: PoolAnswers
@@ -203,13 +203,12 @@ class Resolver:
         """The flows with the local side's columns: what was captured stands, the rest is asked."""
         pooled = self._pools.ask(flows, "local", question)
         known = flows.column("local_workload").is_valid().to_numpy(zero_copy_only=False)
-        unknown = np.flatnonzero(~known)
         if not known.any():
             columns = self._columns("local", self._side(flows, "local", question, pooled))
-        elif len(unknown):
-            columns = self._partly(flows, unknown, question, pooled)
-        else:
+        elif known.all():
             columns = _captured(flows.num_rows)
+        else:
+            columns = self._partly(flows, np.flatnonzero(~known), question, pooled)
         columns |= pooled.columns()
         if pooled.inside.any():
             accepts = accepted_in_pool(flows, pooled.inside)

@@ -1,10 +1,9 @@
 """Batches of values with several attributes: numpy columns of one length, which nobody writes to once they are made."""
 
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from attribution.core.columnar.types import Bool, Int64
 
@@ -18,23 +17,27 @@ class AlignedColumns:
     """
 
     def __len__(self) -> int:
-        return len(self._columns()[0])
+        return len(next(iter(vars(self).values())))
 
     def take(self, rows: Int64) -> Self:
         """The values of these rows, in the order of `rows`."""
-        return type(self)(*(column[rows] for column in self._columns()))
+        return type(self)(*(column[rows] for column in vars(self).values()))
 
-    def with_rows(self, rows: Int64, part: Self) -> Self:
-        """A copy in which `part`, one value for each of `rows`, replaces the values of these rows."""
-        columns = [column.copy() for column in self._columns()]
-        for column, values in zip(columns, part._columns(), strict=True):
-            column[rows] = values
+    def with_parts(self, *parts: tuple[Int64, Self]) -> Self:
+        """A copy in which each part replaces the values of its rows.
+
+        Args:
+            parts: rows, and one value for each of them. If several parts have a row, the last part counts.
+        """
+        if not parts:
+            return self
+        columns = [column.copy() for column in vars(self).values()]
+        for rows, part in parts:
+            for column, values in zip(columns, vars(part).values(), strict=True):
+                column[rows] = values
         return type(self)(*columns)
 
     def where(self, mask: Bool, other: Self) -> Self:
         """The values of `other` where the mask holds, and of this batch elsewhere."""
-        both = zip(self._columns(), other._columns(), strict=True)
+        both = zip(vars(self).values(), vars(other).values(), strict=True)
         return type(self)(*(np.where(mask, theirs, ours) for ours, theirs in both))
-
-    def _columns(self) -> list[npt.NDArray[Any]]:
-        return [getattr(self, field.name) for field in fields(self)]

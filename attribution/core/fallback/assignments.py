@@ -174,7 +174,7 @@ class AssignmentIndex:
         unclear = (socket == ANY_SOCKET) & (self._parted[known] <= b)
         answers = AssignmentAnswers.unowned(np.where(unclear, _CHANGED, _NOBODY))
         rows = np.flatnonzero((group >= 0) & ~unclear)
-        return answers.with_rows(rows, self._ask_keys(group[rows], a[rows], b[rows]))
+        return answers.with_parts((rows, self._ask_keys(group[rows], a[rows], b[rows])))
 
     def _ask_keys(self, group: Int64, a: Int64, b: Int64) -> AssignmentAnswers:
         """Who held each key during all of [a, b]."""

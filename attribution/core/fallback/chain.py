@@ -84,12 +84,14 @@ class Fallback:
             rows: the flows that are asked about.
             question: the asked intervals of all flows.
         """
-        answers = FallbackAnswers.unnamed(np.where(pooled.handed_out[rows], CODES["pooled"], CODES["unpooled"]))
+        address = flows.column(f"{side}_address")
         outside = np.flatnonzero(~pooled.inside[rows])
-        if len(outside):
-            asked = rows[outside]
-            address = flows.column(f"{side}_address").take(pa.array(asked))
-            answers = answers.with_rows(outside, self._by_events(address, sockets[asked], question.take(asked)))
+        asked = rows[outside]
+        answers = self._by_events(address.take(pa.array(asked)), sockets[asked], question.take(asked))
+        if len(outside) < len(rows):
+            handed_out = pooled.handed_out[rows]
+            in_pools = FallbackAnswers.unnamed(np.where(handed_out, CODES["pooled"], CODES["unpooled"]))
+            answers = in_pools.with_parts((outside, answers))
         if self._rules:
             return self._by_rules(answers, flows, side, sockets, rows, question.take(rows))
         return answers
@@ -122,7 +124,7 @@ class Fallback:
             service=np.where(dispatched, said.service + self._rules_from, NONE),
             reason=np.where(dispatched, CODES["dispatched"], CODES["rule_change"]),
         )
-        return answers.with_rows(may_accept[speaks], by_rules)
+        return answers.with_parts((may_accept[speaks], by_rules))
 
     def _by_events(self, address: Texts, socket: Int32, question: Question) -> FallbackAnswers:
         """The answers of assignment events and labels."""
@@ -132,14 +134,14 @@ class Fallback:
         silent = self._workloads.contains(address)
         label = self._labels.match(address)
         labelled = ~owned & (label >= 0)
-        nothing = changed | silent
         service = np.where(labelled, self._label_service[label], assigned.service)
+        # The later a reason is put here, the earlier it is tried.
+        reason = np.where(labelled, CODES["prefix"], CODES["unknown"])
+        reason = np.where(owned, CODES["assigned"], reason)
+        reason = np.where(changed, CODES["assignment_change"], reason)
+        nobody = changed | silent
         return FallbackAnswers(
-            owner=np.where(nothing, NONE, assigned.owner),
-            service=np.where(nothing, NONE, service),
-            reason=np.select(
-                [silent, changed, owned, labelled],
-                [CODES["silent"], CODES["assignment_change"], CODES["assigned"], CODES["prefix"]],
-                CODES["unknown"],
-            ),
+            owner=np.where(nobody, NONE, assigned.owner),
+            service=np.where(nobody, NONE, service),
+            reason=np.where(silent, CODES["silent"], reason),
         )

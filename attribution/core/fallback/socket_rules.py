@@ -129,7 +129,7 @@ class RuleIndex:
         asked = np.flatnonzero(self._all.match_packed(sides.high, sides.low) >= 0)
         if len(asked) == 0:
             return nothing
-        return nothing.with_rows(asked, self._ask_periods(sides.take(asked), question.take(asked)))
+        return nothing.with_parts((asked, self._ask_periods(sides.take(asked), question.take(asked))))
 
     def _ask_periods(self, sides: AcceptingSides, question: Question) -> RuleAnswers:
         """What the rules say of each side in all periods that its interval touches."""

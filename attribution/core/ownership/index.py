@@ -44,7 +44,7 @@ class RangeIndex:
         rest = np.flatnonzero(answers.range < 0)
         if len(rest) == 0:
             return answers
-        return answers.with_rows(rest, self._disputed(group[rest], at[rest], question.take(rest)))
+        return answers.with_parts((rest, self._disputed(group[rest], at[rest], question.take(rest))))
 
     def counts(self, group: Int32, question: Question, *, within: int | None = None) -> Bool:
         """Whether each question's key has evidence that counts: not before retention, not after the hold.
@@ -81,11 +81,11 @@ class RangeIndex:
         if self._any_ephemeral:
             rows = np.flatnonzero(self._tables.keys.is_ephemeral(group) & ~conflict & question.connection)
             if len(rows):
-                answers = answers.with_rows(rows, self._ephemeral(group[rows], question.take(rows)))
+                answers = answers.with_parts((rows, self._ephemeral(group[rows], question.take(rows))))
         # Where somebody was seen before, it is a gap whatever comes. Most rows end here.
         fresh = np.flatnonzero((answers.range < 0) & ~conflict & ~self._past(group, known, question))
         if len(fresh):
-            answers = answers.with_rows(fresh, self._newcomers(group[fresh], known[fresh], question.take(fresh)))
+            answers = answers.with_parts((fresh, self._newcomers(group[fresh], known[fresh], question.take(fresh))))
         return answers
 
     def _ephemeral(self, group: Int32, question: Question) -> OwnerAnswers:

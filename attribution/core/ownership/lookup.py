@@ -60,7 +60,7 @@ class Ownership:
         # With one entry more, which `NONE` finds: no range.
         self._workload = np.append(ranges.workload, NONE)
         self._service = np.append(ranges.service, NONE)
-        self._uniform = np.append(ranges.uniform, True)
+        self._mixed = np.append(~ranges.uniform, False)
         self._is_shared = np.zeros(self.tables.keys.addresses + 1, np.bool_)
         self._is_shared[self.tables.keys.shared] = True
 
@@ -99,15 +99,15 @@ class Ownership:
         in_range = self._index.counts(block, part) if len(keys.blocks) else np.zeros(len(rows), np.bool_)
         asked = group.copy()
         asked[rows] = np.where(seen, single, np.where(in_range, block, group[rows]))
-        answers = self._index.ask(asked, question)
+        answers, parts = self._index.ask(asked, question), []
         unseen = rows[~seen & ~in_range]
         if len(unseen):
-            answers = answers.with_rows(unseen, OwnerAnswers.unnamed(np.full(len(unseen), _SHARED)))
+            parts.append((unseen, OwnerAnswers.unnamed(np.full(len(unseen), _SHARED))))
         both = np.flatnonzero(seen & in_range)
         if len(both):
             exact = answers.take(rows[both])
-            answers = answers.with_rows(rows[both], self._combined(exact, single[both], block[both], part.take(both)))
-        return answers
+            parts.append((rows[both], self._combined(exact, single[both], block[both], part.take(both))))
+        return answers.with_parts(*parts)
 
     def _combined(self, exact: OwnerAnswers, single: Int32, block: Int32, question: Question) -> OwnerAnswers:
         """The answers where a socket and a range of ports that holds it were both seen; `exact` are the socket's."""
@@ -177,7 +177,7 @@ class Ownership:
         """
         ranges = self.tables.ranges
         service = self._service[answers.range]
-        rows = np.flatnonzero(~self._uniform[answers.range])
+        rows = np.flatnonzero(self._mixed[answers.range])
         if len(rows):
             owner = answers.range[rows].astype(np.int64)
             ephemeral = self.tables.keys.is_ephemeral(ranges.group[owner])

@@ -75,6 +75,8 @@ class Keys:
     def is_ephemeral(self, group: Ints) -> Bool:
         """Whether each group is a socket that is given out per connection."""
         found = np.zeros(len(group), np.bool_)
+        if len(self.socket_keys) == 0:
+            return found
         single = np.flatnonzero((group >= self.first_socket) & (group < self.first_block))
         found[single] = self.ephemeral[group[single] - self.first_socket]
         return found
