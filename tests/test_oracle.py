@@ -67,8 +67,8 @@ def test_the_oracle_knows_the_settings_of_the_package_with_the_same_defaults():
 
 def test_the_closed_lists_are_those_of_the_design():
     text = (Path(__file__).parent.parent / "docs" / "design.md").read_text(encoding="utf-8")
-    paragraph = text.split("`method` says where an answer came from:")[1].split("\n\n")[0]
-    methods, reasons = paragraph.split("`reason` says why, or why not:")
+    section = text.split("`method` says where an answer came from:")[1].split("\n### ")[0]
+    methods, reasons = section.split("`reason` says why a side was named, or why not:")
     assert re.findall(r"`(\w+)`", methods) == list(METHODS)
     assert set(re.findall(r"`(\w+)`", reasons)) == set(REASONS)
     names = text.split("| `hostname_reason` |")[1].split("\n\n")[0]
