@@ -1,7 +1,7 @@
 """Nested prefixes, flattened into disjoint intervals that have one owner each.
 
-Example: in a space of 8 bits, prefix 0 is all of it (length 0), prefix 1 the upper half (length 1), and prefix 2 the
-16 values from 160 on (length 4). Longer prefixes lie on top of shorter ones.
+Example: in a space of 8 bits, prefix 0 is all of it (length 0), and prefix 1 the upper half (length 1). Prefix 2 has
+the 16 values from 160 on (length 4). Longer prefixes lie on top of shorter prefixes.
 
 >>> begin, offset, owner = flatten(
 ...     group=np.zeros(3, np.int64),

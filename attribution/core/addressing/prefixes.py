@@ -2,7 +2,7 @@
 
 Nested prefixes are flattened once into disjoint intervals, so that a look-up is a search for the last interval that
 begins at or before the address. A table of the leading bits answers most IPv4 look-ups without that search, as
-DIR-24-8 does in routers (Gupta, Lin, McKeown: "Routing lookups in hardware at memory access speeds", INFOCOM 1998).
+DIR-24-8 does in routers. (Gupta, Lin, McKeown: "Routing lookups in hardware at memory access speeds", INFOCOM 1998.)
 IPv6 is searched by its first 64 bits. The last 64 bits are looked at only where prefixes longer than /64 share the
 first.
 """

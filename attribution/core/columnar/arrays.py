@@ -30,8 +30,8 @@ def order_by(*columns: Ints) -> Int64:
     """Row order by integer columns, the first column foremost; equal rows in any order.
 
     The columns are combined into one number for each row, and these numbers are sorted once. If such a number would not
-    fit 63 bits, the rows are sorted by the columns combined so far, and the ranks take the place of these columns: the
-    next sort then finds the rows nearly in order. (`np.lexsort` begins with the last column, and so destroys the order
+    fit 63 bits, the rows are sorted by the columns combined so far, and ranks take the place of these columns. The next
+    sort then finds the rows nearly in order. (`np.lexsort` begins with the last column, and so destroys the order
     that the first column may have had.)
     """
     rows = len(columns[0])

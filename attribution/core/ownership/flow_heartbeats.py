@@ -42,8 +42,8 @@ def flow_heartbeats(
 
     Args:
         flows: canonical flows; the columns `FIELDS` are enough. Text may be dictionary-encoded.
-        span: `interval` if the end is the last activity seen at the owner; `start` if it can come from a
-            connection-tracking timeout, which outlives the owner; `none` if the log's flows are no heartbeats.
+        span: `interval` if the end is the last activity seen at the owner. `start` if the end can come from a
+            connection-tracking timeout, which outlives the owner. `none` if the log's flows are no heartbeats.
         shared: addresses that several workloads hold by port. There a flow shows who held its own port of its own
             protocol, and no more; a flow without either proves nothing.
         pools: addresses that policies hand out; a flow there shows nobody's address.

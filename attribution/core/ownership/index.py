@@ -1,7 +1,7 @@
 """The columnar index: a batch of questions about keys and intervals, answered from precomputed segments.
 
-The time of each key is cut into **segments** wherever a piece, a range or a hole begins or ends, so that what the
-evidence says is constant within a segment. A question finds the segment that `a` falls into by one binary search. What
+The time of each key is cut into **segments** wherever a piece, a range or a hole begins or ends. So what the evidence
+says is constant within a segment. A question finds the segment that `a` falls into by one binary search. What
 the rules need beyond that segment is precomputed as a reach:
 
 - `run_end`: how far one owner goes on undisputed;
@@ -11,12 +11,15 @@ the rules need beyond that segment is precomputed as a reach:
 Two comparisons with these settle most questions. Only the others are looked at further.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 
 from attribution.config import Settings
+from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.arrays import NONE, last_at_or_before, starts_of_runs
 from attribution.core.columnar.types import Bool, Int32, Int64, UInt8
-from attribution.core.ownership.answers import OwnerAnswers
 from attribution.core.ownership.ordered_pieces import order_pieces
 from attribution.core.ownership.ranges import RangeTables
 from attribution.core.ownership.segments import build_segments
@@ -25,6 +28,26 @@ from attribution.core.reasons import CODES
 
 _BRIDGED, _CONFLICT, _COVERED = CODES["bridged"], CODES["conflict"], CODES["covered"]
 _GAP, _UNKNOWN, _WITHIN = CODES["gap"], CODES["unknown"], CODES["within"]
+
+
+@dataclass(frozen=True)
+class OwnerAnswers(AlignedColumns):
+    """For each question the ownership range that answers it, and why.
+
+    Attributes:
+        range: number of the range; `NONE` where no range answers.
+        reason: code of the reason (`reasons.CODES`).
+        distance: µs between the flow's start and the nearest piece; 0 where no range answers.
+    """
+
+    range: Int32
+    reason: UInt8
+    distance: Int64
+
+    @classmethod
+    def unnamed(cls, reason: UInt8) -> Self:
+        """Answers that name nobody, for these reasons."""
+        return cls(np.full(len(reason), NONE), reason, np.zeros(len(reason), np.int64))
 
 
 class RangeIndex:

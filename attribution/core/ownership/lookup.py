@@ -10,9 +10,8 @@ from attribution.core.addressing.addresses import AddressBook
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS
 from attribution.core.columnar.arrays import NONE, SEVERAL
 from attribution.core.columnar.types import Bool, Int32, Int64, Texts
-from attribution.core.ownership.answers import OwnerAnswers
 from attribution.core.ownership.heartbeats import Heartbeats
-from attribution.core.ownership.index import RangeIndex
+from attribution.core.ownership.index import OwnerAnswers, RangeIndex
 from attribution.core.ownership.range_records import range_records
 from attribution.core.ownership.ranges import RangeTables, build_ranges
 from attribution.core.question import Question

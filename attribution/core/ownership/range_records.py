@@ -8,7 +8,8 @@ from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, columns_of
 from attribution.core.columnar.arrays import NONE, order_by
 from attribution.core.columnar.types import Bool, Int64
 from attribution.core.ownership.heartbeats import Heartbeats
-from attribution.core.ownership.ranges import Holes, Keys, RangeTables
+from attribution.core.ownership.keys import Keys
+from attribution.core.ownership.ranges import Holes, RangeTables
 from attribution.schema import OWNERSHIP_RANGE, TIMESTAMP, arrow_schema
 
 
