@@ -99,8 +99,8 @@ def _records(paths: list[Path]) -> tuple[Any, Any]:
     ledger, flows, beats = Ledger(), [], []
     for path in paths:
         with OpenInput(path) as data:
-            for block in NETOBSERV.read(data, ledger):
-                batch = canonical(block, ledger, NETOBSERV.name)
+            for block in NETOBSERV.read(data, ledger.of(NETOBSERV)):
+                batch = canonical(block, ledger.of(NETOBSERV))
                 if batch.num_rows != len(block.lines):
                     sys.exit(f"{path} has records that cannot be used; replay it to see why")
                 if block.kind != FLOW:

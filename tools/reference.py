@@ -23,7 +23,8 @@ from attribution.core.reasons import HOSTNAME_REASONS, METHOD_OF, METHODS, REASO
 from attribution.records import INPUT_RECORDS, OUTPUT_RECORDS, REGION_RECORDS
 from attribution.schema import TIMESTAMP, Field, Record, record
 from attribution.sources import registry
-from attribution.sources.records import rejects, skips
+from attribution.sources.records import rejects
+from attribution.sources.records.model import ANY_FORMAT, Format
 from attribution.stream.job.options import DURATIONS, StreamOptions
 from attribution.stream.job_metrics import JOB_METRICS, REGION_METRICS
 from attribution.stream.kafka.client_metrics import METRICS, Metric
@@ -201,8 +202,8 @@ Of messages in topics, what is rejected goes to the topic `dead-letters`, for on
 """
     yield _table(["reason", "meaning"], _coded(dead_letters.OF_MESSAGES))
     yield "\n## Skipped\n\n### Any format\n"
-    yield _table(["reason", "meaning"], _coded(skips.ANY_FORMAT))
-    for name, known in skips.REASONS.items():
+    yield _table(["reason", "meaning"], _coded(ANY_FORMAT))
+    for name, known in registry.SKIPS.items():
         yield f"\n### {name}\n"
         yield _table(["reason", "meaning"], _coded(known))
 
@@ -256,19 +257,8 @@ def _short(module: str) -> str:
     return module.removeprefix("attribution.sources.formats.").removesuffix(".format").replace(".", "_")
 
 
-#: Module of a format -> its how-to page, where they are not called the same.
-PAGE_OF = {
-    "vpc_text": "vpc-flow-logs",
-    "vpc_parquet": "vpc-flow-logs",
-    "dns_dnstap": "dns-logs",
-    "dns_route53_resolver": "dns-logs",
-}
-
-
-def _guide(known: object) -> str:
-    module = _short(type(known).__module__)
-    page = PAGE_OF.get(module, module)
-    return f"[{page}](../how-to/{page}.md)"
+def _guide(known: Format) -> str:
+    return f"[{known.how_to}](../how-to/{known.how_to}.md)"
 
 
 def scenarios() -> Iterable[str]:

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -12,7 +11,7 @@ from attribution.records import INPUT_RECORDS
 from attribution.schema import LABEL, arrow_schema
 from attribution.sources import registry
 from attribution.sources.input.opening import OpenInput, open_inputs
-from attribution.sources.records.model import FlowHeartbeats, Format, Ledger, Reject
+from attribution.sources.records.model import Account, FlowHeartbeats, Format, Ledger, Reject
 from attribution.sources.records.validate import canonical
 
 #: Format under which sources are counted whose format is not known.
@@ -35,7 +34,7 @@ class Batch:
     """
 
     kind: str
-    batch: Any
+    batch: pa.RecordBatch
     source: str
     format: str
     flow_heartbeats: FlowHeartbeats
@@ -82,7 +81,7 @@ def read(
         raise broken
 
 
-def read_labels(paths: Collection[str | Path]) -> Any:
+def read_labels(paths: Collection[str | Path]) -> pa.Table:
     """All labels of the sources, a table of `schemas/label.avsc`; no path, no labels.
 
     Raises:
@@ -98,7 +97,7 @@ def read_all(
     *,
     format: str | None = None,  # noqa: A002 (as in `read`)
     ledger: Ledger | None = None,
-) -> Any:
+) -> pa.Table:
     """All records of one kind in the sources, as a table of its schema; raises as `read_labels`."""
     ledger, schema = ledger or Ledger(), arrow_schema(kind)
     found = read(paths, ledger=ledger, format=format, kinds=(kind,)) if paths else ()
@@ -132,7 +131,7 @@ class _Reader:
         source = self._source
         if not source.head().strip():
             if source.damage is None:
-                self._ledger.skip(self._format, "empty_file")
+                Account(self._ledger, self._format, {}).skip("empty_file")
             return None
         if self._chosen is not None:
             return self._chosen
@@ -147,7 +146,8 @@ class _Reader:
         return found
 
     def _read(self, found: Format, kinds: frozenset[str]) -> Iterator[Batch]:
-        blocks = found.read(self._source, self._ledger)
+        account = self._ledger.of(found)
+        blocks = found.read(self._source, account)
         while True:
             try:
                 block = next(blocks, None)
@@ -158,9 +158,9 @@ class _Reader:
             if block is None:
                 return
             if block.kind not in kinds:
-                self._ledger.skip(found.name, "other_kind", len(block.lines))
+                account.skip("other_kind", len(block.lines))
                 continue
-            batch = canonical(block, self._ledger, found.name)
+            batch = canonical(block, account)
             self._ledger.check(at_least=_JUDGED_FROM)
             if batch.num_rows:
                 source, beats = block.source, found.flow_heartbeats

@@ -33,6 +33,9 @@ FORMATS: tuple[Format, ...] = (
     *native.FORMATS,
 )
 
+#: Why each format leaves out sound rows: format -> reason -> meaning.
+SKIPS = {known.name: known.skips for known in FORMATS if known.skips}
+
 _PARQUET_MAGIC = b"PAR1"
 _SHOWN = 60
 

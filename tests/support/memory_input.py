@@ -53,15 +53,15 @@ def rows_of(source_format, content, **options):
     """
     data = content if hasattr(content, "lines") else MemoryInput(content, **options)
     ledger, rows = KeepingLedger(), {}
-    for block in source_format.read(data, ledger):
-        rows.setdefault(block.kind, []).extend(canonical_rows(block, ledger, source_format.name))
+    for block in source_format.read(data, ledger.of(source_format)):
+        rows.setdefault(block.kind, []).extend(canonical_rows(block, ledger, source_format))
     return rows, ledger
 
 
-def canonical_rows(block, ledger, format_name):
+def canonical_rows(block, ledger, source_format):
     assert {len(column) for column in block.columns.values()} == {len(block.lines)}
     before = len(ledger.rejects)
-    batch = canonical(block, ledger, format_name)
+    batch = canonical(block, ledger.of(source_format))
     dropped = {reject.line for reject in ledger.rejects[before:]}
     lines = [line for line in block.lines.tolist() if line not in dropped]
     rows = []

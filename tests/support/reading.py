@@ -47,7 +47,7 @@ class Read:
         with CutInput(path) as data:
             data.block_bytes = block_bytes
             assert registry.detect(data).name == source_format.name
-            for block in source_format.read(data, self.ledger):
+            for block in source_format.read(data, self.ledger.of(source_format)):
                 assert {len(column) for column in block.columns.values()} == {len(block.lines)}
                 self.blocks.append(block)
                 table = pa.table(dict(block.columns))

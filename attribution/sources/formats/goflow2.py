@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from attribution.schema import FLOW
 from attribution.sources.json.lines import JsonLines, first_object
-from attribution.sources.records.model import Block, FlowHeartbeats, Format, Input, Ledger
+from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input
 from attribution.sources.records.raw_columns import (
     mask,
     no_empty,
@@ -60,10 +60,18 @@ _TYPES = {"SFLOW_5", "NETFLOW_V5", "NETFLOW_V9", "IPFIX"}
 _IP = pa.array(["2048", "34525", "0", "IPv4", "IPv6", ""])
 
 
+#: Why a sound row carries no record.
+_SKIPS = {
+    "not_ip": "A record whose ethertype is neither IPv4 nor IPv6.",
+}
+
+
 class Goflow2(Format):
     """The JSON lines of goflow2."""
 
     name = "goflow2"
+    how_to = "goflow2"
+    skips = _SKIPS
     #: No record of a device knows a workload.
     flow_heartbeats: FlowHeartbeats = "none"
 
@@ -76,9 +84,9 @@ class Goflow2(Format):
             return True
         return "time_received_ns" in row and ("sampler_address" in row or row.get("type") in _TYPES)
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """The flows of the records."""
-        set_aside = bad_lines(ledger, self.name, data.name, FLOW)
+        set_aside = bad_lines(account, data.name, FLOW)
         version_1 = "SamplerAddress" in (first_object(data.head()) or {})
         reader = JsonLines({name: (spelled[version_1],) for name, spelled in _FIELDS.items()})
         unit: Unit = "s" if version_1 else "ns"
@@ -87,7 +95,7 @@ class Goflow2(Format):
                 start, end = _times(piece.columns, unit)
                 ethertype = text(piece.columns["ethertype"])
                 not_ip = mask(pc.invert(pc.is_in(pc.fill_null(ethertype, ""), _IP)))
-                ledger.skip(self.name, "not_ip", int(not_ip.sum()))
+                account.skip("not_ip", int(not_ip.sum()))
                 untimed = ~not_ip & (mask(pc.is_null(start)) | mask(pc.is_null(end)))
                 bad_times(piece.columns, ("received", "start", "end"), untimed, piece.lines, set_aside)
                 rows = np.flatnonzero(~not_ip & ~untimed)

@@ -24,7 +24,7 @@ import pyarrow as pa
 from attribution.errors import SourceError
 from attribution.schema import LABEL
 from attribution.sources.json.documents import whole
-from attribution.sources.records.model import Block, Format, Input, Ledger, Reject
+from attribution.sources.records.model import Account, Block, Format, Input, Reject
 
 _BLOCK_BYTES = 1 << 20
 _SHOWN = 200
@@ -35,17 +35,25 @@ _GENERAL = ("AMAZON", "EC2")
 _Label = tuple[str | None, str | None, str | None, str | None]
 
 
+#: Why a sound row carries no record.
+_SKIPS = {
+    "general_service": "`AMAZON` or `EC2` for a prefix that also belongs to a special service.",
+}
+
+
 class AwsRanges(Format):
     """AWS's published `ip-ranges.json`."""
 
     name = "aws_ip_ranges"
+    how_to = "labels"
+    skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
         """Whether this is JSON with AWS's lists of prefixes."""
         start = head.lstrip()
         return start.startswith(b"{") and b'"prefixes"' in start and b'"ip_prefix"' in start and b'"service"' in start
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """One label for each prefix and special service; the line is the position in the file's lists.
 
         Raises:
@@ -63,7 +71,7 @@ class AwsRanges(Format):
             prefix = _prefix(entry)
             if prefix is None or not isinstance(entry.get("service"), str):
                 found = f"no prefix or no service: {json.dumps(entry)[:_SHOWN]}"
-                ledger.reject(self.name, Reject(data.name, line, "malformed", found, LABEL))
+                account.reject(Reject(data.name, line, "malformed", found, LABEL))
             else:
                 labels.append((prefix, entry["service"], entry.get("region")))
                 lines.append(line)
@@ -71,7 +79,7 @@ class AwsRanges(Format):
         for prefix, service, _ in labels:
             services.setdefault(prefix, set()).add(service)
         kept = [row for row, (prefix, service, _) in enumerate(labels) if service in _special(services[prefix])]
-        ledger.skip(self.name, "general_service", len(labels) - len(kept))
+        account.skip("general_service", len(labels) - len(kept))
         rows = [(labels[row][0], f"aws:{labels[row][1]}", "aws", labels[row][2]) for row in kept]
         yield from _blocks(rows, [lines[row] for row in kept], data.name)
 
@@ -80,6 +88,7 @@ class PrefixFile(Format):
     """Plain files of prefixes and names: lines of text, or CSV with a header."""
 
     name = "prefixes"
+    how_to = "labels"
 
     def matches(self, head: bytes) -> bool:
         """Whether the first line that is no comment is a prefix and a name, or a CSV header with both."""
@@ -87,7 +96,7 @@ class PrefixFile(Format):
         prefix, name, *_ = _label_of_text(line or "?")
         return _columns(line) is not None or (name is not None and "/" in str(prefix) and _is_network(str(prefix)))
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """One label a line."""
         columns: dict[str, int] | None = None
         first = True
@@ -107,7 +116,7 @@ class PrefixFile(Format):
                     lines.append(number)
                 else:
                     found = f"no prefix or no name: {line[:_SHOWN]}"
-                    ledger.reject(self.name, Reject(data.name, number, "malformed", found, LABEL))
+                    account.reject(Reject(data.name, number, "malformed", found, LABEL))
             yield from _blocks(rows, lines, data.name)
 
 

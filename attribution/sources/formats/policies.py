@@ -45,7 +45,7 @@ from attribution.config import SECOND, parse_duration
 from attribution.errors import ConfigError, SourceError
 from attribution.schema import POLICY, SOCKET_RULE
 from attribution.sources.json.documents import whole
-from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.timestamps import instant
 
 _TABLES = ("pools", "policies", "socket_rules")
@@ -81,16 +81,24 @@ _TYPES = {
 }
 
 
+#: Why a sound row carries no record.
+_SKIPS = {
+    "never_in_force": "A prefix that is of its pool at no time at which the policy or rule is in force.",
+}
+
+
 class Policies(Format):
     """Documents of policies, pools and socket rules, TOML or JSON."""
 
     name = "policies"
+    how_to = "policies"
+    skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
         """Whether the content begins with one of the tables of such a document."""
         return bool(_JSON.match(head) or _TOML.match(head))
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """A policy for each prefix of its pool, a socket rule for each prefix, range of ports and protocol.
 
         The line is the number of the entry among those of its table.
@@ -102,7 +110,7 @@ class Policies(Format):
         for kind, rows in ((POLICY, document.policies()), (SOCKET_RULE, document.socket_rules())):
             found = list(rows)
             kept = [(line, row) for line, row in found if _ever(row)]
-            ledger.skip(self.name, "never_in_force", len(found) - len(kept))
+            account.skip("never_in_force", len(found) - len(kept))
             if kept:
                 columns = {name: pa.array([row.get(name) for _, row in kept], of) for name, of in _TYPES[kind].items()}
                 yield Block(kind, columns, data.name, np.array([line for line, _ in kept], np.int64))

@@ -7,17 +7,28 @@ validates values: it only finds the columns.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import BinaryIO, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
-from attribution.core.columnar.types import Int64
+from attribution.core.columnar.types import Column, Int64
 from attribution.core.ownership.flow_heartbeats import FlowHeartbeats
 from attribution.errors import RejectLimitError
-from attribution.sources.records import skips
 from attribution.sources.records.rejects import REASONS, Reject
 
-__all__ = ["Block", "ColumnarFormat", "FlowHeartbeats", "Format", "Input", "Ledger", "Reject"]
+__all__ = ["ANY_FORMAT", "Account", "Block", "ColumnarFormat", "FlowHeartbeats", "Format", "Input", "Ledger", "Reject"]
+
+#: Why a sound row of any format may carry no record, also of a source whose format is not known: reason -> meaning.
+ANY_FORMAT: dict[str, str] = {
+    "empty_file": "The file has no content; rotated logs often have not.",
+    "other_kind": (
+        "The row is a record, but not of the kind that its option asks for: flows given as `--labels`, say. Give the "
+        "file as `--flows` to use all that is in it."
+    ),
+}
+
+#: What a format remembers over a run.
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,7 @@ class Block:
     """
 
     kind: str
-    columns: dict[str, Any]
+    columns: dict[str, Column]
     source: str
     lines: Int64
     shown_by_flows: bool = False
@@ -62,7 +73,7 @@ class Input(Protocol):
         A byte order mark is left out, and so is the cut-off last line of truncated or corrupt content.
         """
 
-    def seekable_file(self) -> Any:
+    def seekable_file(self) -> BinaryIO:
         """A seekable binary file object, for Parquet and Arrow files; spooled to disk where the input is a stream."""
 
 
@@ -72,8 +83,8 @@ class Ledger:
 
     Attributes:
         rows: (kind, source format) -> rows yielded.
-        skipped: (source format, reason) -> rows that carry no record on purpose; reasons are those of
-            `attribution.sources.records.skips`.
+        skipped: (source format, reason) -> rows that carry no record on purpose; reasons are the format's `skips` and
+            those of `ANY_FORMAT`.
         rejected: (source format, reason) -> rows that are broken; reasons are those of `sources.records.rejects`.
         sink: called with each `Reject`; the run writes them to its rejects file.
         max_rejected_share: the share of rejected rows above which `check` stops the run.
@@ -88,24 +99,17 @@ class Ledger:
     sink: Callable[[Reject], None] | None = None
     max_rejected_share: float = 0.1
     consumed: int = field(default=0, compare=False)
-    memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    memory: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
     _first: dict[tuple[str, str], Reject] = field(default_factory=dict, repr=False)
+
+    def of(self, source_format: "Format") -> "Account":
+        """The ledger for one format to write to."""
+        return Account(self, source_format.name, source_format.skips)
 
     def keep(self, reject: Reject) -> None:
         """Pass a reject to the sink."""
         if self.sink is not None:
             self.sink(reject)
-
-    def skip(self, source_format: str, reason: str, count: int = 1) -> None:
-        """Count rows that carry no record on purpose.
-
-        Raises:
-            ValueError: the reason is none of the format's closed list; a mistake in a format, not in the data.
-        """
-        if not skips.is_known(source_format, reason):
-            raise ValueError(f"{source_format}: {reason!r} is no reason of attribution.sources.records.skips")
-        if count:
-            self.skipped[source_format, reason] += count
 
     def reject(self, source_format: str, reject: Reject) -> None:
         """Count a broken row and keep it.
@@ -149,22 +153,69 @@ def _example(reject: Reject) -> str:
     return f"first {place}: {reject.found[:120]}"
 
 
+@dataclass(frozen=True)
+class Account:
+    """What one format writes to the ledger of a run.
+
+    Attributes:
+        ledger: of the run.
+        name: of the format.
+        skips: why the format leaves out sound rows: reason -> meaning.
+    """
+
+    ledger: Ledger
+    name: str
+    skips: Mapping[str, str]
+
+    def passed(self, kind: str, rows: int) -> None:
+        """Count rows that are records of a kind."""
+        self.ledger.rows[kind, self.name] += rows
+
+    def skip(self, reason: str, count: int = 1) -> None:
+        """Count rows that carry no record on purpose; a negative count takes back what turned out to carry one.
+
+        Raises:
+            ValueError: the reason is none that the format declares; a mistake in a format, not in the data.
+        """
+        if reason not in self.skips and reason not in ANY_FORMAT:
+            raise ValueError(f"the format {self.name} has no reason {reason!r} among its skips")
+        skipped = self.ledger.skipped
+        skipped[self.name, reason] += count
+        if not skipped[self.name, reason]:
+            del skipped[self.name, reason]
+
+    def reject(self, reject: Reject) -> None:
+        """Count a broken row and keep it; raises as `Ledger.reject`."""
+        self.ledger.reject(self.name, reject)
+
+    def kept(self, make: Callable[[], Kept]) -> Kept:
+        """What the format remembers from one source of the run to the next; made when it is first asked for."""
+        memory = self.ledger.memory
+        if self.name not in memory:
+            memory[self.name] = make()
+        return cast("Kept", memory[self.name])
+
+
 class Format(Protocol):
     """One log format: recognised by content, read to blocks."""
 
     #: Short name, as in `--format` and in the summary: `vpc`, `zeek`, `hubble`.
     name: str
+    #: The page of `docs/how-to` about it, without `.md`.
+    how_to: str
+    #: Why it leaves out sound rows: reason -> meaning. Its how-to page names them all.
+    skips: ClassVar[Mapping[str, str]] = {}
     #: What this log's flows are as heartbeats; a class that names `Format` as its base inherits `interval`.
     flow_heartbeats: FlowHeartbeats = "interval"
 
     def matches(self, head: bytes) -> bool:
         """Whether `head`, the first bytes of the decompressed content, is this format. Never raises."""
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """The blocks of the content, lazily and in bounded memory.
 
         A file may yield several kinds: flows, and the heartbeats that these flows are. Bad rows go to
-        `ledger.reject`, rows without a record to `ledger.skip`; content that cannot go on raises `SourceError`.
+        `account.reject`, rows without a record to `account.skip`; content that cannot go on raises `SourceError`.
         """
 
     def read_order(self, name: str) -> tuple[str, int]:  # noqa: ARG002 (most formats need no order)

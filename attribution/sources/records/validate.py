@@ -22,7 +22,7 @@ from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, Field, record
 from attribution.sources.records.casting import Cast, Check, required
 from attribution.sources.records.checks import checks
 from attribution.sources.records.json_values import MIXED
-from attribution.sources.records.model import Block, Ledger, Reject
+from attribution.sources.records.model import Account, Block, Reject
 
 #: A reason, the rows that it holds for, and the field at fault.
 _Fault = tuple[str, Bool, str]
@@ -39,13 +39,12 @@ _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
 _WITH_CONNECTIONS = pa.array(WITH_CONNECTIONS, pa.int32())
 
 
-def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequence[str] | None = None) -> pa.RecordBatch:
-    """The rows of a block that are records; the others go to the ledger.
+def canonical(block: Block, account: Account, *, only: Sequence[str] | None = None) -> pa.RecordBatch:
+    """The rows of a block that are records; the others go to the ledger of the run.
 
     Args:
         block: raw columns; see `Block` for what they may hold.
-        ledger: takes the rejects and the count of rows that passed.
-        source_format: name of the format, for the counters.
+        account: of the format; takes the rejects and the count of rows that passed.
         only: names of the fields to check and return; all of the record by default.
 
     Returns:
@@ -64,11 +63,11 @@ def canonical(block: Block, ledger: Ledger, source_format: str, *, only: Sequenc
     faults += _crossed(casts)
     arrays = {name: cast.values for name, cast in casts.items()}
     if faults:
-        bad = _reject(block, faults, ledger, source_format)
+        bad = _reject(block, faults, account)
         arrays = {name: values.filter(pa.array(~bad)) for name, values in arrays.items()}
     schema = pa.schema([pa.field(f.name, arrays[f.name].type, nullable=f.nullable) for f in fields])
     batch = pa.record_batch(list(arrays.values()), schema=schema)
-    ledger.rows[block.kind, source_format] += batch.num_rows
+    account.passed(block.kind, batch.num_rows)
     return batch
 
 
@@ -138,7 +137,7 @@ def _crossed(casts: dict[str, Cast]) -> list[_Fault]:
     return [("end_before_start", pc.fill_null(early, False).to_numpy(zero_copy_only=False), "end")]
 
 
-def _reject(block: Block, faults: list[_Fault], ledger: Ledger, source_format: str) -> Bool:
+def _reject(block: Block, faults: list[_Fault], account: Account) -> Bool:
     """Set the faulty rows aside, in row order, each for its first fault; the mask of all of them."""
     order = {field.name: place for place, field in enumerate(record(block.kind).fields)}
     faults = sorted(faults, key=lambda fault: (fault[0] == "end_before_start", order[fault[2]]))
@@ -149,7 +148,7 @@ def _reject(block: Block, faults: list[_Fault], ledger: Ledger, source_format: s
     for row in np.flatnonzero(bad).tolist():
         reason, _, name = faults[first[row]]
         found = _found(block, _SHOWN_FOR.get(reason, _SHOWN_FOR.get(name, (name,))), row)
-        ledger.reject(source_format, Reject(block.source, int(block.lines[row]), reason, found, block.kind))
+        account.reject(Reject(block.source, int(block.lines[row]), reason, found, block.kind))
     return bad
 
 

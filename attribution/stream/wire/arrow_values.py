@@ -3,17 +3,21 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.dictionaries import DICTIONARY, decoded, one_array
+from attribution.core.columnar.dictionaries import decoded, one_array
 from attribution.core.columnar.types import Column
+from attribution.sources.formats.native.soundness import (
+    TEXTS,
+    VIEWS,
+    TooLargeError,
+    check_size,
+    sound,
+    with_bytes,
+)
 from attribution.stream.wire.arrow_frames import LARGEST_BYTES, UnsoundError, check_frames
 
-_TEXT = {pa.string(), pa.large_string(), pa.binary(), pa.large_binary()}
-#: Text that older versions of Arrow can hold, but not compute with.
-_VIEWS = {pa.string_view(), pa.binary_view()}
 #: Bytes of the text of all rows of a stream. Dictionaries hold each text once, what is made of them does not: without a
 #: bound, a few kilobytes would become gigabytes on their way through the job.
 LARGEST_TEXT = 32 << 20
@@ -60,7 +64,9 @@ def read_arrow_value(value: bytes, fields: Collection[str], *, nested: Collectio
         options = pa.ipc.IpcReadOptions(included_fields=chosen, use_threads=False, ensure_native_endian=False)
         batches = list(pa.ipc.open_stream(pa.BufferReader(value), options=options))
         columns = {names[at]: _column(schema.field(at).type, names[at], batches) for at in chosen}
-        _check_size(sum(map(_text_bytes, columns.values())), LARGEST_TEXT)
+        check_size(sum(map(_text_bytes, columns.values())), LARGEST_TEXT)
+    except TooLargeError as error:
+        raise UnsoundError("too_large", str(error)) from None
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
         raise UnsoundError("not_arrow", " ".join(str(error).split())) from None
     rows = sum(batch.num_rows for batch in batches)
@@ -82,13 +88,13 @@ def _check_columns(schema: pa.Schema, chosen: list[int], nested: Collection[str]
 def _is_allowed(kind: pa.DataType) -> bool:
     """Whether validation can make a field of a column of that type."""
     if pa.types.is_dictionary(kind):
-        return kind.value_type in _TEXT and pa.types.is_integer(kind.index_type)
-    return _is_plain(kind) or kind in _VIEWS
+        return kind.value_type in TEXTS and pa.types.is_integer(kind.index_type)
+    return _is_plain(kind) or kind in VIEWS
 
 
 def _is_plain(kind: pa.DataType) -> bool:
     return (
-        kind in _TEXT
+        kind in TEXTS
         or pa.types.is_integer(kind)
         or kind in (pa.float32(), pa.float64())
         or pa.types.is_timestamp(kind)
@@ -107,49 +113,12 @@ def _is_allowed_nested(kind: pa.DataType) -> bool:
 
 
 def _column(kind: pa.DataType, name: str, batches: list[pa.RecordBatch]) -> pa.Array:
-    found = [_dictionary(part) if pa.types.is_dictionary(kind) else _sound(part) for part in (b[name] for b in batches)]
+    found = [sound(batch.column(name), limit=LARGEST_BYTES) for batch in batches]
     if not found:
         return pa.array([], kind)
     if len({part.type for part in found}) > 1:
-        found = [decoded(part).cast(_with_bytes(kind)) for part in found]
+        found = [decoded(part).cast(with_bytes(kind)) for part in found]
     return one_array(pa.chunked_array(found))
-
-
-def _sound(part: pa.Array) -> pa.Array:
-    """The array itself once every offset and value of it was checked; as binary where only its UTF-8 is broken."""
-    try:
-        part.validate(full=True)
-    except pa.ArrowInvalid:
-        part = part.view(_with_bytes(part.type))
-        part.validate(full=True)
-    return _without_views(part) if part.type in _VIEWS else part
-
-
-def _with_bytes(kind: pa.DataType) -> pa.DataType:
-    """The type with bytes in the place of text; their arrays look alike in memory."""
-    if pa.types.is_dictionary(kind) or kind == pa.string():
-        return pa.binary()
-    if kind == pa.large_string():
-        return pa.large_binary()
-    if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_with_bytes(kind.value_type)))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(_with_bytes(kind.value_type)))
-    if pa.types.is_struct(kind):
-        return pa.struct([part.with_type(_with_bytes(part.type)) for part in kind])
-    return kind
-
-
-def _without_views(part: pa.Array) -> pa.Array:
-    """The text itself; any number of views may show the same long text, so its size is added up first."""
-    lengths = np.frombuffer(part.buffers()[1], "<i4", 4 * len(part))[::4]
-    _check_size(int(lengths[part.is_valid().to_numpy(zero_copy_only=False)].sum(dtype=np.int64)))
-    return pa.array(part.to_pylist(), pa.string() if part.type == pa.string_view() else pa.binary())
-
-
-def _check_size(size: int, allowed: int = LARGEST_BYTES) -> None:
-    if size > allowed:
-        raise UnsoundError("too_large", f"its text has {size} bytes; {allowed} are allowed")
 
 
 def _text_bytes(column: Column) -> int:
@@ -160,25 +129,7 @@ def _text_bytes(column: Column) -> int:
         return _text_bytes(column.flatten())
     coded = pa.types.is_dictionary(column.type)
     texts = column.dictionary if coded else column
-    if texts.type not in _TEXT:
+    if texts.type not in TEXTS:
         return 0
     lengths = pc.binary_length(texts)
     return pc.sum(lengths.take(column.indices) if coded else lengths).as_py() or 0
-
-
-def _dictionary(part: pa.DictionaryArray) -> pa.Array:
-    """A sound dictionary array of text; plain where its dictionary repeats a value: codes must not differ for one."""
-    rows, values = _sound(part.indices), _sound(part.dictionary)
-    extremes = pc.min_max(rows)
-    if extremes["max"].is_valid and not 0 <= extremes["min"].as_py() <= extremes["max"].as_py() < len(values):
-        raise UnsoundError("not_arrow", "an index lies outside of its dictionary")
-    rows = rows.cast(pa.int32())
-    longest = pc.max(pc.binary_length(values)).as_py() or 0
-    if longest * len(rows) > LARGEST_BYTES:
-        _check_size(pc.sum(pc.binary_length(values).take(rows)).as_py() or 0)
-    if values.type not in (pa.string(), pa.large_string()):
-        return values.take(rows)
-    values = values.cast(DICTIONARY.value_type)
-    if values.null_count or len(values.unique()) < len(values):
-        return values.take(rows)
-    return pa.DictionaryArray.from_arrays(rows, values)

@@ -26,8 +26,7 @@ from attribution.core.columnar.types import Int64
 from attribution.errors import SourceError, WireError
 from attribution.records import BY_NAME, REGION_RECORDS
 from attribution.schema import QUESTION, TIMESTAMP, arrow_schema, record
-from attribution.sources.formats.native.format import read_json
-from attribution.sources.formats.native.kinds import FIELDS, NESTED, blocks
+from attribution.sources.formats.native.decode import FIELDS, NESTED, account_of, decode_columns, decode_json
 from attribution.sources.records.model import Block, FlowHeartbeats, Ledger
 from attribution.sources.records.validate import canonical
 from attribution.stream.wire.arrow_frames import CONTINUATION, UnsoundError
@@ -63,7 +62,6 @@ _USUAL_ROW = 48
 _OF_ITEM = 8
 _MOST_ROWS = 1 << 16
 _SAMPLE = 1024
-_NATIVE = "native"
 _REGION_FIELDS = tuple(dict.fromkeys(name for kind in REGION_RECORDS for name in record(kind).names))
 _REGION_NESTED = frozenset(f.name for kind in REGION_RECORDS for f in record(kind).fields if f.is_nested)
 _TEXTS = {pa.string(), pa.large_string(), pa.binary(), pa.large_binary()}
@@ -228,7 +226,7 @@ def decode_of_region(value: bytes | None, *, reported: int = NEVER_AFTER) -> tup
             return QUESTION, _unread(QUESTION, "unknown_kind", f"record={kind!r} in the schema's metadata")
         lines = np.arange(1, found.rows + 1, dtype=np.int64)
         block = _without_long_texts(Block(kind, found.columns, ValueInput.name, lines), rejects)
-        batch = _without_future(kind, canonical(block, rejects.ledger, _NATIVE), reported, rejects)
+        batch = _without_future(kind, canonical(block, rejects.account), reported, rejects)
     except UnsoundError as error:
         return kind, _unread(kind, error.reason, error.found)
     except Exception as error:  # noqa: BLE001 - as in `decode`
@@ -244,12 +242,14 @@ class _Rejects:
     """Takes the rejects of one message.
 
     Attributes:
-        ledger: for what reads and validates rows.
+        account: for what reads and validates rows.
         total: rows rejected.
     """
 
     def __init__(self) -> None:
-        self.ledger = Ledger(sink=lambda reject: self.add(reject.line or None, reject.reason, reject.found))
+        self.account = account_of(
+            Ledger(sink=lambda reject: self.add(reject.line or None, reject.reason, reject.found))
+        )
         self.total = 0
         self._first: list[Rejected] = []
         self._more: Counter[str] = Counter()
@@ -278,13 +278,13 @@ def _read(kind: str, value: bytes, rejects: _Rejects) -> tuple[pa.RecordBatch, F
         found = read_arrow_value(value, FIELDS, nested=NESTED)
         flow_heartbeats = _flow_heartbeats(found.metadata)
         lines = np.arange(1, found.rows + 1, dtype=np.int64)
-        read = blocks(found.columns, lines, ValueInput.name, rejects.ledger, _NATIVE)
+        read = decode_columns(found.columns, lines, ValueInput.name, rejects.account)
     else:
         read = _json_blocks(value, rejects)
     batches = []
     for block in read:
         if block.kind == kind:
-            batches.append(canonical(_without_long_texts(block, rejects), rejects.ledger, _NATIVE))
+            batches.append(canonical(_without_long_texts(block, rejects), rejects.account))
         else:
             for line in block.lines.tolist():
                 rejects.add(line, "wrong_kind", f"a {block.kind}")
@@ -310,7 +310,7 @@ def _json_blocks(value: bytes, rejects: _Rejects) -> Iterator[Block]:
     if rows > _LARGEST_JSON_ROWS:
         raise UnsoundError("too_large", f"{rows} objects or lines; {_LARGEST_JSON_ROWS} are allowed")
     try:
-        yield from read_json(data, rejects.ledger, _NATIVE)
+        yield from decode_json(data, rejects.account)
     except SourceError as error:
         rejects.add(None, "unreadable", str(error))
 

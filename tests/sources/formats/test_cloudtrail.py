@@ -282,8 +282,9 @@ def test_events_that_lack_what_they_are_about_are_rejected():
 def held(events, address, minute):
     """What the rules of attribution make of the assignments at a minute."""
     ledger = KeepingLedger()
-    blocks = CloudTrail().read(MemoryInput(json.dumps({"Records": events})), ledger)
-    batches = [canonical(block, ledger, "cloudtrail").cast(arrow_schema(ASSIGNMENT)) for block in blocks]
+    account = ledger.of(CloudTrail())
+    blocks = CloudTrail().read(MemoryInput(json.dumps({"Records": events})), account)
+    batches = [canonical(block, account).cast(arrow_schema(ASSIGNMENT)) for block in blocks]
     index = AssignmentIndex(pa.Table.from_batches(batches))
     at = np.array([NOON + minute * MINUTE + 30 * SECOND])
     answer = index.ask(pa.array([address]), np.array([-1], np.int32), at, at)
@@ -364,16 +365,16 @@ def read_trail(paths):
     ledger, rows = KeepingLedger(), []
     for opened in open_inputs(paths):
         assert CloudTrail().matches(opened.head())
-        for block in CloudTrail().read(opened, ledger):
-            rows += [(Path(block.source).name, *row.values()) for row in canonical_rows(block, ledger, "cloudtrail")]
+        for block in CloudTrail().read(opened, ledger.of(CloudTrail())):
+            rows += [(Path(block.source).name, *row.values()) for row in canonical_rows(block, ledger, CloudTrail())]
     return rows, ledger
 
 
 def test_a_real_trail_is_put_together_across_its_files():
     ledger, rows = KeepingLedger(), []
     for opened in open_inputs([DATA / "cloudtrail"]):
-        for block in CloudTrail().read(opened, ledger):
-            rows += canonical_rows(block, ledger, "cloudtrail")
+        for block in CloudTrail().read(opened, ledger.of(CloudTrail())):
+            rows += canonical_rows(block, ledger, CloudTrail())
     found = sorted((r["address"], r["time"], r["owner"], r["action"]) for r in rows if r["kind"] != "network")
     clock = {"11:55:14": -286, "11:55:21": -279, "12:03:18": 198, "12:03:24": 204, "12:08:05": 485, "12:08:06": 486}
     clock |= {"12:08:07": 487, "12:08:38": 518, "12:12:06": 726, "12:16:15": 975, "12:32:01": 1921}

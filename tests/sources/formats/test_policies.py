@@ -136,7 +136,7 @@ def test_values_that_no_record_can_have_are_rejected_by_themselves():
 def test_an_entry_that_is_not_understood_refuses_the_document(text, message):
     assert Policies().matches(text.encode())
     with pytest.raises(SourceError) as raised:
-        list(Policies().read(MemoryInput(text), Ledger()))
+        list(Policies().read(MemoryInput(text), Ledger().of(Policies())))
     assert message in str(raised.value)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from attribution.errors import RejectLimitError
 from attribution.sources import Ledger
+from attribution.sources.records.model import Account
 from attribution.sources.records.rejects import FOUND_CHARACTERS, REASONS, Reject, RejectsFile
 
 REJECT = Reject("flows.log", 7, "not_an_address", "local_address='x'", "flow")
@@ -51,16 +52,32 @@ def test_the_ledger_counts_by_format_and_reason_and_passes_rejects_on():
     ledger.reject("vpc", REJECT)
     ledger.reject("native", REJECT)
     ledger.reject("native", REJECT)
-    ledger.skip("vpc", "no_data", 3)
-    ledger.skip("vpc", "no_data", 0)
-    assert kept == [REJECT] * 3
-    assert ledger.rejected == {("vpc", "not_an_address"): 1, ("native", "not_an_address"): 2}
+    account = Account(ledger, "vpc", {"no_data": "Nothing passed."})
+    account.reject(REJECT)
+    account.skip("no_data", 4)
+    account.skip("no_data", -1)
+    account.skip("no_data", 0)
+    account.skip("empty_file", 0)
+    account.passed("flow", 7)
+    assert kept == [REJECT] * 4
+    assert ledger.rows == {("flow", "vpc"): 7}
+    assert ledger.rejected == {("vpc", "not_an_address"): 2, ("native", "not_an_address"): 2}
     assert ledger.skipped == {("vpc", "no_data"): 3}
 
 
 def test_a_reason_outside_the_closed_list_is_a_mistake_of_the_format():
     with pytest.raises(ValueError, match="'odd' is no reason"):
         Ledger().reject("vpc", Reject("s", 1, "odd", "", "row"))
+    account = Account(Ledger(), "vpc", {"no_data": "Nothing passed."})
+    with pytest.raises(ValueError, match="the format vpc has no reason 'odd' among its skips"):
+        account.skip("odd")
+
+
+def test_what_a_format_keeps_is_made_once_a_run():
+    ledger = Ledger()
+    assert Account(ledger, "vpc", {}).kept(list) is Account(ledger, "vpc", {}).kept(list)
+    assert Account(ledger, "vpc", {}).kept(list) is not Account(ledger, "zeek", {}).kept(list)
+    assert ledger.memory == {"vpc": [], "zeek": []}
 
 
 def ledger_of(*, kept, rejected, **options):
@@ -94,7 +111,7 @@ def test_a_run_stops_above_the_share_and_not_at_it(kept, rejected, share, stops)
 
 def test_skipped_rows_do_not_count_for_or_against():
     ledger = ledger_of(kept=10, rejected=2)
-    ledger.skip("vpc", "no_data", 1000)
+    Account(ledger, "vpc", {"no_data": "Nothing passed."}).skip("no_data", 1000)
     with pytest.raises(RejectLimitError, match=r"^2 of 12 rows"):
         ledger.check()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from attribution import schema
 from attribution.sources.records.casting import EARLIEST, LATEST
-from attribution.sources.records.model import Block, Ledger
+from attribution.sources.records.model import Account, Block, Ledger
 from attribution.sources.records.rejects import REASONS
 from attribution.sources.records.validate import canonical
 
@@ -63,7 +63,7 @@ def validated(kind, columns, *, first_line=1, **options):
     rejects = []
     ledger = Ledger(sink=rejects.append)
     lines = np.arange(first_line, first_line + rows, dtype=np.int64)
-    batch = canonical(Block(kind, arrays, "here", lines), ledger, "test", **options)
+    batch = canonical(Block(kind, arrays, "here", lines), Account(ledger, "test", {}), **options)
     assert ledger.rows == ({(kind, "test"): batch.num_rows} if batch.num_rows else {(kind, "test"): 0})
     assert batch.num_rows + ledger.rejected.total() == rows
     expected = schema.arrow_schema(kind)

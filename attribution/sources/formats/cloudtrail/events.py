@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attribution.sources.formats.cloudtrail.history import Assignment, History, Origin, Owner
-from attribution.sources.records.model import Ledger
+from attribution.sources.records.model import Account
 
 #: (kind of thing, its id): what an event must know before it says anything.
 Key = tuple[str, str]
@@ -51,10 +51,9 @@ class Call:
 class Trail:
     """The events of one run, read in any order; keeps what later events need."""
 
-    def __init__(self, ledger: Ledger, source_format: str) -> None:
-        """Count events that wait for what they need in `ledger`, for as long as they wait."""
-        self._ledger = ledger
-        self._format = source_format
+    def __init__(self, account: Account) -> None:
+        """Count in `account` the events that wait for what they need, for as long as they wait."""
+        self._account = account
         self._history = History()
         self._waiting: defaultdict[Key, list[Callable[[], list[Assignment]]]] = defaultdict(list)
         self._owners: dict[Key, Owner] = {}
@@ -194,7 +193,7 @@ class Trail:
         if key in self._owners or key in self._public or key in self._associated:
             return part()
         self._waiting[key].append(part)
-        self._ledger.skip(self._format, f"unknown_{key[0]}")
+        self._account.skip(f"unknown_{key[0]}")
         return []
 
     def _learn_owner(self, key: Key, owner: Owner) -> list[Assignment]:
@@ -203,10 +202,7 @@ class Trail:
 
     def _learn(self, key: Key) -> list[Assignment]:
         waiting = self._waiting.pop(key, [])
-        counter = self._format, f"unknown_{key[0]}"
-        self._ledger.skip(*counter, -len(waiting))
-        if not self._ledger.skipped[counter]:
-            del self._ledger.skipped[counter]
+        self._account.skip(f"unknown_{key[0]}", -len(waiting))
         return [event for part in waiting for event in part()]
 
 

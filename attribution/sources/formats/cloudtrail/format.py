@@ -34,7 +34,7 @@ from attribution.schema import ASSIGNMENT
 from attribution.sources.formats.cloudtrail.events import Call, IncompleteError, Trail, unwrapped
 from attribution.sources.formats.cloudtrail.history import Assignment, Origin
 from attribution.sources.json.documents import whole
-from attribution.sources.records.model import Block, Format, Input, Ledger, Reject
+from attribution.sources.records.model import Account, Block, Format, Input, Reject
 from attribution.sources.records.timestamps import instant
 
 _BLOCK_BYTES = 4 << 20
@@ -50,10 +50,24 @@ _TYPES = {name: pa.string() for name in ("address", "owner", "service", "kind", 
 _DECODER = json.JSONDecoder()
 
 
+#: Why a sound row carries no record.
+_SKIPS = {
+    "other_event": "An event that says nothing about addresses.",
+    "request_failed": "A request with an error code, which changed nothing; a dry run is one.",
+    "unknown_interface": "An event about an interface that no event of the run made.",
+    "unknown_instance": "An event about an instance that no event of the run launched.",
+    "unknown_gateway": "A deleted NAT gateway that no event of the run made.",
+    "unknown_allocation": "An association of a public address that no event of the run allocated.",
+    "unknown_association": "A disassociation of what no event of the run associated.",
+}
+
+
 class CloudTrail(Format):
     """CloudTrail logs: files of a trail, answers of `lookup-events`, and events as JSON lines."""
 
     name = "cloudtrail"
+    how_to = "cloudtrail"
+    skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
         """Whether this is JSON with CloudTrail's events, or a file of a trail that holds none."""
@@ -64,41 +78,41 @@ class CloudTrail(Format):
             return False
         return '"CloudTrailEvent"' in text or ('"eventName"' in text and '"eventSource"' in text)
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """The assignments that the events of this source complete; each with the place of the event that it is from."""
-        trail: Trail = ledger.memory.setdefault(self.name, Trail(ledger, self.name))
+        trail = account.kept(lambda: Trail(account))
         found: list[Assignment] = []
-        for number, event in _numbered_events(data, self.name, ledger):
-            found += self._assignments(event, Origin(data.name, number), trail, ledger)
+        for number, event in _numbered_events(data, account):
+            found += self._assignments(event, Origin(data.name, number), trail, account)
             if len(found) >= _BLOCK_ROWS:
                 yield from _blocks(found)
                 found = []
         yield from _blocks(found)
 
-    def _assignments(self, event: Any, origin: Origin, trail: Trail, ledger: Ledger) -> list[Assignment]:
+    def _assignments(self, event: Any, origin: Origin, trail: Trail, account: Account) -> list[Assignment]:
         event = _inner(event)
         if not isinstance(event, dict) or not isinstance(event.get("eventName"), str):
-            self._reject(ledger, origin, "malformed", "no event of CloudTrail", event)
+            self._reject(account, origin, "malformed", "no event of CloudTrail", event)
         elif not trail.reads(event["eventName"]) or event.get("eventSource") != "ec2.amazonaws.com":
-            ledger.skip(self.name, "other_event")
+            account.skip("other_event")
         elif event.get("errorCode"):
-            ledger.skip(self.name, "request_failed")
+            account.skip("request_failed")
         elif (time := instant(str(event.get("eventTime")))) is None:
-            self._reject(ledger, origin, "malformed", "no eventTime", event)
+            self._reject(account, origin, "malformed", "no eventTime", event)
         else:
             request, answer = unwrapped(event.get("requestParameters")), unwrapped(event.get("responseElements"))
             try:
                 return trail.read(event["eventName"], Call(request, answer, time, origin))
             except IncompleteError as error:
-                self._reject(ledger, origin, "malformed", str(error), event)
+                self._reject(account, origin, "malformed", str(error), event)
         return []
 
-    def _reject(self, ledger: Ledger, origin: Origin, reason: str, what: str, event: Any) -> None:
+    def _reject(self, account: Account, origin: Origin, reason: str, what: str, event: Any) -> None:
         found = f"{what}: {json.dumps(event)[:_SHOWN]}"
-        ledger.reject(self.name, Reject(origin.source, origin.line, reason, found, ASSIGNMENT))
+        account.reject(Reject(origin.source, origin.line, reason, found, ASSIGNMENT))
 
 
-def _numbered_events(data: Input, source_format: str, ledger: Ledger) -> Iterator[tuple[int, Any]]:
+def _numbered_events(data: Input, account: Account) -> Iterator[tuple[int, Any]]:
     """The events of a source with their place: the line in JSON lines, else the position among all events."""
     first, newline, _ = data.head().lstrip().partition(b"\n")
     if newline and _is_event(first):
@@ -110,7 +124,7 @@ def _numbered_events(data: Input, source_format: str, ledger: Ledger) -> Iterato
                     yield number, json.loads(line)
                 except (ValueError, RecursionError) as error:
                     found = f"{error}: {line.decode('utf-8', 'replace')[:_SHOWN]}"
-                    ledger.reject(source_format, Reject(data.name, number, "malformed", found, ASSIGNMENT))
+                    account.reject(Reject(data.name, number, "malformed", found, ASSIGNMENT))
         return
     number = 0
     try:
@@ -118,7 +132,7 @@ def _numbered_events(data: Input, source_format: str, ledger: Ledger) -> Iterato
             yield number, event
     except (ValueError, RecursionError) as error:
         found = f"broken JSON, left out from here on: {error}"
-        ledger.reject(source_format, Reject(data.name, number + 1, "malformed", found, ASSIGNMENT))
+        account.reject(Reject(data.name, number + 1, "malformed", found, ASSIGNMENT))
 
 
 def _listed_events(text: str) -> Iterator[Any]:

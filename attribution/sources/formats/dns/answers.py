@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.schema import NAME_BINDING
-from attribution.sources.records.model import Block, Input, Ledger
+from attribution.sources.records.model import Account, Block, Input
 from attribution.sources.records.set_aside import bad_lines
 
 _BLOCK_BYTES = 4 << 20
@@ -20,6 +20,11 @@ _TYPES = {
     "hostname": pa.string(),
     "time": pa.string(),
     "ttl": pa.float64(),
+}
+#: Why a log's row of no address carries no record.
+NO_ADDRESSES = {
+    "no_address_query": "A DNS query for something else than an address (A, AAAA).",
+    "no_answer": "A DNS query without an address among its answers.",
 }
 #: Types of queries whose answers are addresses, and of the records that have them.
 ADDRESSES = ("A", "AAAA")
@@ -44,14 +49,14 @@ class Answer:
     addresses: list[tuple[str, float | None]]
 
 
-#: What a line's object says: an answer, or the reason (of `sources.records.skips`) why it says nothing. Whatever it
+#: What a line's object says: an answer, or the reason (of the format's `skips`) why it says nothing. Whatever it
 #: raises of `LookupError`, `TypeError` and `ValueError` makes the line a malformed one.
 Reader = Callable[[dict[str, Any]], Answer | str]
 
 
-def name_bindings(data: Input, ledger: Ledger, source_format: str, reader: Reader) -> Iterator[Block]:
+def name_bindings(data: Input, account: Account, reader: Reader) -> Iterator[Block]:
     """A name binding for each address of each answer in a log of JSON lines."""
-    set_aside = bad_lines(ledger, source_format, data.name, NAME_BINDING)
+    set_aside = bad_lines(account, data.name, NAME_BINDING)
     for first_line, content in data.lines(_BLOCK_BYTES):
         found: list[tuple[int, Answer]] = []
         for number, line in enumerate(content.split(b"\n"), first_line):
@@ -63,7 +68,7 @@ def name_bindings(data: Input, ledger: Ledger, source_format: str, reader: Reade
                 set_aside(number, line, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
                 continue
             if isinstance(said, str):
-                ledger.skip(source_format, said)
+                account.skip(said)
             else:
                 found.append((number, said))
         if found:

@@ -23,9 +23,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from attribution.sources.formats.dns.answers import ADDRESSES, Answer, name_bindings
+from attribution.sources.formats.dns.answers import ADDRESSES, NO_ADDRESSES, Answer, name_bindings
 from attribution.sources.json.lines import first_object
-from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.model import Account, Block, Format, Input
 
 _TO_CLIENTS = ("CLIENT_RESPONSE", "STUB_RESPONSE", "AUTH_RESPONSE")
 _ALIASES = ("CNAME", "DNAME")
@@ -35,10 +35,21 @@ _ANSWERS = re.compile(r"^;; ANSWER SECTION:\n(.*?)(?:\n\n|\Z)", re.MULTILINE | r
 _SUBNET = re.compile(r"^; SUBNET: \[?([0-9A-Fa-f.:]+)\]?/(\d+)/(\d+)", re.MULTILINE)
 
 
+#: Why a sound row carries no record.
+_SKIPS = {
+    "other_message": "A query, or what a resolver was told for its own cache.",
+    "no_message": "An answer without its text: the server does not log it.",
+    "dns_error": "A DNS query that failed.",
+    **NO_ADDRESSES,
+}
+
+
 class Dnstap(Format):
     """dnstap messages as JSON lines."""
 
     name = "dnstap"
+    how_to = "dns-logs"
+    skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
         """Whether the first line is a dnstap message."""
@@ -48,9 +59,9 @@ class Dnstap(Format):
         message = found.get("message")
         return isinstance(message, dict) and "type" in message and "socket_protocol" in message
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Name bindings of the answers that clients were given."""
-        yield from name_bindings(data, ledger, self.name, _answer)
+        yield from name_bindings(data, account, _answer)
 
 
 def _answer(entry: dict[str, Any]) -> Answer | str:

@@ -14,26 +14,35 @@ Guide.
 from collections.abc import Iterator
 from typing import Any
 
-from attribution.sources.formats.dns.answers import ADDRESSES, Answer, name_bindings
+from attribution.sources.formats.dns.answers import ADDRESSES, NO_ADDRESSES, Answer, name_bindings
 from attribution.sources.json.lines import first_object
-from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.model import Account, Block, Format, Input
 
 _TELLING = ("query_name", "query_type", "query_timestamp", "srcaddr", "rcode")
+
+
+#: Why a sound row carries no record.
+_SKIPS = {
+    "dns_error": "A DNS query that failed.",
+    **NO_ADDRESSES,
+}
 
 
 class Route53Resolver(Format):
     """Query logs of Amazon Route 53 Resolver."""
 
     name = "route53_resolver"
+    how_to = "dns-logs"
+    skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
         """Whether the first line is an entry of the log."""
         found = first_object(head)
         return found is not None and all(field in found for field in _TELLING)
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Name bindings of the answers."""
-        yield from name_bindings(data, ledger, self.name, _answer)
+        yield from name_bindings(data, account, _answer)
 
 
 def _answer(entry: dict[str, Any]) -> Answer | str:

@@ -22,17 +22,31 @@ import numpy as np
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.formats.hubble.records import LISTS, events, fields
 from attribution.sources.json.lines import JsonLines, first_object
-from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20
 _ENVELOPE = ("flow", "lost_events", "node_status", "agent_event", "debug_event")
 
 
+#: Why a sound row carries no record.
+_SKIPS = {
+    "reply": "A packet back: the flow is counted the way in which it was opened. Its pods are heartbeats.",
+    "dropped": "Cilium let nothing through, or failed: nothing reached anybody, and a source may be forged.",
+    "no_verdict": "An event whose verdict is neither that the packet passed nor that it was dropped, as a trace.",
+    "socket_event": "A socket's translation of a service address, not a packet.",
+    "no_address": "A packet without IP addresses.",
+    "no_answer": "A DNS answer without addresses.",
+    "other_event": "A message of the agent, of the node's state, or of events that were lost.",
+}
+
+
 class Hubble(Format):
     """Hubble events as JSON lines, each wrapped as `{"flow": …}` or bare."""
 
     name = "hubble"
+    how_to = "hubble"
+    skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
         """Whether the first line is an answer of Hubble, or a flow of Hubble's."""
@@ -44,16 +58,16 @@ class Hubble(Format):
             return flow is None or (isinstance(flow, dict) and bool({"verdict", "IP", "Type"} & set(flow)))
         return isinstance(row.get("IP"), dict) and bool({"verdict", "traffic_direction", "Type"} & set(row))
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Flows, heartbeats and name bindings of the events."""
-        set_aside = bad_lines(ledger, self.name, data.name, FLOW)
+        set_aside = bad_lines(account, data.name, FLOW)
         first = first_object(data.head()) or {}
         reader = JsonLines(fields(wrapped=any(key in first for key in _ENVELOPE)), nested=LISTS)
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):
                 found = events(piece.columns)
                 for reason, count in found.skipped.items():
-                    ledger.skip(self.name, reason, count)
+                    account.skip(reason, count)
                 for row in np.flatnonzero(found.unknown).tolist():
                     set_aside(int(piece.lines[row]), b"neither a flow nor another event of Hubble", "unknown_kind")
                 bad_times(piece.columns, ("time",), found.bad_time, piece.lines, set_aside)

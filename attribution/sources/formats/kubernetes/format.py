@@ -25,7 +25,7 @@ from attribution.sources.formats.kubernetes.pods import Facts, Held, facts, held
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import first_object
 from attribution.sources.records.deduplication import Recent
-from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.set_aside import OnBad, bad_lines
 
 _BLOCK_BYTES = 4 << 20
@@ -49,10 +49,27 @@ _COLUMNS = {
 }
 
 
+#: Why a sound row carries no record.
+_SKIPS = {
+    "no_pod": "An object that is no pod.",
+    "no_address": "A pod without an address, as yet or any more.",
+    "no_proof": "A pod of which nothing says when it had its address: no container runs or ran.",
+    "host_network": "A host-network pod that declares no port: nothing of the node's address is its own.",
+    "host_network_unknown": "A patch that does not say whether the address is the pod's or the node's.",
+    "other_resource": "An audit event about something else than pods.",
+    "other_stage": "An audit event before the response is complete; another one of the same request follows.",
+    "failed_request": "An audit event of a request that failed.",
+    "delete": "A deletion: the pod gave its address back before, nobody says when.",
+    "metadata_level": "An audit event of level Metadata: it has no pod in it. Log pods' status at level Request.",
+}
+
+
 class Kubernetes(Format):
     """Pod lists, watched pods and audit events."""
 
     name = "kubernetes"
+    how_to = "kubernetes"
+    skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
         """Whether the content begins with a pod, a list of objects or an audit event."""
@@ -60,13 +77,13 @@ class Kubernetes(Format):
             return False
         return bool(_AUDIT.search(head) or (_POD.search(head) and _VERSION.search(head)))
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Heartbeats; a "line" is the line of JSON lines, and the number of the object in documents that span lines."""
-        known: Recent[Facts] = ledger.memory.setdefault("kubernetes", Recent(_KEPT_PODS))
+        known: Recent[Facts] = account.kept(lambda: Recent(_KEPT_PODS))
         lines: list[int] = []
         rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-        for line, item in self._items(data, ledger):
-            for pod, claim in self._claims(item, known, ledger):
+        for line, item in self._items(data, account):
+            for pod, claim in self._claims(item, known, account):
                 lines.append(line)
                 for name, value in _row(pod, claim, known).items():
                     rows[name].append(value)
@@ -76,9 +93,9 @@ class Kubernetes(Format):
         if lines:
             yield _block(rows, lines, data.name)
 
-    def _items(self, data: Input, ledger: Ledger) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    def _items(self, data: Input, account: Account) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Pods and events, one by one, each with its number."""
-        set_aside = bad_lines(ledger, self.name, data.name, HEARTBEAT)
+        set_aside = bad_lines(account, data.name, HEARTBEAT)
         numbered = _by_document(data) if first_object(data.head()) is None else _by_line(data, set_aside)
         for number, item in numbered:
             if isinstance(item, Mapping):
@@ -87,14 +104,14 @@ class Kubernetes(Format):
                 set_aside(number, json.dumps(item).encode(), "malformed")
 
     def _claims(
-        self, item: Mapping[str, Any], known: Recent[Facts], ledger: Ledger
+        self, item: Mapping[str, Any], known: Recent[Facts], account: Account
     ) -> Iterator[tuple[Mapping[str, Any], Held]]:
         """What one object says of pods; why it says nothing goes to the ledger."""
         seen_at = None
         if is_audit_event(item):
             event = pod_event(item)
             if isinstance(event, str):
-                ledger.skip(self.name, event)
+                account.skip(event)
                 return
             pods, seen_at = event.pods, event.seen_at
         else:
@@ -102,13 +119,13 @@ class Kubernetes(Format):
         for pod in pods:
             uid = _uid(pod)
             if not uid or (pod.get("kind", "Pod") != "Pod" and not pod.get("@type") and "status" not in pod):
-                ledger.skip(self.name, "no_pod")
+                account.skip("no_pod")
                 continue
             if isinstance(pod.get("spec"), Mapping):
                 known.put(uid, facts(pod))
             found = held(pod, known.get(uid) or Facts(), seen_at)
             if isinstance(found, str):
-                ledger.skip(self.name, found)
+                account.skip(found)
                 continue
             for claim in found:
                 yield pod, claim

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +18,9 @@ from attribution.core.ownership import flow_heartbeats
 from attribution.errors import SourceError
 from attribution.records import INPUT_RECORDS
 from attribution.schema import FLOW, record
-from attribution.sources.formats.native.kinds import FIELDS, LOCAL_METHOD, blocks, kind_of
-from attribution.sources.records.model import Block, Input, Ledger
+from attribution.sources.formats.native.decode import FIELDS, LOCAL_METHOD, account_of, decode_columns, kind_of
+from attribution.sources.formats.native.soundness import TooLargeError, sound
+from attribution.sources.records.model import Account, Block, Input, Ledger
 from attribution.sources.records.validate import canonical
 
 PARQUET_MAGIC = b"PAR1"
@@ -36,12 +37,10 @@ _FEW_BYTES = 3
 _PER_MICROSECOND = {
     "milliseconds": Fraction(1, 1000), "microseconds": Fraction(1), "nanoseconds": Fraction(1000),
 }  # fmt: skip
-#: Text that older versions of Arrow can hold, but not compute with.
-_VIEWS = {pa.string_view(), pa.binary_view()}
 _TEXT = frozenset(f.name for kind in INPUT_RECORDS for f in record(kind).fields if f.type == pa.string())
 
 
-def read_parquet(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
+def read_parquet(data: Input, account: Account) -> Iterator[Block]:
     """Blocks of a Parquet file, with only the native columns read; "line" is the row.
 
     Raises:
@@ -49,10 +48,10 @@ def read_parquet(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
     """
     with _damage(data.name):
         file = _open(data.seekable_file())
-    yield from _blocks(_batches(file, FIELDS), data.name, ledger, name)
+    yield from _blocks(_batches(file, FIELDS), data.name, account, distinct=True)
 
 
-def read_arrow(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
+def read_arrow(data: Input, account: Account) -> Iterator[Block]:
     """Blocks of an Arrow file or stream; "line" is the row. Raises as `read_parquet`."""
     with _damage(data.name):
         if data.head().startswith(ARROW_FILE_MAGIC):
@@ -60,7 +59,7 @@ def read_arrow(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
             batches = (file.get_batch(number) for number in range(file.num_record_batches))
         else:
             batches = iter(pa.ipc.open_stream(pa.PythonFile(_Stream(data.read), mode="r")))
-    yield from _blocks(_pieces(batches), data.name, ledger, name)
+    yield from _blocks(_pieces(batches), data.name, account)
 
 
 def arrow_columns(head: bytes) -> frozenset[str]:
@@ -87,7 +86,7 @@ def is_native_flows(path: Path) -> bool:
 
 def parquet_heartbeats(
     path: Path, *, shared: PrefixTable | None = None, pools: PrefixTable | None = None
-) -> Iterator[Any]:
+) -> Iterator[pa.RecordBatch]:
     """The heartbeats that the flows of a native Parquet file are, reading no other columns than they need.
 
     A row with a fault in a field of the heartbeat is left out, and so counted nowhere: the pass that reads the flows
@@ -105,9 +104,10 @@ def parquet_heartbeats(
         file = _open(str(path))
     if "local_workload" not in file.schema_arrow.names:
         return
-    uncounted = Ledger()
-    for block in _blocks(_batches(file, (*flow_heartbeats.FIELDS, LOCAL_METHOD)), str(path), uncounted, "native"):
-        flows = canonical(block, uncounted, "native", only=flow_heartbeats.FIELDS)
+    uncounted = account_of(Ledger())
+    batches = _batches(file, (*flow_heartbeats.FIELDS, LOCAL_METHOD))
+    for block in _blocks(batches, str(path), uncounted, distinct=True):
+        flows = canonical(block, uncounted, only=flow_heartbeats.FIELDS)
         yield flow_heartbeats.flow_heartbeats(flows, "interval", shared=shared, pools=pools)
 
 
@@ -125,7 +125,7 @@ def parquet_starts(path: Path) -> list[tuple[int, int]]:
     return [(group.num_rows, _earliest_start(group)) for group in groups]
 
 
-def _earliest_start(group: Any) -> int:
+def _earliest_start(group: pq.RowGroupMetaData) -> int:
     """By a row group's statistics of timestamps, which are sound in whole numbers only."""
     for chunk in (group.column(at) for at in range(group.num_columns)):
         found = chunk.statistics if chunk.path_in_schema == "start" and chunk.physical_type == "INT64" else None
@@ -136,7 +136,7 @@ def _earliest_start(group: Any) -> int:
     return NEVER_BEFORE
 
 
-def _open(source: Any) -> Any:
+def _open(source: BinaryIO | str) -> pq.ParquetFile:
     """A Parquet file whose text columns come dictionary-encoded where that is cheap.
 
     Arrow hashes the dictionary of every column chunk. For a few distinct values that is a fifth of the cost of making
@@ -156,41 +156,32 @@ def _open(source: Any) -> Any:
     return pq.ParquetFile(source, metadata=file.metadata, read_dictionary=few, pre_buffer=False)
 
 
-def _batches(file: Any, fields: Sequence[str]) -> Iterator[Any]:
+def _batches(file: pq.ParquetFile, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
     names = set(file.schema_arrow.names)
     return iter(file.iter_batches(_ROWS, columns=[name for name in fields if name in names]))
 
 
-def _pieces(batches: Iterator[Any]) -> Iterator[Any]:
+def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Batches of no more than `_ROWS` rows, with their native columns only."""
     for batch in batches:
         names = [name for name in FIELDS if name in batch.schema.names]
         for start in range(0, batch.num_rows, _ROWS):
-            piece = batch.slice(start, _ROWS)
-            yield pa.record_batch([_readable(piece.column(name)) for name in names], names)
+            yield batch.slice(start, _ROWS).select(names)
 
 
-def _blocks(batches: Iterator[Any], source: str, ledger: Ledger, name: str) -> Iterator[Block]:
+def _blocks(
+    batches: Iterator[pa.RecordBatch], source: str, account: Account, *, distinct: bool = False
+) -> Iterator[Block]:
     row = 1
     while True:
         with _damage(source, after=row - 1):
             batch = next(batches, None)
-        if batch is None:
-            return
-        columns = {field: batch.column(field) for field in batch.schema.names}
+            if batch is None:
+                return
+            columns = {name: sound(batch.column(name), distinct=distinct) for name in batch.schema.names}
         lines = np.arange(row, row + batch.num_rows, dtype=np.int64)
         row += batch.num_rows
-        yield from blocks(columns, lines, source, ledger, name)
-
-
-def _readable(column: Any) -> Any:
-    """The column in a type that every supported version of Arrow computes with."""
-    if pa.types.is_dictionary(column.type):
-        # The dictionary of an Arrow file may hold a value twice, and two codes would pass for two workloads.
-        column = column.dictionary_decode()
-    if column.type in _VIEWS:
-        return pa.array(column.to_pylist(), pa.string())
-    return column
+        yield from decode_columns(columns, lines, source, account)
 
 
 class _Stream:
@@ -219,10 +210,14 @@ class _Stream:
 @contextmanager
 def _damage(source: str, *, after: int | None = None) -> Iterator[None]:
     """Turn Arrow's errors into one that names the file and the place."""
+    place = "" if after is None else f" after row {after}"
     try:
         yield
+    except TooLargeError as error:
+        raise SourceError(
+            f"cannot read {source}{place}: {error} in a batch of a column; write smaller batches"
+        ) from None
     except (pa.ArrowException, OSError) as error:
-        place = "" if after is None else f" after row {after}"
         found = " ".join(str(error).split())
         raise SourceError(
             f"cannot read {source}{place}: {found}; the file is damaged or incomplete, copy it again"

@@ -17,8 +17,6 @@ it is no observation; what was captured there stays.
 
 from collections.abc import Iterator
 
-from attribution.core.columnar.dictionaries import one_array
-from attribution.core.columnar.types import Int64
 from attribution.sources.formats.native.columns import (
     ARROW_FILE_MAGIC,
     ARROW_STREAM_START,
@@ -30,22 +28,18 @@ from attribution.sources.formats.native.columns import (
     read_arrow,
     read_parquet,
 )
-from attribution.sources.formats.native.kinds import FIELDS, blocks, kind_of
-from attribution.sources.json.lines import JsonLines
-from attribution.sources.json.objects import first_objects, is_json_lines, object_lines
-from attribution.sources.records.model import Block, ColumnarFormat, FlowHeartbeats, Format, Input, Ledger
-from attribution.sources.records.set_aside import bad_lines
+from attribution.sources.formats.native.decode import NAME, decode_json, kind_of
+from attribution.sources.json.objects import first_objects
+from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input
 
-__all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "parquet_starts", "read_json"]
-
-
-_BLOCK_BYTES = 4 << 20
+__all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "parquet_starts"]
 
 
 class Native(ColumnarFormat):
     """The records of this system themselves."""
 
-    name = "native"
+    name = NAME
+    how_to = "native"
     flow_heartbeats: FlowHeartbeats = "interval"
 
     def matches(self, head: bytes) -> bool:
@@ -58,7 +52,7 @@ class Native(ColumnarFormat):
         """Whether a Parquet file with these columns holds a record."""
         return kind_of(columns) is not None
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Blocks of the records, of one kind each.
 
         Raises:
@@ -66,35 +60,11 @@ class Native(ColumnarFormat):
         """
         head = data.head()
         if head.startswith(PARQUET_MAGIC):
-            yield from read_parquet(data, ledger, self.name)
+            yield from read_parquet(data, account)
         elif head.startswith((ARROW_FILE_MAGIC, ARROW_STREAM_START)):
-            yield from read_arrow(data, ledger, self.name)
+            yield from read_arrow(data, account)
         else:
-            yield from read_json(data, ledger, self.name)
-
-
-def read_json(data: Input, ledger: Ledger, name: str) -> Iterator[Block]:
-    """Blocks of JSON lines, of a JSON array of objects, or of objects that span lines.
-
-    Raises:
-        SourceError: it cannot be cut into objects; what came before was yielded.
-    """
-    set_aside = bad_lines(ledger, name, data.name, "row")
-    reader = JsonLines({field: (field,) for field in FIELDS}, nested=FIELDS, apart=True, any_order=True)
-    if is_json_lines(data.head()):
-        for first_line, block in data.lines(_BLOCK_BYTES):
-            for piece in reader.read(block, first_line, set_aside):
-                columns = {field: one_array(column) for field, column in piece.columns.items()}
-                yield from blocks(columns, piece.lines, data.name, ledger, name)
-        return
-    for numbers, block in object_lines(data, set_aside):
-
-        def set_object_aside(place: int, content: bytes, reason: str, numbers: Int64 = numbers) -> None:
-            set_aside(int(numbers[place - 1]), content, reason)
-
-        for piece in reader.read(block, 1, set_object_aside):
-            columns = {field: one_array(column) for field, column in piece.columns.items()}
-            yield from blocks(columns, numbers[piece.lines - 1], data.name, ledger, name)
+            yield from decode_json(data, account)
 
 
 FORMATS: tuple[Format, ...] = (Native(),)

@@ -28,7 +28,7 @@ from attribution.sources.formats.netobserv.records import FIELDS, LISTS, Reports
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Repeats
-from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.model import Account, Block, Format, Input, Ledger
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20
@@ -36,10 +36,20 @@ _ENVELOPE = re.compile(rb'"resultType"\s*:\s*"streams"')
 _FLOW_IN_TEXT = rb"\"TimeFlowEndMs\""
 
 
+#: Why a sound row carries no record.
+_SKIPS = {
+    "duplicate": "The same traffic, reported by another interface or node, or exported twice.",
+    "connection_update": "A connection's start or heartbeat: what it counts is counted again at its end.",
+    "not_ip": "A frame that is neither IPv4 nor IPv6.",
+}
+
+
 class NetObserv(Format):
     """NetObserv flows, plain or in Loki's envelope."""
 
     name = "netobserv"
+    how_to = "netobserv"
+    skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
         """Whether this is a line with NetObserv's fields, or a Loki answer whose values are such lines."""
@@ -50,9 +60,9 @@ class NetObserv(Format):
             return False
         return any(key in row for key in ("AgentIP", "Etype", "IfDirection", "FlowDirection"))
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Flows, and the heartbeats that they are not; in Loki's envelope a "line" is the number of the entry."""
-        for piece, found in _reports(data, ledger):
+        for piece, found in _reports(data, account):
             if len(found.flow_row):
                 yield Block(FLOW, found.flows, data.name, piece.lines[found.flow_row])
             if len(found.heartbeat_row):
@@ -60,7 +70,7 @@ class NetObserv(Format):
                 yield Block(HEARTBEAT, found.heartbeats, data.name, lines, shown_by_flows=True)
 
 
-def claims(data: Input, *, ledger: Ledger | None = None) -> Iterator[Any]:
+def claims(data: Input, *, ledger: Ledger | None = None) -> Iterator[pa.Table]:
     """What NetObserv itself says of the remote side of each flow that `read` yields, to compare an attribution with.
 
     Args:
@@ -68,26 +78,25 @@ def claims(data: Input, *, ledger: Ledger | None = None) -> Iterator[Any]:
         ledger: of the run, where several inputs make it: it remembers the flows already seen.
 
     Yields:
-        `pyarrow.Table`s with the raw columns of the flows, `line`, and `remote_type` (Pod, Node, Service or null),
+        Tables with the raw columns of the flows, `line`, and `remote_type` (Pod, Node, Service or null),
         `remote_workload` (null for a Service) and `remote_service`. NetObserv takes them from its inventory of the
         cluster at the time of processing, so they are no truth, but an independent witness.
     """
-    for piece, found in _reports(data, ledger or Ledger()):
+    for piece, found in _reports(data, (ledger or Ledger()).of(FORMATS[0])):
         line = pa.array(piece.lines[found.flow_row])
         yield pa.table({"line": line, **found.flows, **found.claims})
 
 
-def _reports(data: Input, ledger: Ledger) -> Iterator[tuple[Piece, Reports]]:
-    repeats = ledger.memory.setdefault("netobserv", Repeats())
-
-    set_aside = bad_lines(ledger, "netobserv", data.name, FLOW)
+def _reports(data: Input, account: Account) -> Iterator[tuple[Piece, Reports]]:
+    repeats = account.kept(Repeats)
+    set_aside = bad_lines(account, data.name, FLOW)
     reader = JsonLines({name: (name,) for name in FIELDS}, nested=LISTS)
     in_envelope = _ENVELOPE.search(data.head()) is not None
     for first_line, block in _entries(data) if in_envelope else data.lines(_BLOCK_BYTES):
         for piece in reader.read(block, first_line, set_aside):
             found = reports(piece.columns, repeats)
             for reason, count in found.skipped.items():
-                ledger.skip("netobserv", reason, count)
+                account.skip(reason, count)
             bad_times(piece.columns, ("TimeFlowStartMs", "TimeFlowEndMs"), found.bad_time, piece.lines, set_aside)
             yield piece, found
 

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from attribution.errors import SourceError
 from attribution.sources.formats.vpc.fields import Layout, is_flow_log
-from attribution.sources.formats.vpc.rows import RowReader
-from attribution.sources.records.model import Block, ColumnarFormat, FlowHeartbeats, Format, Input, Ledger
+from attribution.sources.formats.vpc.rows import SKIPS, RowReader
+from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input
 
 _ROWS = 1 << 16
 
@@ -25,6 +25,8 @@ class VpcParquet(ColumnarFormat):
     """AWS flow logs in Parquet, recognised by their columns."""
 
     name = "vpc_parquet"
+    how_to = "vpc-flow-logs"
+    skips = SKIPS
     flow_heartbeats: FlowHeartbeats = "none"
 
     def matches(self, head: bytes) -> bool:  # noqa: ARG002  a Parquet file begins as every other does
@@ -35,7 +37,7 @@ class VpcParquet(ColumnarFormat):
         """Whether the columns are those of a flow log."""
         return is_flow_log(frozenset(map(_plain, columns)))
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Flows of the rows, and at the end the heartbeats of the ECS tasks that they name.
 
         Raises:
@@ -53,7 +55,7 @@ class VpcParquet(ColumnarFormat):
                 f"{', '.join(name.replace('-', '_') for name in layout.missing)}; "
                 f"create the flow log with a format that has these fields"
             )
-        rows, row = RowReader(data.name, self.name, ledger), 1
+        rows, row = RowReader(data.name, account), 1
         try:
             for batch in file.iter_batches(_ROWS, columns=[names[name] for name in layout.read]):
                 columns = [_as_read(batch.column(names[name]), layout.types[name]) for name in layout.read]

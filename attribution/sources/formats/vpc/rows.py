@@ -33,9 +33,15 @@ from attribution.core.columnar.types import Bool, Int64
 from attribution.schema import FLOW
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
 from attribution.sources.formats.vpc.tasks import TaskSightings
-from attribution.sources.records.model import Block, Ledger
+from attribution.sources.records.model import Account, Block
 from attribution.sources.records.timestamps import micros
 
+#: Why a sound row carries no record.
+SKIPS = {
+    "no_data": "The interface saw no traffic in the window (`NODATA`), or the row names no address.",
+    "skip_data": "The flow log service lost the records of the window (`SKIPDATA`).",
+    "rejected_traffic": "Security group or network ACL let nothing through (`REJECT`): the traffic reached nobody.",
+}
 #: Protocols whose header has ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
 _WITH_PORTS = [6, 17, 33, 132, 136]
 
@@ -43,11 +49,10 @@ _WITH_PORTS = [6, 17, 33, 132, 136]
 class RowReader:
     """Makes flow blocks of tables of flow log rows; remembers what ECS tasks were seen."""
 
-    def __init__(self, source: str, source_format: str, ledger: Ledger) -> None:
-        """Read rows of `source`; count what is left out in `ledger` under `source_format`."""
+    def __init__(self, source: str, account: Account) -> None:
+        """Read rows of `source`; count in `account` what is left out."""
         self._source = source
-        self._format = source_format
-        self._ledger = ledger
+        self._account = account
         self._tasks = TaskSightings()
 
     def flows(self, table: Any, lines: Int64) -> Block | None:
@@ -83,7 +88,7 @@ class RowReader:
             dropped += [("rejected_traffic", _mask(pc.equal(table.column("action"), "REJECT")))]
         keep = np.ones(table.num_rows, np.bool_)
         for reason, mask in dropped:
-            self._ledger.skip(self._format, reason, int(np.count_nonzero(mask & keep)))
+            self._account.skip(reason, int(np.count_nonzero(mask & keep)))
             keep &= ~mask
         return None if keep.all() else keep
 

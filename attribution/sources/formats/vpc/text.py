@@ -21,8 +21,8 @@ from attribution.core.columnar.types import Int64
 from attribution.errors import SourceError
 from attribution.schema import FLOW
 from attribution.sources.formats.vpc.fields import VERSION_2, Layout, header_layout
-from attribution.sources.formats.vpc.rows import RowReader
-from attribution.sources.records.model import Block, FlowHeartbeats, Format, Input, Ledger, Reject
+from attribution.sources.formats.vpc.rows import SKIPS, RowReader
+from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input, Reject
 
 #: Bytes read at a time, and parsed at a time: the parser is fastest while a piece stays in the processor's cache.
 _BLOCK = 8 << 20
@@ -42,6 +42,8 @@ class VpcText(Format):
     """AWS flow logs as text, recognised by their header or, without one, by their rows."""
 
     name = "vpc"
+    how_to = "vpc-flow-logs"
+    skips = SKIPS
     flow_heartbeats: FlowHeartbeats = "none"
 
     def matches(self, head: bytes) -> bool:
@@ -50,13 +52,13 @@ class VpcText(Format):
         row = any(map(_INTERFACE.fullmatch, words)) and not _OUTCOMES.isdisjoint(words)
         return row or header_layout(words) is not None
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Flows of the rows, and at the end the heartbeats of the ECS tasks that they name.
 
         Raises:
             SourceError: the first line is neither a header with the fields that a flow needs, nor a default row.
         """
-        lines = _Lines(data.name, self.name, ledger)
+        lines = _Lines(data.name, account)
         for first_line, block in data.lines(_BLOCK):
             yield from lines.flows(block, first_line)
         heartbeats = lines.rows.heartbeats()
@@ -67,11 +69,10 @@ class VpcText(Format):
 class _Lines:
     """Turns blocks of lines into flows, with the layout of the last header."""
 
-    def __init__(self, source: str, source_format: str, ledger: Ledger) -> None:
-        self.rows = RowReader(source, source_format, ledger)
+    def __init__(self, source: str, account: Account) -> None:
+        self.rows = RowReader(source, account)
         self._source = source
-        self._format = source_format
-        self._ledger = ledger
+        self._account = account
         self._layout: Layout | None = None
 
     def flows(self, block: bytes, first_line: int) -> Iterator[Block]:
@@ -164,7 +165,7 @@ class _Lines:
 
     def _reject(self, number: int, reason: str, line: bytes, what: str) -> None:
         found = f"{what}: {line.decode('utf-8', 'replace')[:_SHOWN]}"
-        self._ledger.reject(self._format, Reject(self._source, number, reason, found, FLOW))
+        self._account.reject(Reject(self._source, number, reason, found, FLOW))
 
 
 def _parse(block: bytes, layout: Layout, types: dict[str, Any], *, piece: int) -> Any:

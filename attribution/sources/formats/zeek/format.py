@@ -26,7 +26,7 @@ from attribution.sources.formats.zeek.records import FIELDS, LISTS, answers, con
 from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Recent
-from attribution.sources.records.model import Block, Format, Input, Ledger
+from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.raw_columns import text, whole
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
@@ -74,10 +74,25 @@ class Hostnames:
         return pc.if_else(pc.equal(names, _SEVERAL), pa.scalar(None, pa.string()), names)
 
 
+#: Why a sound row carries no record.
+_SKIPS = {
+    "other_log": "A row of a log that is not read: only conn, dns, ssl, http and dhcp are.",
+    "dns_error": "A DNS query that failed or was rejected.",
+    "no_address_query": "A DNS query for something else than an address (A, AAAA).",
+    "no_answer": "A DNS query without an address among its answers.",
+    "no_lease": "A DHCP exchange that ends without an address that the client may use, or names no client.",
+    "name_of_connection": "A row of ssl or http whose hostname is kept for the connection's own row.",
+    "no_name": "A row of ssl or http without a server name or Host.",
+    "name_forgotten": "A kept hostname given up for a later one, because more than memory allows came before conn.",
+}
+
+
 class Zeek(Format):
     """Zeek logs; the names of ssl and http are carried over to conn in the run's memory."""
 
     name = "zeek"
+    how_to = "zeek"
+    skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
         """Whether this is a Zeek header, or a JSON line with Zeek's fields."""
@@ -94,53 +109,48 @@ class Zeek(Format):
         log, _, rotation = file.partition(".")
         return f"{folder}/{rotation}", 0 if log in _NAMING else 1
 
-    def read(self, data: Input, ledger: Ledger) -> Iterator[Block]:
+    def read(self, data: Input, account: Account) -> Iterator[Block]:
         """The records of one log, or of several in one stream."""
-        set_aside = bad_lines(ledger, self.name, data.name, "row")
+        set_aside = bad_lines(account, data.name, "row")
         if data.head().startswith(b"#"):
             table = TsvReader(FIELDS)
             for first_line, block in data.lines(_BLOCK_BYTES):
                 for rows in table.read(block, first_line, set_aside):
-                    yield from self._records(rows, data.name, ledger)
+                    yield from self._records(rows, data.name, account)
             return
         names = ("_path", *_TELLTALE, *(field for log in FIELDS.values() for field in log))
         reader = JsonLines({name: (name,) for name in names}, nested=LISTS)
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):
                 for rows in _by_log(piece):
-                    yield from self._records(rows, data.name, ledger)
+                    yield from self._records(rows, data.name, account)
 
-    def _records(self, rows: Rows, source: str, ledger: Ledger) -> Iterator[Block]:
+    def _records(self, rows: Rows, source: str, account: Account) -> Iterator[Block]:
         if rows.path == "conn":
-            result, kind = connections(rows.columns, _hostnames(ledger).of(rows.columns["uid"])), FLOW
+            result, kind = connections(rows.columns, account.kept(Hostnames).of(rows.columns["uid"])), FLOW
         elif rows.path == "dns":
             result, kind = answers(rows.columns, rows.header), NAME_BINDING
         elif rows.path == "dhcp":
             result, kind = leases(rows.columns, rows.header), HEARTBEAT
         elif rows.path in _NAMING:
-            self._note_names(rows.columns, ledger)
+            self._note_names(rows.columns, account)
             return
         else:
-            ledger.skip(self.name, "other_log", len(rows.lines))
+            account.skip("other_log", len(rows.lines))
             return
         for reason, count in result.skipped.items():
-            ledger.skip(self.name, reason, count)
-        set_aside = bad_lines(ledger, self.name, source, kind)
+            account.skip(reason, count)
+        set_aside = bad_lines(account, source, kind)
         bad_times(rows.columns, ("ts", "duration", "rtt"), result.bad_time, rows.lines, set_aside)
         if len(result.row):
             yield Block(kind, result.columns, source, rows.lines[result.row])
 
-    def _note_names(self, columns: dict[str, Any], ledger: Ledger) -> None:
+    def _note_names(self, columns: dict[str, Any], account: Account) -> None:
         names = text(whole(columns["server_name"] if "server_name" in columns else columns["host"]))
         with_name = pc.sum(pc.is_valid(names)).as_py() or 0
-        ledger.skip(self.name, "name_of_connection", with_name)
-        ledger.skip(self.name, "no_name", len(names) - with_name)
-        ledger.skip(self.name, "name_forgotten", _hostnames(ledger).note(columns["uid"], unescape(names)))
-
-
-def _hostnames(ledger: Ledger) -> Hostnames:
-    names: Hostnames = ledger.memory.setdefault("zeek", Hostnames())
-    return names
+        account.skip("name_of_connection", with_name)
+        account.skip("no_name", len(names) - with_name)
+        account.skip("name_forgotten", account.kept(Hostnames).note(columns["uid"], unescape(names)))
 
 
 def _by_log(piece: Piece) -> Iterator[Rows]:
