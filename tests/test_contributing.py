@@ -129,3 +129,26 @@ def test_a_query_is_asked_in_every_format_and_documented(tmp_path):
     assert attribution(copy, "protocols", lake, "--protocol", "udp", "-f", "csv") == "protocol,flows\n17,1\n"
     assert "protocols" in attribution(copy, "--help")
     assert "\n## protocols\n" in (copy / "docs/reference/cli.md").read_text(encoding="utf-8")
+
+
+def test_a_log_format_is_recognised_read_validated_and_documented(tmp_path):
+    copy = copied(tmp_path / "copy")
+    assert follow(recipe("Add a log format"), copy) == 5
+    lines = [
+        "#start end source destination bytes",
+        "2026-03-02T00:00:00Z 2026-03-02T00:00:05Z 10.0.0.1 10.0.0.2 7",
+        "2026-03-02T00:00:01Z 10.0.0.1 10.0.0.2",
+        "2026-03-02T00:00:02Z 2026-03-02T00:00:05Z 10.0.0.1 host 7",
+        "# the end",
+    ]
+    log = tmp_path / "plain.log"
+    log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    lake = tmp_path / "lake"
+    told = json.loads(
+        attribution(copy, "replay", "--flows", log, "--out", lake, "--max-rejected-share", 1, "-f", "json", status=3)
+    )
+    assert {row["reason"]: row["rows"] for row in told["skipped"]} == {"comment": 2}
+    assert {row["reason"]: row["rows"] for row in told["rejected"]} == {"wrong_columns": 1, "not_an_address": 1}
+    assert read(lake, "attributed_flows").column("bytes_sent").to_pylist() == [7]
+    assert "[plain](../how-to/plain.md)" in (copy / "docs/reference/formats.md").read_text(encoding="utf-8")
+    assert "The line is a comment." in (copy / "docs/reference/rejects.md").read_text(encoding="utf-8")
