@@ -130,7 +130,11 @@ def fleet_commands(out: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def make_fleet(out: Path) -> None:
     """Make the fleet and its lake below that folder, and show nothing."""
     for command in fleet_commands(out):
-        subprocess.run([sys.executable, "-m", "attribution", *command], cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - our own commands
+        run = subprocess.run(  # noqa: S603 - our own commands
+            [sys.executable, "-m", "attribution", *command], cwd=ROOT, check=False, capture_output=True, text=True
+        )
+        if run.returncode:
+            sys.exit(f"attribution {' '.join(command)} ended with the status {run.returncode}:\n{run.stderr}")
 
 
 def zeek(log: str) -> Path:
