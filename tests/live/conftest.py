@@ -15,6 +15,7 @@ import pytest
 
 from attribution.testbed.cluster.flink import FlinkCluster
 from attribution.testbed.cluster.kafka import Broker
+from attribution.testbed.cluster.processes import wait_until
 
 HERE = Path(__file__).parent
 
@@ -66,4 +67,5 @@ def cluster(tmp_path_factory):
     ) as cluster:
         yield cluster
         pids = [*cluster.python_workers(), *(server.pid for server in cluster.task_managers), cluster.job_manager.pid]
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    # A worker that has ended is still there for a moment, until the system has collected it.
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)), f"processes {pids} to be gone", timeout_s=20)
