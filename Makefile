@@ -59,11 +59,11 @@ layers: install
 unit: install
 	$(BIN)/python -m pytest -n auto
 
-# Many servers start and few run for long: Java's second compiler would cost more than it gains. Two processes take tests
-# from one list, each with servers of its own (5 GB): tests wait for servers as often as servers for a core.
+# Many servers start and few run for long: Java's second compiler would cost more than it gains. Two processes take
+# modules of tests from one list, each with servers of its own (5 GB): tests wait for servers as often as for a core.
 streaming: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 streaming: install-flink  ## Pass the tests against a real broker and a real Flink cluster.
-	$(FLINK_BIN)/python -m pytest -n 2 --dist loadgroup tests/live
+	$(FLINK_BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/live
 
 hooks: install  ## Let git check each commit: lint, format, types, spelling.
 	$(BIN)/pre-commit install

@@ -2,9 +2,9 @@
 
 Each is started when the first test asks for it. A test that kills a server starts it again.
 
-`make streaming` lets two processes take tests from one list, each with servers of its own. Tests of one group
-(`xdist_group`) stay in one process: so it is where tests of a module build on each other, or share a server that few
-tests need.
+`make streaming` lets two processes take modules of tests from one list, each with servers of its own. Modules, because
+the tests of some modules build on each other, or share a server that no other test needs. (Groups of tests,
+`xdist_group`, are ignored by pytest-xdist 3.8 under pytest 9.2.)
 """
 
 import os
@@ -21,10 +21,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items):
-    """The longest tests come first, so that both processes end at about the same time."""
-    for item in items:
-        if "real_peer" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("peer"))
+    """The modules of the longest tests come first, so that both processes end at about the same time."""
     items.sort(key=_rank)
 
 

@@ -18,8 +18,6 @@ from attribution.testbed.cluster.processes import wait_until
 
 SCRIPT = Path(__file__).with_name("passthrough.py")
 
-pytestmark = pytest.mark.xdist_group("passthrough")
-
 
 class Topics:
     """Sends numbered messages into one topic and expects each of them once, upper-cased, in another."""

@@ -15,8 +15,6 @@ from attribution.stream.kafka.settings import KafkaSettings
 from attribution.stream.wire import codec
 from attribution.testbed.cluster.kafka import Broker as RealBroker
 
-pytestmark = pytest.mark.xdist_group("secured")
-
 USER, PASSWORD = "attribution", 'geheim "\\; 1'
 
 
