@@ -2,7 +2,7 @@
 
 State is a log: a snapshot, and everything that came after it. Appending an entry is all that an element costs. When the
 log has outgrown its snapshot, a new snapshot takes its place. A snapshot is an entry with what is known besides rows,
-then the rows in entries like those that came: no message between Flink and its Python may be as large as a bucket.
+then the rows in entries like those that came. No message between Flink and its Python may be as large as a bucket.
 
 Whoever keeps the log (Flink's keyed state) appends what `take` was given and what `advance` returns, and replaces the
 log by what `settle` returns.
