@@ -147,7 +147,7 @@ def flatten(
     """Nested prefixes as disjoint intervals, for many spaces of `width` bits at once.
 
     Every space is cut wherever a prefix begins or ends. Then the prefixes are painted over the cuts, short prefixes
-    before long ones. Prefixes of one length never overlap, so all prefixes of one length are painted at once.
+    before long prefixes. Prefixes of one length never overlap, so all prefixes of one length are painted at once.
 
     Args:
         group: number of the space that each prefix is in.

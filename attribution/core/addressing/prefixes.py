@@ -89,7 +89,7 @@ class PrefixTable:
         if self._empty:
             return np.full(len(addresses), NONE)
         if pa.types.is_string(addresses.type) and not addresses.null_count:
-            return self._owners(*pack(addresses))  # which costs less than to find the distinct ones
+            return self._owners(*pack(addresses))  # which costs less than to find the distinct addresses
         codes, distinct = encode(addresses)
         return recode(codes, self._owners(*pack(distinct)))
 

@@ -78,7 +78,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class IntervalIndex:
-    """Intervals of names on keys, ordered by key and start; those of one name on one key are disjoint.
+    """Intervals of names on keys, ordered by key and start; the intervals of one name on one key are disjoint.
 
     Attributes:
         offset: first interval of each key, and one past the end.
@@ -96,7 +96,7 @@ class IntervalIndex:
 
     @classmethod
     def of(cls, key: Int64, name: Int32, start: Int64, end: Int64) -> "IntervalIndex":
-        """Intervals of keys from 0 on, in any order; those of one name on one key are joined where they touch."""
+        """Intervals of keys from 0 on, in any order; intervals of one name on one key are joined where they touch."""
         order = order_by(key, name, start)
         key, name, start, end = key[order], name[order], start[order], end[order]
         first = starts_of_runs(key, name) if len(key) else np.zeros(0, np.bool_)

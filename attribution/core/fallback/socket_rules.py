@@ -58,7 +58,7 @@ class AcceptingSides(AlignedColumns):
         low: lower half of the address.
         socket: the socket, as of `asked_sockets`.
         protocol: the protocol; -1 where it is not known.
-        centre: number of the data centre among those that rules name; `NONE` where no rule names it.
+        centre: number of the data centre among the data centres that rules name; `NONE` where no rule names it.
         nowhere: whether the data centre is not known.
     """
 
@@ -155,7 +155,7 @@ class RuleIndex:
                 inside[prefix] = self._prefix[prefix].match_packed(sides.high[rows], sides.low[rows]) >= 0
             fits = inside[prefix] & self._fits(rule, sides, rows)
             if self._centre[rule] is not None:
-                # If the flow's data centre is not known, a rule of a single data centre may be the one that fits.
+                # If the flow's data centre is not known, a rule of a single data centre may fit.
                 unsure |= fits & sides.nowhere[rows]
                 fits &= sides.centre[rows] == self._centres.index(self._centre[rule])
             rank = self._rank[rule]

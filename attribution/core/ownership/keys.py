@@ -20,7 +20,7 @@ from attribution.core.ownership.heartbeats import Heartbeats
 class Keys:
     """The keys that have evidence, numbered as groups.
 
-    The groups are, in this order: whole addresses; addresses as shared ones; single sockets; port blocks, and ranges of
+    The groups are, in this order: whole addresses; addresses that are shared; single sockets; port blocks; ranges of
     ports that are no block by themselves.
 
     Attributes:

@@ -170,9 +170,9 @@ class Ownership:
 
         Which heartbeats of the owner name it depends on the answer:
 
-        - in general, those that are at most `max_gap` from the asked interval;
-        - for `within`, those that are at most `max_gap` from the first of them;
-        - on an ephemeral socket, those of the answering piece that touch the asked interval.
+        - in general, heartbeats at most `max_gap` from the asked interval;
+        - for `within`, heartbeats at most `max_gap` from the owner's first heartbeat;
+        - on an ephemeral socket, heartbeats of the answering piece that touch the asked interval.
         """
         ranges = self.tables.ranges
         service = self._service[answers.range]

@@ -43,7 +43,7 @@ class RangeCollector:
         return made
 
     def collect(self, ranges: pa.RecordBatch, *, known_to: int, begun: pa.RecordBatch | None = None) -> pa.Table:
-        """Take the ranges of a slab; return those that nothing after `known_to` can extend.
+        """Take the ranges of a slab; return the ranges that nothing after `known_to` can extend.
 
         Args:
             ranges: as of `Ownership.ranges`, with `SEVERAL_SERVICES` where a range has several services.
@@ -94,7 +94,7 @@ class RangeCollector:
 
 
 def join_ranges(ranges: Records, settings: Settings) -> Records:
-    """Ranges of `schemas/ownership_range.avsc`; those of one workload on one key joined where the rules join them."""
+    """Ranges of `schemas/ownership_range.avsc`, joined where the rules join ranges of one workload on one key."""
     if ranges.num_rows == 0:
         return ranges
     address, workload = encode(ranges.column("address"))[0], encode(ranges.column("workload"))[0]
@@ -137,7 +137,7 @@ def _parts_of(ranges: pa.Table, parts: pa.Table) -> pa.Table:
 
 
 def _services(services: Texts, begin: Int64) -> pa.Array:
-    """For the ranges from each `begin` on: the one service that they name, null, or `SEVERAL_SERVICES`."""
+    """For the ranges from each `begin` on: the single service that they name, null, or `SEVERAL_SERVICES`."""
     number, names = encode(services)
     largest = np.maximum.reduceat(number, begin)
     smallest = np.minimum.reduceat(np.where(number < 0, np.int32(len(names)), number), begin)

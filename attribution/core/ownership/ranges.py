@@ -37,7 +37,7 @@ class Ranges:
     Attributes:
         group: key of each range.
         workload: workload of each range.
-        service: the one service that its heartbeats name; `NONE` where they name none or several.
+        service: the single service that its heartbeats name; `NONE` where they name none or several.
         uniform: whether all its heartbeats name that service, or none names any.
         start: first moment of each range.
         end: last moment of each range.

@@ -19,7 +19,7 @@ later; one that begins at 30 touches nobody else.
 ... ]
 >>> heartbeats = Heartbeats.of(pa.Table.from_pylist(rows, schema=arrow_schema("heartbeat")))
 >>> segments = build_segments(build_ranges(heartbeats, Settings(clock_tolerance=1, max_gap=5, hold=6, retention=99)))
->>> here = segments.offset[1]  # the segments before are those of no key
+>>> here = segments.offset[1]  # the segments before belong to no key
 >>> segments.time[here:].tolist()
 [-1, 0, 11, 30, 41]
 >>> segments.owner[here:].tolist()

@@ -14,7 +14,7 @@ NEVER = 1 << 62
 
 
 class IntervalSet:
-    """Closed intervals in µs; those that share a moment are joined, so that all are sorted by start *and* by end.
+    """Closed intervals in µs, joined where they share a moment, so that they are sorted by start *and* by end.
 
     Adding costs O(log n), and joining is paid for by the intervals that are joined.
 

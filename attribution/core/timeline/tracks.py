@@ -36,7 +36,7 @@ class Track:
         self.earliest, self.latest = NEVER, -NEVER
         self.stored_holes: set[Interval] = set()
         self._max_gap = max_gap
-        # While all heartbeats name the same service, its intervals are those of the track itself.
+        # While all heartbeats name the same service, its intervals are the track's own.
         self._services: dict[str | None, IntervalSet] = {}
         self._extents: SortedDict[int, Extent] = SortedDict()
 
@@ -154,7 +154,7 @@ class Track:
 def touched_by_others(tracks: list[Track]) -> Callable[[str, Interval], bool]:
     """A test whether anybody but a workload was seen in a closed gap; one sort of all intervals serves all gaps.
 
-    Of all intervals that begin by the gap's end, only the one that reaches furthest matters. If that interval is the
+    Of all intervals that begin by the gap's end, only the furthest-reaching interval matters. If that interval is the
     workload's own, the furthest interval of the others matters. These two are kept for each begin.
     """
     if len({track.workload for track in tracks}) < 2:
