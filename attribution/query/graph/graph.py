@@ -29,6 +29,9 @@ _EDGES_RANKED = Query(__package__, "edges_ranked")
 _EDGES_SHOWN = Query(__package__, "edges_shown")
 _NODES_SHOWN = Query(__package__, "nodes_shown")
 
+#: Kind of node by its name in SQL, and the place of each among the kinds. There may be many edges, and calls take time.
+_KINDS = {kind.value: kind for kind in NodeKind}
+_PLACES = {kind: place for place, kind in enumerate(NodeKind)}
 #: Columns of an edge that are its attributes as they are.
 _EDGE_COLUMNS = (
     "directed", "flows", "bytes_out", "bytes_back", "packets_out", "packets_back", "port_count", "source_records",
@@ -100,7 +103,7 @@ def keep_edges(session: LakeSession, selection: GraphSelection, *, by: NodeBy) -
 
 def end_name(row: Row, end: str) -> Name:
     """The name of the source or the target of an edge's row."""
-    return Name(NodeKind(row[f"{end}_kind"]), row[end])
+    return Name(_KINDS[row[f"{end}_kind"]], row[end])
 
 
 def _edge(row: Row) -> Edge:
@@ -116,7 +119,7 @@ def _edge(row: Row) -> Edge:
         **seen(row),
     )
     # An undirected edge is read from left to right all the same: what is ours first, what is not after it.
-    if not edge.directed and edge.source.kind.place > edge.target.kind.place:
+    if not edge.directed and _PLACES[edge.source.kind] > _PLACES[edge.target.kind]:
         return _turned(edge)
     return edge
 

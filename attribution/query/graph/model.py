@@ -26,11 +26,6 @@ class NodeKind(StrEnum):
     #: Unattributed addresses of one reason.
     UNATTRIBUTED = "unattributed"
 
-    @property
-    def place(self) -> int:
-        """Its place in the order of kinds."""
-        return list(NodeKind).index(self)
-
 
 @dataclass(frozen=True, order=True)
 class Name:

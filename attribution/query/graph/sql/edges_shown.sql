@@ -29,7 +29,7 @@ methods AS (
     )
     GROUP BY ALL
 )
-SELECT edge_ranked.*, ports.ports, methods.methods
+SELECT edge_ranked.* EXCLUDE (source_class, target_class), ports.ports, methods.methods
 FROM edge_ranked
 JOIN ports USING (source, source_class, target, target_class, directed)
 JOIN methods USING (source, source_class, target, target_class, directed)
