@@ -9,7 +9,7 @@ did: who is named is the same, but `covered` may read `bridged`, the distance ma
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -97,13 +97,30 @@ class AddressEvidence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Situation:
-    """What the rules about connections ask of a flow, besides its endpoint: its side, and where it was logged."""
+class FlowSide:
+    """One side of a flow, as the rules ask about it.
 
+    Attributes:
+        start, end: of the flow.
+        basis: whether the flow is a connection or a window.
+        socket: of the side; None where it has none.
+        side, direction, data_centre, region: what the rules about connections ask besides.
+    """
+
+    start: datetime
+    end: datetime
+    basis: Basis
+    socket: Socket | None
     side: Side = "remote"
     direction: str | None = None
     data_centre: str | None = None
     region: str | None = None
+
+    @classmethod
+    def of(cls, flow: Row, side: Side) -> Self:
+        """A side of a flow, which is a row of `schemas/attributed_flow.avsc`."""
+        plain = {name: flow[name] for name in ("start", "end", "basis", "direction", "data_centre", "region")}
+        return cls(socket=Socket.of(flow["protocol"], flow[f"{side}_port"]), side=side, **plain)
 
 
 @dataclass(frozen=True)
@@ -175,40 +192,29 @@ def evidence_of(session: LakeSession, address: str) -> AddressEvidence:
     )
 
 
-def judge(
-    evidence: AddressEvidence,
-    settings: Settings,
-    *,
-    start: datetime,
-    end: datetime,
-    socket: Socket | None,
-    basis: Basis,
-    situation: Situation | None = None,
-) -> Verdict:
-    """What the rules say about the address for a flow from `start` to `end`; the socket is None where it has none."""
-    situation = situation or Situation()
-    first, last = to_microseconds(start), to_microseconds(end)
-    tolerance = settings.clock_tolerance
-    low, high = first - tolerance, (first if basis == "connection" else last) + tolerance
+def judge(evidence: AddressEvidence, settings: Settings, asked: FlowSide) -> Verdict:
+    """What the rules say about the address for a side of a flow."""
+    first, last = to_microseconds(asked.start), to_microseconds(asked.end)
+    connection, tolerance = asked.basis == "connection", settings.clock_tolerance
+    low, high = first - tolerance, (first if connection else last) + tolerance
     address = ipaddress.ip_address(evidence.address)
     translated = any(address in ipaddress.ip_network(prefix) for prefix in settings.translated_prefixes)
     timeline = Timeline.from_ranges((_stored(one) for one in evidence.ranges), settings, translated=translated)
-    answer = timeline.ask(socket, first, last, basis=basis)
+    answer = timeline.ask(asked.socket, first, last, basis=asked.basis)
     workload, service, reason = answer.workload, answer.service, answer.reason
     spans = [(to_microseconds(one.start), to_microseconds(one.end)) for one in evidence.ranges]
     remembered = any(b >= first - settings.workload_memory and a <= last + settings.hold for a, b in spans)
     pooled = any(address in ipaddress.ip_network(prefix) for prefix in settings.pool_prefixes)
     if reason == "unknown" or pooled or (reason in ("gap", "shared") and not remembered):
         a, b, s, e = (np.array([moment], np.int64) for moment in (low, high, first, last))
-        asked = Question(a, b, s, e, np.array([basis == "connection"]))
-        said = _fallback(evidence, settings, socket, asked, situation)
+        said = _fallback(evidence, settings, asked, Question(a, b, s, e, np.array([connection])))
         if reason == "unknown" or pooled or said[2] not in ("silent", "unknown"):
             workload, service, reason = said
     return Verdict(workload, service, reason, pooled, answer, from_microseconds(low), from_microseconds(high))
 
 
 def _fallback(
-    evidence: AddressEvidence, settings: Settings, socket: Socket | None, question: Question, situation: Situation
+    evidence: AddressEvidence, settings: Settings, asked: FlowSide, question: Question
 ) -> tuple[str | None, str | None, str]:
     events = [{**vars(event), "address": evidence.address} for event in evidence.assignments]
     labels = [vars(label) for label in evidence.labels]
@@ -218,9 +224,10 @@ def _fallback(
         evidence.rules,
         settings,
     )
-    protocol, port = socket or (None, None)
-    side = situation.side
-    flow = {**vars(situation), f"{side}_address": evidence.address, f"{side}_port": port, "protocol": protocol}
+    protocol, port = asked.socket or (None, None)
+    side = asked.side
+    flow: dict[str, object] = {name: getattr(asked, name) for name in ("direction", "data_centre", "region")}
+    flow |= {f"{side}_address": evidence.address, f"{side}_port": port, "protocol": protocol}
     flows = pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW))
     pooled = PoolSpace(evidence.policies, settings).ask(flows, side, question)
     sockets = asked_sockets(flows.column("protocol"), flows.column(f"{side}_port"))

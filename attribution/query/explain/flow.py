@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from attribution.core.addressing.sockets import PortRange, Socket
+from attribution.core.addressing.sockets import PortRange
 from attribution.core.question import Side
 from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
-from attribution.query.explain.address_evidence import AddressEvidence, Situation, Verdict, evidence_of, hole_row, judge
+from attribution.query.explain.address_evidence import AddressEvidence, FlowSide, Verdict, evidence_of, hole_row, judge
 from attribution.query.explain.findings import Witness, witnesses
 from attribution.query.explain.flow_selector import FlowSelector, flow_key
 from attribution.query.explain.path import PathStep, path_of
@@ -151,11 +151,7 @@ def _side(session: LakeSession, row: Row, side: Side) -> SideExplanation:
     evidence = evidence_of(session, address)
     verdict = None
     if row[f"{side}_method"] != "capture":
-        asked = {name: row[name] for name in ("start", "end", "basis")}
-        asked["situation"] = Situation(
-            side=side, **{name: row[name] for name in ("direction", "data_centre", "region")}
-        )
-        verdict = judge(evidence, session.settings, socket=Socket.of(protocol, port), **asked)
+        verdict = judge(evidence, session.settings, FlowSide.of(row, side))
     return SideExplanation(
         side=side,
         address=address,

@@ -9,6 +9,7 @@ from attribution.core.addressing.sockets import Socket
 from attribution.errors import QueryError
 from attribution.query.explain.address_evidence import (
     AddressEvidence,
+    FlowSide,
     Verdict,
     evidence_of,
     hole_row,
@@ -171,7 +172,8 @@ def whois(
         evidence = evidence_of(session, canonical)
         verdict = None
         if moment is not None:
-            verdict = judge(evidence, session.settings, start=moment, end=moment, socket=socket, basis="connection")
+            asked = FlowSide(start=moment, end=moment, basis="connection", socket=socket)
+            verdict = judge(evidence, session.settings, asked)
         policies = policies_of(session, canonical)
         names = session.ask(_HOSTNAMES, address=canonical)
         counts = session.ask(_FLOWS, address=canonical, **session.window(window).parameters())

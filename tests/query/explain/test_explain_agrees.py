@@ -5,8 +5,7 @@ from collections import Counter
 import pytest
 
 from attribution.config import MINUTE, Settings
-from attribution.core.addressing.sockets import Socket
-from attribution.query.explain.address_evidence import Situation, evidence_of, judge
+from attribution.query.explain.address_evidence import FlowSide, evidence_of, judge
 from attribution.query.explain.flow import FIND_FLOWS
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import from_microseconds
@@ -49,9 +48,7 @@ def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
             address, reason = row[f"{side}_address"], row[f"{side}_reason"]
             evidence = known.get(address) or evidence_of(hostile, address)
             known[address] = evidence
-            socket = Socket.of(row["protocol"], row[f"{side}_port"])
-            situation = Situation(side=side, **{name: row[name] for name in ("direction", "data_centre", "region")})
-            found = judge(evidence, hostile.settings, **times, socket=socket, basis=row["basis"], situation=situation)
+            found = judge(evidence, hostile.settings, FlowSide.of(row | times, side))
             pairs[reason, found.reason] += 1
             if (reason, found.reason) != ("within", "gap"):
                 assert (found.workload, found.service) == (row[f"{side}_workload"], row[f"{side}_service"])
