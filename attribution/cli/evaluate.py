@@ -123,6 +123,7 @@ def command(
     Examples:
       attribution evaluate --attributed lake --truth fleet/truth.parquet
       attribution evaluate --attributed lake --truth fleet/truth.parquet --fail-on-misattribution --format json
+
     \b
     Exit status: 0 evaluated; 3 with --fail-on-misattribution if anything was misattributed, lost or repeated;
     1 could not be evaluated, 2 the command was wrong.

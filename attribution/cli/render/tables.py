@@ -41,8 +41,8 @@ class Column:
     Attributes:
         name: the key of its value in a row; its heading in CSV.
         title: heading in a table; the name where it is empty.
-        kind: how a table shows its values: `count` and `bytes` are numbers, `share` a number from 0 to 1, `factor` how
-            many times more, `time` a datetime, `span` microseconds; `number` is shown as it is.
+        kind: how a table shows its values. `count` and `bytes` are numbers, `share` a number from 0 to 1, and `factor`
+            how many times more. `time` is a datetime, `span` microseconds. `number` is shown as it is.
         rank: 0 is always shown; where a terminal is narrow, of the others first those of the lowest rank.
     """
 

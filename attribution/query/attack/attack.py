@@ -106,9 +106,9 @@ def attack(
             leave out what is not the attack make the answer surer.
         measure: what is counted.
         background: what all traffic but the attack makes on these addresses together, at the most, a second.
-        quiet: a window before the attack, from which the background is measured instead. With neither it is taken for
-            half of what the addresses carried just before the first step: an attack that is less is not told from a
-            name that is popular.
+        quiet: a window before the attack, from which the background is measured instead. With neither it is taken
+            for half of what the addresses carried just before the first step. A smaller attack is then not told from a
+            popular name.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.

@@ -1,16 +1,16 @@
 """Which name an attack is after: put the names that may be meant on k addresses, see where the attack goes, repeat.
 
-The search of Fayed et al., "The Ties that un-Bind" (SIGCOMM 2021): where any name can be served from any address, each
-step divides the names that may be meant by k, so that n names take log_k n steps. Nothing here knows clocks, files or
-lakes: names are numbers, and what the addresses carried is given.
+This is the search of Fayed et al., "The Ties that un-Bind" (SIGCOMM 2021), for names that can be served from any
+address. Each step divides the names that may be meant by k, so that n names take log_k n steps. Nothing here knows
+clocks, files or lakes: names are numbers, and what the addresses carried is given.
 
 What keeps a wrong name out:
 
 - No address that carried the attack serves a suspect in the next step. An attack on the address, not on a name, stays
   where it is, and is seen there: it follows no name.
 - All traffic that is not the attack together is no more than a known *background*. So an address that carries more has
-  a part of the attack, whatever the popularity of its names; and where all others together carry no more, none of them
-  needs to. Anything between the two is no answer.
+  a part of the attack, whatever the popularity of its names. If all others together carry no more, none of them needs
+  to have a part of it. Anything between the two is no answer.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

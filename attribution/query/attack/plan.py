@@ -1,7 +1,7 @@
 """The plan of a search for the name that an attack is after: a JSON file that grows by a step at a time.
 
-Names are lines of a file, and a plan says which lines an address serves, as ranges of line numbers from 0 on: twenty
-million names are a plan of a few lines.
+Names are lines of a file. A plan says which lines an address serves, as ranges of line numbers from 0 on, so that
+twenty million names are a plan of a few lines.
 """
 
 import ipaddress

@@ -2,8 +2,8 @@
 
 The rules themselves are the core's: `core.timeline.timeline` for ownership, `attribution.core.fallback.chain` for
 endpoints that are no workload. The lake keeps ownership ranges, not heartbeats, so a range answers where a heartbeat
-did: who is named is the same, but `covered` may read `bridged`, the distance may not be known, and `within` may read
-`gap`.
+did. Who is named is the same. But `covered` may read `bridged`, `within` may read `gap`, and the distance may not be
+known.
 """
 
 import ipaddress

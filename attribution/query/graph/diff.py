@@ -26,8 +26,8 @@ DEFAULT_FACTOR = 2.0
 class EdgeChange:
     """One edge that differs; `before` is null where it is new, `after` where it is gone.
 
-    The factors compare what there was per second, so that windows of unequal length can be compared; null where the
-    edge is new or gone, or where no log counts bytes.
+    The factors compare what there was per second, so that windows of unequal length can be compared. They are null
+    where the edge is new or gone, or where no log counts bytes.
     """
 
     change: Change

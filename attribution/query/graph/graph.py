@@ -59,8 +59,8 @@ def graph(
         top_nodes: with a limit, as many nodes with most bytes instead of the ends of the edges.
 
     Traffic that both ends log stands in the lake twice and is counted once: per edge and server port, each measure is
-    that of the end that logged more. Where only some of the clients and only some of the servers log, an edge therefore
-    shows less than both ends together know, never more than there was; what each end logged stands beside it.
+    that of the end that logged more. If only some of the clients and only some of the servers log, an edge therefore
+    shows less than both ends together know. It never shows more than there was. What each end logged stands beside it.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.

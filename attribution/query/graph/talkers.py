@@ -35,8 +35,8 @@ class Talker:
     """One of those who talk most.
 
     Attributes:
-        key: what it is, as columns: a service with its kind; a workload or an address with kind and service (null where
-            it had several); a port with its protocol; the two ends of an edge.
+        key: what it is, as columns. A service has its kind, a port its protocol, an edge its two ends. A workload and
+            an address have their kind and service, which is null where there were several.
         bytes_sent, bytes_received: by an endpoint; for a port by its clients; for an edge by its source.
         unattributed_flows: those with an unattributed end.
     """
@@ -82,8 +82,8 @@ def talkers(
         order: by which measure, the largest first; those of which it is not known come last.
         limit: how many; None for all.
 
-    Traffic that both ends log is counted once, by the end that logged more of it; services, ports and edges as in
-    `graph.graph`, so that the numbers are the same there; addresses and workloads each as a whole.
+    Traffic that both ends log is counted once, by the end that logged more of it. Services, ports and edges are counted
+    as in `graph.graph`, with the same numbers. Addresses and workloads are counted each as a whole.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.

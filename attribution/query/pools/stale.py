@@ -96,8 +96,8 @@ def stale(
     Args:
         lake: the lake's folder, or an open session.
         selection: which flows.
-        bucket: length of the buckets of time since the end, in microseconds; None: the first is the ttl (a minute where
-            it is not known), each next one as long as all before it.
+        bucket: length of the buckets of time since the end, in microseconds. With None the first is as long as the ttl,
+            or a minute where the ttl is not known. Each next one is as long as all before it.
         clients: so many networks of clients for each.
 
     Raises:
