@@ -4,7 +4,6 @@ import ipaddress
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +39,7 @@ class PoolPrefixes:
             return any(found.subnet_of(known) for known in self._v4)
         return any(found.subnet_of(known) for known in self._v6)
 
-    def own(self, policies: Any) -> tuple[Any, str]:
+    def own(self, policies: pa.RecordBatch) -> tuple[pa.RecordBatch, str]:
         """The policies of a canonical record batch whose prefixes lie in it, and what to say of the others.
 
         That is empty where there are none.

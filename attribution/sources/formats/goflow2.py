@@ -10,12 +10,12 @@ compare with logs that see all of it; a rate of 0 means that the exporter did no
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.types import Column
 from attribution.schema import FLOW
 from attribution.sources.json.lines import JsonLines, first_object
 from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input
@@ -107,7 +107,7 @@ class Goflow2(Format):
                     yield Block(FLOW, columns, data.name, piece.lines[rows])
 
 
-def _times(columns: dict[str, Any], unit: Unit) -> tuple[Any, Any]:
+def _times(columns: dict[str, Column], unit: Unit) -> tuple[Column, Column]:
     """Start and end; late versions 1 have both seconds and milliseconds, the latter 0 where the exporter had none."""
     received = micros(columns["received"], unit)
     bounds = []
@@ -119,7 +119,7 @@ def _times(columns: dict[str, Any], unit: Unit) -> tuple[Any, Any]:
     return pc.if_else(is_sample, received, bounds[0]), pc.if_else(is_sample, received, bounds[1])
 
 
-def _flows(record: dict[str, Any]) -> dict[str, Any]:
+def _flows(record: dict[str, Column]) -> dict[str, Column]:
     protocol = record["protocol"]
     if pa.types.is_string(protocol.type):
         protocol = no_empty(protocol)

@@ -16,7 +16,6 @@ import csv
 import ipaddress
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +23,7 @@ import pyarrow as pa
 from attribution.errors import SourceError
 from attribution.schema import LABEL
 from attribution.sources.json.documents import whole
+from attribution.sources.records.json_values import Json, text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Reject
 
 _BLOCK_BYTES = 1 << 20
@@ -60,20 +60,22 @@ class AwsRanges(Format):
             SourceError: the file is cut off or no JSON.
         """
         try:
-            document = json.loads(whole(data))
+            document: Json = json.loads(whole(data))
         except (ValueError, RecursionError) as error:
             raise SourceError(
                 f"cannot read {data.name} as AWS's ip-ranges.json: {error}; download the file again"
             ) from None
         lists = [document.get("prefixes"), document.get("ipv6_prefixes")] if isinstance(document, dict) else []
-        labels, lines = [], []
+        labels: list[tuple[str, str, str | None]] = []
+        lines: list[int] = []
         for line, entry in enumerate((entry for part in lists if isinstance(part, list) for entry in part), 1):
-            prefix = _prefix(entry)
-            if prefix is None or not isinstance(entry.get("service"), str):
+            fields = entry if isinstance(entry, dict) else {}
+            prefix, service = fields.get("ip_prefix", fields.get("ipv6_prefix")), fields.get("service")
+            if not isinstance(prefix, str) or not isinstance(service, str):
                 found = f"no prefix or no service: {json.dumps(entry)[:_SHOWN]}"
                 account.reject(Reject(data.name, line, "malformed", found, LABEL))
             else:
-                labels.append((prefix, entry["service"], entry.get("region")))
+                labels.append((prefix, service, text_at(entry, "region")))
                 lines.append(line)
         services: dict[str, set[str]] = {}
         for prefix, service, _ in labels:
@@ -128,11 +130,6 @@ def _special(services: set[str]) -> set[str]:
     return services
 
 
-def _prefix(entry: Any) -> str | None:
-    prefix = entry.get("ip_prefix", entry.get("ipv6_prefix")) if isinstance(entry, dict) else None
-    return prefix if isinstance(prefix, str) else None
-
-
 def _uncommented(line: str) -> str:
     text = line.strip()
     return "" if text.startswith("#") else text.split(" #", 1)[0].strip()
@@ -169,9 +166,8 @@ def _is_network(text: str) -> bool:
 
 def _blocks(rows: Sequence[_Label], lines: list[int], source: str) -> Iterator[Block]:
     if rows:
-        columns = {
-            name: pa.array(values, pa.string()) for name, values in zip(_FIELDS, zip(*rows, strict=True), strict=True)
-        }
+        values = zip(_FIELDS, zip(*rows, strict=True), strict=True)
+        columns = {name: typed_column(column, pa.string()) for name, column in values}
         yield Block(LABEL, columns, source, np.array(lines, np.int64))
 
 

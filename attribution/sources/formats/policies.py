@@ -33,10 +33,10 @@ import itertools
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -45,16 +45,24 @@ from attribution.config import SECOND, parse_duration
 from attribution.errors import ConfigError, SourceError
 from attribution.schema import POLICY, SOCKET_RULE
 from attribution.sources.json.documents import whole
+from attribution.sources.records.json_values import typed_column
 from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.timestamps import instant
 
 _TABLES = ("pools", "policies", "socket_rules")
 _JSON = re.compile(rb'\A(?:\xef\xbb\xbf)?\s*\{\s*"(?:pools|policies|socket_rules)"\s*:')
 _TOML = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s*(?:#[^\n]*)?\n)*\s*\[{1,2}\s*(?:pools|policies|socket_rules)\b[^\n]*\]")
+#: Whole numbers from here on do not fit a column.
+_BEYOND = 1 << 63
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+#: First and last port of a range; the last of a single port is None.
+_Ports: TypeAlias = tuple[int | None, int | None]
+_ANY_PORT: _Ports = (None, None)
 _VALIDITY = ("start", "end")
 _POLICY_KEYS = ("name", "pool", "prefixes", "match", "priority", "ttl", *_VALIDITY)
 _RULE_KEYS = ("name", "pool", "prefixes", "ports", "protocol", "service", "priority", "data_centre", *_VALIDITY)
+#: Fields of a policy or a rule by name.
+_Row: TypeAlias = dict[str, str | int | float | None]
 _TYPES = {
     POLICY: {
         "policy": pa.string(),
@@ -112,11 +120,12 @@ class Policies(Format):
             kept = [(line, row) for line, row in found if _ever(row)]
             account.skip("never_in_force", len(found) - len(kept))
             if kept:
-                columns = {name: pa.array([row.get(name) for _, row in kept], of) for name, of in _TYPES[kind].items()}
+                values = {name: [row.get(name) for _, row in kept] for name in _TYPES[kind]}
+                columns = {name: typed_column(values[name], of) for name, of in _TYPES[kind].items()}
                 yield Block(kind, columns, data.name, np.array([line for line, _ in kept], np.int64))
 
 
-def _parsed(data: Input) -> Any:
+def _parsed(data: Input) -> object:
     head = data.head().removeprefix(b"\xef\xbb\xbf").lstrip()
     try:
         text = whole(data).decode("utf-8-sig")
@@ -137,13 +146,14 @@ class _Member:
 class _Entry:
     """One table of a document; says where it stands when something about it is wrong."""
 
-    def __init__(self, where: str, values: Any, keys: Iterable[str]) -> None:
+    def __init__(self, where: str, values: object, keys: Sequence[str] | None) -> None:
+        """Take the values of a table; `keys` are those that it may have, None for any."""
         self.where = where
         if not isinstance(values, dict):
             raise self.wrong(f"it must be a table, found {values!r}")
-        self.values: dict[str, Any] = values
-        unknown = sorted(set(values) - set(keys))
-        if unknown:
+        self.values: dict[str, object] = values
+        unknown = [] if keys is None else sorted(set(values) - set(keys))
+        if keys is not None and unknown:
             raise self.wrong(f"unknown key {unknown[0]!r}; the keys are {', '.join(keys)}")
 
     def wrong(self, what: str) -> SourceError:
@@ -162,7 +172,9 @@ class _Entry:
     def integer(self, key: str) -> int | None:
         """The whole number under a key."""
         value = self.values.get(key)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= _BEYOND:
             raise self.wrong(f"{key} must be a whole number, found {value!r}")
         return value
 
@@ -178,7 +190,7 @@ class _Entry:
             raise self.wrong(f"{key} must be a time like 2026-03-02T00:00:00Z, found {value!r}")
         return found
 
-    def listed(self, key: str) -> list[Any]:
+    def listed(self, key: str) -> list[object]:
         """The values under a key, of which there may be one without a list."""
         value = self.values.get(key)
         if value is None:
@@ -192,17 +204,17 @@ class _Entry:
 class _Document:
     """A document, taken apart."""
 
-    def __init__(self, name: str, values: Any) -> None:
+    def __init__(self, name: str, values: object) -> None:
         self._name = name
         self._tables = _Entry(name, values, _TABLES)
-        pools = _Entry(f"{name}, pools", self._tables.values.get("pools", {}), self._tables.values.get("pools", ()))
+        pools = _Entry(f"{name}, pools", self._tables.values.get("pools", {}), None)
         self._pools = {pool: list(_members(pools, pool)) for pool in pools.values}
 
-    def policies(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def policies(self) -> Iterator[tuple[int, _Row]]:
         """The number of the entry and the fields of each policy."""
         for number, entry in self._entries("policies", _POLICY_KEYS):
             name = entry.text("name", needed=True)
-            fields = {
+            fields: _Row = {
                 "policy": name,
                 "pool": entry.text("pool") or name,
                 "priority": entry.integer("priority"),
@@ -211,18 +223,18 @@ class _Document:
             for member, match in itertools.product(self._prefixes(entry), _matches(entry)):
                 yield number, fields | {"match": match} | _when(entry, member)
 
-    def socket_rules(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def socket_rules(self) -> Iterator[tuple[int, _Row]]:
         """The number of the entry and the fields of each socket rule."""
         for number, entry in self._entries("socket_rules", _RULE_KEYS):
-            fields = {
+            fields: _Row = {
                 "rule": entry.text("name", needed=True),
                 "service": entry.text("service", needed=True),
                 "priority": entry.integer("priority"),
                 "data_centre": entry.text("data_centre"),
             }
-            ports: list[Any] = [_ports(entry, one) for one in entry.listed("ports")] or [(None, None)]
-            protocols: list[Any] = [str(one) for one in entry.listed("protocol")] or [None]
-            for member, (port, last), protocol in itertools.product(self._prefixes(entry), ports, protocols):
+            ports = [_ports(entry, one) for one in entry.listed("ports")] or [_ANY_PORT]
+            protocols: list[str | None] = [str(one) for one in entry.listed("protocol")]
+            for member, (port, last), protocol in itertools.product(self._prefixes(entry), ports, protocols or [None]):
                 yield number, fields | {"port": port, "last_port": last, "protocol": protocol} | _when(entry, member)
 
     def _entries(self, table: str, keys: tuple[str, ...]) -> Iterator[tuple[int, _Entry]]:
@@ -250,15 +262,17 @@ def _members(entry: _Entry, key: str) -> Iterator[_Member]:
         yield _Member(one.text("prefix", needed=True) or "", one.moment("start"), one.moment("end"))
 
 
-def _when(entry: _Entry, member: _Member) -> dict[str, Any]:
+def _when(entry: _Entry, member: _Member) -> _Row:
     """The prefix, and when both it is of the pool and the entry is in force."""
     start = [moment for moment in (entry.moment("start"), member.start) if moment is not None]
     end = [moment for moment in (entry.moment("end"), member.end) if moment is not None]
     return {"prefix": member.prefix, "start": max(start, default=None), "end": min(end, default=None)}
 
 
-def _ever(row: dict[str, Any]) -> bool:
-    return row["start"] is None or row["end"] is None or row["start"] <= row["end"]
+def _ever(row: _Row) -> bool:
+    """Whether there is a moment at which the row is in force."""
+    start, end = row["start"], row["end"]
+    return not (isinstance(start, int) and isinstance(end, int)) or start <= end
 
 
 def _matches(entry: _Entry) -> list[str | None]:
@@ -281,15 +295,17 @@ def _matches(entry: _Entry) -> list[str | None]:
 
 def _seconds(entry: _Entry) -> float | None:
     value = entry.values.get("ttl")
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return value
+    if value is None:
+        return None
     try:
-        return parse_duration(value) / SECOND
-    except ConfigError as error:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        return parse_duration(value if isinstance(value, str | int) else str(value)) / SECOND
+    except (ConfigError, OverflowError) as error:
         raise entry.wrong(f"ttl: {error}") from None
 
 
-def _ports(entry: _Entry, value: Any) -> tuple[int, int | None]:
+def _ports(entry: _Entry, value: object) -> _Ports:
     """First and last port of `443` or `8000-8099`."""
     found = _PORTS.fullmatch(str(value))
     if found is None or isinstance(value, bool):

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Protocol, Self
 
 import pyarrow as pa
 
@@ -36,6 +36,17 @@ class DamagedError(Exception):
     def __init__(self, damage: Damage) -> None:
         super().__init__(damage.found)
         self.damage = damage
+
+
+class _Inflate(Protocol):
+    """What `zlib.decompressobj` gives, whose type has no public name."""
+
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = 0, /) -> bytes: ...
+
+    def copy(self) -> Self: ...
 
 
 def decompressed(read: Read) -> Iterator[bytes]:
@@ -91,7 +102,7 @@ def _gunzip(chunk: bytes, read: Read) -> Iterator[bytes]:
             chunk = more.lstrip(b"\0")
 
 
-def _until_error(inflate: Any, chunk: bytes) -> Iterator[bytes]:
+def _until_error(inflate: _Inflate, chunk: bytes) -> Iterator[bytes]:
     """What a chunk that fails holds before its error: the call that fails keeps to itself what it had decompressed."""
     for step in (_SMALL_STEP, 1):
         while True:

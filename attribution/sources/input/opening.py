@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self, cast
 
 import numpy as np
 
@@ -28,7 +28,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPOOLED_IN_MEMORY = 32 << 20
 
 
-def open_inputs(paths: Iterable[str | Path], *, order: Callable[[str], Any] | None = None) -> Iterator["OpenInput"]:
+def open_inputs(
+    paths: Iterable[str | Path], *, order: Callable[[str], tuple[tuple[str, int], ...]] | None = None
+) -> Iterator["OpenInput"]:
     """The inputs that `paths` name, one at a time, each closed when the next is asked for.
 
     Args:
@@ -132,7 +134,7 @@ class OpenInput:
         self._pending = b""
         self._head: bytes | None = None
         self._started = False
-        self._spooled: Any = None
+        self._spooled: BinaryIO | None = None
 
     def head(self) -> bytes:
         """The first bytes (up to 64 KiB) without consuming them; decides the format. The same at any time."""
@@ -175,7 +177,7 @@ class OpenInput:
             first, self.line = self.line, self.line + _count_lines(block)
             yield first, block
 
-    def seekable_file(self) -> Any:
+    def seekable_file(self) -> BinaryIO:
         """A seekable binary file of the whole content: the file itself where it can be, else a temporary copy."""
         if self._spooled is None:
             path = self._path
@@ -218,8 +220,10 @@ class OpenInput:
         self.damage = damage
         self._chunks = iter(())
 
-    def _spool(self) -> Any:
-        file = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_IN_MEMORY)  # noqa: SIM115 (closed with the input)
+    def _spool(self) -> BinaryIO:
+        # Closed with the input.
+        spooled = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_IN_MEMORY)  # noqa: SIM115
+        file = cast("BinaryIO", spooled)
         while chunk := self.read(1 << 20):
             file.write(chunk)
         return file

@@ -1,7 +1,6 @@
 """Cuts the values of chosen fields out of JSON lines of known shapes, a block at a time. See `json_shapes`."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +36,7 @@ class ShapedLines:
         self._shapes: list[Shape] = []
         self._pause = 0
 
-    def read(self, block: bytes) -> tuple[list[tuple[dict[str, Any], Int64]], Int64]:
+    def read(self, block: bytes) -> tuple[list[tuple[dict[str, pa.Array], Int64]], Int64]:
         """Columns of the lines that could be cut, by shape, and the lines that could not.
 
         Args:
@@ -50,7 +49,7 @@ class ShapedLines:
         """
         block_lines = _BlockLines(block)
         left = block_lines.usable.copy()
-        found: list[tuple[dict[str, Any], Int64]] = []
+        found: list[tuple[dict[str, pa.Array], Int64]] = []
         if self._pause:
             self._pause -= 1
             return found, np.arange(block_lines.count)
@@ -207,9 +206,9 @@ class _Cut:
         self._block = block
         self._shape = shape
         self._keys = keys
-        self._every_other: Any = None
+        self._every_other: pa.Array | None = None
 
-    def columns(self, fields: Mapping[str, Path]) -> dict[str, Any] | None:
+    def columns(self, fields: Mapping[str, Path]) -> dict[str, pa.Array] | None:
         """The chosen fields; None where one is an object or a list, or a number that is none."""
         places = {value.path: place for place, value in enumerate(self._shape.values)}
         columns = {}
@@ -224,7 +223,7 @@ class _Cut:
             columns[name] = column
         return columns
 
-    def _column(self, place: int, value: Value) -> Any:
+    def _column(self, place: int, value: Value) -> pa.Array | None:
         last = place + 1 == len(self._shape.values)
         begin = self._keys[place] + value.start
         end = (self._lines.ends[self.rows] if last else self._keys[place + 1]) - value.end
@@ -232,7 +231,7 @@ class _Cut:
             return self._text(begin, end)
         return self._number(begin, end) if value.kind == "scalar" else None
 
-    def _text(self, begin: Int64, end: Int64) -> Any:
+    def _text(self, begin: Int64, end: Int64) -> pa.Array:
         sample = self._block[begin[0] : end[0]]
         if self._is_constant(begin, end, sample):
             codes = pa.array(np.zeros(len(begin), np.int32))
@@ -247,7 +246,7 @@ class _Cut:
             return False
         return bool(self._lines.same(begin, sample).all())
 
-    def _slices(self, begin: Int64, end: Int64) -> Any:
+    def _slices(self, begin: Int64, end: Int64) -> pa.Array:
         """Text between the places: every other piece of the block, when it is cut at all of them."""
         offsets = np.empty(2 * len(begin), np.int32)
         offsets[0::2], offsets[1::2] = begin, end
@@ -257,7 +256,7 @@ class _Cut:
             self._every_other = pa.array(np.arange(0, len(offsets), 2))
         return pieces.take(self._every_other)
 
-    def _number(self, begin: Int64, end: Int64) -> Any:
+    def _number(self, begin: Int64, end: Int64) -> pa.Array | None:
         """Integers, else doubles, else booleans, null for `null`; None where the values are of several types."""
         length = end - begin
         longest = int(length.max())
@@ -294,7 +293,7 @@ class _Cut:
         return (fours * np.uint64(10_000 * (1 << 32) + 1)) >> np.uint64(32), odd
 
 
-def _parsed(tokens: Any) -> Any:
+def _parsed(tokens: pa.Array) -> pa.Array | None:
     """JSON numbers or booleans from their text; None where the values are neither, or integers beyond 64 bits."""
     known = pc.if_else(pc.equal(tokens, pa.scalar("null", pa.string())), pa.scalar(None, pa.string()), tokens)
     if _all_match(known, _NUMBER):
@@ -309,7 +308,7 @@ def _parsed(tokens: Any) -> Any:
         return None
 
 
-def _all_match(texts: Any, pattern: str) -> bool:
+def _all_match(texts: pa.Array, pattern: str) -> bool:
     return pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py() is not False
 
 

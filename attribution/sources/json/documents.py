@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from attribution.errors import SourceError
+from attribution.sources.records.json_values import Json
 from attribution.sources.records.model import Input
 
 #: Documents must be read whole. Larger than this they are refused; JSON lines have no limit.
@@ -29,7 +29,7 @@ def whole(data: Input) -> bytes:
     return b"".join(parts)
 
 
-def documents(data: Input) -> Iterator[Any]:
+def documents(data: Input) -> Iterator[Json]:
     """The documents of an input, in order.
 
     Raises:
@@ -42,6 +42,7 @@ def documents(data: Input) -> Iterator[Any]:
     decoder, at = json.JSONDecoder(), 0
     while (at := _skip_blank(text, at)) < len(text):
         try:
+            document: Json
             document, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             line = text.count("\n", 0, getattr(error, "pos", at)) + 1

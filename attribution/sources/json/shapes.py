@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 #: A field's place in the object: the keys from the outside in.
 Path = tuple[str, ...]
@@ -82,11 +81,11 @@ class Shape:
         return cls(tuple(values), line[behind:], None if lists else fixed)
 
 
-class _Pairs(list[tuple[str, Any]]):
+class _Pairs(list[tuple[str, object]]):
     """An object as its pairs, so that repeated keys show."""
 
 
-def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
+def _paths(value: object, path: Path = ()) -> Iterator[Path]:
     """Paths of all keys in the order of the text; objects in a list get its place as a key, which no field asks for."""
     if isinstance(value, _Pairs):
         for key, inner in value:

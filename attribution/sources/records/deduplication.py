@@ -5,13 +5,14 @@ that of such agents themselves, first come: the first place to report a flow is 
 of the same five-tuple at that time is a repeat. So is a report that comes twice, as exports that overlap have it.
 """
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.types import Int8, Int64, UInt64
+from attribution.core.columnar.dictionaries import one_array
+from attribution.core.columnar.types import Column, Int8, Int64, UInt64
 
 #: Of each row: seen for the first time; repeated by the node that reported it; repeated by another node.
 FIRST: Literal[0] = 0
@@ -112,13 +113,13 @@ class Repeats:
         return FIRST
 
 
-def hash_columns(*columns: Any) -> UInt64:
+def hash_columns(*columns: Column) -> UInt64:
     """One 64-bit hash a row of columns of numbers, text or null; equal rows of any block hash alike."""
     return _mixed(*(_hash_column(column) for column in columns))
 
 
-def _hash_column(column: Any) -> UInt64:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+def _hash_column(column: Column) -> UInt64:
+    array = one_array(column)
     if pa.types.is_integer(array.type):
         values: UInt64 = np.asarray(pc.fill_null(array.cast(pa.int64()), -1)).view(np.uint64)
         return values

@@ -74,6 +74,32 @@ def to_column(values: Sequence[Json], *, apart: bool = False) -> pa.Array:
     return pa.StructArray.from_arrays([plain, inner], fields=list(MIXED), mask=null)
 
 
+def object_at(value: Json, key: str) -> JsonObject:
+    """The object under a key; an empty one if there is none."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def objects_at(value: Json, key: str) -> list[JsonObject]:
+    """The objects in the list under a key; other items are left out."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def text_at(value: Json, key: str) -> str | None:
+    """The text under a key; None if there is none, or an empty one."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, str) and found else None
+
+
+def typed_column(values: Sequence[Json], kind: pa.DataType) -> pa.Array:
+    """A column of values that all have one type; half of a surrogate pair, which no text can hold, becomes `?`."""
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        return pa.array([_as_text(value) if isinstance(value, str) else value for value in values], kind)
+
+
 def json_texts(column: Column) -> pa.Array:
     """Lists and objects as JSON text."""
     return pa.array(map(_as_text, column.to_pylist()), pa.string(), size=len(column))

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 #: Why a row was rejected: every reason there is, and what it means.
 REASONS: dict[str, str] = {
@@ -91,7 +91,7 @@ class RejectsFile:
         if self._file is None:
             # Bytes that are no UTF-8 reach here as lone surrogates.
             self._file = self._path.open("w", encoding="utf-8", errors="backslashreplace")
-        row: dict[str, Any] = asdict(reject) | {"found": reject.found[:FOUND_CHARACTERS]}
+        row: dict[str, object] = asdict(reject) | {"found": reject.found[:FOUND_CHARACTERS]}
         self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def close(self) -> None:

@@ -4,14 +4,14 @@ Epoch numbers in any unit and ISO 8601 text; a value that is no time becomes nul
 """
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.types import Bool
+from attribution.core.columnar.types import Bool, Column
 
 Unit = Literal["s", "ms", "us", "ns"]
 
@@ -22,7 +22,7 @@ _NANOSECOND_YEARS = ("1678", "2262")
 _NUMBER = r"^\s*-?\d+(\.\d*)?([eE][+-]?\d+)?\s*$"
 
 
-def micros(column: Any, unit: Unit) -> Any:
+def micros(column: Column, unit: Unit) -> pa.Array:
     """Whole microseconds, int64, of a column of epoch numbers or of text; null where a value is no time.
 
     Fractions are exact: a decimal of up to six places becomes the very microsecond that it names. A double holds any
@@ -44,7 +44,7 @@ def micros(column: Any, unit: Unit) -> Any:
     return pa.nulls(len(array), pa.int64())
 
 
-def _of_integers(array: Any, unit: Unit) -> Any:
+def _of_integers(array: pa.Array, unit: Unit) -> pa.Array:
     values, known = _numpy(array.cast(pa.int64(), safe=False))
     per_second = _PER_SECOND[unit]
     known &= np.abs(values) < _FAR * per_second if per_second <= _PER_SECOND["ms"] else values != np.iinfo(np.int64).min
@@ -53,7 +53,7 @@ def _of_integers(array: Any, unit: Unit) -> Any:
     return pa.array(scaled, mask=~known)
 
 
-def _of_floats(array: Any, unit: Unit) -> Any:
+def _of_floats(array: pa.Array, unit: Unit) -> pa.Array:
     values, known = _numpy(array.cast(pa.float64()))
     per_second = _PER_SECOND[unit]
     known &= np.isfinite(values)
@@ -65,7 +65,7 @@ def _of_floats(array: Any, unit: Unit) -> Any:
     return pa.array(scaled, mask=~known)
 
 
-def _of_text(array: Any, unit: Unit) -> Any:
+def _of_text(array: pa.Array, unit: Unit) -> pa.Array:
     numeric = pc.match_substring_regex(array, _NUMBER)
     if pc.all(numeric, skip_nulls=True).as_py() is not False:
         return _of_numeric_text(array, unit)
@@ -75,7 +75,7 @@ def _of_text(array: Any, unit: Unit) -> Any:
     return _of_iso(array)
 
 
-def _of_numeric_text(array: Any, unit: Unit) -> Any:
+def _of_numeric_text(array: pa.Array, unit: Unit) -> pa.Array:
     trimmed = pc.utf8_trim_whitespace(array)
     try:
         return _of_integers(trimmed.cast(pa.int64()), unit)
@@ -83,7 +83,7 @@ def _of_numeric_text(array: Any, unit: Unit) -> Any:
         return _of_floats(trimmed.cast(pa.float64()), unit)
 
 
-def _of_iso(array: Any) -> Any:
+def _of_iso(array: pa.Array) -> pa.Array:
     kinds: tuple[Unit, ...] = ("us", "ns") if _fits_nanoseconds(array) else ("us",)
     for unit in kinds:
         for kind in (pa.timestamp(unit, "UTC"), pa.timestamp(unit)):
@@ -95,7 +95,7 @@ def _of_iso(array: Any) -> Any:
     return pa.array([_iso(value) for value in array.to_pylist()], pa.int64())
 
 
-def _fits_nanoseconds(array: Any) -> bool:
+def _fits_nanoseconds(array: pa.Array) -> bool:
     """Whether the years of ISO text fit 64 bits of nanoseconds; Arrow before 17 wraps around those that do not."""
     years = pc.min_max(array)
     first, last = years["min"].as_py(), years["max"].as_py()
@@ -119,7 +119,7 @@ def instant(value: str) -> int | None:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _numpy(array: Any) -> tuple[npt.NDArray[Any], Bool]:
+def _numpy(array: pa.Array) -> tuple[npt.NDArray[np.int64 | np.float64], Bool]:
     """The values, 0 where null, and which are not null."""
     known = np.asarray(pc.is_valid(array))
     return np.asarray(array.fill_null(0)), known.copy()

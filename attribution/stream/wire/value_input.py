@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import BinaryIO
 
 _HEAD = 64 << 10
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -32,6 +32,6 @@ class ValueInput:
         if self._value:
             yield 1, self._value
 
-    def seekable_file(self) -> Any:
+    def seekable_file(self) -> BinaryIO:
         """All of it as a file object."""
         return io.BytesIO(self._value)

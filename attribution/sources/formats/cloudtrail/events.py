@@ -9,9 +9,9 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from attribution.sources.formats.cloudtrail.history import Assignment, History, Origin, Owner
+from attribution.sources.records.json_values import Json
 from attribution.sources.records.model import Account
 
 #: (kind of thing, its id): what an event must know before it says anything.
@@ -42,8 +42,8 @@ class IncompleteError(Exception):
 class Call:
     """One successful call: what was asked, what was answered, when (microseconds), and where it stands."""
 
-    request: Any
-    response: Any
+    request: Json
+    response: Json
     time: int
     origin: Origin
 
@@ -76,7 +76,7 @@ class Trail:
             "DeleteNatGateway": self._delete_gateway,
         }
 
-    def reads(self, event_name: Any) -> bool:
+    def reads(self, event_name: str) -> bool:
         """Whether events of that name say anything of addresses."""
         return event_name in self._readers
 
@@ -165,7 +165,7 @@ class Trail:
     def _give(self, addresses: list[str], owner: Owner, call: Call) -> list[Assignment]:
         return [e for a in addresses for e in self._history.give(a, owner, call.time, call.origin)]
 
-    def _give_public(self, named: Any, association: str | None, owner: Owner, call: Call) -> list[Assignment]:
+    def _give_public(self, named: Json, association: str | None, owner: Owner, call: Call) -> list[Assignment]:
         """Give the public address that `named` states, or that its allocation is known to have; none where neither."""
         stated, allocation = _text(named, "publicIp"), ("allocation", _text(named, "allocationId") or "")
 
@@ -206,7 +206,7 @@ class Trail:
         return [event for part in waiting for event in part()]
 
 
-def unwrapped(call: Any) -> Any:
+def unwrapped(call: Json) -> Json:
     """A request or response without the `...Request` or `...Response` around it."""
     if isinstance(call, dict):
         for name, inner in call.items():
@@ -215,7 +215,7 @@ def unwrapped(call: Any) -> Any:
     return call
 
 
-def _interface_owner(interface: Any, name: str) -> Owner:
+def _interface_owner(interface: Json, name: str) -> Owner:
     network, description = _text(interface, "vpcId"), _text(interface, "description") or ""
     for pattern, kind in _DESCRIPTIONS:
         if found := pattern.match(description):
@@ -225,7 +225,7 @@ def _interface_owner(interface: Any, name: str) -> Owner:
     return Owner(name, kind, _name_tag(interface), network)
 
 
-def _addresses(holder: Any) -> list[str]:
+def _addresses(holder: Json) -> list[str]:
     """Every address that an interface, an instance or an answer about one states, once each."""
     found = [_text(holder, "privateIpAddress"), _text(holder, "ipv6Address")]
     for name in ("privateIpAddressesSet", "assignedPrivateIpAddressesSet"):
@@ -236,13 +236,13 @@ def _addresses(holder: Any) -> list[str]:
     return list(dict.fromkeys(address for address in found if address))
 
 
-def _name_tag(tagged: Any) -> str | None:
+def _name_tag(tagged: Json) -> str | None:
     """The `Name` tag; for instances of a group without one, the group's name."""
     tags = {_text(tag, "key"): _text(tag, "value") for tag in _items(_member(tagged, "tagSet"))}
     return tags.get("Name") or tags.get("aws:autoscaling:groupName")
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: Json) -> list[Json]:
     """The elements of a list in any of the wrappings of EC2's calls."""
     if isinstance(value, list):
         return value
@@ -254,20 +254,20 @@ def _items(value: Any) -> list[Any]:
     return [value]
 
 
-def _required(value: Any, name: str) -> str:
+def _required(value: Json, name: str) -> str:
     found = _text(value, name)
     if found is None:
         raise IncompleteError(f"no {name}")
     return found
 
 
-def _member(value: Any, name: str) -> Any:
+def _member(value: Json, name: str) -> Json:
     if not isinstance(value, dict):
         return None
     return value.get(name, value.get(name[0].upper() + name[1:]))
 
 
-def _text(value: Any, *path: str) -> str | None:
+def _text(value: Json, *path: str) -> str | None:
     """The text at a path, with booleans and numbers as JSON writes them; None where there is none."""
     for name in path:
         value = _member(value, name)

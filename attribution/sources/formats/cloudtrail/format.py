@@ -25,7 +25,6 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +33,7 @@ from attribution.schema import ASSIGNMENT
 from attribution.sources.formats.cloudtrail.events import Call, IncompleteError, Trail, unwrapped
 from attribution.sources.formats.cloudtrail.history import Assignment, Origin
 from attribution.sources.json.documents import whole
+from attribution.sources.records.json_values import Json, text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Reject
 from attribution.sources.records.timestamps import instant
 
@@ -89,11 +89,12 @@ class CloudTrail(Format):
                 found = []
         yield from _blocks(found)
 
-    def _assignments(self, event: Any, origin: Origin, trail: Trail, account: Account) -> list[Assignment]:
+    def _assignments(self, event: Json, origin: Origin, trail: Trail, account: Account) -> list[Assignment]:
         event = _inner(event)
-        if not isinstance(event, dict) or not isinstance(event.get("eventName"), str):
+        name = event.get("eventName") if isinstance(event, dict) else None
+        if not isinstance(event, dict) or not isinstance(name, str):
             self._reject(account, origin, "malformed", "no event of CloudTrail", event)
-        elif not trail.reads(event["eventName"]) or event.get("eventSource") != "ec2.amazonaws.com":
+        elif not trail.reads(name) or event.get("eventSource") != "ec2.amazonaws.com":
             account.skip("other_event")
         elif event.get("errorCode"):
             account.skip("request_failed")
@@ -102,17 +103,17 @@ class CloudTrail(Format):
         else:
             request, answer = unwrapped(event.get("requestParameters")), unwrapped(event.get("responseElements"))
             try:
-                return trail.read(event["eventName"], Call(request, answer, time, origin))
+                return trail.read(name, Call(request, answer, time, origin))
             except IncompleteError as error:
                 self._reject(account, origin, "malformed", str(error), event)
         return []
 
-    def _reject(self, account: Account, origin: Origin, reason: str, what: str, event: Any) -> None:
+    def _reject(self, account: Account, origin: Origin, reason: str, what: str, event: Json) -> None:
         found = f"{what}: {json.dumps(event)[:_SHOWN]}"
         account.reject(Reject(origin.source, origin.line, reason, found, ASSIGNMENT))
 
 
-def _numbered_events(data: Input, account: Account) -> Iterator[tuple[int, Any]]:
+def _numbered_events(data: Input, account: Account) -> Iterator[tuple[int, Json]]:
     """The events of a source with their place: the line in JSON lines, else the position among all events."""
     first, newline, _ = data.head().lstrip().partition(b"\n")
     if newline and _is_event(first):
@@ -135,7 +136,7 @@ def _numbered_events(data: Input, account: Account) -> Iterator[tuple[int, Any]]
         account.reject(Reject(data.name, number + 1, "malformed", found, ASSIGNMENT))
 
 
-def _listed_events(text: str) -> Iterator[Any]:
+def _listed_events(text: str) -> Iterator[Json]:
     """The events of documents that stand one after the other; one by one, so that all before a broken one are read."""
     at = _after(_BETWEEN, text, 0)
     while at < len(text):
@@ -162,23 +163,25 @@ def _is_event(line: bytes) -> bool:
     return isinstance(event, dict) and "eventName" in event
 
 
-def _inner(event: Any) -> Any:
+def _inner(event: Json) -> Json:
     """The event itself, without the envelope of EventBridge or of `lookup-events`."""
     if not isinstance(event, dict) or "eventName" in event:
         return event
-    if isinstance(event.get("CloudTrailEvent"), str):
-        try:
-            return json.loads(event["CloudTrailEvent"])
-        except (ValueError, RecursionError):
-            return None
-    return event.get("detail", event)
+    text = text_at(event, "CloudTrailEvent")
+    if text is None:
+        return event.get("detail", event)
+    try:
+        inner: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return inner
 
 
 def _blocks(assignments: list[Assignment]) -> Iterator[Block]:
     """Assignments as blocks, one for each run from one source: what waited comes from an earlier one."""
     for source, run in groupby(assignments, key=lambda assignment: assignment.origin.source):
         rows = list(run)
-        columns = {name: pa.array([getattr(row, name) for row in rows], _TYPES[name]) for name in _TYPES}
+        columns = {name: typed_column([getattr(row, name) for row in rows], _TYPES[name]) for name in _TYPES}
         yield Block(ASSIGNMENT, columns, source, np.array([row.origin.line for row in rows], np.int64))
 
 

@@ -1,14 +1,14 @@
 """Lines of DNS logs as name bindings: what logs of one JSON object an answer have in common."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from attribution.schema import NAME_BINDING
+from attribution.sources.records.json_values import Json, JsonObject, typed_column
 from attribution.sources.records.model import Account, Block, Input
 from attribution.sources.records.set_aside import bad_lines
 
@@ -42,16 +42,16 @@ class Answer:
         addresses: each address of the answer, and its TTL in seconds; None where the log does not say.
     """
 
-    client: str
+    client: str | None
     client_prefix: str | None
-    hostname: str
-    time: str
-    addresses: list[tuple[str, float | None]]
+    hostname: str | None
+    time: str | None
+    addresses: Sequence[tuple[str | None, float | None]]
 
 
 #: What a line's object says: an answer, or the reason (of the format's `skips`) why it says nothing. Whatever it
-#: raises of `LookupError`, `TypeError` and `ValueError` makes the line a malformed one.
-Reader = Callable[[dict[str, Any]], Answer | str]
+#: raises of `LookupError`, `TypeError`, `ValueError` and `OverflowError` makes the line a malformed one.
+Reader = Callable[[JsonObject], Answer | str]
 
 
 def name_bindings(data: Input, account: Account, reader: Reader) -> Iterator[Block]:
@@ -63,8 +63,8 @@ def name_bindings(data: Input, account: Account, reader: Reader) -> Iterator[Blo
             if not line.strip():
                 continue
             try:
-                said = reader(json.loads(line))
-            except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+                said = reader(_object(line))
+            except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
                 set_aside(number, line, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
                 continue
             if isinstance(said, str):
@@ -75,6 +75,28 @@ def name_bindings(data: Input, account: Account, reader: Reader) -> Iterator[Blo
             yield _block(found, data.name)
 
 
+def needed(entry: Json, key: str) -> str | None:
+    """The text under a key, or null: validation says whether it may be that.
+
+    Raises:
+        LookupError: the key is not there.
+        TypeError: it is no object, or something else than text stands under the key.
+    """
+    if not isinstance(entry, dict):
+        raise TypeError("no JSON object")
+    found = entry[key]
+    if found is not None and not isinstance(found, str):
+        raise TypeError(f"no text: {key}")
+    return found
+
+
+def _object(line: bytes) -> JsonObject:
+    found: Json = json.loads(line)
+    if not isinstance(found, dict):
+        raise TypeError("no JSON object")
+    return found
+
+
 def _block(found: list[tuple[int, Answer]], source: str) -> Block:
     rows = [
         (line, (said.client, said.client_prefix, address, said.hostname, said.time, ttl))
@@ -82,5 +104,5 @@ def _block(found: list[tuple[int, Answer]], source: str) -> Block:
         for address, ttl in said.addresses
     ]
     values = zip(*(row for _, row in rows), strict=True)
-    columns = {name: pa.array(column, kind) for (name, kind), column in zip(_TYPES.items(), values, strict=True)}
+    columns = {name: typed_column(column, kind) for (name, kind), column in zip(_TYPES.items(), values, strict=True)}
     return Block(NAME_BINDING, columns, source, np.array([line for line, _ in rows], np.int64))

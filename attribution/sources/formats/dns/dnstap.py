@@ -21,10 +21,10 @@ form of messages of github.com/miekg/dns, which it prints; RFC 7871 for client s
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import Any
 
-from attribution.sources.formats.dns.answers import ADDRESSES, NO_ADDRESSES, Answer, name_bindings
+from attribution.sources.formats.dns.answers import ADDRESSES, NO_ADDRESSES, Answer, name_bindings, needed
 from attribution.sources.json.lines import first_object
+from attribution.sources.records.json_values import JsonObject, text_at
 from attribution.sources.records.model import Account, Block, Format, Input
 
 _TO_CLIENTS = ("CLIENT_RESPONSE", "STUB_RESPONSE", "AUTH_RESPONSE")
@@ -64,13 +64,17 @@ class Dnstap(Format):
         yield from name_bindings(data, account, _answer)
 
 
-def _answer(entry: dict[str, Any]) -> Answer | str:
+def _answer(entry: JsonObject) -> Answer | str:
     message = entry["message"]
-    if message["type"] not in _TO_CLIENTS:
+    if not isinstance(message, dict):
+        raise TypeError("the message is no object")
+    if needed(message, "type") not in _TO_CLIENTS:
         return "other_message"
     text = message.get("response_message")
     if not text:
         return "no_message"
+    if not isinstance(text, str):
+        raise TypeError("the message is no text")
     status, question = _STATUS.search(text), _QUESTION.search(text)
     if status is None or question is None:
         raise ValueError("no DNS message as text")
@@ -82,10 +86,10 @@ def _answer(entry: dict[str, Any]) -> Answer | str:
     if not addresses:
         return "no_answer"
     return Answer(
-        client=message["query_address"],
-        client_prefix=_subnet(text) or _subnet(message.get("query_message") or ""),
+        client=needed(message, "query_address"),
+        client_prefix=_subnet(text) or _subnet(text_at(message, "query_message") or ""),
         hostname=question[1],
-        time=message.get("response_time") or message["query_time"],
+        time=text_at(message, "response_time") or needed(message, "query_time"),
         addresses=addresses,
     )
 

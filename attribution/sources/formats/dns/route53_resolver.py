@@ -12,10 +12,10 @@ Guide.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-from attribution.sources.formats.dns.answers import ADDRESSES, NO_ADDRESSES, Answer, name_bindings
+from attribution.sources.formats.dns.answers import ADDRESSES, NO_ADDRESSES, Answer, name_bindings, needed
 from attribution.sources.json.lines import first_object
+from attribution.sources.records.json_values import JsonObject
 from attribution.sources.records.model import Account, Block, Format, Input
 
 _TELLING = ("query_name", "query_type", "query_timestamp", "srcaddr", "rcode")
@@ -45,16 +45,19 @@ class Route53Resolver(Format):
         yield from name_bindings(data, account, _answer)
 
 
-def _answer(entry: dict[str, Any]) -> Answer | str:
-    if entry["rcode"] != "NOERROR":
+def _answer(entry: JsonObject) -> Answer | str:
+    if needed(entry, "rcode") != "NOERROR":
         return "dns_error"
-    if entry["query_type"] not in ADDRESSES:
+    if needed(entry, "query_type") not in ADDRESSES:
         return "no_address_query"
-    found = [answer["Rdata"] for answer in entry.get("answers") or [] if answer["Type"] in ADDRESSES]
+    answers = entry.get("answers") or []
+    if not isinstance(answers, list):
+        raise TypeError("the answers are no list")
+    found = [needed(answer, "Rdata") for answer in answers if needed(answer, "Type") in ADDRESSES]
     if not found:
         return "no_answer"
-    addresses: list[tuple[str, float | None]] = [(address, None) for address in found]
-    return Answer(entry["srcaddr"], None, entry["query_name"], entry["query_timestamp"], addresses)
+    client, name, time = (needed(entry, key) for key in ("srcaddr", "query_name", "query_timestamp"))
+    return Answer(client, None, name, time, [(address, None) for address in found])
 
 
 FORMATS: tuple[Format, ...] = (Route53Resolver(),)

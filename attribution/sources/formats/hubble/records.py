@@ -5,15 +5,15 @@ that moment, so it is an observation. An endpoint without an ID is a look-up in 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.types import Bool, Int64
+from attribution.core.columnar.dictionaries import one_array
+from attribution.core.columnar.types import Bool, Column, Int64
 from attribution.sources.json.lines import Path
-from attribution.sources.records.raw_columns import either, mask, no_empty, null_where, take, take_all, text, whole
+from attribution.sources.records.raw_columns import either, mask, no_empty, null_where, take, take_all, text
 from attribution.sources.records.timestamps import micros
 
 _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
@@ -71,18 +71,18 @@ class Events:
         skipped: reason -> events that carry no record.
     """
 
-    flows: dict[str, Any]
+    flows: dict[str, Column]
     flow_row: Int64
-    heartbeats: dict[str, Any]
+    heartbeats: dict[str, Column]
     heartbeat_row: Int64
-    names: dict[str, Any]
+    names: dict[str, Column]
     name_row: Int64
     bad_time: Bool
     unknown: Bool
     skipped: dict[str, int]
 
 
-def events(columns: dict[str, Any]) -> Events:
+def events(columns: dict[str, Column]) -> Events:
     """The records of events that hold `fields`."""
     verdict = text(columns["verdict"])
     is_flow = mask(pc.is_valid(verdict)) | mask(pc.is_valid(columns["source_ip"]))
@@ -122,7 +122,7 @@ def events(columns: dict[str, Any]) -> Events:
     )
 
 
-def _flows(event: dict[str, Any], source_is_local: Any) -> dict[str, Any]:
+def _flows(event: dict[str, Column], source_is_local: Column) -> dict[str, Column]:
     swap = pc.invert(source_is_local)
     source, destination = _pod(event, "source"), _pod(event, "destination")
     local_address, remote_address = either(swap, event["source_ip"], event["destination_ip"])
@@ -147,7 +147,7 @@ def _flows(event: dict[str, Any], source_is_local: Any) -> dict[str, Any]:
     }
 
 
-def _heartbeats(event: dict[str, Any], reply: Bool, source_is_local: Bool) -> tuple[dict[str, Any], Int64]:
+def _heartbeats(event: dict[str, Column], reply: Bool, source_is_local: Bool) -> tuple[dict[str, Column], Int64]:
     """Pods of the node at either end, but for the local side of what is a flow."""
     found, rows = [], []
     for end, is_local in (("source", source_is_local), ("destination", ~source_is_local)):
@@ -165,7 +165,7 @@ def _heartbeats(event: dict[str, Any], reply: Bool, source_is_local: Bool) -> tu
     return {name: pa.concat_arrays([f[name] for f in found]) for name in found[0]}, np.concatenate(rows)
 
 
-def _names(event: dict[str, Any], answer: Bool, source_is_local: Bool) -> tuple[dict[str, Any], Int64]:
+def _names(event: dict[str, Column], answer: Bool, source_is_local: Bool) -> tuple[dict[str, Column], Int64]:
     """Name bindings of DNS answers; the client is the node's own side where the query left it, else the other."""
     told = event["dns_ips"]
     if not pa.types.is_list(told.type):
@@ -186,7 +186,7 @@ def _names(event: dict[str, Any], answer: Bool, source_is_local: Bool) -> tuple[
     return names, row
 
 
-def _source_is_local(event: dict[str, Any], reply: Bool) -> Bool:
+def _source_is_local(event: dict[str, Column], reply: Bool) -> Bool:
     """Whether the source is of the observing node, by its ID; where both or none are, by the connection's direction.
 
     `traffic_direction` is that of the connection, so that a reply of an outgoing one comes in.
@@ -200,12 +200,12 @@ def _source_is_local(event: dict[str, Any], reply: Bool) -> Bool:
     return local
 
 
-def _has_id(event: dict[str, Any], end: str) -> Bool:
+def _has_id(event: dict[str, Column], end: str) -> Bool:
     has_id: Bool = np.asarray(pc.fill_null(_number(event[f"{end}_ID"]), 0)) != 0
     return has_id
 
 
-def _pod(event: dict[str, Any], end: str) -> dict[str, Any]:
+def _pod(event: dict[str, Column], end: str) -> dict[str, Column]:
     """Workload and service of a pod of the observing node, null for every other endpoint.
 
     A host-network pod has no endpoint of its own: its packets are the host's, which has no pod name.
@@ -218,9 +218,9 @@ def _pod(event: dict[str, Any], end: str) -> dict[str, Any]:
     return {"workload": workload, "service": service}
 
 
-def _first_name(workloads: Any) -> Any:
+def _first_name(workloads: Column) -> Column:
     """The name of the first of the workloads, null where there is none."""
-    array = whole(workloads)
+    array = one_array(workloads)
     if not pa.types.is_list(array.type) or not pa.types.is_struct(array.type.value_type):
         return pa.nulls(len(array), pa.string())
     if array.type.value_type.get_field_index("name") < 0:
@@ -228,23 +228,23 @@ def _first_name(workloads: Any) -> Any:
     return _first(pc.list_parent_indices(array), pc.struct_field(pc.list_flatten(array), ["name"]), len(array))
 
 
-def _only(names: Any) -> Any:
+def _only(names: Column) -> Column:
     """The one item of each list, null where there is none or several."""
-    array = whole(names)
+    array = one_array(names)
     if not pa.types.is_list(array.type):
         return pa.nulls(len(array), pa.string())
     several = pc.not_equal(pc.fill_null(pc.list_value_length(array), 0), 1)
     return null_where(several, _first(pc.list_parent_indices(array), pc.list_flatten(array), len(array)))
 
 
-def _first(parents: Any, items: Any, count: int) -> Any:
+def _first(parents: Column, items: Column, count: int) -> Column:
     rows, at = np.unique(np.asarray(parents), return_index=True)
     index = np.full(count, -1, np.int64)
     index[rows] = at
     return pc.take(text(items), pa.array(index, mask=index < 0))
 
 
-def _hostname(event: dict[str, Any], swap: Any) -> Any:
+def _hostname(event: dict[str, Column], swap: Column) -> Column:
     """The host of a request to the remote side, else the one DNS name that Cilium knows for a remote outside."""
     url = text(event["url"])
     host = pc.struct_field(pc.extract_regex(url, r"^[a-z]+://(?:[^/@]*@)?(?P<host>[^/:?#\[\]]+)"), ["host"])
@@ -255,13 +255,13 @@ def _hostname(event: dict[str, Any], swap: Any) -> Any:
     return pc.coalesce(no_empty(null_where(swap, host)), pc.if_else(swap, source, destination))
 
 
-def _protocol(event: dict[str, Any]) -> Any:
+def _protocol(event: dict[str, Column]) -> Column:
     known = [pc.is_valid(event[f"{p}_destination"]) for p in _PORTS] + [pc.is_valid(event[p]) for p in _ICMP]
     numbers = [*_PORTS.values(), *_ICMP.values()]
     return pc.case_when(pc.make_struct(*known), *(pa.scalar(int(number)) for number in numbers))
 
 
-def _tcp_flags(event: dict[str, Any]) -> Any:
+def _tcp_flags(event: dict[str, Column]) -> Column:
     """The OR of the flags; null where there are none, as in a request."""
     total = np.zeros(len(event["time"]), np.int64)
     for bit, flag in enumerate(_FLAGS):
@@ -270,7 +270,7 @@ def _tcp_flags(event: dict[str, Any]) -> Any:
     return pa.array(total, mask=total == 0)
 
 
-def _number(column: Any) -> Any:
+def _number(column: Column) -> Column:
     """Integers, null where the field is not there; Protocol Buffers leave out a zero."""
-    array = whole(column)
+    array = one_array(column)
     return array.cast(pa.int64()) if pa.types.is_integer(array.type) else micros(array, "us")

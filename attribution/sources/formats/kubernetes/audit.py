@@ -1,9 +1,8 @@
 """Audit events of the Kubernetes API about pods, as the API server logs them or Google Cloud Logging wraps them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from attribution.sources.records.json_values import Json, JsonObject, object_at, objects_at, text_at
 from attribution.sources.records.timestamps import instant
 
 _KUBELET = "system:node:"
@@ -19,90 +18,104 @@ class PodEvent:
         seen_at: when the pod's own kubelet wrote this, microseconds; None where somebody else did.
     """
 
-    pods: list[Mapping[str, Any]]
+    pods: list[JsonObject]
     seen_at: int | None
 
 
-def is_audit_event(item: Mapping[str, Any]) -> bool:
+@dataclass(frozen=True)
+class _Event:
+    """An event of either shape.
+
+    Attributes:
+        is_of_pods: whether it is about pods, or their status.
+        stage: of the request; None where the shape knows none.
+        failed: whether the request failed.
+        verb: what was asked for.
+        request: the body of the request.
+        response: the body of the answer.
+        user: who asked.
+        time: the first moment of the request: what it says was so by then.
+        about: uid, name and namespace of the pod, those that are known.
+    """
+
+    is_of_pods: bool
+    stage: Json
+    failed: bool
+    verb: str | None
+    request: JsonObject
+    response: JsonObject
+    user: str | None
+    time: str | None
+    about: JsonObject
+
+
+def is_audit_event(item: JsonObject) -> bool:
     """Whether the object is an audit event of either shape."""
-    if isinstance(item.get("protoPayload"), Mapping):
+    if isinstance(item.get("protoPayload"), dict):
         return True
     return item.get("kind") == "Event" and str(item.get("apiVersion", "")).startswith("audit.k8s.io/")
 
 
-def pod_event(item: Mapping[str, Any]) -> PodEvent | str:
+def pod_event(item: JsonObject) -> PodEvent | str:
     """The pods of an audit event, or the reason why there are none."""
     event = _of_cloud_logging(item) if "protoPayload" in item else _of_api_server(item)
-    if event["resource"] != "pods":
+    if not event.is_of_pods:
         return "other_resource"
-    if event["stage"] not in {None, "ResponseComplete"}:
+    if event.stage not in (None, "ResponseComplete"):
         return "other_stage"
-    if event["failed"]:
+    if event.failed:
         return "failed_request"
-    if event["verb"] in {"delete", "deletecollection"}:
+    if event.verb in {"delete", "deletecollection"}:
         return "delete"
-    if not event["request"] and not event["response"]:
+    if not event.request and not event.response:
         return "metadata_level"
     pods = _pods(event)
-    written = event["verb"] in {"patch", "update"} and str(event["user"]).startswith(_KUBELET)
-    at = instant(event["time"]) if written and isinstance(event["time"], str) else None
+    written = event.verb in {"patch", "update"} and event.user is not None and event.user.startswith(_KUBELET)
+    at = instant(event.time) if written and event.time is not None else None
     return PodEvent(pods, at) if pods else "no_pod"
 
 
-def _of_api_server(item: Mapping[str, Any]) -> dict[str, Any]:
-    reference = _of(item, "objectRef")
-    code = _of(item, "responseStatus").get("code")
-    subresource = reference.get("subresource")
-    return {
-        "resource": reference.get("resource") if subresource in {None, "", "status"} else "other",
-        "stage": item.get("stage"),
-        "failed": isinstance(code, int) and code >= 400,
-        "verb": item.get("verb"),
-        "request": _of(item, "requestObject"),
-        "response": _of(item, "responseObject"),
-        "user": _of(item, "user").get("username"),
-        # The first moment of the request: what it says was so by then.
-        "time": item.get("requestReceivedTimestamp") or item.get("stageTimestamp"),
-        "uid": reference.get("uid"),
-        "name": reference.get("name"),
-        "namespace": reference.get("namespace"),
-    }
+def _of_api_server(item: JsonObject) -> _Event:
+    reference = object_at(item, "objectRef")
+    code = object_at(item, "responseStatus").get("code")
+    return _Event(
+        is_of_pods=reference.get("resource") == "pods" and reference.get("subresource") in (None, "", "status"),
+        stage=item.get("stage"),
+        failed=isinstance(code, int) and code >= 400,
+        verb=text_at(item, "verb"),
+        request=object_at(item, "requestObject"),
+        response=object_at(item, "responseObject"),
+        user=text_at(object_at(item, "user"), "username"),
+        time=text_at(item, "requestReceivedTimestamp") or text_at(item, "stageTimestamp"),
+        about={name: reference[name] for name in ("uid", "name", "namespace") if reference.get(name)},
+    )
 
 
-def _of_cloud_logging(item: Mapping[str, Any]) -> dict[str, Any]:
-    payload = _of(item, "protoPayload")
-    method = str(payload.get("methodName", ""))
+def _of_cloud_logging(item: JsonObject) -> _Event:
+    payload = object_at(item, "protoPayload")
+    method = text_at(payload, "methodName") or ""
     verbs = method.removeprefix(_POD_METHOD).split(".") if method.startswith(_POD_METHOD) else ["", ""]
-    about_pod = len(verbs) == 1 or verbs[0] == "status"
-    place = str(payload.get("resourceName", "")).split("/")
+    place = (text_at(payload, "resourceName") or "").split("/")
     names = dict(zip(place[::2], place[1::2], strict=False))
-    return {
-        "resource": "pods" if about_pod else "other",
-        "stage": None,
-        "failed": _of(payload, "status").get("code", 0) != 0,
-        "verb": verbs[-1],
-        "request": _of(payload, "request"),
-        "response": _of(payload, "response"),
-        "user": _of(payload, "authenticationInfo").get("principalEmail"),
-        "time": item.get("timestamp"),
-        "uid": None,
-        "name": names.get("pods"),
-        "namespace": names.get("namespaces"),
-    }
+    found = {"name": names.get("pods"), "namespace": names.get("namespaces")}
+    return _Event(
+        is_of_pods=len(verbs) == 1 or verbs[0] == "status",
+        stage=None,
+        failed=object_at(payload, "status").get("code", 0) != 0,
+        verb=verbs[-1],
+        request=object_at(payload, "request"),
+        response=object_at(payload, "response"),
+        user=text_at(object_at(payload, "authenticationInfo"), "principalEmail"),
+        time=text_at(item, "timestamp"),
+        about={name: value for name, value in found.items() if value},
+    )
 
 
-def _pods(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    response = event["response"]
-    if isinstance(response.get("items"), list):
-        return [pod for pod in response["items"] if isinstance(pod, Mapping)]
-    if _of(response, "metadata").get("uid"):
-        return [response]
+def _pods(event: _Event) -> list[JsonObject]:
+    if isinstance(event.response.get("items"), list):
+        return objects_at(event.response, "items")
+    if object_at(event.response, "metadata").get("uid"):
+        return [event.response]
     # A patch has little more than the status: what it is about stands in the event.
-    about = {name: event[name] for name in ("uid", "name", "namespace") if event[name]}
-    pod = {**event["request"], "metadata": {**about, **_of(event["request"], "metadata")}}
-    return [pod] if pod["metadata"].get("uid") else []
-
-
-def _of(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = mapping.get(key)
-    return value if isinstance(value, Mapping) else {}
+    metadata = event.about | object_at(event.request, "metadata")
+    return [event.request | {"metadata": metadata}] if metadata.get("uid") else []

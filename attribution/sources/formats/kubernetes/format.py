@@ -13,8 +13,7 @@ The workload is the pod's UID, its service `namespace/owner`. What a pod proves 
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +24,7 @@ from attribution.sources.formats.kubernetes.pods import Facts, Held, facts, held
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import first_object
 from attribution.sources.records.deduplication import Recent
+from attribution.sources.records.json_values import Json, JsonObject, object_at, text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.set_aside import OnBad, bad_lines
 
@@ -81,7 +81,7 @@ class Kubernetes(Format):
         """Heartbeats; a "line" is the line of JSON lines, and the number of the object in documents that span lines."""
         known: Recent[Facts] = account.kept(lambda: Recent(_KEPT_PODS))
         lines: list[int] = []
-        rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        rows: dict[str, list[Json]] = {name: [] for name in _COLUMNS}
         for line, item in self._items(data, account):
             for pod, claim in self._claims(item, known, account):
                 lines.append(line)
@@ -93,19 +93,17 @@ class Kubernetes(Format):
         if lines:
             yield _block(rows, lines, data.name)
 
-    def _items(self, data: Input, account: Account) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    def _items(self, data: Input, account: Account) -> Iterator[tuple[int, JsonObject]]:
         """Pods and events, one by one, each with its number."""
         set_aside = bad_lines(account, data.name, HEARTBEAT)
         numbered = _by_document(data) if first_object(data.head()) is None else _by_line(data, set_aside)
         for number, item in numbered:
-            if isinstance(item, Mapping):
+            if isinstance(item, dict):
                 yield number, item
             else:
                 set_aside(number, json.dumps(item).encode(), "malformed")
 
-    def _claims(
-        self, item: Mapping[str, Any], known: Recent[Facts], account: Account
-    ) -> Iterator[tuple[Mapping[str, Any], Held]]:
+    def _claims(self, item: JsonObject, known: Recent[Facts], account: Account) -> Iterator[tuple[JsonObject, Held]]:
         """What one object says of pods; why it says nothing goes to the ledger."""
         seen_at = None
         if is_audit_event(item):
@@ -115,13 +113,13 @@ class Kubernetes(Format):
                 return
             pods, seen_at = event.pods, event.seen_at
         else:
-            pods = [item["object"] if isinstance(item.get("object"), Mapping) else item]
+            pods = [object_at(item, "object") or item]
         for pod in pods:
             uid = _uid(pod)
             if not uid or (pod.get("kind", "Pod") != "Pod" and not pod.get("@type") and "status" not in pod):
                 account.skip("no_pod")
                 continue
-            if isinstance(pod.get("spec"), Mapping):
+            if isinstance(pod.get("spec"), dict):
                 known.put(uid, facts(pod))
             found = held(pod, known.get(uid) or Facts(), seen_at)
             if isinstance(found, str):
@@ -131,7 +129,7 @@ class Kubernetes(Format):
                 yield pod, claim
 
 
-def _by_document(data: Input) -> Iterator[tuple[int, Any]]:
+def _by_document(data: Input) -> Iterator[tuple[int, Json]]:
     number = 0
     for document in documents(data):
         for item in _flat(document):
@@ -139,7 +137,7 @@ def _by_document(data: Input) -> Iterator[tuple[int, Any]]:
             yield number, item
 
 
-def _by_line(data: Input, set_aside: OnBad) -> Iterator[tuple[int, Any]]:
+def _by_line(data: Input, set_aside: OnBad) -> Iterator[tuple[int, Json]]:
     for first_line, block in data.lines(_BLOCK_BYTES):
         for line, content in enumerate(block.split(b"\n"), first_line):
             if not content.strip():
@@ -153,23 +151,21 @@ def _by_line(data: Input, set_aside: OnBad) -> Iterator[tuple[int, Any]]:
                 yield line, item
 
 
-def _flat(document: Any) -> Iterator[Any]:
+def _flat(document: Json) -> Iterator[Json]:
     """The objects of a document: of an array, of a list's `items`, or itself."""
     if isinstance(document, list):
         yield from document
-    elif isinstance(document, Mapping) and isinstance(document.get("items"), list):
-        yield from document["items"]
+    elif isinstance(document, dict) and isinstance(items := document.get("items"), list):
+        yield from items
     else:
         yield document
 
 
-def _uid(pod: Mapping[str, Any]) -> str | None:
-    metadata = pod.get("metadata")
-    uid = metadata.get("uid") if isinstance(metadata, Mapping) else None
-    return uid if isinstance(uid, str) and uid else None
+def _uid(pod: JsonObject) -> str | None:
+    return text_at(object_at(pod, "metadata"), "uid")
 
 
-def _row(pod: Mapping[str, Any], claim: Held, known: Recent[Facts]) -> dict[str, Any]:
+def _row(pod: JsonObject, claim: Held, known: Recent[Facts]) -> JsonObject:
     uid = _uid(pod)
     fixed = known.get(uid) or Facts()
     return {
@@ -186,8 +182,8 @@ def _row(pod: Mapping[str, Any], claim: Held, known: Recent[Facts]) -> dict[str,
     }
 
 
-def _block(rows: dict[str, list[Any]], lines: list[int], source: str) -> Block:
-    columns = {name: pa.array(rows[name], kind) for name, kind in _COLUMNS.items()}
+def _block(rows: dict[str, list[Json]], lines: list[int], source: str) -> Block:
+    columns = {name: typed_column(rows[name], kind) for name, kind in _COLUMNS.items()}
     return Block(HEARTBEAT, columns, source, np.array(lines, np.int64))
 
 

@@ -8,10 +8,10 @@ container.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from attribution.sources.records.json_values import Json, JsonObject, object_at, objects_at, text_at
 from attribution.sources.records.timestamps import instant
 
 #: Kubernetes writes whole seconds, rounded down: what began at a second may have begun at its end.
@@ -51,24 +51,24 @@ class Held:
     end: int
 
 
-def facts(pod: Mapping[str, Any]) -> Facts:
+def facts(pod: JsonObject) -> Facts:
     """The facts of a pod object that has its `spec`."""
-    spec, metadata = _of(pod, "spec"), _of(pod, "metadata")
+    spec, metadata = object_at(pod, "spec"), object_at(pod, "metadata")
     ports = {
-        (number, _text(port.get("protocol")) or "TCP")
-        for container in [*_list(spec, "containers"), *_list(spec, "initContainers")]
-        for port in _list(container, "ports")
-        if isinstance(number := port.get("hostPort") or port.get("containerPort"), int)
+        (number, text_at(port, "protocol") or "TCP")
+        for container in [*objects_at(spec, "containers"), *objects_at(spec, "initContainers")]
+        for port in objects_at(container, "ports")
+        if (number := _number(port.get("hostPort") or port.get("containerPort"))) is not None
     }
     return Facts(
         service=_service(metadata, spec),
         host_network=spec.get("hostNetwork") is True,
         ports=tuple(sorted(ports)),
-        node=_text(spec.get("nodeName")),
+        node=text_at(spec, "nodeName"),
     )
 
 
-def held(pod: Mapping[str, Any], known: Facts, seen_at: int | None) -> list[Held] | str:
+def held(pod: JsonObject, known: Facts, seen_at: int | None) -> list[Held] | str:
     """What the pod held, or the reason why that cannot be said.
 
     A host-network pod has the node's address in common with others: it holds the ports that it declares, and nothing
@@ -79,17 +79,17 @@ def held(pod: Mapping[str, Any], known: Facts, seen_at: int | None) -> list[Held
         known: its facts.
         seen_at: a moment at which its kubelet wrote this status; None where the object came otherwise.
     """
-    status = _of(pod, "status")
+    status = object_at(pod, "status")
     addresses = _addresses(status)
     if not addresses:
         return "no_address"
     host_network = known.host_network
     if host_network is None:
-        hosts = {status.get("hostIP"), *(entry.get("ip") for entry in _list(status, "hostIPs"))} - {None}
+        hosts = {text_at(status, "hostIP"), *(text_at(entry, "ip") for entry in objects_at(status, "hostIPs"))} - {None}
         if not hosts:
             return "host_network_unknown"
         host_network = not hosts.isdisjoint(addresses)
-    interval = _interval(status, _of(pod, "metadata"), seen_at)
+    interval = _interval(status, object_at(pod, "metadata"), seen_at)
     if interval is None:
         return "no_proof"
     if host_network and not known.ports:
@@ -98,22 +98,22 @@ def held(pod: Mapping[str, Any], known: Facts, seen_at: int | None) -> list[Held
     return [Held(address, port, protocol, *interval) for address in addresses for port, protocol in ports]
 
 
-def _addresses(status: Mapping[str, Any]) -> list[str]:
+def _addresses(status: JsonObject) -> list[str]:
     """All addresses of a dual-stack pod; entries of a patch that take one away are none."""
-    entries = [entry for entry in _list(status, "podIPs") if "$patch" not in entry]
-    found = [address for entry in entries if (address := _text(entry.get("ip")))]
-    single = _text(status.get("podIP"))
+    entries = [entry for entry in objects_at(status, "podIPs") if "$patch" not in entry]
+    found = [address for entry in entries if (address := text_at(entry, "ip"))]
+    single = text_at(status, "podIP")
     return found or ([single] if single else [])
 
 
-def _interval(status: Mapping[str, Any], metadata: Mapping[str, Any], seen_at: int | None) -> tuple[int, int] | None:
-    states = [_of(container, "state") for name in _STATUSES for container in _list(status, name)]
-    started = [at for state in states if (at := _instant(_of(state, "running").get("startedAt"))) is not None]
+def _interval(status: JsonObject, metadata: JsonObject, seen_at: int | None) -> tuple[int, int] | None:
+    states = [object_at(container, "state") for name in _STATUSES for container in objects_at(status, name)]
+    started = [at for state in states if (at := _instant(object_at(state, "running"), "startedAt")) is not None]
     ended = [
         (last, first)
         for state in states
-        if (last := _instant(_of(state, "terminated").get("finishedAt"))) is not None
-        and (first := _instant(_of(state, "terminated").get("startedAt"))) is not None
+        if (last := _instant(object_at(state, "terminated"), "finishedAt")) is not None
+        and (first := _instant(object_at(state, "terminated"), "startedAt")) is not None
     ]
     if status.get("phase") in _TERMINAL or (ended and not started):
         # Of the last container only: one that ended before may have run in a sandbox, and on an address, before.
@@ -128,33 +128,33 @@ def _rounded(start: int, end: int) -> tuple[int, int]:
     return min(start + _SECOND, max(start, end)), max(start, end)
 
 
-def _true_since(status: Mapping[str, Any]) -> Iterator[int]:
-    for condition in _list(status, "conditions"):
+def _true_since(status: JsonObject) -> Iterator[int]:
+    for condition in objects_at(status, "conditions"):
         if condition.get("type") in _PROVING and condition.get("status") == "True":
-            at = _instant(condition.get("lastTransitionTime"))
+            at = _instant(condition, "lastTransitionTime")
             if at is not None:
                 yield at
 
 
-def _written_by_kubelet(metadata: Mapping[str, Any]) -> Iterator[int | None]:
+def _written_by_kubelet(metadata: JsonObject) -> Iterator[int | None]:
     """When the pod's kubelet last changed the status, which is then what it saw."""
-    for entry in _list(metadata, "managedFields"):
+    for entry in objects_at(metadata, "managedFields"):
         if entry.get("manager") == "kubelet" and entry.get("subresource", "status") == "status":
-            yield _instant(entry.get("time"))
+            yield _instant(entry, "time")
 
 
-def _service(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> str | None:
+def _service(metadata: JsonObject, spec: JsonObject) -> str | None:
     """`namespace/name` of what made the pod: the Deployment above a ReplicaSet, the CronJob above a Job."""
-    space = _text(metadata.get("namespace"))
-    name = _text(metadata.get("name"))
-    owner = next((o for o in _list(metadata, "ownerReferences") if o.get("controller") is True), {})
-    kind, owner_name = owner.get("kind"), _text(owner.get("name"))
+    space = text_at(metadata, "namespace")
+    name = text_at(metadata, "name")
+    owner = next((o for o in objects_at(metadata, "ownerReferences") if o.get("controller") is True), {})
+    kind, owner_name = owner.get("kind"), text_at(owner, "name")
     if kind == "Node":
         # A static pod is named for its node: kube-proxy-node1.
         name = name.removesuffix(f"-{spec.get('nodeName') or owner_name}") if name else None
     elif owner_name:
         name = owner_name
-    template = _text(_of(metadata, "labels").get("pod-template-hash"))
+    template = text_at(object_at(metadata, "labels"), "pod-template-hash")
     if name and kind == "ReplicaSet" and template:
         name = name.removesuffix(f"-{template}")
     elif name and kind == "Job":
@@ -162,19 +162,12 @@ def _service(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> str | None
     return f"{space}/{name}" if space and name else None
 
 
-def _of(mapping: Any, key: str) -> Mapping[str, Any]:
-    value = mapping.get(key) if isinstance(mapping, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
+def _number(value: Json) -> int | None:
+    """The value if it is a whole number of at most 32 bits; validation tells whether it is a port."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 31 else None
 
 
-def _list(mapping: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    value = mapping.get(key)
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _instant(value: Any) -> int | None:
-    return instant(value) if isinstance(value, str) else None
+def _instant(value: JsonObject, key: str) -> int | None:
+    """The time under a key, microseconds; None if there is none."""
+    found = text_at(value, key)
+    return None if found is None else instant(found)

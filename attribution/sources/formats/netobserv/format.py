@@ -18,7 +18,6 @@ of pods are reused only by StatefulSets and bare pods, for what is then the same
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pyarrow as pa
 
@@ -28,11 +27,14 @@ from attribution.sources.formats.netobserv.records import FIELDS, LISTS, Reports
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Repeats
+from attribution.sources.records.json_values import Json, object_at
 from attribution.sources.records.model import Account, Block, Format, Input, Ledger
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20
 _ENVELOPE = re.compile(rb'"resultType"\s*:\s*"streams"')
+#: An entry of Loki is its time and its text.
+_OF_ENTRY = 2
 _FLOW_IN_TEXT = rb"\"TimeFlowEndMs\""
 
 
@@ -116,18 +118,26 @@ def _entries(data: Input) -> Iterator[tuple[int, bytes]]:
         yield first, b"\n".join(lines)
 
 
-def _streams(answer: Any, source: str) -> Iterator[tuple[str, str]]:
+def _streams(answer: Json, source: str) -> Iterator[tuple[str, str]]:
     """Labels, as the inside of a JSON object, and text of each entry."""
-    try:
-        for stream in answer["data"]["result"]:
-            labels = json.dumps({k: v for k, v in stream["stream"].items() if k in FIELDS})[1:-1]
-            for _, entry in stream["values"]:
-                yield labels, str(entry)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise SourceError(
-            f"cannot read {source}: a Loki answer without data.result[].stream and values; "
-            "save the answer to a log query (resultType streams)"
-        ) from None
+    streams = object_at(answer, "data").get("result")
+    for stream in streams if isinstance(streams, list) else [None]:
+        entries = stream.get("values") if isinstance(stream, dict) else None
+        if not isinstance(stream, dict) or not isinstance(stream.get("stream"), dict) or not isinstance(entries, list):
+            raise _no_loki_answer(source)
+        known = {name: value for name, value in object_at(stream, "stream").items() if name in FIELDS}
+        labels = json.dumps(known)[1:-1]
+        for entry in entries:
+            if not isinstance(entry, list) or len(entry) != _OF_ENTRY:
+                raise _no_loki_answer(source)
+            yield labels, str(entry[1])
+
+
+def _no_loki_answer(source: str) -> SourceError:
+    return SourceError(
+        f"cannot read {source}: a Loki answer without data.result[].stream and values; "
+        "save the answer to a log query (resultType streams)"
+    )
 
 
 def _with_labels(labels: str, entry: str) -> bytes:

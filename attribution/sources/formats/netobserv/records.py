@@ -9,13 +9,13 @@ may be another pod's. Whom such a record names was there at its last packet; of 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.types import Bool, Int64
+from attribution.core.columnar.dictionaries import one_array
+from attribution.core.columnar.types import Bool, Column, Int8, Int64
 from attribution.sources.records.deduplication import FIRST, OTHER_NODE, SAME_NODE, Repeats, hash_columns
 from attribution.sources.records.raw_columns import (
     alike,
@@ -27,7 +27,6 @@ from attribution.sources.records.raw_columns import (
     take,
     take_all,
     text,
-    whole,
 )
 from attribution.sources.records.timestamps import micros
 
@@ -64,16 +63,16 @@ class Reports:
         skipped: reason -> records that carry no flow.
     """
 
-    flows: dict[str, Any]
+    flows: dict[str, Column]
     flow_row: Int64
-    claims: dict[str, Any]
-    heartbeats: dict[str, Any]
+    claims: dict[str, Column]
+    heartbeats: dict[str, Column]
     heartbeat_row: Int64
     bad_time: Bool
     skipped: dict[str, int]
 
 
-def reports(columns: dict[str, Any], repeats: Repeats) -> Reports:
+def reports(columns: dict[str, Column], repeats: Repeats) -> Reports:
     """The flows and heartbeats of records that hold `FIELDS`."""
     kind = pc.fill_null(text(columns["_RecordType"]), "")
     update = mask(pc.is_in(kind, _UPDATES))
@@ -104,7 +103,7 @@ def reports(columns: dict[str, Any], repeats: Repeats) -> Reports:
     return Reports(flows, row[kept], claims, beats, row[beat], bad_time, skipped)
 
 
-def _judged(record: dict[str, Any], repeats: Repeats) -> Any:
+def _judged(record: dict[str, Column], repeats: Repeats) -> Int8:
     return repeats.judge(
         hash_columns(*(record[f] for f in ("SrcAddr", "DstAddr", "SrcPort", "DstPort", "Proto"))),
         hash_columns(*(record[f] for f in ("AgentIP", "Interface", "IfDirection", "_RecordType"))),
@@ -114,7 +113,7 @@ def _judged(record: dict[str, Any], repeats: Repeats) -> Any:
     )
 
 
-def _flows(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _flows(record: dict[str, Column]) -> tuple[dict[str, Column], dict[str, Column]]:
     swap = record["swap"]
     local_address, remote_address = either(swap, record["SrcAddr"], record["DstAddr"])
     local_port, remote_port = (
@@ -155,14 +154,14 @@ def _flows(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return flows, claims
 
 
-def _heartbeats(record: dict[str, Any], seen: Any) -> tuple[dict[str, Any], Int64]:
+def _heartbeats(record: dict[str, Column], seen: Int8) -> tuple[dict[str, Column], Int64]:
     """Observations of the agent's own node that are no flow's local side, and the record of each.
 
     The destination, where source and destination are on one node; and either side, where the flow was counted already
     on the other node. In records of connection tracking both sides, at the last packet.
     """
     swap, tracked = mask(record["swap"]), mask(record["tracked"])
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, Column]] = []
     rows: list[Int64] = []
     for side, is_local in (("Src", ~swap), ("Dst", swap)):
         known = mask(record[f"{side}_here"]) & mask(pc.is_valid(record[f"{side}_workload"]))
@@ -183,7 +182,7 @@ def _heartbeats(record: dict[str, Any], seen: Any) -> tuple[dict[str, Any], Int6
     return both, np.concatenate(rows)
 
 
-def _destination_is_local(record: dict[str, Any]) -> Any:
+def _destination_is_local(record: dict[str, Column]) -> Column:
     """Whether the destination is on the agent's node; the record's own direction decides where that leaves it open.
 
     The direction of old versions is that of the interface, which for a pod's own is the reverse of the pod's.
@@ -193,7 +192,7 @@ def _destination_is_local(record: dict[str, Any]) -> Any:
     return pc.if_else(pc.xor(source, destination), destination, pc.fill_null(told, False))
 
 
-def _owner(record: dict[str, Any], side: str) -> dict[str, Any]:
+def _owner(record: dict[str, Column], side: str) -> dict[str, Column]:
     """Workload and service of one side, and whether it is on the agent's node.
 
     A pod goes by namespace and name, a node by its name; a Service is no workload. A node's own address is also that
@@ -211,15 +210,15 @@ def _owner(record: dict[str, Any], side: str) -> dict[str, Any]:
     return {f"{side}_workload": workload, f"{side}_service": service, f"{side}_here": here}
 
 
-def _counts(record: dict[str, Any], name: str, swap: Any) -> tuple[Any, Any]:
+def _counts(record: dict[str, Column], name: str, swap: Column) -> tuple[Column, Column]:
     """Sent and received: a record counts one way, a connection's summary both."""
     forth = pc.coalesce(*alike(record[f"{name}_AB"], record[name]))
     return either(swap, *(scaled(count, record["Sampling"]) for count in alike(forth, record[f"{name}_BA"])))
 
 
-def _tcp_flags(record: dict[str, Any]) -> Any:
+def _tcp_flags(record: dict[str, Column]) -> Column:
     """The OR of flags: a number with bits of NetObserv's own above the eighth, or names in a list."""
-    flags = whole(record["Flags"])
+    flags = one_array(record["Flags"])
     if pa.types.is_integer(flags.type):
         bits = pc.bit_wise_and(flags.cast(pa.int64()), 255)
     elif pa.types.is_list(flags.type):
@@ -237,5 +236,5 @@ def _bits(name: str | None) -> int:
     return sum(_FLAG_BITS.get(part, 0) for part in (name or "").split("_"))
 
 
-def _as_text(*columns: Any) -> tuple[Any, ...]:
+def _as_text(*columns: Column) -> tuple[Column, ...]:
     return tuple(text(column) for column in columns)

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pyarrow as pa
 
@@ -148,12 +147,12 @@ class Layout:
         return [name for name in self.columns if name in READ]
 
     @cached_property
-    def types(self) -> dict[str, Any]:
+    def types(self) -> dict[str, pa.DataType]:
         """Arrow type of each column that is read."""
         return {name: _TYPES.get(name, pa.string()) for name in self.read}
 
     @cached_property
-    def as_text(self) -> dict[str, Any]:
+    def as_text(self) -> dict[str, pa.DataType]:
         """As `types`, but text for all: for rows in which a number is none."""
         return dict.fromkeys(self.read, pa.string())
 

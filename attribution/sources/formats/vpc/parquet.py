@@ -6,13 +6,13 @@ see `attribution.sources.formats.vpc.rows`.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from attribution.core.columnar.types import Column
 from attribution.errors import SourceError
 from attribution.sources.formats.vpc.fields import Layout, is_flow_log
 from attribution.sources.formats.vpc.rows import SKIPS, RowReader
@@ -75,7 +75,7 @@ def _plain(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _as_read(column: Any, expected: Any) -> Any:
+def _as_read(column: Column, expected: pa.DataType) -> Column:
     """The column as the reader of text logs makes it: plain text, with `-` as null. Numbers stay as they are."""
     if pa.types.is_integer(expected) and pa.types.is_integer(column.type):
         return column

@@ -23,13 +23,11 @@ the owner of a minute later.
 **Rejected traffic** (`action` is REJECT) reached nobody; it is counted as skipped. So are NODATA and SKIPDATA rows.
 """
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.types import Bool, Int64
+from attribution.core.columnar.types import Bool, Column, Int64
 from attribution.schema import FLOW
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
 from attribution.sources.formats.vpc.tasks import TaskSightings
@@ -55,7 +53,7 @@ class RowReader:
         self._account = account
         self._tasks = TaskSightings()
 
-    def flows(self, table: Any, lines: Int64) -> Block | None:
+    def flows(self, table: pa.Table, lines: Int64) -> Block | None:
         """The flows among rows; None where there are none.
 
         Args:
@@ -73,7 +71,7 @@ class RowReader:
         """What all rows so far say of ECS tasks; None where nothing. To be asked once, after the last row."""
         return self._tasks.block(self._source)
 
-    def _kept(self, table: Any) -> Bool | None:
+    def _kept(self, table: pa.Table) -> Bool | None:
         """Which rows carry traffic that arrived; None for all of them."""
         dropped = []
         if "log_status" in table.column_names:
@@ -92,7 +90,7 @@ class RowReader:
             keep &= ~mask
         return None if keep.all() else keep
 
-    def _columns(self, table: Any, lines: Int64) -> dict[str, Any]:
+    def _columns(self, table: pa.Table, lines: Int64) -> dict[str, Column]:
         start, end = window = _window(table)
         incoming = _incoming(table)
         columns = {
@@ -109,18 +107,18 @@ class RowReader:
         return {name: column for name, column in columns.items() if column is not None}
 
 
-def _incoming(table: Any) -> Bool | None:
+def _incoming(table: pa.Table) -> Bool | None:
     """Which rows are known to come in at the interface; None where the log does not say."""
     if "flow_direction" not in table.column_names or _is_transit_gateway(table):
         return None
     return _mask(pc.equal(table.column("flow_direction"), "ingress"))
 
 
-def _is_transit_gateway(table: Any) -> bool:
+def _is_transit_gateway(table: pa.Table) -> bool:
     return "tgw_id" in table.column_names or "tgw_attachment_id" in table.column_names
 
 
-def _sides(table: Any, incoming: Bool | None) -> dict[str, Any]:
+def _sides(table: pa.Table, incoming: Bool | None) -> dict[str, Column]:
     """Addresses, ports, counts and direction: by local and remote side instead of source and destination."""
     source, destination = _packet(table, "srcaddr"), _packet(table, "dstaddr")
     source_port, destination_port = _port(table, "srcport"), _port(table, "dstport")
@@ -150,7 +148,7 @@ def _sides(table: Any, incoming: Bool | None) -> dict[str, Any]:
     return sides
 
 
-def _port(table: Any, name: str) -> Any:
+def _port(table: pa.Table, name: str) -> Column | None:
     """The ports, null where the protocol has none: these logs write 0 for ICMP."""
     port, protocol = _column(table, name), _column(table, "protocol")
     if port is None or protocol is None:
@@ -159,7 +157,7 @@ def _port(table: Any, name: str) -> Any:
     return _choose(without, None, port) if pc.any(without).as_py() else port
 
 
-def _window(table: Any) -> tuple[Any, Any]:
+def _window(table: pa.Table) -> tuple[Column, Column]:
     """The window in which the packets passed, microseconds; null where a time is none.
 
     Where `end` is before `start` both are left as they are, for validation to find: moved apart they would look sound.
@@ -172,7 +170,7 @@ def _window(table: Any) -> tuple[Any, Any]:
     return pc.if_else(swapped, start, earliest), pc.if_else(swapped, end, latest)
 
 
-def _shown(time: Any, raw: Any) -> Any:
+def _shown(time: Column, raw: Column) -> Column:
     """Times for validation: where one was written that is none, its text and unit instead of null."""
     if time.null_count == raw.null_count:
         return time
@@ -180,12 +178,12 @@ def _shown(time: Any, raw: Any) -> Any:
     return pc.if_else(unread, pc.binary_join_element_wise(raw.cast(pa.string()), "s", " "), time.cast(pa.string()))
 
 
-def _packet(table: Any, name: str) -> Any:
+def _packet(table: pa.Table, name: str) -> Column | None:
     """The packet's address where the log has it, else what the interface shows."""
     return _first_of(table, f"pkt_{name}", name)
 
 
-def _first_of(table: Any, *names: str) -> Any:
+def _first_of(table: pa.Table, *names: str) -> Column | None:
     """The first of several columns that is not null, row by row; None where the log has none of them."""
     found = [table.column(name) for name in names if name in table.column_names]
     if not found:
@@ -193,22 +191,23 @@ def _first_of(table: Any, *names: str) -> Any:
     return found[0] if len(found) == 1 or found[0].null_count == 0 else pc.coalesce(*found)
 
 
-def _choose(mask: Any, this: Any, that: Any) -> Any:
+def _choose(mask: Column, this: Column | None, that: Column | None) -> Column | None:
     """`this` where the mask holds, `that` elsewhere; either may be absent, which is null."""
-    if this is None and that is None:
+    there = that if this is None else this
+    if there is None:
         return None
-    null = pa.scalar(None, (this if this is not None else that).type)
+    null = pa.scalar(None, there.type)
     return pc.if_else(mask, null if this is None else this, null if that is None else that)
 
 
-def _column(table: Any, name: str) -> Any:
+def _column(table: pa.Table, name: str) -> Column | None:
     return table.column(name) if name in table.column_names else None
 
 
-def _constant(value: str, size: int) -> Any:
+def _constant(value: str, size: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(size, np.int32)), pa.array([value]))
 
 
-def _mask(booleans: Any) -> Bool:
+def _mask(booleans: Column) -> Bool:
     mask: Bool = np.asarray(pc.fill_null(booleans, False))
     return mask

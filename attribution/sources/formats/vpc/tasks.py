@@ -13,13 +13,12 @@ A row that does not say its direction does not say whose address the task's is; 
 from the interface's passes through. Neither names a task.
 """
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.types import Bool, Int64
+from attribution.core.columnar.dictionaries import one_array
+from attribution.core.columnar.types import Bool, Column, Int64
 from attribution.schema import HEARTBEAT
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
 from attribution.sources.records.model import Block
@@ -37,10 +36,12 @@ class TaskSightings:
 
     def __init__(self) -> None:
         #: Tables with one row for each address, workload and service; merged when they have grown.
-        self._parts: list[Any] = []
+        self._parts: list[pa.Table] = []
         self._merged_rows = 0
 
-    def see(self, table: Any, incoming: Bool | None, window: tuple[Any, Any], lines: Int64) -> dict[str, Any]:
+    def see(
+        self, table: pa.Table, incoming: Bool | None, window: tuple[Column, Column], lines: Int64
+    ) -> dict[str, Column]:
         """The flow columns `local_workload` and `local_service` of rows, and remember whom they show.
 
         Args:
@@ -63,7 +64,7 @@ class TaskSightings:
         self._remember(keys, window, lines)
         return {"local_workload": workload, "local_service": service}
 
-    def _remember(self, keys: Any, window: tuple[Any, Any], lines: Int64) -> None:
+    def _remember(self, keys: pa.Table, window: tuple[Column, Column], lines: Int64) -> None:
         start, end = window
         rows = keys.append_column("start", start).append_column("end", end).append_column("line", pa.array(lines))
         # A window that ends before it starts says nothing of when.
@@ -74,7 +75,7 @@ class TaskSightings:
         if sum(part.num_rows for part in self._parts) > _MERGE_ROWS + 2 * self._merged_rows:
             self._merge()
 
-    def _merge(self) -> Any:
+    def _merge(self) -> pa.Table:
         merged = _extremes(pa.concat_tables(self._parts))
         self._parts, self._merged_rows = [merged], merged.num_rows
         return merged
@@ -93,7 +94,7 @@ class TaskSightings:
         return Block(HEARTBEAT, columns, source, lines, shown_by_flows=True) if proved.num_rows else None
 
 
-def _extremes(rows: Any) -> Any:
+def _extremes(rows: pa.Table) -> pa.Table:
     """Of each key: earliest start and latest end; the line and the observer of the first row."""
     key, keys = np.zeros(rows.num_rows, np.int64), 1
     for name in _KEY:
@@ -114,7 +115,7 @@ def _extremes(rows: Any) -> Any:
     return found
 
 
-def _services(table: Any) -> Any:
+def _services(table: pa.Table) -> pa.DictionaryArray:
     """`cluster/service`, for service names are unique within a cluster only; null for a task of no service."""
     if "ecs_service_name" not in table.column_names:
         return _encoded(pa.nulls(table.num_rows, pa.string()))
@@ -129,25 +130,25 @@ def _services(table: Any) -> Any:
     return _where(np.asarray(service.is_valid()), pa.DictionaryArray.from_arrays(of_pair.astype(np.int32), texts))
 
 
-def _encoded(column: Any) -> Any:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+def _encoded(column: Column) -> pa.DictionaryArray:
+    array = one_array(column)
     return array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
 
 
-def _codes(encoded: Any) -> tuple[Int64, list[str | None]]:
+def _codes(encoded: pa.DictionaryArray) -> tuple[Int64, list[str | None]]:
     """Positions in the values, -1 for null; and the values."""
     codes: Int64 = np.asarray(encoded.indices.fill_null(-1)).astype(np.int64)
     return codes, encoded.dictionary.to_pylist()
 
 
-def _where(known: Bool, encoded: Any) -> Any:
+def _where(known: Bool, encoded: pa.DictionaryArray) -> pa.DictionaryArray:
     """The values where known, null elsewhere."""
     codes = _codes(encoded)[0]
     indices = pa.array(codes.astype(np.int32), mask=~known | (codes < 0))
     return pa.DictionaryArray.from_arrays(indices, encoded.dictionary)
 
 
-def _passes_through(table: Any, incoming: Bool) -> Bool:
+def _passes_through(table: pa.Table, incoming: Bool) -> Bool:
     """Where the packet's address on the interface's side is not the interface's."""
     through = np.zeros(table.num_rows, np.bool_)
     for name, here in (("srcaddr", ~incoming), ("dstaddr", incoming)):
@@ -157,7 +158,7 @@ def _passes_through(table: Any, incoming: Bool) -> Bool:
     return through
 
 
-def _observer(table: Any) -> Any:
+def _observer(table: pa.Table) -> Column:
     if "interface_id" in table.column_names:
         return table.column("interface_id")
     return pa.nulls(table.num_rows, pa.string())

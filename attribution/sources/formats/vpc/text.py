@@ -11,7 +11,6 @@ length, text where a number belongs) is looked at line by line, so that just its
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -158,7 +157,7 @@ class _Lines:
                     yield from self._made(table, np.array(numbers, np.int64))
                     return
 
-    def _made(self, table: Any, lines: Int64) -> Iterator[Block]:
+    def _made(self, table: pa.Table, lines: Int64) -> Iterator[Block]:
         block = self.rows.flows(table, lines)
         if block is not None:
             yield block
@@ -168,7 +167,7 @@ class _Lines:
         self._account.reject(Reject(self._source, number, reason, found, FLOW))
 
 
-def _parse(block: bytes, layout: Layout, types: dict[str, Any], *, piece: int) -> Any:
+def _parse(block: bytes, layout: Layout, types: dict[str, pa.DataType], *, piece: int) -> pa.Table | None:
     """The block as a table of the columns that are read, or None where a line does not fit."""
     try:
         return pa_csv.read_csv(

@@ -15,19 +15,20 @@ most a million names are kept over a run, the latest, and those forgotten are co
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.columnar.dictionaries import one_array
+from attribution.core.columnar.types import Column
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.formats.zeek.records import FIELDS, LISTS, answers, connections, leases
 from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Recent
 from attribution.sources.records.model import Account, Block, Format, Input
-from attribution.sources.records.raw_columns import text, whole
+from attribution.sources.records.raw_columns import text
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20
@@ -54,7 +55,7 @@ class Hostnames:
     def __init__(self, limit: int = _KEPT_NAMES) -> None:
         self._names: Recent[str] = Recent(limit)
 
-    def note(self, uids: Any, names: Any) -> int:
+    def note(self, uids: Column, names: Column) -> int:
         """Remember the name of each connection; how many older ones were forgotten for them.
 
         A connection with two names has none: which one a byte was for cannot be told.
@@ -66,7 +67,7 @@ class Hostnames:
                 self._names.put(uid, host if self._names.get(uid) in {None, host} else _SEVERAL)
         return self._names.forgotten - before
 
-    def of(self, uids: Any) -> Any:
+    def of(self, uids: Column) -> Column:
         """The name of each connection, null where none is known."""
         if not len(self._names):
             return pa.nulls(len(uids), pa.string())
@@ -145,8 +146,8 @@ class Zeek(Format):
         if len(result.row):
             yield Block(kind, result.columns, source, rows.lines[result.row])
 
-    def _note_names(self, columns: dict[str, Any], account: Account) -> None:
-        names = text(whole(columns["server_name"] if "server_name" in columns else columns["host"]))
+    def _note_names(self, columns: dict[str, Column], account: Account) -> None:
+        names = text(one_array(columns["server_name"] if "server_name" in columns else columns["host"]))
         with_name = pc.sum(pc.is_valid(names)).as_py() or 0
         account.skip("name_of_connection", with_name)
         account.skip("no_name", len(names) - with_name)

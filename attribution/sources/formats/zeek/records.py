@@ -4,21 +4,21 @@ All functions take columns as `zeek_tsv` and `json_lines` find them, numbers or 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.types import Bool, Float64, Int64
+from attribution.core.columnar.dictionaries import one_array
+from attribution.core.columnar.types import Bool, Column, Float64, Int64
 from attribution.sources.formats.zeek.tsv import Header, split, unescape
-from attribution.sources.records.raw_columns import alike, either, mask, null_where, take, take_all, text, whole
+from attribution.sources.records.raw_columns import alike, either, mask, null_where, take, take_all, text
 from attribution.sources.records.timestamps import micros
 
 _TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
 
 #: The fields read of each log, with the type that Zeek gives them.
-FIELDS: dict[str, dict[str, Any]] = {
+FIELDS: dict[str, dict[str, pa.DataType]] = {
     "conn": {
         "ts": _NUMBER,
         "uid": _TEXT,
@@ -87,13 +87,13 @@ class Result:
         skipped: reason -> input rows that carry no record.
     """
 
-    columns: dict[str, Any]
+    columns: dict[str, Column]
     row: Int64
     bad_time: Bool
     skipped: dict[str, int]
 
 
-def connections(columns: dict[str, Any], hostnames: Any) -> Result:
+def connections(columns: dict[str, Column], hostnames: Column) -> Result:
     """Flows of conn rows.
 
     The local side is the one that Zeek calls local; where it says nothing, or the same of both, the one with a private
@@ -115,7 +115,7 @@ def connections(columns: dict[str, Any], hostnames: Any) -> Result:
     start, length = take(start, row), take(length, row)
     swap = _responder_is_local(column)
 
-    def as_counted(side: str) -> Any:
+    def as_counted(side: str) -> Column:
         return pc.coalesce(*alike(column[f"{side}_ip_bytes"], column[f"{side}_bytes"]))
 
     # Zeek writes the type and code of an ICMP message where ports would be.
@@ -144,7 +144,7 @@ def connections(columns: dict[str, Any], hostnames: Any) -> Result:
     return Result(flows, row, bad, {})
 
 
-def answers(columns: dict[str, Any], header: Header) -> Result:
+def answers(columns: dict[str, Column], header: Header) -> Result:
     """Name bindings of dns rows: one for each address in an answer.
 
     Zeek lists the answers in order, the aliases (CNAME) that lead to the addresses among them, with a TTL for each. A
@@ -171,14 +171,14 @@ def answers(columns: dict[str, Any], header: Header) -> Result:
     bindings = {
         "client_address": take(columns["id.orig_h"], parent),
         "server_address": address,
-        "hostname": take(unescape(whole(text(columns["query"]))), parent),
+        "hostname": take(unescape(one_array(text(columns["query"]))), parent),
         "time": take(pc.add(asked, pc.fill_null(took, 0)), parent),
         "ttl": ttl,
     }
     return Result(bindings, parent, bad, skipped)
 
 
-def leases(columns: dict[str, Any], header: Header) -> Result:
+def leases(columns: dict[str, Column], header: Header) -> Result:
     """Heartbeats of dhcp rows: at the moment of the ACK the address is the client's.
 
     A lease is no proof of more: the client may leave at once, and leases without end exist. The client is known by its
@@ -193,8 +193,8 @@ def leases(columns: dict[str, Any], header: Header) -> Result:
     last = np.flatnonzero(np.diff(parents, append=-1))
     acknowledged = mask(pc.is_null(messages))
     acknowledged[parents[last]] = mask(pc.equal(text(take(items, last)), "ACK"))
-    address = pc.coalesce(*(text(whole(columns[n])) for n in ("assigned_addr", "assigned_ip")))
-    known = mask(pc.is_valid(address)) & mask(pc.is_valid(whole(columns["mac"])))
+    address = pc.coalesce(*(text(one_array(columns[n])) for n in ("assigned_addr", "assigned_ip")))
+    known = mask(pc.is_valid(address)) & mask(pc.is_valid(one_array(columns["mac"])))
     row = np.flatnonzero(~bad & acknowledged & known)
     skipped = {"no_lease": int((~bad & ~(acknowledged & known)).sum())}
     moment = take(pc.add(first, pc.fill_null(took, 0)), row)
@@ -202,7 +202,7 @@ def leases(columns: dict[str, Any], header: Header) -> Result:
     beats = {
         "address": take(address, row),
         "workload": pc.binary_join_element_wise("mac:", mac, ""),
-        "service": take(unescape(text(whole(columns["host_name"]))), row),
+        "service": take(unescape(text(one_array(columns["host_name"]))), row),
         "start": moment,
         "end": moment,
         "observer": take(text(columns["_system_name"]), row),
@@ -210,7 +210,7 @@ def leases(columns: dict[str, Any], header: Header) -> Result:
     return Result(beats, row, bad, skipped)
 
 
-def _address_answers(items: Any, ttls: Any, rows: Int64) -> tuple[Int64, Any, Any]:
+def _address_answers(items: Column, ttls: Column, rows: Int64) -> tuple[Int64, Column, Column]:
     """Row, address and TTL of every address in the answers of `rows`."""
     items, ttls = take(items, rows), take(ttls, rows)
     answer, inner = text(pc.list_flatten(items)), np.asarray(pc.list_parent_indices(items))
@@ -230,20 +230,20 @@ def _address_answers(items: Any, ttls: Any, rows: Int64) -> tuple[Int64, Any, An
     return rows[inner[is_address]], pc.filter(answer, pa.array(is_address)), pa.array(ttl, mask=~known)
 
 
-def _responder_is_local(columns: dict[str, Any]) -> Any:
+def _responder_is_local(columns: dict[str, Column]) -> Column:
     orig, resp = _flag(columns["local_orig"]), _flag(columns["local_resp"])
     said = pc.fill_null(pc.xor(orig, resp), False)
     private_orig, private_resp = _is_private(columns["id.orig_h"]), _is_private(columns["id.resp_h"])
     return pc.if_else(said, pc.fill_null(resp, False), pc.and_not(private_resp, private_orig))
 
 
-def _is_private(addresses: Any) -> Any:
-    encoded = pc.dictionary_encode(whole(text(addresses)))
+def _is_private(addresses: Column) -> Column:
+    encoded = pc.dictionary_encode(one_array(text(addresses)))
     private = pc.match_substring_regex(encoded.dictionary, _PRIVATE)
     return pc.fill_null(pc.take(private, encoded.indices), False)
 
 
-def _protocol(columns: dict[str, Any]) -> Any:
+def _protocol(columns: dict[str, Column]) -> Column:
     """Numbers where Zeek has them, else names; over IPv6 what Zeek calls icmp is protocol 58."""
     name = text(columns["proto"])
     name = null_where(pc.equal(name, "unknown_transport"), name)
@@ -252,27 +252,27 @@ def _protocol(columns: dict[str, Any]) -> Any:
     return pc.coalesce(text(columns["ip_proto"]), name)
 
 
-def _seconds(column: Any) -> Any:
+def _seconds(column: Column) -> Column:
     """Microseconds of a time or a duration; numbers too large for seconds are milliseconds (`TS_MILLIS`)."""
-    array = whole(column)
+    array = one_array(column)
     if pa.types.is_integer(array.type) and (pc.max(array).as_py() or 0) > 100_000_000_000:
         return micros(array, "ms")
     return micros(array, "s")
 
 
-def _unreadable(parsed: Any, written: Any = None) -> Bool:
+def _unreadable(parsed: Column, written: Column = None) -> Bool:
     """Rows whose time is not there, or where it may lack, is written but is no time."""
     missing = mask(pc.is_null(parsed))
-    return missing if written is None else missing & mask(pc.is_valid(whole(written)))
+    return missing if written is None else missing & mask(pc.is_valid(one_array(written)))
 
 
-def _flag(column: Any) -> Any:
+def _flag(column: Column) -> Column:
     """Booleans of JSON's true and false or of Zeek's T and F."""
     return column if pa.types.is_boolean(column.type) else pc.equal(text(column), "T")
 
 
-def _integers(column: Any) -> Any:
-    array = whole(column)
+def _integers(column: Column) -> Column:
+    array = one_array(column)
     if pa.types.is_integer(array.type):
         return array
     if pa.types.is_floating(array.type):
@@ -280,7 +280,7 @@ def _integers(column: Any) -> Any:
     return micros(array, "us")
 
 
-def _floats(values: Any) -> Float64:
+def _floats(values: Column) -> Float64:
     if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
         return np.asarray(pc.fill_null(values.cast(pa.float64()), np.nan))
     values = text(values)
@@ -289,9 +289,9 @@ def _floats(values: Any) -> Float64:
     return np.asarray(pc.fill_null(cleaned.cast(pa.float64()), np.nan))
 
 
-def _items(column: Any, header: Header) -> Any:
+def _items(column: Column, header: Header) -> Column:
     """Lists of a set or vector: JSON has them, tab-separated logs join them."""
-    array = whole(column)
+    array = one_array(column)
     if pa.types.is_list(array.type):
         return array
     return split(text(array), header)

@@ -8,14 +8,13 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
-from attribution.core.columnar.types import Int64
+from attribution.core.columnar.types import Column, Int64
 from attribution.sources.records.set_aside import OnBad
 
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
@@ -66,14 +65,14 @@ class Rows:
 
     path: str
     header: Header
-    columns: dict[str, Any]
+    columns: dict[str, Column]
     lines: Int64
 
 
 class TsvReader:
     """Reads blocks of lines; the header is remembered from one to the next."""
 
-    def __init__(self, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, wanted: Mapping[str, Mapping[str, pa.DataType]]) -> None:
         """Read the fields that `wanted` names for each log path, with the Arrow type to try first for each.
 
         A field whose values do not fit that type is text. Logs of other paths are yielded without columns.
@@ -126,8 +125,8 @@ class TsvReader:
         yield Rows(self.header.path, self.header, columns, numbers)
 
     def _parse(
-        self, body: bytes, numbers: Int64, wanted: Mapping[str, Any], on_bad: OnBad
-    ) -> tuple[dict[str, Any], Int64]:
+        self, body: bytes, numbers: Int64, wanted: Mapping[str, pa.DataType], on_bad: OnBad
+    ) -> tuple[dict[str, Column], Int64]:
         key = tuple(self.header.fields)
         if key not in self._as_text:
             try:
@@ -145,11 +144,11 @@ class TsvReader:
             return self._table(body, numbers, text, on_bad)
 
     def _table(
-        self, body: bytes, numbers: Int64, types: Mapping[str, Any], on_bad: OnBad
-    ) -> tuple[dict[str, Any], Int64]:
+        self, body: bytes, numbers: Int64, types: Mapping[str, pa.DataType], on_bad: OnBad
+    ) -> tuple[dict[str, Column], Int64]:
         bad: list[tuple[int, str]] = []
 
-        def set_aside(row: Any) -> str:
+        def set_aside(row: pcsv.InvalidRow) -> str:
             bad.append((row.number - 1, row.text))
             return "skip"
 
@@ -180,14 +179,14 @@ class TsvReader:
         return columns, numbers
 
 
-def unescape(column: Any) -> Any:
+def unescape(column: Column) -> Column:
     r"""Text with Zeek's `\x09` escapes undone; the column itself where it has none."""
     if not pc.any(pc.match_substring(column, "\\x")).as_py():
         return column
     return pa.array([None if v is None else _unescape(v.encode()) for v in column.to_pylist()], pa.string())
 
 
-def split(column: Any, header: Header) -> Any:
+def split(column: Column, header: Header) -> Column:
     """A text column of sets or vectors as lists; items are still escaped."""
     return pc.split_pattern(column, header.set_separator)
 
