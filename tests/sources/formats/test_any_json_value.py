@@ -1,10 +1,12 @@
 """Whatever JSON value stands in whatever field of a log, the other lines are read and every line is accounted for."""
 
 import json
+from contextlib import suppress
 from copy import deepcopy
 
 import pytest
 
+from attribution.errors import SourceError
 from attribution.sources import Ledger, read
 
 T0 = "2026-01-01T00:00:00Z"
@@ -18,6 +20,14 @@ CONN = {
     "id.resp_p": 2, "proto": "tcp", "duration": 1.0, "local_orig": True, "local_resp": False, "orig_bytes": 1,
     "resp_bytes": 1, "orig_ip_bytes": 1, "resp_ip_bytes": 1, "orig_pkts": 1, "resp_pkts": 1, "_system_name": "s",
 }  # fmt: skip
+ANSWER = """;; opcode: QUERY, status: NOERROR, id: 1
+
+;; QUESTION SECTION:
+;a.example.\tIN\t A
+
+;; ANSWER SECTION:
+a.example.\t60\tIN\tA\t192.0.2.1
+"""
 #: (format, one line of it).
 LINES = [
     (
@@ -69,6 +79,59 @@ LINES = [
         },
     ),
     ("zeek", {"_path": "ssl", "ts": MS / 1000, "uid": "C1", "server_name": "a.example"}),
+    (
+        "dnstap",
+        {
+            "type": "MESSAGE",
+            "message": {
+                "type": "CLIENT_RESPONSE", "query_time": T0, "response_time": T0, "socket_protocol": "UDP",
+                "query_address": "10.0.0.1",
+                "response_message": ANSWER,
+            },
+        },
+    ),
+    (
+        "route53_resolver",
+        {
+            "query_name": "a.example.", "query_type": "A", "query_timestamp": T0, "srcaddr": "10.0.0.1",
+            "rcode": "NOERROR", "answers": [{"Rdata": "192.0.2.1", "Type": "A"}],
+        },
+    ),
+    (
+        "kubernetes",
+        {
+            "kind": "Pod", "apiVersion": "v1",
+            "metadata": {"uid": "u-1", "name": "cart-0", "namespace": "shop", "labels": {"pod-template-hash": "h"}},
+            "spec": {"nodeName": "n", "hostNetwork": False, "containers": [{"ports": [{"containerPort": 80}]}]},
+            "status": {
+                "phase": "Running", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}], "hostIP": "192.0.2.1",
+                "containerStatuses": [{"state": {"running": {"startedAt": T0}}}],
+            },
+        },
+    ),
+    (
+        "kubernetes",
+        {
+            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "stage": "ResponseComplete", "verb": "patch",
+            "objectRef": {"resource": "pods", "subresource": "status", "uid": "u-1", "name": "cart-0"},
+            "responseStatus": {"code": 200}, "user": {"username": "system:node:n"}, "requestReceivedTimestamp": T0,
+            "requestObject": {"status": {"podIP": "10.0.0.1", "hostIP": "192.0.2.1"}},
+        },
+    ),
+    (
+        "cloudtrail",
+        {
+            "eventName": "CreateNetworkInterface", "eventSource": "ec2.amazonaws.com", "eventTime": T0,
+            "requestParameters": {"subnetId": "s"},
+            "responseElements": {
+                "networkInterface": {
+                    "networkInterfaceId": "eni-1", "vpcId": "vpc-1", "description": "", "interfaceType": "interface",
+                    "privateIpAddress": "10.0.0.1", "tagSet": {"items": [{"key": "Name", "value": "web"}]},
+                    "privateIpAddressesSet": {"item": [{"privateIpAddress": "10.0.0.1"}]},
+                }
+            },
+        },
+    ),
     (
         "native",
         {
@@ -141,3 +204,35 @@ def test_whatever_the_value_of_a_field_the_lines_beside_it_are_read(name, line, 
         odd = [with_value(line, place, value) for value in VALUES]
         lines = [one for pair in zip(odd, [line] * len(odd), strict=True) for one in pair]
         assert {number % 2 for number in rejected_lines(name, lines, tmp_path / "log.json")} <= {1}, place
+
+
+RANGES = {"prefixes": [{"ip_prefix": "192.0.2.0/24", "service": "S3", "region": "eu"}], "ipv6_prefixes": []}
+RULES = {
+    "pools": {"edge": ["192.0.2.0/24"]},
+    "policies": [{"name": "free", "pool": "edge", "match": {"a": "b"}, "priority": 1, "ttl": 30, "start": T0}],
+    "socket_rules": [{"name": "web", "pool": "edge", "ports": [443], "protocol": "tcp", "service": "s", "end": T0}],
+}
+LOKI = {"data": {"resultType": "streams", "result": [{"stream": {"AgentIP": "a"}, "values": [["1", "{}"]]}]}}
+
+
+def places(value, path=()):
+    """Every place in a document, in lists too."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield (*path, key)
+        if isinstance(inner, dict | list):
+            yield from places(inner, (*path, key))
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [("aws_ip_ranges", RANGES), ("policies", RULES), ("netobserv", LOKI)],
+    ids=["aws_ip_ranges", "policies", "netobserv"],
+)
+def test_a_document_with_any_value_at_any_place_is_read_or_refused(name, document, tmp_path):
+    path = tmp_path / "document.json"
+    for place in places(document):
+        for value in VALUES:
+            path.write_text(json.dumps(with_value(document, place, value)))
+            with suppress(SourceError):
+                for found in read([path], ledger=Ledger(max_rejected_share=1), format=name):
+                    found.batch.validate(full=True)
