@@ -32,8 +32,11 @@ from attribution.schema import (
     POLICY,
     SOCKET_RULE,
     arrow_schema,
+    record,
 )
 
+#: The fields of an attributed flow, in order.
+_FIELDS = record(ATTRIBUTED_FLOW).names
 _CONNECTION = pa.scalar("connection")
 _ABOUT_NAMES = ("hostname_reason", "hostname_count", "hostname_candidates")
 _METHOD_NAMES = pa.array(METHODS)
@@ -142,7 +145,7 @@ class Resolver:
             names |= {name: _either(accepts, columns[name], names[name]) for name in _ABOUT_NAMES if name in columns}
         columns |= names
         # What a caller keeps beside the fields of a flow stays with it.
-        order = [*dict.fromkeys([*arrow_schema(ATTRIBUTED_FLOW).names, *columns])]
+        order = [*dict.fromkeys([*_FIELDS, *columns])]
         return pa.RecordBatch.from_arrays([columns[name] for name in order], names=order)
 
     def _accepted(self, flows: pa.RecordBatch) -> Bool:
