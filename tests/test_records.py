@@ -63,3 +63,9 @@ def test_rows_of_a_kind_that_a_run_does_not_take_are_skipped_not_used():
         ("label", ("c",), ()),
         ("policy", ("b",), ("policy",)),
     ]
+
+
+@pytest.mark.parametrize("path", ["logs", Path("logs")])
+def test_one_path_in_the_place_of_a_list_is_refused(path):
+    with pytest.raises(TypeError, match="a list of paths as flows"):
+        Inputs(flows=path)

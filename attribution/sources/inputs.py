@@ -21,13 +21,17 @@ class Inputs:
         paths: plural of a kind of `attribution.records.INPUT_RECORDS` -> its paths.
 
     Raises:
-        TypeError: there is no kind with such a plural.
+        TypeError: there is no kind with such a plural, or one path stands where a list of paths is expected.
     """
 
     def __init__(self, *, format: str | None = None, **paths: Paths) -> None:  # noqa: A002 - as the option is called
         plurals = {BY_NAME[name].plural: name for name in INPUT_RECORDS}
         if unknown := sorted(paths.keys() - plurals.keys()):
             raise TypeError(f"Inputs takes {', '.join(plurals)} and format, not {', '.join(unknown)}")
+        for plural, given in paths.items():
+            # The letters of a text would be taken for paths.
+            if isinstance(given, str | Path):
+                raise TypeError(f"Inputs takes a list of paths as {plural}, not {given!r}; write [{str(given)!r}]")
         self.format = format
         self._paths = {plurals[plural]: tuple(given) for plural, given in paths.items()}
 

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import pyarrow as pa
 
 from attribution.config import SECOND, Microseconds, Settings
+from attribution.core.columnar.arrays import NEVER_AFTER
 from attribution.core.columnar.dictionaries import plain
 from attribution.errors import ConfigError
 from attribution.schema import FLOW, LABEL, arrow_schema
@@ -19,6 +20,8 @@ from attribution.stream.wire import codec
 from attribution.testing.stream import DeadLetter, EmbeddedStream
 
 _KINDS = {topic: kind for kind, topic in INPUT_TOPICS.items()}
+#: As the job's own options have it.
+_LARGEST_BUCKETS = 1 << 15
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -78,7 +81,7 @@ def watermark(moment: str | datetime | Microseconds) -> Watermark:
         moment: ISO 8601 text or `datetime`, with a time zone; or µs since 1970.
 
     Raises:
-        ConfigError: the moment cannot be read, or has no time zone.
+        ConfigError: the moment cannot be read, has no time zone, or is no moment.
     """
     if isinstance(moment, str):
         try:
@@ -90,7 +93,13 @@ def watermark(moment: str | datetime | Microseconds) -> Watermark:
             raise ConfigError(f"the watermark {moment} has no time zone: write 2026-03-02T10:00:00Z")
         since = moment - _EPOCH
         return Watermark((since.days * 86_400 + since.seconds) * SECOND + since.microseconds)
+    if not _is_moment(moment):
+        raise ConfigError(f"cannot use the watermark {moment!r}: give ISO 8601 text, a datetime, or whole µs")
     return Watermark(moment)
+
+
+def _is_moment(value: object) -> bool:
+    return isinstance(value, int) and abs(value) <= NEVER_AFTER
 
 
 def run(
@@ -114,8 +123,10 @@ def run(
         finish: whether time ends with the feed, so that all flows go out.
 
     Raises:
-        ConfigError: an item of the feed is none.
+        ConfigError: an item of the feed is none, a label is none, or there is no bucket.
     """
+    if not 1 <= buckets <= _LARGEST_BUCKETS:
+        raise ConfigError(f"cannot run a feed in {buckets} buckets: give a number from 1 to {_LARGEST_BUCKETS}")
     settings = settings or Settings()
     stream = EmbeddedStream(settings, labels=_labels(labels), buckets=buckets)
     checkpoint = stream.checkpoint()
@@ -158,7 +169,7 @@ def _messages(item: Item) -> Iterator[tuple[str, bytes]]:
             f"cannot run the item {item!r} of a feed: write (topic, rows), watermark(...), CHECKPOINT or ABORT"
         )
     topic, content = item
-    if topic not in _KINDS:
+    if topic not in tuple(_KINDS):  # a tuple compares what has no hash, too
         raise ConfigError(f"cannot send a message to the topic {topic!r}: the topics are {', '.join(_KINDS)}")
     for value in _values(content):
         yield _KINDS[topic], value
@@ -167,7 +178,7 @@ def _messages(item: Item) -> Iterator[tuple[str, bytes]]:
 def _values(content: Content) -> Iterator[bytes]:
     """What a producer would write."""
     if isinstance(content, bytes | str):
-        yield content.encode() if isinstance(content, str) else content
+        yield content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     elif isinstance(content, pa.RecordBatch | pa.Table):
         if isinstance(content, pa.Table):
             content = content.unify_dictionaries()
@@ -177,6 +188,8 @@ def _values(content: Content) -> Iterator[bytes]:
         yield sink.getvalue().to_pybytes()
     else:
         rows = [content] if isinstance(content, Mapping) else content
+        if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+            raise ConfigError(f"cannot send {content!r}: give bytes, text, a row, a list of rows, or Arrow data")
         yield "\n".join(json.dumps(dict(row), default=_text) for row in rows).encode()
 
 
@@ -187,4 +200,12 @@ def _text(value: object) -> str:
 
 
 def _labels(rows: Sequence[Row]) -> pa.Table:
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema(LABEL))
+    """The labels as canonical rows; the rules take what they are given for checked."""
+    schema = arrow_schema(LABEL)
+    tables = [schema.empty_table()]
+    for value in _values(rows) if rows else ():
+        decoded = codec.decode(LABEL, value)
+        for bad in decoded.rejects:
+            raise ConfigError(f"cannot use the labels: {bad.reason} in row {bad.row}, found {bad.found}")
+        tables.append(pa.Table.from_batches([plain(decoded.batch)]).cast(schema))
+    return pa.concat_tables(tables)

@@ -195,3 +195,35 @@ def test_a_watermark_is_text_or_a_datetime_or_microseconds():
     for wrong in ("soon", "2026-03-02T10:00:00", datetime(2026, 3, 2)):  # noqa: DTZ001 (what is refused)
         with pytest.raises(ConfigError, match="watermark"):
             watermark(wrong)
+
+
+@pytest.mark.parametrize("buckets", [0, -1, (1 << 15) + 1])
+def test_a_number_of_buckets_that_cannot_be_is_refused(buckets):
+    with pytest.raises(ConfigError, match="give a number from 1 to 32768"):
+        run([flow(0)], buckets=buckets)
+
+
+@pytest.mark.parametrize("moment", [None, 1.5, 1 << 70, [0]])
+def test_a_watermark_that_is_no_moment_is_refused(moment):
+    with pytest.raises(ConfigError, match="cannot use the watermark"):
+        watermark(moment)
+
+
+@pytest.mark.parametrize("content", [3, None, [3], {"a"}])
+def test_content_that_is_no_message_is_refused(content):
+    with pytest.raises(ConfigError, match="give bytes, text, a row, a list of rows, or Arrow data"):
+        run([("flows", content)])
+
+
+def test_a_topic_that_is_no_text_is_refused():
+    with pytest.raises(ConfigError, match="the topics are"):
+        run([(["flows"], flow(0)[1])])
+
+
+def test_labels_are_checked_as_those_of_a_file():
+    remote = "198.51.100.9"
+    labelled = run([flow(0, remote=remote)], labels=[{"prefix": "198.51.100.0/24", "service": "docs"}])
+    assert [row["remote_service"] for row in labelled.rows] == ["docs"]
+    for wrong in ({"prefix": "none", "service": "x"}, {"prefix": "198.51.100.0/24"}, {"prefix": 5, "service": "x"}):
+        with pytest.raises(ConfigError, match=r"cannot use the labels: .* in row 1"):
+            run([flow(0, remote=remote)], labels=[wrong])
