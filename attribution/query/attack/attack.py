@@ -123,24 +123,12 @@ def attack(
         )
     with opened(lake) as session:
         meter = LoadMeter(session, plan.addresses, measure, selection)
-        last, first = session.last_start(), plan.steps[0].start
+        first = plan.steps[0].start
         # The last moments under attack that no answer of the search can have reached.
         before = meter.sample(Window(first - timedelta(microseconds=max(plan.observe, SECOND)), first))
         calm = meter.background(before, rate=background, quiet=None if quiet is None else session.window(quiet))
-        search, doubt = plan.start, _doubt_at_first(plan, before, calm)
-        steps: list[StepRead] = []
-        waiting = False
-        for number, planned in enumerate(plan.steps):
-            if doubt or search.outcome != "searching":
-                break
-            window = _observed(plan, number, session.settings.clock_tolerance)
-            waiting = last is None or window.end is None or last < window.end
-            if waiting:
-                break
-            sample = meter.sample(window)
-            reading = calm.read(sample)
-            search = search.after(planned.step, reading)
-            steps.append(_read(number, planned, sample, reading, search))
+        doubt = _doubt_at_first(plan, before, calm)
+        search, steps, waiting = (plan.start, [], False) if doubt else _follow(plan, session, meter, calm)
     outcome: Outcome | Literal["waiting"] = "unclear" if doubt else search.outcome
     if waiting and outcome == "searching":
         outcome = "waiting"
@@ -161,6 +149,24 @@ def attack(
         time=to_microseconds(end) - to_microseconds(first) if end else None,
         search=search,
     )
+
+
+def _follow(
+    plan: AttackPlan, session: LakeSession, meter: LoadMeter, calm: Background
+) -> tuple[Search, list[StepRead], bool]:
+    """The search after the steps that can be read, these steps, and whether the next one must be waited for."""
+    search, steps, last = plan.start, list[StepRead](), session.last_start()
+    for number, planned in enumerate(plan.steps):
+        if search.outcome != "searching":
+            break
+        window = _observed(plan, number, session.settings.clock_tolerance)
+        if last is None or window.end is None or last < window.end:
+            return search, steps, True
+        sample = meter.sample(window)
+        reading = calm.read(sample)
+        search = search.after(planned.step, reading)
+        steps.append(_read(number, planned, sample, reading, search))
+    return search, steps, False
 
 
 def _observed(plan: AttackPlan, number: int, tolerance: int) -> Window:
