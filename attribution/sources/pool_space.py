@@ -60,8 +60,8 @@ def with_pools_of(
 ) -> Settings:
     """The settings with the prefixes of the policies in these sources among the `pool_prefixes`.
 
-    Which addresses are pools' must be known before a flow is read, so policies, which are few, are read twice; rows
-    that are rejected are counted by whoever reads them next.
+    Which addresses are pools' must be known before a flow is read, so policies, which are few, are read twice. The
+    second reader counts the rows that are rejected.
 
     Raises:
         SourceError: a source cannot be read, or cannot be read twice.

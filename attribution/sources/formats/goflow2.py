@@ -1,12 +1,12 @@
 """goflow2 JSON: NetFlow v5 and v9, IPFIX and sFlow, as its versions 1 (`SrcAddr`) and 2 (`src_addr`) write them.
 
 A record is traffic one way between two addresses, seen on a device that is neither: the local side is the source, and
-no direction is known. The times of a NetFlow record are those of the first and last packet by the router's clock, and
-one record can hold several connections of one five-tuple, so it is a window. An sFlow record is one sampled packet, at
+no direction is known. The times of a NetFlow record are those of the first and last packet by the router's clock.
+One record can hold several connections of one five-tuple, so it is a window. An sFlow record is one sampled packet, at
 the time at which it was received.
 
-Counts are multiplied by the sampling rate, as the collector's own dashboards do, so that they estimate the traffic and
-compare with logs that see all of it; a rate of 0 means that the exporter did not say.
+Counts are multiplied by the sampling rate, as the collector's own dashboards do. They then estimate the traffic and
+compare with logs that see all of it. A rate of 0 means that the exporter did not say.
 """
 
 from collections.abc import Iterator

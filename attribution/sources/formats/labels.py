@@ -1,13 +1,13 @@
 """Prefix labels: the published address ranges of AWS, and plain files of prefixes and names.
 
-**`ip-ranges.json`** lists a prefix once for each service that it belongs to. `AMAZON` stands at nearly all prefixes and
-`EC2` at the addresses of many services that are built on it, so a prefix keeps the names of special services where it
+**`ip-ranges.json`** lists a prefix once for each service that it belongs to. `AMAZON` stands at nearly all prefixes,
+and `EC2` at the addresses of many services that are built on it. So a prefix keeps the names of special services if it
 has any, else `EC2`, else `AMAZON`. (In the file of August 2026, 501 prefixes are AMAZON, EC2 and S3: those are S3's.) A
-prefix of two special services keeps both names, and an address inside it then gets none: 15 prefixes of CloudFront,
-which are also listed as those it calls origins from. Names are written `aws:S3`.
+prefix of two special services keeps both names, and an address inside it then gets none. This is so for 15 prefixes of
+CloudFront, which are also listed as those it calls origins from. Names are written `aws:S3`.
 
-**A prefix file** has one prefix and its name a line, `10.8.0.0/16 office Berlin`, or is CSV with a header that names
-the columns `prefix`, `name` (or `service`) and, if wanted, `kind` and `region`. `#` starts a comment.
+**A prefix file** has one prefix and its name a line: `10.8.0.0/16 office Berlin`. Or it is CSV with a header, which
+names the columns `prefix`, `name` (or `service`) and, if wanted, `kind` and `region`. `#` starts a comment.
 
 Source: "AWS IP address ranges" in the Amazon VPC User Guide.
 """

@@ -120,7 +120,7 @@ def _unzstd(first: bytes, read: Read) -> Iterator[bytes]:
     """All frames of a zstd stream.
 
     Arrow's stream reports truncation by failing the read that meets it, though it has filled a part of the buffer by
-    then; the buffer is therefore set to a byte that ends no line, which shows how far it came.
+    then. The buffer is therefore set to a byte that ends no line, which shows how far it came.
     """
     stream = pa.CompressedInputStream(pa.PythonFile(_Rejoined(first, read), mode="r"), "zstd")
     while True:

@@ -1,7 +1,7 @@
 """Chosen fields of JSON lines as Arrow columns, with every line that is no JSON object set aside by its number.
 
 Arrow's JSON reader is fast but all or nothing: one broken line, or one field that is a number here and text there,
-fails the whole block. So the types are learned from the lines themselves, a block that fails is halved until only the
+fails the whole block. So the types are learned from the lines themselves. A block that fails is halved until only the
 lines in question are left, and those few are read one by one.
 """
 

@@ -1,8 +1,8 @@
 """Tells traffic that was already reported, by another interface or another node, from traffic seen for the first time.
 
 An observer that taps every interface of every node reports one flow once per place that it passes. The rule here is
-that of such agents themselves, first come: the first place to report a flow is believed, and what other places report
-of the same five-tuple at that time is a repeat. So is a report that comes twice, as exports that overlap have it.
+that of such agents themselves. The first place to report a flow is believed, and what other places report of the same
+five-tuple at that time is a repeat. So is a report that comes twice, as exports that overlap have it.
 """
 
 from typing import Generic, Literal, TypeVar

@@ -1,7 +1,7 @@
 """What every source yields, and where it reports what it left out.
 
 A source reads one file's content and yields `Block`s: a kind of record and a batch of *raw* columns. Raw columns have
-the native field names, but may still hold text where the record has a number, and addresses in any spelling;
+the native field names, but may still hold text where the record has a number, and addresses in any spelling.
 `attribution.sources.records.validate` makes canonical batches of them and sets bad rows aside. A source therefore never
 validates values: it only finds the columns.
 """

@@ -26,8 +26,8 @@ def micros(column: Column, unit: Unit) -> pa.Array:
     """Whole microseconds, int64, of a column of epoch numbers or of text; null where a value is no time.
 
     Fractions are exact: a decimal of up to six places becomes the very microsecond that it names. A double holds any
-    second of this and the next century to 0.24 microseconds, and its whole and fractional parts are scaled apart, so
-    that rounding recovers the decimal that was written. Multiplying the double itself by a million may not.
+    second of this and the next century to 0.24 microseconds. Its whole and fractional parts are scaled apart, so that
+    rounding recovers the decimal that was written. Multiplying the double itself by a million may not.
 
     Args:
         column: integers or floats in `unit`; text of such numbers, or ISO 8601 (UTC where it names no zone).

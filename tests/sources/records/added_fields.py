@@ -319,6 +319,20 @@ def test_what_is_read_is_sent_and_received(kind):
     assert (decoded.batch.to_pylist(), decoded.rejects) == (batch.to_pylist(), [])
 
 
+@pytest.mark.parametrize("way", [Wire.json, Wire.arrow], ids=name_of)
+def test_a_row_that_no_message_could_carry_on_is_rejected(way, tmp_path):
+    for field, value in (
+        ("an_array", list(range(1025))),
+        ("a_text_array", ["x" * 20_000]),
+        ("a_record", {"low": 1, "note": "x" * 20_000}),
+        ("an_array_of_records", [{"low": 1, "note": "x" * 20}] * 1000),
+    ):
+        found, [reject] = way("assignment", [row("assignment"), row("assignment", **{field: value})], tmp_path)
+        assert reject[:2] == (2, "text_too_long")
+        assert reject[2].startswith(f"{field} has ")
+        assert found == [expected()]
+
+
 @pytest.mark.parametrize("way", ["json", "parquet"])
 def test_a_replay_writes_the_fields_and_goes_on_past_a_bad_one(way, tmp_path):
     rows = [row("flow"), row("flow", an_int_or_null=None if way == "parquet" else "x"), row("flow")]

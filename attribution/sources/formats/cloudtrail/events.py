@@ -1,8 +1,10 @@
 """What CloudTrail's EC2 events say of addresses: each kind of event as gifts to and ends of owners.
 
-Requests and responses are those of the EC2 interface as JSON. Lists are wrapped in `items`, `item` or a type's name,
-one element may stand without its list, some calls are wrapped in `...Request` and `...Response`, and requests of those
-write names with a capital. All of these occur in logs.
+Requests and responses are those of the EC2 interface as JSON. All of these shapes occur in logs:
+
+- lists are wrapped in `items`, `item` or a type's name,
+- one element may stand without its list,
+- some calls are wrapped in `...Request` and `...Response`, and their requests write names with a capital.
 """
 
 import re

@@ -13,12 +13,12 @@ All other events are skipped, and so are requests with an `errorCode`, which cha
 load balancer, NAT gateway or service behind an interface is told by the interface's description.
 
 Events of one minute are spread over files, so what is half known waits for its other half over the whole run, see
-`sources.formats.cloudtrail.history`. What no event of the run tells stays open: an interface made before the first
-file has a deletion but no addresses (`unknown_interface`), and public addresses that AWS itself hands to instances and
-load balancers are in no event at all. Times are whole seconds by the control plane's clock.
+`sources.formats.cloudtrail.history`. What no event of the run tells stays open. An interface made before the
+first file has a deletion but no addresses (`unknown_interface`). Public addresses that AWS itself hands to instances
+and load balancers are in no event at all. Times are whole seconds by the control plane's clock.
 
-Source: "CloudTrail record contents" in the AWS CloudTrail User Guide; the shapes of requests and responses, which are
-those of the EC2 interface with lists wrapped in `items`, `item` or a type's name, from published logs.
+Sources: "CloudTrail record contents" in the AWS CloudTrail User Guide; published logs for the shapes of requests and
+responses. These are those of the EC2 interface, with lists wrapped in `items`, `item` or a type's name.
 """
 
 import json

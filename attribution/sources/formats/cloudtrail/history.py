@@ -2,7 +2,7 @@
 
 Most events name only half of what an assignment event needs: a deletion names the interface but not its addresses, an
 association names an allocation but not the public address. The other half stands in another event, often in another
-file. What is known is therefore kept over a run, and an event that lacks its other half waits for it: the assignment
+file. What is known is therefore kept over a run, and an event that lacks its other half waits for it. The assignment
 events that come out are the same in whatever order the events went in.
 
 One address may be given out in several networks (VPCs) at once, and flows do not say which network they were in. At

@@ -12,7 +12,7 @@ lines with golang-dnstap's command: `dnstap -r FILE -j`, `dnstap -u SOCKET -j`.
 The name is the one that was asked for, whatever aliases lie between; an address counts for the smallest TTL on the way
 to it. An EDNS client subnet says for whom a resolver asked: the addresses of the subnet that was sent, or of a wider
 one that the answer says it is for. An answer for everybody (scope 0) counts for the subnet that was sent, since nobody
-else is known to have been given it; the resolver's other clients are `shared_resolvers`' to name.
+else is known to have been given it. The setting `shared_resolvers` names the resolver's other clients.
 
 Sources: `dnstap.proto` (dnstap.info); `JsonFormat.go` of github.com/dnstap/golang-dnstap for the fields, and the text
 form of messages of github.com/miekg/dns, which it prints; RFC 7871 for client subnets.

@@ -1,8 +1,8 @@
 """Amazon Route 53 Resolver query logs: what the instances of a VPC were told, as JSON lines.
 
 The log has no TTL: an answer counts for `name_stretch` only, so make that as long as the TTLs of the names in question.
-It has no line for what the resolver answers from its cache, so it does not hold all answers that a client was given:
-none of its clients can be of `named_prefixes` for it. The time is that of the query, in whole seconds.
+It has no line for what the resolver answers from its cache, so it does not hold all answers that a client was given.
+None of its clients can therefore be of `named_prefixes`. The time is that of the query, in whole seconds.
 
 A name is the one that was asked for, whatever aliases lie between. What Resolver DNS Firewall answered in place of the
 name's own addresses is taken as well: the client was told so.

@@ -1,7 +1,7 @@
 """What a Kubernetes pod object proves about its address: who held it, and from when to when at the least.
 
 A pod object has no time of its own; a list least of all. What is certain is inside: while a container runs, its pod
-has the address that the same status reports, for a new address takes a new sandbox and that takes new containers. So
+has the address that the same status reports. A new address takes a new sandbox, and that takes new containers. So
 the interval goes from the start of a container that still runs to the last moment at which the status is known to be
 true. In a terminal phase the address is free, whenever the object may be deleted: the interval ends with the last
 container.

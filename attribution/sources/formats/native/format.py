@@ -6,10 +6,17 @@
 | JSON array of objects, objects over several lines | cut apart by their braces |
 | Parquet, Arrow file, Arrow stream | batches of the columns that a record has |
 
-The fields of a row decide what it is, so that one file may hold several kinds: `local_address` and `remote_address`
-make a flow, `address` and `workload` a heartbeat, `address`, `owner` and `action` an assignment, `hostname` and
-`server_address` a name binding, `policy`, `pool` and `prefix` a policy, `rule`, `prefix` and `service` a socket rule,
-`prefix` and `service` alone a label. Fields that a record does not have are ignored.
+The fields of a row decide what it is, so that one file may hold several kinds. Other fields are ignored.
+
+| fields | record |
+|---|---|
+| `local_address`, `remote_address` | flow |
+| `address`, `workload` | heartbeat |
+| `address`, `owner`, `action` | assignment |
+| `hostname`, `server_address` | name binding |
+| `policy`, `pool`, `prefix` | policy |
+| `rule`, `prefix`, `service` | socket rule |
+| `prefix`, `service` | label |
 
 Attributed flows, which this system writes, are flows too. What was attributed to their local side is forgotten, since
 it is no observation; what was captured there stays.

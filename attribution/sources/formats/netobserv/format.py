@@ -4,8 +4,8 @@ NetObserv reports traffic once per interface and once per node that sees it. Eac
 place that reports it has it (`records.deduplication`; skipped as `duplicate`), but every node's own side of it is
 a heartbeat. A record counts packets one way; the way back is a record of its own.
 
-The local side is the one on the agent's node. Its pod is named `namespace/name`, for NetObserv knows no pod UID; names
-of pods are reused only by StatefulSets and bare pods, for what is then the same thing to whoever asks.
+The local side is the one on the agent's node. Its pod is named `namespace/name`, for NetObserv knows no pod UID. Only
+StatefulSets and bare pods reuse a name, and a person who asks means the same thing by it.
 
 | record | is |
 |---|---|

@@ -196,8 +196,8 @@ def _owner(record: dict[str, Column], side: str) -> dict[str, Column]:
     """Workload and service of one side, and whether it is on the agent's node.
 
     A pod goes by namespace and name, a node by its name; a Service is no workload. A node's own address is also that
-    of its host-network pods, which NetObserv does not tell apart: it is the node's, and where one of the pods is named
-    for it all the same, nobody's.
+    of its host-network pods, which NetObserv does not tell apart. It is the node's; if NetObserv names one of the pods
+    for it all the same, it is nobody's.
     """
     name, space, owner, kind = (text(record[f"{side}K8S_{f}"]) for f in ("Name", "Namespace", "OwnerName", "Type"))
     is_pod, is_node = pc.equal(kind, "Pod"), pc.equal(kind, "Node")

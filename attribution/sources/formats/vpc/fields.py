@@ -1,7 +1,7 @@
 """The fields of AWS flow logs, and the layout that a header gives them.
 
-Flow logs of VPCs (versions 2 to 10) and of transit gateways (version 6) are one family: the log's creator chooses
-fields and their order, text files spell them with hyphens and Parquet files with underscores. Only the header says
+Flow logs of VPCs (versions 2 to 10) and of transit gateways (version 6) are one family. The log's creator chooses
+fields and their order; text files spell them with hyphens and Parquet files with underscores. Only the header says
 what the columns are. The `version` field does not: it is the highest version among the chosen fields, and rows about
 ECS tasks have been seen to say 3 or 5.
 

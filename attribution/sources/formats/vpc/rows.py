@@ -2,21 +2,27 @@
 
 **Which side is local.** The side of the network interface at which the row was logged. `flow-direction` tells: the
 interface is the destination of `ingress` and the source of `egress`. Without that field a row does not say which of
-its addresses is the interface's, so the source stands in as local and the direction is null; both sides are attributed
-by address anyway. Counting which address recurs per interface would be a guess, and one that changes with the file.
+its addresses is the interface's. The source then stands in as local, and the direction is null; both sides are
+attributed by address anyway. Counting which address recurs per interface would be a guess, and one that changes with
+the file.
 
 A transit gateway holds neither address: its `flow-direction` only says whether the packet entered or left the gateway
 (it is logged both times). There, too, the source stands in as local.
 
 **Which addresses.** Those of the packet, `pkt-srcaddr` and `pkt-dstaddr`, where the log has them; `srcaddr` and
 `dstaddr` otherwise. They differ only on the interface's own side, where the latter show the interface's *primary*
-address whatever the packet carried: for secondary addresses (every EKS pod), for traffic that a NAT gateway or another
-middlebox passes on, and for traffic through a transit gateway's interface. The promise is about who sent and received,
+address, whatever the packet carried. This matters for:
+
+- secondary addresses, such as those of every EKS pod,
+- traffic that a NAT gateway or another middlebox passes on,
+- traffic through a transit gateway's interface.
+
+The promise is about who sent and received,
 and a NAT gateway's reply from an internet host, seen at the gateway, is that host's. A log without the packet's
 addresses cannot tell a pod from its node: for such fleets the format must have those two fields.
 
-**When.** `start` and `end` are the seconds in which the first and last packet were *received by the flow log service*,
-which "might be up to 60 seconds after the packet was transmitted or received on the network interface". A packet of a
+**When.** `start` and `end` are the seconds in which the first and last packet were *received by the flow log service*.
+This "might be up to 60 seconds after the packet was transmitted or received on the network interface". A packet of a
 row therefore passed in [start - 60 s, end + 1 s), and that is the window. Taken at its word, `start` would ask about
 the owner of a minute later.
 

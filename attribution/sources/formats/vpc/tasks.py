@@ -5,8 +5,8 @@ mode, which own their interface: it is made for the task, cannot be moved, and i
 an instance's interface, in bridge or host mode, the fields are `-`: nothing is claimed.) So the task held the
 interface's address from the first to the last packet that any row shows of it, however quiet it was in between.
 
-When those packets passed is known only to within the delay of the flow log service and the second: the first passed by
-the *end* of that uncertainty after its window begins, the last not before the same time ahead of its window's end. The
+When those packets passed is uncertain by the delay of the flow log service and a second. The first packet passed by the
+*end* of that uncertainty after its window begins, the last packet not earlier than it before its window's end. The
 claim is what lies between. One row of a one-minute log proves nothing by itself; the rows of a file together do.
 
 A row that does not say its direction does not say whose address the task's is; and a packet whose own address differs

@@ -1,12 +1,12 @@
 """AWS flow logs as text: VPC versions 2 to 10 in the default or any custom format, and transit gateways.
 
-A file is lines of values between single spaces. Files that AWS delivers start with a header; logs exported from
-CloudWatch have none and may start each line with a timestamp, and then only the default format can be told from its
-14 columns. Files put together carry a header in the middle, which may change the columns.
+A file is lines of values between single spaces. Files that AWS delivers start with a header. Logs exported from
+CloudWatch have none and may start each line with a timestamp. Without a header only the default format can be told, by
+its 14 columns. Files put together carry a header in the middle, which may change the columns.
 
-Blocks of lines are read whole, as typed columns. Only a block in which that fails (a header, a line of the wrong
-length, text where a number belongs) is looked at line by line, so that just its bad rows are set aside. `start` and
-`end` are numbers in every layout, so a header in the middle never passes for a row.
+Blocks of lines are read whole, as typed columns. This fails for a header, a line of the wrong length, or text where a
+number belongs. Only such a block is looked at line by line, so that just its bad rows are set aside. `start` and `end`
+are numbers in every layout, so a header in the middle never passes for a row.
 """
 
 import re

@@ -9,8 +9,8 @@
 | any other | skipped, reason `other_log` |
 
 A server name (TLS) or Host (HTTP) belongs to one connection, so it is no name binding: it is joined to the flow by the
-connection's `uid`. That takes the ssl and http logs to be read first, which `read_order` asks for, and memory: at
-most a million names are kept over a run, the latest, and those forgotten are counted (`name_forgotten`).
+connection's `uid`. For that the ssl and http logs must be read first, which `read_order` asks for. At most a million
+names are kept over a run, the latest; those forgotten are counted (`name_forgotten`).
 """
 
 import re

@@ -182,8 +182,8 @@ def leases(columns: dict[str, Column], header: Header) -> Result:
     """Heartbeats of dhcp rows: at the moment of the ACK the address is the client's.
 
     A lease is no proof of more: the client may leave at once, and leases without end exist. The client is known by its
-    MAC address; the host name that it gives is its service. Logs of Zeek before 2.6 have a row for each ACK; later ones
-    a row for each exchange, whose time and address are those of its last message: the ACK counts only where it is that.
+    MAC address; the host name that it gives is its service. Logs of Zeek before 2.6 have a row for each ACK. Later
+    ones have a row for each exchange, with the time and address of its last message. The ACK counts only if it is that.
     `client_addr` (all that there is of an INFORM) is not taken for the address: behind a relay it is the relay's.
     """
     first, took = _seconds(columns["ts"]), _seconds(columns["duration"])
