@@ -13,9 +13,11 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 #: A JSON object.
 JsonObject: TypeAlias = dict[str, Json]
 
+#: Parts of a `MIXED` column. No struct of a file is called so, or its rows would be taken for JSON that was read here.
+TEXT_PART, JSON_PART = "attribution:text", "attribution:json"
 #: Type of a column whose values have no type in common and some of which are lists or objects. Those are JSON text in
-#: `json`; all others are text in `text`.
-MIXED = pa.struct([pa.field("text", pa.string()), pa.field("json", pa.string())])
+#: `JSON_PART`; all others are text in `TEXT_PART`.
+MIXED = pa.struct([pa.field(TEXT_PART, pa.string()), pa.field(JSON_PART, pa.string())])
 
 #: No record is nested as deeply.
 _DEEPEST = 64

@@ -21,7 +21,7 @@ from attribution.core.columnar.types import Bool, Column
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, Field, record
 from attribution.sources.records.casting import Cast, Check, required
 from attribution.sources.records.checks import checks
-from attribution.sources.records.json_values import MIXED
+from attribution.sources.records.json_values import JSON_PART, MIXED, TEXT_PART
 from attribution.sources.records.model import Account, Block, Reject
 
 #: A reason, the rows that it holds for, and the field at fault.
@@ -168,10 +168,10 @@ def _value(column: Column | None, row: int) -> str:
         return "text that is no UTF-8"
     except (ValueError, ArithmeticError, NotImplementedError):  # Arrow can hold it, Python cannot
         return f"a value of type {kind}"
-    if kind == MIXED and value is not None and value["json"] is not None:
-        return str(value["json"])
+    if kind == MIXED and value is not None and value[JSON_PART] is not None:
+        return str(value[JSON_PART])
     if kind == MIXED and value is not None:
-        value = value["text"]
+        value = value[TEXT_PART]
     return "null" if value is None else repr(value)
 
 

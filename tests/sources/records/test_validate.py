@@ -365,6 +365,15 @@ def test_whatever_type_a_column_has_its_rows_are_kept_or_set_aside(kind, column)
         assert {reason for _, reason, _ in rejects} <= set(REASONS)
 
 
+def test_a_struct_of_a_file_is_no_text_whatever_its_parts_are_called():
+    """Values of several JSON types stand in such a struct within a run; a file's own must not be taken for one."""
+    own = pa.array([{"text": "x", "json": None}], pa.struct([("text", pa.string()), ("json", pa.string())]))
+    good = {name: [value] for name, value in GOOD["assignment"].items()}
+    batch, rejects, _ = validated("assignment", good | {"owner": own})
+    assert batch.num_rows == 0
+    assert [reason for _, reason, _ in rejects] == ["not_text"]
+
+
 @pytest.mark.parametrize(("kind", "change", "reason", "found"), BAD)
 def test_a_bad_row_is_set_aside_for_its_reason_and_its_neighbours_are_kept(kind, change, reason, found):
     assert reason in REASONS
