@@ -11,7 +11,7 @@ from attribution.errors import SourceError
 from attribution.sources.input.opening import OpenInput
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import JsonLines, first_object
-from attribution.sources.records.json_values import MIXED
+from attribution.sources.records.json_values import JSON_PART, MIXED, TEXT_PART
 
 FIELDS = {"a": ("a",), "deep": ("b", "c.d"), "items": ("items",)}
 
@@ -48,10 +48,10 @@ def test_lists_and_objects_beside_other_values_are_told_apart_if_that_was_asked_
     columns = [piece.columns["items"] for piece in pieces]
     assert {column.type for column in columns} == {MIXED}
     assert [value for column in columns for value in column.to_pylist()] == [
-        {"text": None, "json": "[1]"},
-        {"text": "[1]", "json": None},
-        {"text": "7", "json": None},
-        {"text": None, "json": '{"k": []}'},
+        {TEXT_PART: None, JSON_PART: "[1]"},
+        {TEXT_PART: "[1]", JSON_PART: None},
+        {TEXT_PART: "7", JSON_PART: None},
+        {TEXT_PART: None, JSON_PART: '{"k": []}'},
         None,
     ] * copies
 

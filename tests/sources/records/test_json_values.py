@@ -4,7 +4,9 @@ import pyarrow as pa
 import pytest
 
 from attribution.sources.records.json_values import (
+    JSON_PART,
     MIXED,
+    TEXT_PART,
     json_texts,
     load,
     object_at,
@@ -39,11 +41,11 @@ def test_lists_and_objects_beside_other_values_are_told_apart():
     found = to_column([[1], "[1]", None, {"a": 1}, 5], apart=True)
     assert found.type == MIXED
     assert found.to_pylist() == [
-        {"text": None, "json": "[1]"},
-        {"text": "[1]", "json": None},
+        {TEXT_PART: None, JSON_PART: "[1]"},
+        {TEXT_PART: "[1]", JSON_PART: None},
         None,
-        {"text": None, "json": '{"a": 1}'},
-        {"text": "5", "json": None},
+        {TEXT_PART: None, JSON_PART: '{"a": 1}'},
+        {TEXT_PART: "5", JSON_PART: None},
     ]
     assert to_column([1, "x"], apart=True).type == pa.string()
 
