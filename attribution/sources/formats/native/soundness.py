@@ -88,6 +88,8 @@ def _dictionary(part: pa.DictionaryArray, limit: int, *, distinct: bool) -> pa.A
     # Without its sign, a negative index is a high one.
     if rows.null_count < len(rows) and int(codes.view(f"u{codes.itemsize}").max()) >= len(values):
         raise pa.ArrowInvalid("an index lies outside of its dictionary")
+    if distinct and part.type == DICTIONARY and values.type == DICTIONARY.value_type:
+        return part
     rows = rows.cast(pa.int32())
     if values.type in TEXTS:
         longest = pc.max(pc.binary_length(values)).as_py() or 0
@@ -98,6 +100,4 @@ def _dictionary(part: pa.DictionaryArray, limit: int, *, distinct: bool) -> pa.A
     values = values.cast(DICTIONARY.value_type)
     if not distinct and (values.null_count or len(values.unique()) < len(values)):
         return values.take(rows)
-    if part.type == DICTIONARY:
-        return part
     return pa.DictionaryArray.from_arrays(rows, values, safe=False)  # its indices were checked here
