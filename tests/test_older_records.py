@@ -67,7 +67,7 @@ def test_native_files_and_values_are_read(tmp_path, kind, records):
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_batch(rows)
-    decoded = codec.decode(kind, sink.getvalue().to_pybytes(), reported=BASE + 90 * SECOND)
+    decoded = codec.decode(kind, sink.getvalue().to_pybytes(), reported_us=BASE + 90 * SECOND)
     assert (decoded.batch.num_rows, decoded.rejected_rows) == (len(records), 0)
 
 

@@ -62,7 +62,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
             return
         kind = self._kinds[topic]
         reported_ms = reported.to_epoch_milli()
-        decoded = codec.decode(kind, content, reported=to_us(reported_ms))
+        decoded = codec.decode(kind, content, reported_us=to_us(reported_ms))
         own = self._intake.own(kind, decoded)
         for rejected in own.rejects:
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)

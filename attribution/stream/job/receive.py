@@ -49,7 +49,7 @@ class Receive(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         """One message."""
         content, topic, partition, offset, reported = value
         peer = self._peers[topic]
-        kind, decoded = codec.decode_of_region(content, reported=to_us(reported.to_epoch_milli()))
+        kind, decoded = codec.decode_of_region(content, reported_us=to_us(reported.to_epoch_milli()))
         batch, foreign = self._own(kind, decoded.batch, peer)
         for rejected in [*decoded.rejects, *foreign]:
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)

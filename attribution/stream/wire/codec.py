@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.config import HOUR
+from attribution.config import HOUR, Microseconds
 from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
 from attribution.core.columnar.dictionaries import DICTIONARY
 from attribution.errors import SourceError, WireError
@@ -28,6 +28,7 @@ from attribution.schema import QUESTION, TIMESTAMP, arrow_schema, record
 from attribution.sources.formats.native.decode import FIELDS, NESTED, account_of, decode_columns, decode_json
 from attribution.sources.records.model import Block, FlowHeartbeats, Ledger
 from attribution.sources.records.validate import canonical
+from attribution.stream.milliseconds import to_ms
 from attribution.stream.wire.arrow_frames import CONTINUATION, UnsoundError
 from attribution.stream.wire.arrow_values import read_arrow_value
 from attribution.stream.wire.dead_letters import Rejected
@@ -179,23 +180,23 @@ def _without_unused(column: pa.DictionaryArray) -> pa.DictionaryArray:
 
 def _latest(kind: str, batch: pa.RecordBatch) -> int:
     name = BY_NAME[kind].reported
-    return 0 if name is None else int(microseconds(batch.column(name)).max()) // 1000
+    return 0 if name is None else to_ms(int(microseconds(batch.column(name)).max()))
 
 
-def decode(kind: str, value: bytes | None, *, reported: int = NEVER_AFTER) -> Decoded:
+def decode(kind: str, value: bytes | None, *, reported_us: Microseconds = NEVER_AFTER) -> Decoded:
     """The records in a Kafka value, whatever it holds; never raises.
 
     Args:
         kind: the kind of record that its topic is for, one of `attribution.records.INPUT_RECORDS`. Rows of other kinds
             are rejected.
         value: the value of the message; None for a tombstone.
-        reported: the time of its record, µs. Rows that are far ahead of it are rejected: no retention would end for
+        reported_us: the time of its record. Rows that are far ahead of it are rejected: no retention would end for
             them.
     """
     rejects = _Rejects()
     try:
         batch, flow_heartbeats = _read(kind, value or b"", rejects)
-        batch = _without_future(kind, batch, reported, rejects)
+        batch = _without_future(kind, batch, reported_us, rejects)
     except UnsoundError as error:
         return _unread(kind, error.reason, error.found)
     except Exception as error:  # noqa: BLE001 - whatever a stranger sends, the stream goes on, and the letter says what
@@ -203,12 +204,12 @@ def decode(kind: str, value: bytes | None, *, reported: int = NEVER_AFTER) -> De
     return Decoded(batch, rejects.listed(), flow_heartbeats, rejects.total)
 
 
-def decode_of_region(value: bytes | None, *, reported: int = NEVER_AFTER) -> tuple[str, Decoded]:
+def decode_of_region(value: bytes | None, *, reported_us: Microseconds = NEVER_AFTER) -> tuple[str, Decoded]:
     """The questions, or the answers, in a Kafka value of another region's job, whatever it holds; never raises.
 
     Args:
         value: the value of the message; None for a tombstone.
-        reported: the time of its record, µs, as of `decode`.
+        reported_us: the time of its record, as of `decode`.
 
     Returns:
         One of `attribution.records.REGION_RECORDS`, and the records.
@@ -221,7 +222,7 @@ def decode_of_region(value: bytes | None, *, reported: int = NEVER_AFTER) -> tup
             return QUESTION, _unread(QUESTION, "unknown_kind", f"record={kind!r} in the schema's metadata")
         lines = np.arange(1, found.rows + 1, dtype=np.int64)
         block = _without_long_texts(Block(kind, found.columns, ValueInput.name, lines), rejects)
-        batch = _without_future(kind, canonical(block, rejects.account), reported, rejects)
+        batch = _without_future(kind, canonical(block, rejects.account), reported_us, rejects)
     except UnsoundError as error:
         return kind, _unread(kind, error.reason, error.found)
     except Exception as error:  # noqa: BLE001 - as in `decode`
@@ -323,16 +324,16 @@ def _without_long_texts(block: Block, rejects: _Rejects) -> Block:
     return Block(block.kind, columns, block.source, block.lines[kept])
 
 
-def _without_future(kind: str, batch: pa.RecordBatch, reported: int, rejects: _Rejects) -> pa.RecordBatch:
+def _without_future(kind: str, batch: pa.RecordBatch, reported_us: Microseconds, rejects: _Rejects) -> pa.RecordBatch:
     """The batch without rows that are of long after their report."""
     name = BY_NAME[kind].reported
     if batch.num_rows == 0 or name is None:
         return batch
     moment = microseconds(batch.column(name))
-    ahead = moment > reported + FARTHEST_AHEAD
+    ahead = moment > reported_us + FARTHEST_AHEAD
     if ahead.any():
         last = pa.scalar(int(moment.max()), TIMESTAMP)
-        found = f"{ahead.sum()} rows, up to {last}; the record is of {pa.scalar(reported, TIMESTAMP)}"
+        found = f"{ahead.sum()} rows, up to {last}; the record is of {pa.scalar(reported_us, TIMESTAMP)}"
         rejects.add(None, "ahead_of_report", found, rows=int(ahead.sum()))
         batch = batch.filter(pa.array(~ahead))
     return batch

@@ -416,8 +416,8 @@ def test_rows_of_long_after_their_report_are_rejected_and_counted_in_one_letter(
     batch = codec.decode(kind, json.dumps([ROWS[kind]] * 3).encode()).batch
     (message,) = codec.encode(kind, batch)
     latest = message.timestamp_ms * 1000
-    assert codec.decode(kind, message.value, reported=latest - codec.FARTHEST_AHEAD).batch.num_rows == 3
-    decoded = codec.decode(kind, message.value, reported=latest - codec.FARTHEST_AHEAD - 1000)
+    assert codec.decode(kind, message.value, reported_us=latest - codec.FARTHEST_AHEAD).batch.num_rows == 3
+    decoded = codec.decode(kind, message.value, reported_us=latest - codec.FARTHEST_AHEAD - 1000)
     assert (decoded.batch.num_rows, decoded.rejected_rows) == (0, 3)
     (letter,) = decoded.rejects
     assert (letter.row, letter.reason, letter.found[:6]) == (None, "ahead_of_report", "3 rows")
