@@ -73,6 +73,11 @@ class RecordKind:
     tag: bytes | None = None
 
     @property
+    def option(self) -> str:
+        """Its option of the command line."""
+        return "--" + self.plural.replace("_", "-")
+
+    @property
     def topic(self) -> str:
         """Name of its topic, without prefix."""
         return self.plural.replace("_", "-")

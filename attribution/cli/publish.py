@@ -14,6 +14,7 @@ from attribution.cli.render.output import Column, Output, output_options
 from attribution.cli.replay import ROWS_REJECTED
 from attribution.config import SECOND, Settings, parse_duration
 from attribution.errors import ConfigError
+from attribution.records import BY_NAME
 from attribution.schema import POLICY
 from attribution.sources import Ledger
 from attribution.sources.inputs import Inputs
@@ -96,7 +97,7 @@ def command(
     2 the command was wrong.
     """
     if not inputs:
-        options = ", ".join("--" + topic for topic in INPUT_TOPICS.values())
+        options = ", ".join(BY_NAME[kind].option for kind in INPUT_TOPICS)
         raise click.UsageError(f"nothing to publish: give one or more of {options}")
     settings = with_pools_of(inputs.of(POLICY), settings, format=inputs.format)
     sending = Sending(

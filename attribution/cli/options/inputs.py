@@ -28,7 +28,7 @@ def input_options(*kinds: str, required: str | None = None) -> Callable[[Callabl
         decorated = click.option("--input-format", metavar="NAME", help=text)(wrapped)
         for kind in reversed(known):
             decorated = click.option(
-                "--" + kind.plural.replace("_", "-"),
+                kind.option,
                 kind.plural,
                 multiple=True,
                 required=kind.name == required,
