@@ -17,10 +17,11 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
 _UNITS = {"us": 1, "ms": 1000, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
-#: Settings that are lists of prefixes, one that is a list of resolvers and their clients, and one that is a range of
-#: ports; all others are durations.
+#: Settings that are lists of prefixes, and those of other forms; all others are durations.
 _PREFIXES = ("workload_prefixes", "shared_prefixes", "translated_prefixes", "pool_prefixes", "named_prefixes")
-_RESOLVERS, _PORTS = "shared_resolvers", "ephemeral_ports"
+_RESOLVERS, _PORTS, _ROUTES, _ONE_SPACE = "shared_resolvers", "ephemeral_ports", "routes", "one_space"
+#: In a route, the network of evidence that names none.
+NO_NETWORK = "-"
 #: Tables of a settings file: of the rules, of the streaming job, of Kafka's clients. One file may hold all of them.
 TABLES = ("attribution", "stream", "kafka")
 _PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})")
@@ -47,6 +48,19 @@ def format_duration(microseconds: Microseconds) -> str:
         if microseconds and microseconds % _UNITS[unit] == 0:
             return f"{microseconds // _UNITS[unit]}{unit}"
     return f"{microseconds}us"
+
+
+@dataclass(frozen=True)
+class Route:
+    """Two networks whose addresses reach each other; None is the network of evidence without one.
+
+    Attributes:
+        networks: the two, in any order.
+        prefix: the addresses for which that holds, canonical text; None for all.
+    """
+
+    networks: tuple[str | None, str | None]
+    prefix: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +90,9 @@ class Settings:
             prefix may be told.
         ephemeral_ports: ports that are given out per connection, and so to another workload within moments, as
             `first-last`; empty where there are none. Evidence of such a port is never joined over a gap.
+        routes: pairs of networks whose addresses reach each other, as `network,network` or `network,network,prefix`;
+            the network `-` is that of evidence without one.
+        one_space: whether all networks are one address space, so that no rule asks for an address's network.
     """
 
     clock_tolerance: Microseconds = SECOND
@@ -93,11 +110,13 @@ class Settings:
     named_prefixes: tuple[str, ...] = ()
     shared_resolvers: tuple[str, ...] = ()
     ephemeral_ports: str = "32768-65535"
+    routes: tuple[str, ...] = ()
+    one_space: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name not in (*_PREFIXES, _RESOLVERS, _PORTS) and (not isinstance(value, int) or value < 0):
+            if field.name in _DURATIONS and (not isinstance(value, int) or value < 0):
                 raise ConfigError(f"{field.name} must be a duration of zero or more, found {value!r}")
         if self.retention <= self.max_gap + 2 * self.clock_tolerance:
             raise ConfigError(
@@ -123,6 +142,9 @@ class Settings:
                     raise ConfigError(f"{name}: {prefix!r} is no prefix: {error}") from None
         _resolvers(self.shared_resolvers)
         _ports(self.ephemeral_ports)
+        _routes(self.routes)
+        if not isinstance(self.one_space, bool):
+            raise ConfigError(f"one_space must be true or false, found {self.one_space!r}")
 
     @property
     def ports_of_connections(self) -> range:
@@ -133,6 +155,11 @@ class Settings:
     def clients_of_resolvers(self) -> tuple[tuple[str, str], ...]:
         """(resolver, prefix of its clients) for each of `shared_resolvers`, canonical text."""
         return _resolvers(self.shared_resolvers)
+
+    @property
+    def network_routes(self) -> tuple["Route", ...]:
+        """The routes, read."""
+        return _routes(self.routes)
 
     @property
     def prefixes_held_by_port(self) -> tuple[str, ...]:
@@ -156,9 +183,9 @@ class Settings:
             raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(known))}")
         made: dict[str, Any] = {}
         for name, value in values.items():
-            if name == _PORTS:
+            if name in (_PORTS, _ONE_SPACE):
                 made[name] = value
-            elif name not in (*_PREFIXES, _RESOLVERS):
+            elif name in _DURATIONS:
                 made[name] = parse_duration(value)
             elif isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
                 made[name] = tuple(value)
@@ -174,6 +201,10 @@ class Settings:
             ConfigError: the file cannot be read, is no TOML, or holds unknown or unfit settings.
         """
         return cls.from_dict(read_tables(path).get("attribution", {}), where=f"{path}, [attribution]")
+
+
+#: The settings that are durations.
+_DURATIONS = frozenset(f.name for f in fields(Settings)) - {*_PREFIXES, _RESOLVERS, _PORTS, _ROUTES, _ONE_SPACE}
 
 
 def _resolvers(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -192,6 +223,34 @@ def _resolvers(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
                 f"{_RESOLVERS}: write a resolver and the prefix of its clients, like 10.0.0.53=10.0.0.0/16; found "
                 f"{text!r}: {error}"
             ) from None
+    return tuple(found)
+
+
+def _routes(texts: tuple[str, ...]) -> tuple[Route, ...]:
+    """The route of each `network,network` or `network,network,prefix`.
+
+    Raises:
+        ConfigError: a text is none.
+    """
+    found = []
+    for text in texts:
+        parts = [part.strip() for part in text.split(",")]
+        one, other = (None if part == NO_NETWORK else part for part in (*parts[:2], "", "")[:2])
+        fault = None
+        if len(parts) not in (2, 3) or not all(parts):
+            fault = "there must be two networks, and at the most a prefix"
+        elif one == other:
+            fault = "the two networks must differ"
+        try:
+            prefix = str(ipaddress.ip_network(parts[2])) if not fault and len(parts) > 2 else None
+        except ValueError as error:
+            fault = str(error)
+        if fault:
+            raise ConfigError(
+                f"{_ROUTES}: write two networks, and perhaps a prefix, like vpc-a,vpc-b,10.2.0.0/16; found {text!r}: "
+                f"{fault}"
+            )
+        found.append(Route((one, other), prefix))
     return tuple(found)
 
 

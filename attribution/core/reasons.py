@@ -20,6 +20,8 @@ METHODS: dict[str, str] = {
 #: Why an answer was given, or why not, in the order in which the rules are tried.
 REASONS: dict[str, str] = {
     "reported": "The record names its local workload; it was seen at capture.",
+    "other_network": "There is evidence for the address in another network only, or the flow does not say which.",
+    "several_networks": "Networks that a route joins both have evidence for the address, so it may be either's.",
     "conflict": "Two or more workloads were seen around that time, and the evidence cannot tell which one it was.",
     "covered": "One workload was seen without interruption during all of the time asked about, and no other.",
     "bridged": "One workload was seen before and after, its silence no longer than `max_gap`, and no other in between.",
@@ -48,6 +50,8 @@ CODES: dict[str, np.uint8] = {name: np.uint8(code) for code, name in enumerate(R
 #: The method behind each reason.
 METHOD_OF: dict[str, str] = {
     "reported": "capture",
+    "other_network": "none",
+    "several_networks": "none",
     "conflict": "none",
     "covered": "heartbeat",
     "bridged": "heartbeat",
@@ -76,6 +80,9 @@ HOSTNAME_REASONS: dict[str, str] = {
         "client was told is known (`named_prefixes`), so there may be others."
     ),
     "several": "The client was told this address for several names; `hostname_candidates` has them.",
+    "other_network": (
+        "The client was told this address in another network only, or the address of the server is another network's."
+    ),
     "untold": "Nothing that the client was told leads to the address.",
     "too_old": "The flow came so late that some of what the client was told may be forgotten (`retention`).",
 }

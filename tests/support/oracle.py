@@ -38,6 +38,8 @@ class Settings:
     named_prefixes: tuple[str, ...] = ()
     shared_resolvers: tuple[str, ...] = ()  # "resolver=prefix"
     ephemeral_ports: str = "32768-65535"
+    routes: tuple[str, ...] = ()  # "network,network" or "network,network,prefix"; "-" is no network
+    one_space: bool = False
 
 
 @dataclass(frozen=True)

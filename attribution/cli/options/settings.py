@@ -28,7 +28,7 @@ _PREFIXES = {
     "named_prefixes": "Clients all of whose DNS answers are among the name bindings.",
 }
 
-_RESOLVERS, _PORTS = "shared_resolvers", "ephemeral_ports"
+_RESOLVERS, _PORTS, _ROUTES, _ONE_SPACE = "shared_resolvers", "ephemeral_ports", "routes", "one_space"
 
 
 def settings_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -36,7 +36,8 @@ def settings_options(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def wrapped(*args: object, config: Path | None, **given: object) -> None:
-        said = {name: value for name in (*_DURATIONS, *_PREFIXES, _RESOLVERS) if (value := given.pop(name))}
+        names = (*_DURATIONS, *_PREFIXES, _RESOLVERS, _ROUTES, _ONE_SPACE)
+        said = {name: value for name in names if (value := given.pop(name))}
         if (ports := given.pop(_PORTS)) is not None:
             said[_PORTS] = ports
         base = Settings.from_toml(config) if config else _DEFAULT
@@ -55,6 +56,10 @@ def settings_options(function: Callable[..., None]) -> Callable[..., None]:
     decorated = click.option("--shared-resolver", _RESOLVERS, multiple=True, metavar="ADDRESS=CIDR", help=text)(
         decorated
     )
+    text = "Two networks whose addresses reach each other, perhaps in a prefix only. Repeatable."
+    decorated = click.option("--route", _ROUTES, multiple=True, metavar="NETWORK,NETWORK[,CIDR]", help=text)(decorated)
+    text = "All networks are one address space: no rule asks for an address's network."
+    decorated = click.option("--one-space", _ONE_SPACE, is_flag=True, help=text)(decorated)
     text = "Ports that are given out per connection; '' for none."
     shown = f"{text}  [default: {_DEFAULT.ephemeral_ports}]"
     decorated = click.option("--ephemeral-ports", _PORTS, metavar="FIRST-LAST", help=shown)(decorated)
