@@ -6,7 +6,7 @@ Times and durations are whole microseconds, intervals are closed, addresses are 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from ipaddress import ip_address, ip_network
 
 SECOND = 1_000_000
@@ -53,6 +53,7 @@ class Heartbeat:
     observer: str | None = None
     protocol: int | None = TCP  # of the port; without one it means nothing
     last_port: int | None = None  # None: the one port
+    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Assignment:
     time: int
     kind: str | None = None
     protocol: int | None = TCP  # of the port; without one it means nothing
+    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class NameBinding:
     time: int
     ttl: float | None  # seconds
     client_prefix: str | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Label:
     service: str
     kind: str | None = None
     region: str | None = None
+    network: str | None = None  # None: every network
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Policy:
     ttl: float | None = None
     start: int | None = None
     end: int | None = None
+    network: str | None = None  # None: every network
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class SocketRule:
     data_centre: str | None = None
     start: int | None = None
     end: int | None = None
+    network: str | None = None  # None: every network
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,8 @@ class Flow:
     direction: str | None = None
     region: str | None = None
     data_centre: str | None = None
+    local_network: str | None = None
+    remote_network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -175,6 +183,7 @@ class Attributed:
     local_handed: Handed
     remote_handed: Handed
     name: Name
+    remote_network: str | None = None
 
 
 def unattributed(reason: str) -> Side:
@@ -183,17 +192,37 @@ def unattributed(reason: str) -> Side:
 
 def attribute(evidence: Evidence, flow: Flow, settings: Settings) -> Attributed:
     """The answer of the rules for one flow, when all evidence is known."""
+    if settings.one_space:
+        told = flow.remote_network
+        flow = replace(flow, local_network=None, remote_network=None)
+        evidence = Evidence(*(without_networks(getattr(evidence, kind.name)) for kind in fields(Evidence)))
+        return replace(attribute(evidence, flow, replace(settings, one_space=False)), remote_network=told)
     if flow.local_workload is not None:
         local = Side(flow.local_workload, flow.local_service, "capture", "reported")
     else:
         local = side(evidence, flow, "local", settings)
+    remote = side(evidence, flow, "remote", settings)
     return Attributed(
         local,
-        remote=side(evidence, flow, "remote", settings),
-        local_handed=handed(evidence.policies, flow, flow.local_address, settings),
-        remote_handed=handed(evidence.policies, flow, flow.remote_address, settings),
-        name=name_of(evidence.name_bindings, flow, settings),
+        remote,
+        local_handed=handed(evidence.policies, flow, "local", settings),
+        remote_handed=handed(evidence.policies, flow, "remote", settings),
+        name=name_of(evidence.name_bindings, flow, {"local": local, "remote": remote}, settings),
+        remote_network=remote_network(evidence, flow, remote, settings),
     )
+
+
+def without_networks(records: tuple) -> tuple:
+    return tuple(replace(record, network=None) for record in records)
+
+
+def remote_network(evidence: Evidence, flow: Flow, remote: Side, settings: Settings) -> str | None:
+    """As the log tells it, else that of the heartbeats that answered."""
+    if flow.remote_network is not None or remote.method != "heartbeat":
+        return flow.remote_network
+    answering = of_one_network(counting(evidence, flow, "remote", settings), flow, "remote", settings)
+    (network,) = {h.network for h in answering}
+    return network
 
 
 # What is asked --------------------------------------------------------------------------------------------------------
@@ -206,6 +235,63 @@ def asked(flow: Flow, settings: Settings) -> tuple[int, int]:
     if flow.basis == "window":
         return flow.start - tol, flow.end + tol
     raise ValueError(f"no such basis: {flow.basis!r}")
+
+
+# Networks -------------------------------------------------------------------------------------------------------------
+
+
+def first_candidate(flow: Flow, which: str) -> str | None:
+    """The network that the flow says for the address of a side; None if it does not say one."""
+    if which == "remote" and flow.remote_network is not None:
+        return flow.remote_network
+    return flow.local_network  # for the remote side, the view
+
+
+def candidates(flow: Flow, which: str, settings: Settings) -> set[str | None]:
+    """The networks in which the address of a side may be held; None is that of evidence without a network."""
+    said = first_candidate(flow, which)
+    if said is None:
+        return {None}
+    routed = routed_from(said, getattr(flow, f"{which}_address"), settings)
+    if which == "local" or flow.remote_network is not None:
+        routed &= {None}  # the log tells where the address is
+    return {said} | routed
+
+
+def routed_from(network: str, address: str, settings: Settings) -> set[str | None]:
+    """The networks that a route joins to a network for an address."""
+    found: set[str | None] = set()
+    for route in settings.routes:
+        one, other, *prefix = route.split(",")
+        if network in (one, other) and all(contains(p, address) for p in prefix):
+            found.add(other if network == one else one)
+    return {None if name == "-" else name for name in found}
+
+
+def of_one_network(standing: list, flow: Flow, which: str, settings: Settings) -> "list | Side":
+    """Of the evidence that stands for the address of a side, that of the one network which answers.
+
+    Where networks leave it open, nobody's side. Where nothing is known, nothing.
+    """
+    networks, mine = {e.network for e in standing}, candidates(flow, which, settings)
+    if first_candidate(flow, which) is None and networks - mine:
+        return unattributed("other_network")
+    if len(networks & mine) >= 2:
+        return unattributed("several_networks")
+    if networks and not networks & mine:
+        return unattributed("other_network")
+    return [e for e in standing if e.network in mine]
+
+
+def holds(record: "Label | Policy | SocketRule", flow: Flow, which: str, settings: Settings) -> bool:
+    """Whether a label, policy or rule holds for a side: in every network, or the side is surely in its network."""
+    return record.network is None or candidates(flow, which, settings) - {None} == {record.network}
+
+
+def may_hold(record: "Label | Policy | SocketRule", flow: Flow, which: str, settings: Settings) -> bool:
+    """Whether a label, policy or rule holds for a side, or may hold: the side may be in its network."""
+    unsaid = first_candidate(flow, which) is None
+    return record.network is None or unsaid or record.network in candidates(flow, which, settings)
 
 
 # What the evidence says -----------------------------------------------------------------------------------------------
@@ -412,15 +498,23 @@ def side(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side
         return unattributed("too_old")
     if in_pool_space(address, settings):
         return pooled_side(evidence, flow, which, settings)
-    counting = [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
-    answer = side_by_heartbeats(counting, flow, address, port, settings)
+    known = of_one_network(counting(evidence, flow, which, settings), flow, which, settings)
+    if isinstance(known, Side):
+        return known
+    answer = side_by_heartbeats(known, flow, address, port, settings)
     if answer is None:
         return fallback(evidence, flow, which, settings)
-    remembered = any(h.end >= flow.start - settings.workload_memory for h in counting)
+    remembered = any(h.end >= flow.start - settings.workload_memory for h in known)
     if answer.reason in ("gap", "shared") and not remembered:
         other = fallback(evidence, flow, which, settings)
         return answer if other.reason in ("silent", "unknown") else other
     return answer
+
+
+def counting(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> list[Heartbeat]:
+    """The heartbeats that count for the address of a side, in whatever network."""
+    address = getattr(flow, f"{which}_address")
+    return [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
 
 
 def side_by_heartbeats(
@@ -468,10 +562,14 @@ def fallback(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> 
     if ruled is not None:
         return ruled
     a, b = asked(flow, settings)
-    assigned = assignment_answer(evidence.assignments, address, socket_of(flow.protocol, port), a, b)
+    events = [e for e in evidence.assignments if e.address == address and e.time <= b]
+    events = of_one_network(events, flow, which, settings)
+    if isinstance(events, Side):
+        return events
+    assigned = assignment_answer(events, address, socket_of(flow.protocol, port), a, b)
     if assigned is not None:
         return assigned
-    service = label_of(evidence.labels, address)
+    service = label_of_side(evidence.labels, flow, which, settings)
     if service is not None:
         return Side(None, service, "label", "prefix")
     return unattributed("unknown")
@@ -526,6 +624,16 @@ def assignment_answer(
     return Side(str(owners_during[0]), service, "assignment", "assigned")
 
 
+def label_of_side(labels: Iterable[Label], flow: Flow, which: str, settings: Settings) -> str | None:
+    """What the labels say; nothing where a label that holds, and one that only may hold, are equally long."""
+    address = getattr(flow, f"{which}_address")
+    possible = [label for label in labels if may_hold(label, flow, which, settings) and contains(label.prefix, address)]
+    longest = max((ip_network(label.prefix).prefixlen for label in possible), default=None)
+    if any(ip_network(p.prefix).prefixlen == longest and not holds(p, flow, which, settings) for p in possible):
+        return None
+    return label_of(possible, address)
+
+
 def label_of(labels: Iterable[Label], address: str) -> str | None:
     containing = [label for label in labels if contains(label.prefix, address)]
     longest = max((ip_network(label.prefix).prefixlen for label in containing), default=None)
@@ -544,7 +652,7 @@ def pooled_side(evidence: Evidence, flow: Flow, which: str, settings: Settings) 
     ruled = rule_answer(evidence.socket_rules, flow, which, settings)
     if ruled is not None:
         return ruled
-    if handed(evidence.policies, flow, getattr(flow, f"{which}_address"), settings).policy is None:
+    if handed(evidence.policies, flow, which, settings).policy is None:
         return unattributed("unpooled")
     return Side(None, None, "policy", "pooled")
 
@@ -564,8 +672,7 @@ def rule_answer(rules: tuple[SocketRule, ...], flow: Flow, which: str, settings:
     """`dispatched`, `rule_change`, or None where no rule says anything."""
     if flow.direction == ("egress" if which == "local" else "ingress"):
         return None  # the side that opened the flow
-    address, port = getattr(flow, f"{which}_address"), getattr(flow, f"{which}_port")
-    socket = socket_of(flow.protocol, port)
+    socket = socket_of(flow.protocol, getattr(flow, f"{which}_port"))
     first, _, last = settings.ephemeral_ports.partition("-")
     if flow.direction is None and socket is not None and last and int(first) <= socket[1] <= int(last):
         return None
@@ -575,7 +682,7 @@ def rule_answer(rules: tuple[SocketRule, ...], flow: Flow, which: str, settings:
         a -= settings.connection_lifetime  # it may show connections that were opened so long before
     services = set()
     for moment in moments_of_change(rules, a, b):
-        services |= services_at(rules, flow, address, socket, moment)
+        services |= services_at(rules, flow, which, settings, moment)
     if services == {None}:
         return None
     if len(services) == 1:
@@ -584,13 +691,17 @@ def rule_answer(rules: tuple[SocketRule, ...], flow: Flow, which: str, settings:
 
 
 def services_at(
-    rules: Iterable[SocketRule], flow: Flow, address: str, socket: tuple[int, int] | None, moment: int
+    rules: Iterable[SocketRule], flow: Flow, which: str, settings: Settings, moment: int
 ) -> set[str | None]:
     """The services that may get the connections: one where the rules decide, several where they do not."""
+    address, socket = getattr(flow, f"{which}_address"), socket_of(flow.protocol, getattr(flow, f"{which}_port"))
     fitting = [r for r in rules if in_force(r, moment) and fits(r, flow, address, socket)]
+    fitting = [r for r in fitting if may_hold(r, flow, which, settings)]
+    fitting = [r for r in fitting if flow.data_centre is None or r.data_centre in (None, flow.data_centre)]
     if flow.data_centre is None and any(r.data_centre is not None for r in fitting):
         return {"one of a place that is not known", "or another"}
-    fitting = [r for r in fitting if r.data_centre in (None, flow.data_centre)]
+    if not all(holds(r, flow, which, settings) for r in fitting):
+        return {"one of a network that is not known", "or another"}
     best = max(map(rank, fitting), default=None)
     return {r.service for r in fitting if rank(r) == best} or {None}
 
@@ -618,11 +729,13 @@ def with_earliest_end(records, *, but):
     return found
 
 
-def handed(policies: tuple[Policy, ...], flow: Flow, address: str, settings: Settings) -> Handed:
-    """Pool, policy and state of an address, for a flow."""
+def handed(policies: tuple[Policy, ...], flow: Flow, which: str, settings: Settings) -> Handed:
+    """Pool, policy and state of the address of a side."""
+    address = getattr(flow, f"{which}_address")
     if not in_pool_space(address, settings):
         return Handed()
-    known = with_earliest_end(policies, but=("ttl", "priority"))
+    known = [p for p in policies if holds(p, flow, which, settings)]
+    known = with_earliest_end(known, but=("ttl", "priority"))
     own, others = [p for p in known if counts_for(p, flow)], [p for p in known if not counts_for(p, flow)]
     a, b = asked(flow, settings)
     for state, considered in (("in_force", own), ("elsewhere", others)):
@@ -681,22 +794,40 @@ def told_until(binding: NameBinding, flow: Flow, settings: Settings) -> int:
     return binding.time + round((binding.ttl or 0) * SECOND) + settings.name_stretch + older
 
 
-def name_of(name_bindings: Iterable[NameBinding], flow: Flow, settings: Settings) -> Name:
+def is_for(told: str, client: str) -> bool:
+    """Whether an address or prefix that a binding is for is, or has, a client's address."""
+    return told == client or ("/" in told and contains(told, client))
+
+
+def name_of(name_bindings: Iterable[NameBinding], flow: Flow, answers: dict[str, Side], settings: Settings) -> Name:
     server = server_of(flow, settings)
     if flow.hostname is not None:
         return Name("recorded", 1, **{f"{server}_hostname": flow.hostname})
+    if answers[server].reason in ("other_network", "several_networks"):
+        return Name("other_network", 0)
     address = getattr(flow, f"{server}_address")
-    client = flow.remote_address if server == "local" else flow.local_address
+    which_client = "remote" if server == "local" else "local"
+    client = getattr(flow, f"{which_client}_address")
     a, b = asked(flow, settings)
+    standing = [
+        n
+        for n in name_bindings
+        if n.server_address == address
+        and any(is_for(told, client) for told in clients_of(n, settings))
+        and touches(n.time, told_until(n, flow, settings), a, b)
+    ]
+    of_the_client = of_one_network(standing, flow, which_client, settings)
+    if isinstance(of_the_client, Side):
+        return Name("other_network", 0)
     spans: dict[tuple[str, str], list[NameBinding]] = {}
-    for binding in name_bindings:
+    for binding in of_the_client:
         for told in clients_of(binding, settings):
-            if binding.server_address == address and (told == client or ("/" in told and contains(told, client))):
+            if is_for(told, client):
                 spans.setdefault((told, binding.hostname), []).append(binding)
     touching = []
     for (_, hostname), bindings in spans.items():
         times = sorted((n.time, told_until(n, flow, settings)) for n in bindings)
-        touching += [hostname for start, end in merged(times) if touches(start, end, a, b)]
+        touching += [hostname for _ in merged(times)]
     if not touching:
         return Name("untold", 0)
     if len(touching) > 16:
@@ -735,16 +866,17 @@ class OwnershipRange:
     longest_gap: int
     holes: tuple[tuple[int, int], ...]
     last_port: int | None = None
+    network: str | None = None
 
 
 def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set[OwnershipRange]:
     """All ranges of all keys, when all heartbeats count."""
-    keys: dict[tuple[str, int | None, int | None, int | None], list[Heartbeat]] = {}
-    for h in set(heartbeats):
+    keys: dict[tuple[str | None, str, int | None, int | None, int | None], list[Heartbeat]] = {}
+    for h in set(without_networks(tuple(heartbeats)) if settings.one_space else heartbeats):
         protocol, port = socket_of(h.protocol, h.port) or (None, None)
-        keys.setdefault((h.address, protocol, port, h.last_port), []).append(h)
+        keys.setdefault((h.network, h.address, protocol, port, h.last_port), []).append(h)
     found = set()
-    for (address, protocol, port, last_port), of_key in keys.items():
+    for (network, address, protocol, port, last_port), of_key in keys.items():
         single = port is not None and last_port is None
         key = Key(tuple(of_key), single and is_ephemeral(address, port, settings))
         for workload in key.workloads():
@@ -754,7 +886,7 @@ def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set
                 service = service_of(r.heartbeats)
                 found.add(
                     OwnershipRange(
-                        address, port, protocol, workload, service, r.start, r.end, longest, holes, last_port
+                        address, port, protocol, workload, service, r.start, r.end, longest, holes, last_port, network
                     )
                 )
     return found
