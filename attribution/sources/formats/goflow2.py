@@ -7,6 +7,11 @@ the time at which it was received.
 
 Counts are multiplied by the sampling rate, as the collector's own dashboards do. They then estimate the traffic and
 compare with logs that see all of it. A rate of 0 means that the exporter did not say.
+
+The network is a VRF of the exporter, else a VLAN: `192.0.2.1/vrf-7`, `192.0.2.1/vlan-10`. Traffic comes in by one and
+leaves by another: they are the networks of source and destination. A record that has one of the two, and 0 for the
+other, has crossed into a network that it does not name, and `vrf-0` or `vlan-0` keeps the two apart. Where all are 0
+or absent there is no network. (Protocol Buffers have no null: 0 may mean that the exporter did not say.)
 """
 
 from collections.abc import Iterator
@@ -19,9 +24,11 @@ from attribution.core.columnar.types import Column
 from attribution.schema import FLOW
 from attribution.sources.json.lines import JsonLines, first_object
 from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input
+from attribution.sources.records.network_names import numbered, within
 from attribution.sources.records.raw_columns import (
     mask,
     no_empty,
+    null_where,
     only_with_ports,
     scaled,
     take,
@@ -53,6 +60,11 @@ _FIELDS = {
     "packets": ("packets", "Packets"),
     "tcp_flags": ("tcp_flags", "TCPFlags"),
     "tcp_flags_1": ("tcp_flags", "TcpFlags"),
+    "ingress_vrf": ("ingress_vrf_id", "IngressVrfID"),
+    "egress_vrf": ("egress_vrf_id", "EgressVrfID"),
+    "source_vlan": ("src_vlan", "SrcVlan"),
+    "destination_vlan": ("dst_vlan", "DstVlan"),
+    "packet_vlan": ("vlan_id", "VlanId"),
 }
 _SFLOW = pa.array(["SFLOW_5", "1"])
 _TYPES = {"SFLOW_5", "NETFLOW_V5", "NETFLOW_V9", "IPFIX"}
@@ -133,9 +145,41 @@ def _flows(record: dict[str, Column]) -> dict[str, Column]:
         "bytes_sent": scaled(record["bytes"], record["rate"]),
         "packets_sent": scaled(record["packets"], record["rate"]),
         "tcp_flags": flags,
+        **_networks(record),
         "observer": no_empty(record["sampler"]),
         "basis": pa.array(np.full(len(protocol), "window", object), pa.string()),
     }
+
+
+def _networks(record: dict[str, Column]) -> dict[str, Column]:
+    """The networks of source and destination."""
+    sampler = no_empty(record["sampler"])
+    vrfs = _pair("vrf", record["ingress_vrf"], record["egress_vrf"])
+    vlans = _pair("vlan", record["source_vlan"], record["destination_vlan"])
+    # The tag of the packet itself: both ends were seen in that VLAN.
+    tag = null_where(_is_zero(record["packet_vlan"]), numbered("vlan", record["packet_vlan"]))
+    names = [
+        pc.if_else(_any(vrfs), vrf, pc.if_else(_any(vlans), vlan, other))
+        for vrf, vlan, other in zip(vrfs, vlans, (tag, pa.nulls(len(sampler), pa.string())), strict=True)
+    ]
+    return {
+        side: null_where(pc.is_null(name), within(sampler, name))
+        for side, name in zip(("local_network", "remote_network"), names, strict=True)
+    }
+
+
+def _pair(kind: str, one: Column, other: Column) -> tuple[Column, Column]:
+    """Names of the two numbers; null where both are 0 or null, and where the number itself is null."""
+    nothing = pc.and_(_is_zero(one), _is_zero(other))
+    return null_where(nothing, numbered(kind, one)), null_where(nothing, numbered(kind, other))
+
+
+def _any(pair: tuple[Column, Column]) -> Column:
+    return pc.or_(pc.is_valid(pair[0]), pc.is_valid(pair[1]))
+
+
+def _is_zero(numbers: Column) -> Column:
+    return pc.fill_null(pc.equal(text(numbers), "0"), True)
 
 
 FORMATS: tuple[Format, ...] = (Goflow2(),)

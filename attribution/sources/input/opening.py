@@ -118,6 +118,7 @@ class OpenInput:
 
     Attributes:
         name: as a person names it: the path, or `<stdin>`.
+        network: the network that a person gave for what names none.
         damage: why the content ended early, once reading came to that place; None where it did not.
         line: of text read by `lines`, the number of the line that comes next.
         consumed: bytes of the file read so far, as stored; for progress.
@@ -125,6 +126,7 @@ class OpenInput:
 
     def __init__(self, path: Path | None) -> None:
         self.name = _name(path)
+        self.network: str | None = None
         self.damage: Damage | None = None
         self.line = 1
         self.consumed = 0

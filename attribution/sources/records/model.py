@@ -56,6 +56,8 @@ class Input(Protocol):
 
     #: As a person names it: the path, or `<stdin>`.
     name: str
+    #: The network that a person gave for what names none, or null; formats need it for names inside a cluster only.
+    network: str | None
 
     def head(self) -> bytes:
         """The first bytes (up to 64 KiB) without consuming them; decides the format."""

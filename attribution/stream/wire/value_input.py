@@ -14,6 +14,7 @@ class ValueInput:
     name = "the message"
 
     def __init__(self, value: bytes) -> None:
+        self.network: str | None = None
         self._value = value.removeprefix(_BYTE_ORDER_MARK)
         self._at = 0
 

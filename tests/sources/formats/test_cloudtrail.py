@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from memory_input import KeepingLedger, MemoryInput, canonical_rows, rows_of
 
@@ -17,7 +18,7 @@ from attribution.sources.formats.cloudtrail.format import CloudTrail
 from attribution.sources.input.opening import open_inputs
 from attribution.sources.records.validate import canonical
 
-NOBODY, ASSIGNED, CHANGED = AssignmentState.NOBODY, AssignmentState.ASSIGNED, AssignmentState.CHANGED
+NOBODY, ASSIGNED = AssignmentState.NOBODY, AssignmentState.ASSIGNED
 
 DATA = Path(__file__).parents[1] / "data" / "aws"
 TRAIL = sorted((DATA / "cloudtrail").glob("*.json"))
@@ -81,7 +82,7 @@ def steps(*events):
 
 def test_an_interface_holds_its_addresses_until_it_is_deleted():
     rows, ledger = read(created(1), deleted(9))
-    common = {"address": "10.0.0.5", "owner": "eni-0a", "kind": "network_interface"}
+    common = {"network": "vpc-0a", "address": "10.0.0.5", "owner": "eni-0a", "kind": "network_interface"}
     assert rows == {
         ASSIGNMENT: [
             {**common, "action": "assign", "time": NOON + MINUTE, "line": 1},
@@ -279,19 +280,21 @@ def test_events_that_lack_what_they_are_about_are_rejected():
     ]
 
 
-def held(events, address, minute):
-    """What the rules of attribution make of the assignments at a minute."""
+def held(events, address, minute, vpc="vpc-0a"):
+    """What the rules of attribution make of the assignments of one network at a minute."""
     ledger = KeepingLedger()
     account = ledger.of(CloudTrail())
     blocks = CloudTrail().read(MemoryInput(json.dumps({"Records": events})), account)
     batches = [canonical(block, account).cast(arrow_schema(ASSIGNMENT)) for block in blocks]
-    index = AssignmentIndex(pa.Table.from_batches(batches))
+    table = pa.Table.from_batches(batches, arrow_schema(ASSIGNMENT))
+    table = table.filter(pc.equal(table.column("network"), vpc))
+    index = AssignmentIndex(table)
     at = np.array([NOON + minute * MINUTE + 30 * SECOND])
     answer = index.ask(pa.array([address]), np.array([-1], np.int32), at, at)
     return answer.state[0], index.owners[int(answer.owner[0])].as_py() if answer.owner[0] >= 0 else None
 
 
-def test_an_address_of_two_networks_is_nobody_s_for_sure():
+def test_an_address_of_two_networks_has_an_owner_in_each():
     one = [created(1), deleted(20)]
     two = [created(5, eni="eni-0b", vpc="vpc-0b"), deleted(10, eni="eni-0b")]
     assert held(one, "10.0.0.5", 7) == (ASSIGNED, "eni-0a")
@@ -299,7 +302,27 @@ def test_an_address_of_two_networks_is_nobody_s_for_sure():
     for events in (one + two, two + one):
         assert held(events, "10.0.0.5", 0) == (NOBODY, None)
         for minute in (2, 7, 12):
-            assert held(events, "10.0.0.5", minute) == (CHANGED, None)
+            assert held(events, "10.0.0.5", minute) == (ASSIGNED, "eni-0a")
+        assert held(events, "10.0.0.5", 7, "vpc-0b") == (ASSIGNED, "eni-0b")
+        for minute in (2, 12):
+            assert held(events, "10.0.0.5", minute, "vpc-0b") == (NOBODY, None)
+
+
+def test_a_public_address_is_of_no_network_and_a_private_one_of_its_owner_s():
+    rows, _ = read(
+        launched(1, vpc="vpc-0a"),
+        event(
+            "AssociateAddress", 2, {"instanceId": "i-0a", "publicIp": "203.0.113.9"}, {"associationId": "eipassoc-1"}
+        ),
+        event("DisassociateAddress", 3, {"associationId": "eipassoc-1"}, {"_return": True}),
+        terminated(4, "i-0a"),
+    )
+    found = {(r["address"], r["action"], r.get("network")) for r in rows[ASSIGNMENT]}
+    assert found == {
+        (address, action, network)
+        for address, network in (("10.0.0.5", "vpc-0a"), ("203.0.113.9", None))
+        for action in ("assign", "release")
+    }
 
 
 def test_an_address_that_moves_within_a_network_is_the_latest_owner_s():
@@ -375,7 +398,7 @@ def test_a_real_trail_is_put_together_across_its_files():
     for opened in open_inputs([DATA / "cloudtrail"]):
         for block in CloudTrail().read(opened, ledger.of(CloudTrail())):
             rows += canonical_rows(block, ledger, CloudTrail())
-    found = sorted((r["address"], r["time"], r["owner"], r["action"]) for r in rows if r["kind"] != "network")
+    found = sorted((r["address"], r["time"], r["owner"], r["action"]) for r in rows)
     clock = {"11:55:14": -286, "11:55:21": -279, "12:03:18": 198, "12:03:24": 204, "12:08:05": 485, "12:08:06": 486}
     clock |= {"12:08:07": 487, "12:08:38": 518, "12:12:06": 726, "12:16:15": 975, "12:32:01": 1921}
     expected = [
@@ -395,9 +418,17 @@ def test_a_real_trail_is_put_together_across_its_files():
         ("52.45.102.28", "12:08:06", "nat-0dd264ee104155137", "release"),
     ]
     assert found == [(a, NOON + clock[t] * SECOND, owner, action) for a, t, owner, action in expected]
-    # 10.0.1.10 was given out in two networks, one after the other and overlapping.
-    marks = {(r["address"], r["owner"]) for r in rows if r["kind"] == "network"}
-    assert marks == {("10.0.1.10", "vpc-04ae35a334cd7ef4f"), ("10.0.1.10", "vpc-06fe1a64761a0f720")}
+    # 10.0.1.10 was given out in two networks, one after the other and overlapping. Public addresses are of none.
+    networks = {}
+    for row in rows:
+        networks.setdefault((row["address"], row.get("network")), set()).add(row["owner"])
+    assert networks == {
+        ("10.0.1.10", "vpc-04ae35a334cd7ef4f"): {"eni-06b7a305fe9519d03", "i-05c30218156bcc246"},
+        ("10.0.1.10", "vpc-06fe1a64761a0f720"): {"eni-076fa9fb98a2500a7", "i-0dbc91f429e48eeed"},
+        ("10.0.2.159", "vpc-07b33857c7ad1c027"): {"eni-0938d805949b4e134"},
+        ("3.225.16.109", None): {"nat-03575abbac42080d9"},
+        ("52.45.102.28", None): {"nat-0dd264ee104155137"},
+    }
     assert ledger.skipped == {("cloudtrail", "request_failed"): 6, ("cloudtrail", "other_event"): 21}
     assert ledger.rejected == {}
 

@@ -170,7 +170,7 @@ def test_the_resolvers_log_binds_for_no_known_time():
             query(answers=[{"Rdata": "192.0.2.1"}]),
         ),
     )
-    assert rows == {"name_binding": [binding("192.0.2.1", 1, time=T0)]}
+    assert rows == {"name_binding": [binding("192.0.2.1", 1, time=T0, network="vpc-7example")]}
     assert {reason: n for (_, reason), n in ledger.skipped.items()} == {
         "dns_error": 1,
         "no_address_query": 1,

@@ -345,9 +345,10 @@ def test_the_real_pod_is_recognised_when_its_address_comes():
     event["protoPayload"]["request"]["status"] |= {"podIP": "10.8.0.12", "podIPs": [{"ip": "10.8.0.12"}]}
     (found,) = Read(KUBERNETES, f"{create}\n{json.dumps(event)}\n").heartbeats
     assert found == {
+        "network": "sample-project/us-central1-a/sample-cluster",
         "address": "10.8.0.12",
         "workload": "c0b4e00d-da76-4255-9a02-670d5b74aa3a",
-        "service": "1-2-deployment-update/nginx-deployment-surge",
+        "service": "sample-project/us-central1-a/sample-cluster/1-2-deployment-update/nginx-deployment-surge",
         "start": 1_704_070_800_000_000,
         "end": 1_704_070_800_000_000,
         "line": 2,

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from attribution.sources.formats.cloudtrail.history import Assignment, History, Origin, Owner
+from attribution.sources.formats.cloudtrail.history import Assignment, Held, History, Origin, Owner
 from attribution.sources.records.json_values import Json
 from attribution.sources.records.model import Account
 
@@ -60,7 +60,7 @@ class Trail:
         self._waiting: defaultdict[Key, list[Callable[[], list[Assignment]]]] = defaultdict(list)
         self._owners: dict[Key, Owner] = {}
         self._public: dict[Key, str] = {}
-        self._associated: dict[Key, tuple[str, Owner]] = {}
+        self._associated: dict[Key, tuple[Held, Owner]] = {}
         self._interfaces_of: defaultdict[str, list[str]] = defaultdict(list)
         self._readers = {
             "CreateNetworkInterface": self._create_interface,
@@ -110,7 +110,11 @@ class Trail:
         addresses = list(dict.fromkeys([*_addresses(call.request), *_addresses(call.response)]))
         return self._when(
             key,
-            lambda: [e for a in addresses for e in self._history.take(a, self._owners[key], call.time, call.origin)],
+            lambda: [
+                event
+                for held in _inside(addresses, self._owners[key])
+                for event in self._history.take(held, self._owners[key], call.time, call.origin)
+            ],
         )
 
     def _run(self, call: Call) -> list[Assignment]:
@@ -165,18 +169,19 @@ class Trail:
         return self._end(("gateway", _required(call.request, "natGatewayId")), call)
 
     def _give(self, addresses: list[str], owner: Owner, call: Call) -> list[Assignment]:
-        return [e for a in addresses for e in self._history.give(a, owner, call.time, call.origin)]
+        held = _inside(addresses, owner)
+        return [event for one in held for event in self._history.give(one, owner, call.time, call.origin)]
 
     def _give_public(self, named: Json, association: str | None, owner: Owner, call: Call) -> list[Assignment]:
         """Give the public address that `named` states, or that its allocation is known to have; none where neither."""
         stated, allocation = _text(named, "publicIp"), ("allocation", _text(named, "allocationId") or "")
 
         def give() -> list[Assignment]:
-            address = stated or self._public[allocation]
-            events = self._history.give(address, owner, call.time, call.origin, public=True)
+            held = Held(None, stated or self._public[allocation])
+            events = self._history.give(held, owner, call.time, call.origin)
             if association is None:
                 return events
-            self._associated["association", association] = address, owner
+            self._associated["association", association] = held, owner
             return events + self._learn(("association", association))
 
         if stated:
@@ -215,6 +220,11 @@ def unwrapped(call: Json) -> Json:
             if _WRAPPED_CALL.fullmatch(name):
                 return inner
     return call
+
+
+def _inside(addresses: list[str], owner: Owner) -> list[Held]:
+    """Addresses that the owner has inside of its network."""
+    return [Held(owner.network, address) for address in addresses]
 
 
 def _interface_owner(interface: Json, name: str) -> Owner:

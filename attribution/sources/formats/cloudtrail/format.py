@@ -17,6 +17,8 @@ Events of one minute are spread over files, so what is half known waits for its 
 first file has a deletion but no addresses (`unknown_interface`). Public addresses that AWS itself hands to instances
 and load balancers are in no event at all. Times are whole seconds by the control plane's clock.
 
+The network of a private address is the VPC (`vpcId`) of its interface, instance or gateway; a public address has none.
+
 Sources: "CloudTrail record contents" in the AWS CloudTrail User Guide; published logs for the shapes of requests and
 responses. These are those of the EC2 interface, with lists wrapped in `items`, `item` or a type's name.
 """
@@ -46,7 +48,8 @@ _OPENING = re.compile(r'(?:\{\s*"(?:Records|Events)"\s*:\s*)?\[')
 _CLOSING = re.compile(r'\](?:\s*,\s*"\w+"\s*:\s*(?:"[^"]*"|null))*\s*\}?')
 _EMPTY = re.compile(r'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
 _BETWEEN = re.compile(r"[\s,]*")
-_TYPES = {name: pa.string() for name in ("address", "owner", "service", "kind", "action")} | {"time": pa.int64()}
+_TEXTS = ("network", "address", "owner", "service", "kind", "action")
+_TYPES = {name: pa.string() for name in _TEXTS} | {"time": pa.int64()}
 _DECODER = json.JSONDecoder()
 
 

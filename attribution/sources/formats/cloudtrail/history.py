@@ -5,17 +5,13 @@ association names an allocation but not the public address. The other half stand
 file. What is known is therefore kept over a run, and an event that lacks its other half waits for it. The assignment
 events that come out are the same in whatever order the events went in.
 
-One address may be given out in several networks (VPCs) at once, and flows do not say which network they were in. At
-such an address nobody may be named. It is marked at each moment of its history by assigning it to all of its networks
-at once, which the rules of attribution take as contested.
+One address may be given out in several networks (VPCs) at once, so an event of a private address carries its network. A
+public address means the same in all networks, and its events carry none.
 """
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
-
-#: Kind of the owners that mark an address of several networks.
-NETWORK = "network"
 
 
 class Origin(NamedTuple):
@@ -28,6 +24,7 @@ class Origin(NamedTuple):
 class Assignment(NamedTuple):
     """One assignment event, with the field names of `schemas/assignment.avsc`, and where it comes from."""
 
+    network: str | None
     address: str
     owner: str
     service: str | None
@@ -54,21 +51,19 @@ class Owner:
     network: str | None = None
 
 
+class Held(NamedTuple):
+    """An address in its network; a public one, and one of a network that is not known, in none."""
+
+    network: str | None
+    address: str
+
+
 @dataclass
 class _Given:
-    """What an owner was given, and when it ended."""
+    """What an owner was given, and since when at the earliest."""
 
     owner: Owner
-    since: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class _Address:
-    """The networks in which an address was given out, and the moments at which its holder may have changed."""
-
-    networks: set[str] = field(default_factory=set)
-    moments: dict[int, Origin] = field(default_factory=dict)
-    marked: int = 0
+    since: dict[Held, int] = field(default_factory=dict)
 
 
 class History:
@@ -80,52 +75,28 @@ class History:
     def __init__(self) -> None:
         self._given: dict[str, _Given] = {}
         self._ended: defaultdict[str, list[tuple[int, Origin]]] = defaultdict(list)
-        self._addresses: defaultdict[str, _Address] = defaultdict(_Address)
 
-    def give(self, address: str, owner: Owner, time: int, origin: Origin, *, public: bool = False) -> list[Assignment]:
-        """The owner holds the address from `time` on, microseconds. A public address means the same in all networks."""
+    def give(self, held: Held, owner: Owner, time: int, origin: Origin) -> list[Assignment]:
+        """The owner holds the address from `time` on, microseconds."""
         given = self._given.setdefault(owner.name, _Given(owner))
-        given.since[address] = min(time, given.since.get(address, time))
-        events = [Assignment(address, owner.name, owner.service, owner.kind, "assign", time, origin)]
-        for end, ended_at in self._ended[owner.name]:
-            if end >= time:
-                events.append(_release(address, given.owner, end, ended_at))
-        if not public and owner.network is not None:
-            self._addresses[address].networks.add(owner.network)
-        return events + self._contested(address, events)
+        given.since[held] = min(time, given.since.get(held, time))
+        events = [Assignment(*held, owner.name, owner.service, owner.kind, "assign", time, origin)]
+        return events + [
+            _release(held, given.owner, end, ended_at) for end, ended_at in self._ended[owner.name] if end >= time
+        ]
 
-    def take(self, address: str, owner: Owner, time: int, origin: Origin) -> list[Assignment]:
+    def take(self, held: Held, owner: Owner, time: int, origin: Origin) -> list[Assignment]:
         """The owner no longer holds the address."""
-        events = [_release(address, owner, time, origin)]
-        return events + self._contested(address, events)
+        return [_release(held, owner, time, origin)]
 
     def end(self, owner: str, time: int, origin: Origin) -> list[Assignment]:
         """The owner is gone, and holds none of its addresses any more."""
         self._ended[owner].append((time, origin))
         if owner not in self._given:
             return []
-        given, events = self._given[owner], []
-        for address, since in given.since.items():
-            if since <= time:
-                release = _release(address, given.owner, time, origin)
-                events += [release, *self._contested(address, [release])]
-        return events
-
-    def _contested(self, address: str, events: list[Assignment]) -> list[Assignment]:
-        """Marks for these events at an address of several networks; for all moments when it came to be one."""
-        known = self._addresses[address]
-        new = {event.time: event.origin for event in events if event.time not in known.moments}
-        known.moments |= new
-        count = len(known.networks)
-        if count < 2:
-            return []
-        moments, known.marked = (new if known.marked == count else known.moments), count
-        return [
-            Assignment(address, network, None, NETWORK, "assign", time, origin)
-            for time, origin in sorted(moments.items())
-            for network in sorted(known.networks)
-        ]
+        given = self._given[owner]
+        return [_release(held, given.owner, time, origin) for held, since in given.since.items() if since <= time]
 
 
-def _release(address: str, owner: Owner, time: int, origin: Origin) -> Assignment:
-    return Assignment(address, owner.name, owner.service, owner.kind, "release", time, origin)
+def _release(held: Held, owner: Owner, time: int, origin: Origin) -> Assignment:
+    return Assignment(*held, owner.name, owner.service, owner.kind, "release", time, origin)

@@ -14,6 +14,7 @@ from attribution.sources.records.set_aside import bad_lines
 
 _BLOCK_BYTES = 4 << 20
 _TYPES = {
+    "network": pa.string(),
     "client_address": pa.string(),
     "client_prefix": pa.string(),
     "server_address": pa.string(),
@@ -40,6 +41,7 @@ class Answer:
         hostname: the name that was asked for.
         time: when the answer was given, as the log has it.
         addresses: each address of the answer, and its TTL in seconds; None where the log does not say.
+        network: in which the client's address and those of the answer are; None where the log does not say.
     """
 
     client: str | None
@@ -47,6 +49,7 @@ class Answer:
     hostname: str | None
     time: str | None
     addresses: Sequence[tuple[str | None, float | None]]
+    network: str | None = None
 
 
 #: What a line's object says: an answer, or the reason (of the format's `skips`) why it says nothing. Whatever it
@@ -99,7 +102,7 @@ def _object(line: bytes) -> JsonObject:
 
 def _block(found: list[tuple[int, Answer]], source: str) -> Block:
     rows = [
-        (line, (said.client, said.client_prefix, address, said.hostname, said.time, ttl))
+        (line, (said.network, said.client, said.client_prefix, address, said.hostname, said.time, ttl))
         for line, said in found
         for address, ttl in said.addresses
     ]

@@ -7,6 +7,8 @@ None of its clients can therefore be of `named_prefixes`. The time is that of th
 A name is the one that was asked for, whatever aliases lie between. What Resolver DNS Firewall answered in place of the
 name's own addresses is taken as well: the client was told so.
 
+The network is the VPC in which the query was asked (`vpc_id`).
+
 Source: "Values that appear in VPC Resolver query logs" and "Resolver query logging" in the Amazon Route 53 Developer
 Guide.
 """
@@ -15,7 +17,7 @@ from collections.abc import Iterator
 
 from attribution.sources.formats.dns.answers import ADDRESSES, NO_ADDRESSES, Answer, name_bindings, needed
 from attribution.sources.json.lines import first_object
-from attribution.sources.records.json_values import JsonObject
+from attribution.sources.records.json_values import JsonObject, text_at
 from attribution.sources.records.model import Account, Block, Format, Input
 
 _TELLING = ("query_name", "query_type", "query_timestamp", "srcaddr", "rcode")
@@ -57,7 +59,7 @@ def _answer(entry: JsonObject) -> Answer | str:
     if not found:
         return "no_answer"
     client, name, time = (needed(entry, key) for key in ("srcaddr", "query_name", "query_timestamp"))
-    return Answer(client, None, name, time, [(address, None) for address in found])
+    return Answer(client, None, name, time, [(address, None) for address in found], text_at(entry, "vpc_id"))
 
 
 FORMATS: tuple[Format, ...] = (Route53Resolver(),)

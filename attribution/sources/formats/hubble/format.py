@@ -11,8 +11,12 @@
 Hubble logs single events, some for each packet that opens or closes a connection and some at every point that it
 passes. Its rows tell who talks to whom and when, not how often: an edge's number of flows is a number of events.
 
-The pod of an endpoint is named `namespace/pod`, for Hubble knows no pod UID. Endpoint IDs are no help: they are unique
-on one node only, so that one pod would have another name as soon as the stream misses them.
+The pod of an endpoint goes by its UID (`pod_uid`), as in lists and audit events of Kubernetes. If an event tells no
+UID, the pod goes by its name: `cluster/namespace/pod`. Endpoint IDs are no help: they are unique on one node only, so
+that one pod would have another name as soon as the stream misses them.
+
+The cluster is the network: `cluster_name` of each end, and of the observing node that in its name, `cluster/node`.
+`default`, the name of a cluster without a name, is none.
 """
 
 from collections.abc import Iterator
@@ -65,7 +69,7 @@ class Hubble(Format):
         reader = JsonLines(fields(wrapped=any(key in first for key in _ENVELOPE)), nested=LISTS)
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):
-                found = events(piece.columns)
+                found = events(piece.columns, data.network)
                 for reason, count in found.skipped.items():
                     account.skip(reason, count)
                 for row in np.flatnonzero(found.unknown).tolist():

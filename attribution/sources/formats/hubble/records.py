@@ -1,8 +1,4 @@
-"""What a Hubble event says: a packet or request that passed a node, and which of its pods it came from or went to.
-
-An endpoint with an ID is one of the observing node: Cilium found it by its address among the node's own endpoints at
-that moment, so it is an observation. An endpoint without an ID is a look-up in a cache of the cluster, and no more.
-"""
+"""What a Hubble event says: a packet or request that passed a node, and which of its pods it came from or went to."""
 
 from dataclasses import dataclass
 
@@ -12,6 +8,7 @@ import pyarrow.compute as pc
 
 from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Bool, Column, Int64
+from attribution.sources.formats.hubble.endpoints import clusters, first, is_source_local, number, pod_of
 from attribution.sources.json.lines import Path
 from attribution.sources.records.raw_columns import either, mask, no_empty, null_where, take, take_all, text
 from attribution.sources.records.timestamps import micros
@@ -39,7 +36,7 @@ _OF_FLOW: dict[str, Path] = {
     **{
         f"{end}_{f}": (end, f)
         for end in ("source", "destination")
-        for f in ("ID", "namespace", "pod_name", "workloads")
+        for f in ("ID", "cluster_name", "namespace", "pod_name", "pod_uid", "workloads")
     },
     **{f"{end}_names": (f"{end}_names",) for end in ("source", "destination")},
     "l7_type": ("l7", "type"),
@@ -82,8 +79,13 @@ class Events:
     skipped: dict[str, int]
 
 
-def events(columns: dict[str, Column]) -> Events:
-    """The records of events that hold `fields`."""
+def events(columns: dict[str, Column], network: str | None = None) -> Events:
+    """The records of events that hold `fields`.
+
+    Args:
+        columns: by name of `fields`.
+        network: that of clusters without a name of their own (`Input.network`).
+    """
     verdict = text(columns["verdict"])
     is_flow = mask(pc.is_valid(verdict)) | mask(pc.is_valid(columns["source_ip"]))
     other = ~is_flow & np.logical_or.reduce(
@@ -100,7 +102,8 @@ def events(columns: dict[str, Column]) -> Events:
     row = np.flatnonzero(passed & addressed & ~bad_time)
     event = take_all(columns | {"time": time}, row)
     reply = mask(event["is_reply"]) if pa.types.is_boolean(event["is_reply"].type) else np.zeros(len(row), np.bool_)
-    source_is_local = _source_is_local(event, reply)
+    event |= clusters(event, network)
+    source_is_local = is_source_local(event, reply)
     answer = mask(pc.equal(text(event["l7_type"]), "RESPONSE")) & mask(pc.is_valid(event["dns_query"]))
     names, name_row = _names(event, answer, source_is_local)
     flow_row = np.flatnonzero(~reply)
@@ -124,12 +127,13 @@ def events(columns: dict[str, Column]) -> Events:
 
 def _flows(event: dict[str, Column], source_is_local: Column) -> dict[str, Column]:
     swap = pc.invert(source_is_local)
-    source, destination = _pod(event, "source"), _pod(event, "destination")
+    source, destination = pod_of(event, "source"), pod_of(event, "destination")
     local_address, remote_address = either(swap, event["source_ip"], event["destination_ip"])
-    ports = [pc.coalesce(*(_number(event[f"{p}_{end}"]) for p in _PORTS)) for end in ("source", "destination")]
+    ports = [pc.coalesce(*(number(event[f"{p}_{end}"]) for p in _PORTS)) for end in ("source", "destination")]
     local_port, remote_port = either(swap, *ports)
     workload, _ = either(swap, source["workload"], destination["workload"])
     service, _ = either(swap, source["service"], destination["service"])
+    local_cluster, remote_cluster = either(swap, event["source_cluster"], event["destination_cluster"])
     return {
         "start": event["time"],
         "end": event["time"],
@@ -142,6 +146,8 @@ def _flows(event: dict[str, Column], source_is_local: Column) -> dict[str, Colum
         "tcp_flags": _tcp_flags(event),
         "local_workload": workload,
         "local_service": service,
+        "local_network": pc.coalesce(local_cluster, event["cluster"]),
+        "remote_network": remote_cluster,
         "hostname": _hostname(event, swap),
         "observer": text(event["node_name"]),
     }
@@ -151,10 +157,11 @@ def _heartbeats(event: dict[str, Column], reply: Bool, source_is_local: Bool) ->
     """Pods of the node at either end, but for the local side of what is a flow."""
     found, rows = [], []
     for end, is_local in (("source", source_is_local), ("destination", ~source_is_local)):
-        pod = _pod(event, end)
+        pod = pod_of(event, end)
         row = np.flatnonzero(mask(pc.is_valid(pod["workload"])) & (reply | ~is_local))
         beat = {
             "address": text(event[f"{end}_ip"]),
+            "network": pc.coalesce(event[f"{end}_cluster"], event["cluster"]),
             **pod,
             "start": event["time"],
             "end": event["time"],
@@ -170,13 +177,16 @@ def _names(event: dict[str, Column], answer: Bool, source_is_local: Bool) -> tup
     told = event["dns_ips"]
     if not pa.types.is_list(told.type):
         told = pa.nulls(len(told), pa.list_(pa.string()))
-    ok = answer & (np.asarray(pc.fill_null(_number(event["dns_rcode"]), 0)) == 0)
+    ok = answer & (np.asarray(pc.fill_null(number(event["dns_rcode"]), 0)) == 0)
     rows = np.flatnonzero(ok)
     told = take(told, rows)
     row = rows[np.asarray(pc.list_parent_indices(told))]
     left = mask(pc.equal(text(event["traffic_direction"]), "EGRESS"))
-    client = pc.if_else(pa.array(source_is_local == left), text(event["source_ip"]), text(event["destination_ip"]))
+    asked_by_source = pa.array(source_is_local == left)
+    client = pc.if_else(asked_by_source, text(event["source_ip"]), text(event["destination_ip"]))
+    cluster = pc.if_else(asked_by_source, event["source_cluster"], event["destination_cluster"])
     names = {
+        "network": take(pc.coalesce(cluster, event["cluster"]), row),
         "client_address": take(client, row),
         "server_address": pc.list_flatten(told),
         "hostname": take(text(event["dns_query"]), row),
@@ -186,62 +196,13 @@ def _names(event: dict[str, Column], answer: Bool, source_is_local: Bool) -> tup
     return names, row
 
 
-def _source_is_local(event: dict[str, Column], reply: Bool) -> Bool:
-    """Whether the source is of the observing node, by its ID; where both or none are, by the connection's direction.
-
-    `traffic_direction` is that of the connection, so that a reply of an outgoing one comes in.
-    """
-    source, destination = (_has_id(event, end) for end in ("source", "destination"))
-    direction = text(event["traffic_direction"])
-    inbound = mask(pc.equal(direction, "INGRESS"))
-    outbound = mask(pc.equal(direction, "EGRESS"))
-    told = np.where(inbound | outbound, outbound != reply, True)
-    local: Bool = np.where(source != destination, source, told).astype(np.bool_)
-    return local
-
-
-def _has_id(event: dict[str, Column], end: str) -> Bool:
-    has_id: Bool = np.asarray(pc.fill_null(_number(event[f"{end}_ID"]), 0)) != 0
-    return has_id
-
-
-def _pod(event: dict[str, Column], end: str) -> dict[str, Column]:
-    """Workload and service of a pod of the observing node, null for every other endpoint.
-
-    A host-network pod has no endpoint of its own: its packets are the host's, which has no pod name.
-    """
-    name, space = no_empty(event[f"{end}_pod_name"]), no_empty(event[f"{end}_namespace"])
-    foreign = pa.array(~_has_id(event, end))
-    workload = null_where(foreign, pc.binary_join_element_wise(space, name, "/"))
-    owner = _first_name(event[f"{end}_workloads"])
-    service = null_where(pc.is_null(workload), pc.binary_join_element_wise(space, owner, "/"))
-    return {"workload": workload, "service": service}
-
-
-def _first_name(workloads: Column) -> Column:
-    """The name of the first of the workloads, null where there is none."""
-    array = one_array(workloads)
-    if not pa.types.is_list(array.type) or not pa.types.is_struct(array.type.value_type):
-        return pa.nulls(len(array), pa.string())
-    if array.type.value_type.get_field_index("name") < 0:
-        return pa.nulls(len(array), pa.string())
-    return _first(pc.list_parent_indices(array), pc.struct_field(pc.list_flatten(array), ["name"]), len(array))
-
-
 def _only(names: Column) -> Column:
     """The one item of each list, null where there is none or several."""
     array = one_array(names)
     if not pa.types.is_list(array.type):
         return pa.nulls(len(array), pa.string())
     several = pc.not_equal(pc.fill_null(pc.list_value_length(array), 0), 1)
-    return null_where(several, _first(pc.list_parent_indices(array), pc.list_flatten(array), len(array)))
-
-
-def _first(parents: Column, items: Column, count: int) -> Column:
-    rows, at = np.unique(np.asarray(parents), return_index=True)
-    index = np.full(count, -1, np.int64)
-    index[rows] = at
-    return pc.take(text(items), pa.array(index, mask=index < 0))
+    return null_where(several, first(pc.list_parent_indices(array), pc.list_flatten(array), len(array)))
 
 
 def _hostname(event: dict[str, Column], swap: Column) -> Column:
@@ -268,9 +229,3 @@ def _tcp_flags(event: dict[str, Column]) -> Column:
         if pa.types.is_boolean(event[flag].type):
             total |= mask(event[flag]).astype(np.int64) << bit
     return pa.array(total, mask=total == 0)
-
-
-def _number(column: Column) -> Column:
-    """Integers, null where the field is not there; Protocol Buffers leave out a zero."""
-    array = one_array(column)
-    return array.cast(pa.int64()) if pa.types.is_integer(array.type) else micros(array, "us")

@@ -16,10 +16,12 @@ class PodEvent:
     Attributes:
         pods: what it has of pods: the answer where that is a pod or a list of pods, else what was asked for.
         seen_at: when the pod's own kubelet wrote this, microseconds; None where somebody else did.
+        cluster: in which it was; None where the event does not say.
     """
 
     pods: list[JsonObject]
     seen_at: int | None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class _Event:
         user: who asked.
         time: the first moment of the request: what it says was so by then.
         about: uid, name and namespace of the pod, those that are known.
+        cluster: in which it was; None where the shape does not say.
     """
 
     is_of_pods: bool
@@ -47,6 +50,7 @@ class _Event:
     user: str | None
     time: str | None
     about: JsonObject
+    cluster: str | None = None
 
 
 def is_audit_event(item: JsonObject) -> bool:
@@ -72,7 +76,7 @@ def pod_event(item: JsonObject) -> PodEvent | str:
     pods = _pods(event)
     written = event.verb in {"patch", "update"} and event.user is not None and event.user.startswith(_KUBELET)
     at = instant(event.time) if written and event.time is not None else None
-    return PodEvent(pods, at) if pods else "no_pod"
+    return PodEvent(pods, at, event.cluster) if pods else "no_pod"
 
 
 def _of_api_server(item: JsonObject) -> _Event:
@@ -108,7 +112,14 @@ def _of_cloud_logging(item: JsonObject) -> _Event:
         user=text_at(object_at(payload, "authenticationInfo"), "principalEmail"),
         time=text_at(item, "timestamp"),
         about={name: value for name, value in found.items() if value},
+        cluster=_google_cluster(object_at(object_at(item, "resource"), "labels")),
     )
+
+
+def _google_cluster(labels: JsonObject) -> str | None:
+    """`project/location/cluster`: a cluster's name is unique in its project and location only."""
+    parts = [text_at(labels, name) for name in ("project_id", "location", "cluster_name")]
+    return "/".join(part for part in parts if part) if parts[-1] else None
 
 
 def _pods(event: _Event) -> list[JsonObject]:

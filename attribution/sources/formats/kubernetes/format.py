@@ -6,9 +6,10 @@
 | watch events, `{"type": "MODIFIED", "object": {…}}` a line | `--output-watch-events`, the watch API |
 | audit events, raw or as Google Cloud Logging has them, by line or in an array | the API server's log, an export |
 
-The workload is the pod's UID, its service `namespace/owner`. What a pod proves about its address stands in
-`sources.formats.kubernetes.pods`. Audit events of a status have not the whole pod: what is fixed for its life
-(owner, host network, ports) is remembered from other events of the run.
+The workload is the pod's UID, its service `cluster/namespace/owner`. The cluster is also the network. Of these contents
+only the entries of Google Cloud Logging tell it; without it a service is `namespace/owner`. What a pod proves about its
+address stands in `sources.formats.kubernetes.pods`. Audit events of a status have not the whole pod: what is fixed for
+its life (owner, host network, ports) is remembered from other events of the run.
 """
 
 import json
@@ -37,6 +38,7 @@ _VERSION = re.compile(rb'"apiVersion"\s*:\s*"v1"')
 _AUDIT = re.compile(rb'"audit\.k8s\.io/|"methodName"\s*:\s*"io\.k8s\.')
 
 _COLUMNS = {
+    "network": pa.string(),
     "address": pa.string(),
     "port": pa.int64(),
     "last_port": pa.int64(),
@@ -83,9 +85,9 @@ class Kubernetes(Format):
         lines: list[int] = []
         rows: dict[str, list[Json]] = {name: [] for name in _COLUMNS}
         for line, item in self._items(data, account):
-            for pod, claim in self._claims(item, known, account):
+            for pod, claim, cluster in self._claims(item, known, account):
                 lines.append(line)
-                for name, value in _row(pod, claim, known).items():
+                for name, value in _row(pod, claim, known, cluster or data.network).items():
                     rows[name].append(value)
             if len(lines) >= _ROWS:
                 yield _block(rows, lines, data.name)
@@ -103,15 +105,17 @@ class Kubernetes(Format):
             else:
                 set_aside(number, json.dumps(item).encode(), "malformed")
 
-    def _claims(self, item: JsonObject, known: Recent[Facts], account: Account) -> Iterator[tuple[JsonObject, Held]]:
-        """What one object says of pods; why it says nothing goes to the ledger."""
-        seen_at = None
+    def _claims(
+        self, item: JsonObject, known: Recent[Facts], account: Account
+    ) -> Iterator[tuple[JsonObject, Held, str | None]]:
+        """What one object says of pods, with its cluster; why it says nothing goes to the ledger."""
+        seen_at = cluster = None
         if is_audit_event(item):
             event = pod_event(item)
             if isinstance(event, str):
                 account.skip(event)
                 return
-            pods, seen_at = event.pods, event.seen_at
+            pods, seen_at, cluster = event.pods, event.seen_at, event.cluster
         else:
             pods = [object_at(item, "object") or item]
         for pod in pods:
@@ -126,7 +130,7 @@ class Kubernetes(Format):
                 account.skip(found)
                 continue
             for claim in found:
-                yield pod, claim
+                yield pod, claim, cluster
 
 
 def _by_document(data: Input) -> Iterator[tuple[int, Json]]:
@@ -165,17 +169,18 @@ def _uid(pod: JsonObject) -> str | None:
     return text_at(object_at(pod, "metadata"), "uid")
 
 
-def _row(pod: JsonObject, claim: Held, known: Recent[Facts]) -> JsonObject:
+def _row(pod: JsonObject, claim: Held, known: Recent[Facts], cluster: str | None) -> JsonObject:
     uid = _uid(pod)
     fixed = known.get(uid) or Facts()
     return {
+        "network": cluster,
         "address": claim.address,
         "port": claim.port,
         # A range of one: the pod listens there, however high the port; it was not given out for a connection.
         "last_port": claim.port,
         "protocol": claim.protocol,
         "workload": uid,
-        "service": fixed.service,
+        "service": f"{cluster}/{fixed.service}" if cluster and fixed.service else fixed.service,
         "start": claim.start,
         "end": claim.end,
         "observer": fixed.node,

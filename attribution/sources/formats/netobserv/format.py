@@ -4,8 +4,9 @@ NetObserv reports traffic once per interface and once per node that sees it. Eac
 place that reports it has it (`records.deduplication`; skipped as `duplicate`), but every node's own side of it is
 a heartbeat. A record counts packets one way; the way back is a record of its own.
 
-The local side is the one on the agent's node. Its pod is named `namespace/name`, for NetObserv knows no pod UID. Only
-StatefulSets and bare pods reuse a name, and a person who asks means the same thing by it.
+The local side is the one on the agent's node. Its pod is named `cluster/namespace/name`, for NetObserv knows no pod
+UID. Only StatefulSets and bare pods reuse a name, and a person who asks means the same thing by it. The network is the
+cluster, or the user-defined or secondary network in it: `cluster/namespace/network`.
 
 | record | is |
 |---|---|
@@ -96,7 +97,7 @@ def _reports(data: Input, account: Account) -> Iterator[tuple[Piece, Reports]]:
     in_envelope = _ENVELOPE.search(data.head()) is not None
     for first_line, block in _entries(data) if in_envelope else data.lines(_BLOCK_BYTES):
         for piece in reader.read(block, first_line, set_aside):
-            found = reports(piece.columns, repeats)
+            found = reports(piece.columns, repeats, data.network)
             for reason, count in found.skipped.items():
                 account.skip(reason, count)
             bad_times(piece.columns, ("TimeFlowStartMs", "TimeFlowEndMs"), found.bad_time, piece.lines, set_aside)

@@ -6,6 +6,11 @@ came from or went to that pod. What it says of the other side is a claim from an
 
 Connection tracking comes before that look-up: a connection's summary is looked up once it has ended, when its address
 may be another pod's. Whom such a record names was there at its last packet; of its start it says nothing.
+
+The network is the cluster (`K8S_ClusterName`), or the user-defined or secondary network in it. `SrcK8S_NetworkName`
+tells in which of these one side's address was found. `Udns` has one name for each interface that the packets passed:
+`default`, or nothing, stands for the cluster's own network. A pod that was found in that own network (`primary`),
+although the packets passed a user-defined one, is another pod with the same address.
 """
 
 from dataclasses import dataclass
@@ -17,10 +22,12 @@ import pyarrow.compute as pc
 from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Bool, Column, Int8, Int64
 from attribution.sources.records.deduplication import FIRST, OTHER_NODE, SAME_NODE, Repeats, hash_columns
+from attribution.sources.records.network_names import cluster_names, qualified, within
 from attribution.sources.records.raw_columns import (
     alike,
     either,
     mask,
+    no_empty,
     null_where,
     only_with_ports,
     scaled,
@@ -30,22 +37,26 @@ from attribution.sources.records.raw_columns import (
 )
 from attribution.sources.records.timestamps import micros
 
-_SIDE = ("Addr", "Port", "K8S_Name", "K8S_Namespace", "K8S_OwnerName", "K8S_Type", "K8S_HostIP")
+_SIDE = ("Addr", "Port", "K8S_Name", "K8S_Namespace", "K8S_OwnerName", "K8S_Type", "K8S_HostIP", "K8S_NetworkName")
 #: The fields read of each record; stream labels of Loki have the same names.
 FIELDS: tuple[str, ...] = (
     *(f"{side}{field}" for side in ("Src", "Dst") for field in _SIDE),
     *("Proto", "Etype", "TimeFlowStartMs", "TimeFlowEndMs", "Bytes", "Packets", "Sampling", "Flags"),
     *("Bytes_AB", "Bytes_BA", "Packets_AB", "Packets_BA", "_RecordType", "Duplicate"),
-    *("AgentIP", "Interface", "IfDirection", "FlowDirection"),
+    *("AgentIP", "Interface", "IfDirection", "FlowDirection", "K8S_ClusterName", "Udns"),
 )
 #: The fields that are lists, in some versions.
-LISTS = ("Flags",)
+LISTS = ("Flags", "Udns")
 
 _ETYPES = pa.array(["2048", "34525"])  # IPv4, IPv6
 _SUMMARY = "endConnection"
 _UPDATES = pa.array(["newConnection", "heartbeat"])
 _TCP = "6"
 _INGRESS = "0"
+#: The name of a cluster's own network, among the names of networks that an address is looked up in.
+_OWN = "primary"
+#: What stands in place of a user-defined network at interfaces of the cluster's own.
+_NO_UDN = pa.array(["", "default", None])
 _FLAG_BITS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ECE": 64, "CWR": 128}
 
 
@@ -72,8 +83,14 @@ class Reports:
     skipped: dict[str, int]
 
 
-def reports(columns: dict[str, Column], repeats: Repeats) -> Reports:
-    """The flows and heartbeats of records that hold `FIELDS`."""
+def reports(columns: dict[str, Column], repeats: Repeats, network: str | None = None) -> Reports:
+    """The flows and heartbeats of records that hold `FIELDS`.
+
+    Args:
+        columns: by name of `FIELDS`.
+        repeats: the reports of the run so far.
+        network: that of clusters without a name of their own (`Input.network`).
+    """
     kind = pc.fill_null(text(columns["_RecordType"]), "")
     update = mask(pc.is_in(kind, _UPDATES))
     etype = text(columns["Etype"])
@@ -84,7 +101,10 @@ def reports(columns: dict[str, Column], repeats: Repeats) -> Reports:
     bad_time = usable & (mask(pc.is_null(start)) | mask(pc.is_null(end)))
     row = np.flatnonzero((usable | update) & mask(pc.is_valid(start)) & mask(pc.is_valid(end)))
     record = take_all(columns | {"start": start, "end": end}, row)
+    record["cluster"] = cluster_names(record["K8S_ClusterName"], network)
+    record["udn"] = _user_defined(record["Udns"])
     for side in ("Src", "Dst"):
+        record |= _networks(record, side)
         record |= _owner(record, side)
     record["swap"] = _destination_is_local(record)
     record["tracked"] = pa.array(update[row] | mask(pc.equal(take(kind, row), _SUMMARY)))
@@ -105,9 +125,9 @@ def reports(columns: dict[str, Column], repeats: Repeats) -> Reports:
 
 def _judged(record: dict[str, Column], repeats: Repeats) -> Int8:
     return repeats.judge(
-        hash_columns(*(record[f] for f in ("SrcAddr", "DstAddr", "SrcPort", "DstPort", "Proto"))),
+        hash_columns(*(record[f] for f in ("SrcAddr", "DstAddr", "SrcPort", "DstPort", "Proto", "cluster", "udn"))),
         hash_columns(*(record[f] for f in ("AgentIP", "Interface", "IfDirection", "_RecordType"))),
-        hash_columns(record["AgentIP"]),
+        hash_columns(record["AgentIP"], record["cluster"]),
         np.asarray(record["start"]),
         np.asarray(record["end"]),
     )
@@ -122,6 +142,8 @@ def _flows(record: dict[str, Column]) -> tuple[dict[str, Column], dict[str, Colu
     at_capture = pc.if_else(swap, record["Dst_here"], record["Src_here"])
     workload, remote_workload = either(swap, record["Src_workload"], record["Dst_workload"])
     service, remote_service = either(swap, record["Src_service"], record["Dst_service"])
+    network, _ = either(swap, record["Src_network"], record["Dst_network"])
+    _, remote_network = either(swap, record["Src_found_in"], record["Dst_found_in"])
     not_seen = pc.or_(pc.invert(at_capture), pc.or_(pc.is_null(workload), record["tracked"]))
     # Only a TCP connection has one peer from start to end; a summary of other packets may be hours long.
     lasting = pc.and_(record["tracked"], pc.fill_null(pc.not_equal(text(record["Proto"]), _TCP), True))
@@ -143,6 +165,8 @@ def _flows(record: dict[str, Column]) -> tuple[dict[str, Column], dict[str, Colu
         "tcp_flags": _tcp_flags(record),
         "local_workload": null_where(not_seen, workload),
         "local_service": null_where(not_seen, service),
+        "local_network": network,
+        "remote_network": remote_network,
         "observer": text(record["AgentIP"]),
         "basis": pc.if_else(lasting, "window", "connection"),
     }
@@ -168,6 +192,7 @@ def _heartbeats(record: dict[str, Column], seen: Int8) -> tuple[dict[str, Column
         row = np.flatnonzero(known & (tracked | np.where(is_local, seen == OTHER_NODE, seen != SAME_NODE)))
         beat = {
             "address": record[f"{side}Addr"],
+            "network": record[f"{side}_network"],
             "workload": record[f"{side}_workload"],
             "service": record[f"{side}_service"],
             "start": pc.if_else(record["tracked"], record["end"], record["start"]),
@@ -195,19 +220,54 @@ def _destination_is_local(record: dict[str, Column]) -> Column:
 def _owner(record: dict[str, Column], side: str) -> dict[str, Column]:
     """Workload and service of one side, and whether it is on the agent's node.
 
-    A pod goes by namespace and name, a node by its name; a Service is no workload. A node's own address is also that
-    of its host-network pods, which NetObserv does not tell apart. It is the node's; if NetObserv names one of the pods
-    for it all the same, it is nobody's.
+    A pod goes by cluster, namespace and name, a node by cluster and name; a Service is no workload. A node's own
+    address is also that of its host-network pods, which NetObserv does not tell apart. It is the node's; if NetObserv
+    names one of the pods for it all the same, it is nobody's.
     """
     name, space, owner, kind = (text(record[f"{side}K8S_{f}"]) for f in ("Name", "Namespace", "OwnerName", "Type"))
     is_pod, is_node = pc.equal(kind, "Pod"), pc.equal(kind, "Node")
     in_space = pc.binary_join_element_wise(space, name, "/")
     on_host = pc.and_(is_pod, pc.equal(text(record[f"{side}Addr"]), text(record[f"{side}K8S_HostIP"])))
-    workload = null_where(pc.fill_null(on_host, False), pc.case_when(pc.make_struct(is_pod, is_node), in_space, name))
+    elsewhere = pc.and_(is_pod, record[f"{side}_elsewhere"])
+    workload = pc.case_when(pc.make_struct(is_pod, is_node), in_space, name)
+    workload = qualified(record["cluster"], null_where(pc.fill_null(pc.or_(on_host, elsewhere), False), workload))
     of_owner = pc.binary_join_element_wise(space, pc.coalesce(owner, name), "/")
     service = pc.case_when(pc.make_struct(is_pod, is_node, pc.equal(kind, "Service")), of_owner, name, in_space)
+    service = qualified(record["cluster"], service)
     here = pc.fill_null(pc.equal(text(record[f"{side}K8S_HostIP"]), text(record["AgentIP"])), False)
     return {f"{side}_workload": workload, f"{side}_service": service, f"{side}_here": here}
+
+
+def _networks(record: dict[str, Column], side: str) -> dict[str, Column]:
+    """The network of one side; that in which its address was found, if it is no cluster's own; if another's was found.
+
+    A side that was looked up says nothing of the cluster's own network: what is not found elsewhere is looked up there.
+    """
+    found = no_empty(record[f"{side}K8S_NetworkName"])
+    own = pc.fill_null(pc.equal(found, _OWN), False)
+    part = null_where(own, found)
+    return {
+        f"{side}_network": within(record["cluster"], pc.coalesce(part, record["udn"])),
+        f"{side}_found_in": null_where(pc.is_null(part), within(record["cluster"], part)),
+        f"{side}_elsewhere": pc.and_(own, pc.is_valid(record["udn"])),
+    }
+
+
+def _user_defined(udns: Column) -> Column:
+    """The user-defined network that the packets passed; several as one of their own, null where there is none."""
+    lists = one_array(udns)
+    if not pa.types.is_list(lists.type):
+        return pa.nulls(len(lists), pa.string())
+    names = text(pc.list_flatten(lists))
+    row = np.flatnonzero(~mask(pc.is_in(names, _NO_UDN)))
+    found: dict[int, set[str]] = {}
+    places = np.asarray(pc.list_parent_indices(lists))[row].tolist()
+    for place, name in zip(places, take(names, row).to_pylist(), strict=True):
+        found.setdefault(place, set()).add(name)
+    if not found:
+        return pa.nulls(len(lists), pa.string())
+    joined = {place: "+".join(sorted(names)) for place, names in found.items()}
+    return pa.array(map(joined.get, range(len(lists))), pa.string(), size=len(lists))
 
 
 def _counts(record: dict[str, Column], name: str, swap: Column) -> tuple[Column, Column]:

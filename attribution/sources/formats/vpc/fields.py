@@ -89,6 +89,9 @@ READ = (
     "pkt_dstaddr",
     "region",
     "flow_direction",
+    "vpc_id",
+    "tgw_src_vpc_id",
+    "tgw_dst_vpc_id",
     "ecs_cluster_name",
     "ecs_service_name",
     "ecs_task_arn",
@@ -99,7 +102,7 @@ READ = (
 )
 
 _ENCODED = pa.dictionary(pa.int32(), pa.string())
-#: Columns that are not plain text; the names of ECS are long and repeat.
+#: Columns that are not plain text; names of VPCs and of ECS are long and repeat.
 _TYPES = {
     "srcport": pa.int32(),
     "dstport": pa.int32(),
@@ -109,6 +112,9 @@ _TYPES = {
     "bytes": pa.int64(),
     "start": pa.int64(),
     "end": pa.int64(),
+    "vpc_id": _ENCODED,
+    "tgw_src_vpc_id": _ENCODED,
+    "tgw_dst_vpc_id": _ENCODED,
     "ecs_cluster_name": _ENCODED,
     "ecs_service_name": _ENCODED,
     "ecs_task_arn": _ENCODED,

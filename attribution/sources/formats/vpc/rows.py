@@ -21,6 +21,10 @@ The promise is about who sent and received,
 and a NAT gateway's reply from an internet host, seen at the gateway, is that host's. A log without the packet's
 addresses cannot tell a pod from its node: for such fleets the format must have those two fields.
 
+**Which network.** The VPC, by its ID (`vpc-id`). AWS gives an ID once, in whatever account and region, so it needs no
+more to be unique. The account would be wrong: interfaces of several accounts are in one shared VPC. At a transit
+gateway, `tgw-src-vpc-id` and `tgw-dst-vpc-id` are the VPCs of the two sides.
+
 **When.** `start` and `end` are the seconds in which the first and last packet were *received by the flow log service*.
 This "might be up to 60 seconds after the packet was transmitted or received on the network interface". A packet of a
 row therefore passed in [start - 60 s, end + 1 s), and that is the window. Taken at its word, `start` would ask about
@@ -106,6 +110,7 @@ class RowReader:
             "observer": _first_of(table, "interface_id", "tgw_attachment_id", "tgw_id", "resource_id"),
             "basis": _constant("window", table.num_rows),
         }
+        columns |= _networks(table)
         for name in ("protocol", "tcp_flags", "region"):
             if name in table.column_names:
                 columns[name] = table.column(name)
@@ -152,6 +157,13 @@ def _sides(table: pa.Table, incoming: Bool | None) -> dict[str, Column]:
     if incoming is not None:
         sides["direction"] = table.column("flow_direction")
     return sides
+
+
+def _networks(table: pa.Table) -> dict[str, Column | None]:
+    """The VPC of the interface, in which both addresses are meant; the VPCs of both sides at a transit gateway."""
+    if _is_transit_gateway(table):
+        return {"local_network": _column(table, "tgw_src_vpc_id"), "remote_network": _column(table, "tgw_dst_vpc_id")}
+    return {"local_network": _column(table, "vpc_id")}
 
 
 def _port(table: pa.Table, name: str) -> Column | None:

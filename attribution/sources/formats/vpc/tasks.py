@@ -28,7 +28,7 @@ _UNCERTAINTY = REPORT_DELAY + WITHIN_SECOND
 _MERGE_ROWS = 1 << 16
 #: So many combinations of values fit a 64-bit number.
 _MOST_KEYS = 1 << 62
-_KEY = ["address", "workload", "service"]
+_KEY = ["network", "address", "workload", "service"]
 
 
 class TaskSightings:
@@ -60,7 +60,8 @@ class TaskSightings:
             return {}
         workload, service = _where(known, task), _where(known, _services(table))
         address = pc.if_else(pa.array(incoming), table.column("dstaddr"), table.column("srcaddr"))
-        keys = pa.table([_encoded(address), workload, service, _observer(table)], names=[*_KEY, "observer"])
+        columns = [_column(table, "vpc_id"), _encoded(address), workload, service, _column(table, "interface_id")]
+        keys = pa.table(columns, names=[*_KEY, "observer"])
         self._remember(keys, window, lines)
         return {"local_workload": workload, "local_service": service}
 
@@ -158,7 +159,5 @@ def _passes_through(table: pa.Table, incoming: Bool) -> Bool:
     return through
 
 
-def _observer(table: pa.Table) -> Column:
-    if "interface_id" in table.column_names:
-        return table.column("interface_id")
-    return pa.nulls(table.num_rows, pa.string())
+def _column(table: pa.Table, name: str) -> Column:
+    return table.column(name) if name in table.column_names else pa.nulls(table.num_rows, pa.string())

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Bool, Column, Float64, Int64
+from attribution.sources.formats.zeek.sensor import WHERE, network_of, sensor_of
 from attribution.sources.formats.zeek.tsv import Header, split, unescape
 from attribution.sources.records.raw_columns import alike, either, mask, null_where, take, take_all, text
 from attribution.sources.records.timestamps import micros
@@ -37,8 +38,7 @@ FIELDS: dict[str, dict[str, pa.DataType]] = {
         "resp_ip_bytes": _COUNT,
         "orig_pkts": _COUNT,
         "resp_pkts": _COUNT,
-        "_system_name": _TEXT,
-        "peer": _TEXT,
+        **WHERE,
     },
     "dns": {
         "ts": _NUMBER,
@@ -50,6 +50,7 @@ FIELDS: dict[str, dict[str, pa.DataType]] = {
         "answers": _TEXT,
         "TTLs": _TEXT,
         "rejected": _TEXT,
+        **WHERE,
     },
     "dhcp": {
         "ts": _NUMBER,
@@ -59,7 +60,7 @@ FIELDS: dict[str, dict[str, pa.DataType]] = {
         "assigned_addr": _TEXT,
         "host_name": _TEXT,
         "msg_types": _TEXT,
-        "_system_name": _TEXT,
+        **WHERE,
     },
     "ssl": {"uid": _TEXT, "server_name": _TEXT},
     "http": {"uid": _TEXT, "host": _TEXT},
@@ -138,7 +139,8 @@ def connections(columns: dict[str, Column], hostnames: Column) -> Result:
         "packets_sent": packets_sent,
         "packets_received": packets_received,
         "hostname": null_where(swap, take(hostnames, row)),
-        "observer": pc.coalesce(text(column["_system_name"]), text(column["peer"])),
+        "local_network": network_of(column),
+        "observer": sensor_of(column),
         "basis": pc.if_else(pc.fill_null(pc.equal(text(column["proto"]), "tcp"), False), "connection", "window"),
     }
     return Result(flows, row, bad, {})
@@ -169,6 +171,7 @@ def answers(columns: dict[str, Column], header: Header) -> Result:
     aliases_only = int(usable.sum()) - len(np.unique(parent))
     skipped["no_answer"] += aliases_only
     bindings = {
+        "network": take(network_of(columns), parent),
         "client_address": take(columns["id.orig_h"], parent),
         "server_address": address,
         "hostname": take(unescape(one_array(text(columns["query"]))), parent),
@@ -205,7 +208,8 @@ def leases(columns: dict[str, Column], header: Header) -> Result:
         "service": take(unescape(text(one_array(columns["host_name"]))), row),
         "start": moment,
         "end": moment,
-        "observer": take(text(columns["_system_name"]), row),
+        "network": take(network_of(columns), row),
+        "observer": take(sensor_of(columns), row),
     }
     return Result(beats, row, bad, skipped)
 

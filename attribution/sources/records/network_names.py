@@ -1,0 +1,51 @@
+"""Names of networks, and names that are unique inside one cluster only, as logs have them."""
+
+import pyarrow.compute as pc
+
+from attribution.core.columnar.types import Column
+from attribution.sources.records.raw_columns import no_empty, null_where, text
+
+#: What a cluster is called that nobody gave a name: it tells two clusters of that name not apart.
+DEFAULT_CLUSTER = "default"
+
+
+def cluster_names(column: Column, given: str | None = None) -> Column:
+    """The names of clusters; where a log tells none, or the default, the name that a person gave, or null.
+
+    Args:
+        column: names, in any type.
+        given: `Input.network`.
+    """
+    names = no_empty(column)
+    names = null_where(pc.fill_null(pc.equal(names, DEFAULT_CLUSTER), False), names)
+    return names if given is None else pc.fill_null(names, given)
+
+
+def qualified(outer: Column, inner: Column) -> Column:
+    """`outer/inner`; `inner` alone where the outer name is null, and null where the inner one is.
+
+    >>> import pyarrow as pa
+    >>> qualified(pa.array(["east", None, "east"]), pa.array(["db/postgres-0", "db/postgres-0", None])).to_pylist()
+    ['east/db/postgres-0', 'db/postgres-0', None]
+    """
+    return pc.coalesce(pc.binary_join_element_wise(outer, inner, "/"), inner)
+
+
+def within(outer: Column, inner: Column) -> Column:
+    """`outer/inner`, or the one of the two that is not null: a network, and the part of it that an address is in.
+
+    >>> import pyarrow as pa
+    >>> within(pa.array(["east", None, "east"]), pa.array(["red", "red", None])).to_pylist()
+    ['east/red', 'red', 'east']
+    """
+    return pc.coalesce(qualified(outer, inner), outer)
+
+
+def numbered(kind: str, numbers: Column) -> Column:
+    """`kind-number` of a VLAN or a VRF; null where there is no number.
+
+    >>> import pyarrow as pa
+    >>> numbered("vlan", pa.array([10, None])).to_pylist()
+    ['vlan-10', None]
+    """
+    return pc.binary_join_element_wise(kind, text(numbers), "-")
