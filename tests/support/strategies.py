@@ -5,6 +5,7 @@ that evidence touches, overlaps, contains, repeats, just joins and just does not
 """
 
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 from hypothesis import strategies as st
 from oracle import Assignment, Evidence, Flow, Heartbeat, Label, NameBinding, Policy, Settings, SocketRule
@@ -15,6 +16,9 @@ TCP, UDP, ICMP = 6, 17, 1
 WORKLOADS = ("a", "b", "c")
 SERVICES = (None, "web", "api")
 PREFIXES = ("0.0.0.0/0", "192.0.2.0/24", "192.0.2.0/31", "192.0.2.2/32", "::/0", "2001:db8::/32", "2001:db8::1/128")
+#: No network, mostly; one; the same addresses in several; some of the records without one.
+SPACES = (*((None,),) * 6, ("n1",), (None, "n1"), ("n1", "n2"), (None, "n1", "n2"), ("n1", "n2", "n3"))
+ROUTES = ("n1,n2", "n2,n1,192.0.2.0/31", "n2,n3,2001:db8::/32", "n1,n3,192.0.2.1/32", "n1,-", "-,n2,192.0.2.0/24")
 BASE = 1_772_000_000_000_000
 
 
@@ -25,6 +29,11 @@ class History:
     settings: Settings
     evidence: Evidence
     flows: tuple[Flow, ...]
+
+
+def routes():
+    """Mostly none: pairs of networks, in each order, with and without a prefix, and with none."""
+    return st.one_of(st.just(()), st.lists(st.sampled_from(ROUTES), max_size=3).map(tuple))
 
 
 @st.composite
@@ -47,6 +56,8 @@ def rule_settings(draw, *, pools=False):
             st.sampled_from([(), (), ("192.0.2.2=192.0.2.0/24",), ("192.0.2.2=198.51.100.0/24", "192.0.2.2=0.0.0.0/0")])
         ),
         translated_prefixes=draw(st.sampled_from([(), (), (), ("192.0.2.1/32",), ("192.0.2.0/30",)])),
+        routes=draw(routes()),
+        one_space=draw(st.sampled_from([False] * 7 + [True])),
         ephemeral_ports=draw(st.sampled_from(["32768-65535", "32768-65535", "443-443", ""])),
         workload_prefixes=draw(st.sampled_from([(), (), (), ("192.0.2.2/32",), ("198.51.0.0/16", "2001:db8::/64")])),
     )
@@ -80,7 +91,7 @@ def last_ports(port):
 
 
 @st.composite
-def heartbeats(draw, settings, times):
+def heartbeats(draw, settings, times, space=(None,)):
     start = draw(times)
     port = draw(st.sampled_from(PORTS))
     return Heartbeat(
@@ -94,11 +105,12 @@ def heartbeats(draw, settings, times):
         end=start + draw(durations(settings)),
         observer=draw(st.sampled_from([None, "o1"])),
         protocol=draw(st.sampled_from([TCP, TCP, UDP])),
+        network=draw(st.sampled_from(space)),
     )
 
 
 @st.composite
-def assignments(draw, times):
+def assignments(draw, times, space=(None,)):
     return Assignment(
         address=draw(st.sampled_from(ADDRESSES)),
         port=draw(st.sampled_from(PORTS)),
@@ -107,11 +119,12 @@ def assignments(draw, times):
         action=draw(st.sampled_from(["assign", "assign", "release"])),
         time=draw(times),
         protocol=draw(st.sampled_from([TCP, TCP, UDP])),
+        network=draw(st.sampled_from(space)),
     )
 
 
 @st.composite
-def name_bindings(draw, times):
+def name_bindings(draw, times, space=(None,)):
     return NameBinding(
         client_address=draw(st.sampled_from(ADDRESSES)),
         server_address=draw(st.sampled_from(ADDRESSES)),
@@ -119,6 +132,7 @@ def name_bindings(draw, times):
         time=draw(times),
         ttl=draw(st.sampled_from([None, 0.0, 1e-06, 1.5e-05, 0.003997, 60.0])),
         client_prefix=draw(st.sampled_from([None, None, *PREFIXES])),
+        network=draw(st.sampled_from(space)),
     )
 
 
@@ -131,7 +145,7 @@ def validity(draw, times):
 
 
 @st.composite
-def policies(draw, times):
+def policies(draw, times, space=(None,)):
     start, end = draw(validity(times))
     return Policy(
         policy=draw(st.sampled_from(["free", "paid"])),
@@ -145,11 +159,12 @@ def policies(draw, times):
         ttl=draw(st.sampled_from([None, 30.0])),
         start=start,
         end=end,
+        network=draw(st.sampled_from((None, *space))),
     )
 
 
 @st.composite
-def socket_rules(draw, times):
+def socket_rules(draw, times, space=(None,)):
     start, end = draw(validity(times))
     port = draw(st.sampled_from(PORTS))
     return SocketRule(
@@ -163,17 +178,26 @@ def socket_rules(draw, times):
         data_centre=draw(st.sampled_from([None, None, "ams"])),
         start=start,
         end=end,
+        network=draw(st.sampled_from((None, *space))),
     )
 
 
-labels = st.builds(
-    Label, prefix=st.sampled_from(PREFIXES), service=st.sampled_from(["cloud", "office", "cloud"]), kind=st.none()
-)
+def labels(space=(None,)):
+    """Labels of all networks, and of one."""
+    return st.builds(
+        Label,
+        prefix=st.sampled_from(PREFIXES),
+        service=st.sampled_from(["cloud", "office", "cloud"]),
+        kind=st.none(),
+        network=st.sampled_from((None, *space)),
+    )
 
 
 @st.composite
-def flows(draw, settings, times):
+def flows(draw, settings, times, space=(None,)):
     start = draw(times)
+    # Where evidence names networks, a flow may name one that no evidence names.
+    elsewhere = (*space, *space, "n9") if any(space) else space
     return Flow(
         start=start,
         end=start + draw(durations(settings)),
@@ -189,29 +213,31 @@ def flows(draw, settings, times):
         direction=draw(st.sampled_from([None, "ingress", "egress"])),
         data_centre=draw(st.sampled_from([None, "ams", "fra"])),
         region=draw(st.sampled_from([None, "eu"])),
+        local_network=draw(st.sampled_from(elsewhere)),
+        remote_network=draw(st.sampled_from((None,) * 5 + elsewhere)),
     )
 
 
 @st.composite
 def histories(draw, most_heartbeats=10, most_flows=6):
     settings = draw(rule_settings(pools=True))
-    times = draw(clocks(settings))
+    times, space = draw(clocks(settings)), draw(st.sampled_from(SPACES))
     # Evidence of one kind alone is as interesting as the mix, and the generator finds each sooner so.
     with_events = draw(st.sampled_from([0, 0, 6]))
     with_labels = draw(st.sampled_from([0, 0, 4]))
     with_names = draw(st.sampled_from([0, 0, 4]))
     with_policies = draw(st.sampled_from([0, 4]) if settings.pool_prefixes else st.just(0))
     with_rules = draw(st.sampled_from([0, 0, 4]))
-    seen = draw(st.lists(heartbeats(settings, times), max_size=most_heartbeats))
+    seen = draw(st.lists(heartbeats(settings, times, space), max_size=most_heartbeats))
     evidence = Evidence(
         heartbeats=tuple(seen),
-        assignments=tuple(draw(st.lists(assignments(times), max_size=with_events))),
-        name_bindings=tuple(draw(st.lists(name_bindings(times), max_size=with_names))),
-        labels=tuple(draw(st.lists(labels, max_size=with_labels))),
-        policies=tuple(draw(st.lists(policies(times), max_size=with_policies))),
-        socket_rules=tuple(draw(st.lists(socket_rules(times), max_size=with_rules))),
+        assignments=tuple(draw(st.lists(assignments(times, space), max_size=with_events))),
+        name_bindings=tuple(draw(st.lists(name_bindings(times, space), max_size=with_names))),
+        labels=tuple(draw(st.lists(labels(space), max_size=with_labels))),
+        policies=tuple(draw(st.lists(policies(times, space), max_size=with_policies))),
+        socket_rules=tuple(draw(st.lists(socket_rules(times, space), max_size=with_rules))),
     )
-    asked = draw(st.lists(flows(settings, times), min_size=1, max_size=most_flows))
+    asked = draw(st.lists(flows(settings, times, space), min_size=1, max_size=most_flows))
     return History(settings, evidence, tuple(replace(f, observer=str(i)) for i, f in enumerate(asked)))
 
 
@@ -219,11 +245,12 @@ def histories(draw, most_heartbeats=10, most_flows=6):
 def crowded_histories(draw):
     """Many heartbeats of few workloads on one key, where joining and holes are decided."""
     settings = draw(rule_settings())
-    times = draw(clocks(settings, close=draw(st.booleans())))
+    times, space = draw(clocks(settings, close=draw(st.booleans()))), draw(st.sampled_from(SPACES))
     one_address = {"address": ADDRESSES[0]}
     ports = draw(st.sampled_from([(None,), (None,), (443,), (443,), (None, 443), (80, 443)]))
     protocols = draw(st.sampled_from([(TCP,), (TCP,), (TCP, UDP)]))
-    seen = draw(st.lists(heartbeats(settings, times), min_size=1, max_size=draw(st.sampled_from([2, 4, 14]))))
+    few = draw(st.sampled_from([2, 4, 14]))
+    seen = draw(st.lists(heartbeats(settings, times, space), min_size=1, max_size=few))
     moved = [(h, draw(st.sampled_from(ports))) for h in seen]
     with_ranges = draw(st.booleans())
     seen = [
@@ -236,7 +263,7 @@ def crowded_histories(draw):
         )
         for h, port in moved
     ]
-    asked = draw(st.lists(flows(settings, times), min_size=1, max_size=6))
+    asked = draw(st.lists(flows(settings, times, space), min_size=1, max_size=6))
     asked = [
         replace(
             f,
@@ -254,15 +281,15 @@ def crowded_histories(draw):
 def port_histories(draw):
     """Many heartbeats of one port of one address, and of ranges of ports that hold it or lie beside it."""
     settings = draw(rule_settings())
-    times = draw(clocks(settings, close=draw(st.booleans())))
+    times, space = draw(clocks(settings, close=draw(st.booleans()))), draw(st.sampled_from(SPACES))
     spans = draw(st.sampled_from([((443, None), (0, 443)), ((443, None), (443, 443)), ((0, 443), (443, 65_535))]))
-    seen = draw(st.lists(heartbeats(settings, times), min_size=2, max_size=8))
+    seen = draw(st.lists(heartbeats(settings, times, space), min_size=2, max_size=8))
     held = [draw(st.sampled_from((*spans, *spans, *spans, (444, 445), (None, None)))) for _ in seen]
     seen = [
         replace(h, address=ADDRESSES[0], port=port, last_port=last, protocol=TCP)
         for h, (port, last) in zip(seen, held, strict=True)
     ]
-    asked = draw(st.lists(flows(settings, times), min_size=2, max_size=6))
+    asked = draw(st.lists(flows(settings, times, space), min_size=2, max_size=6))
     to_port = {"remote_address": ADDRESSES[0], "remote_port": 443, "protocol": TCP, "local_workload": "client"}
     asked = [replace(f, observer=str(i), **to_port) for i, f in enumerate(asked)]
     return History(settings, Evidence(tuple(seen)), tuple(asked))
@@ -278,18 +305,20 @@ def probes(history, most=120):
     off = {o + one for o in (-tol, 0, tol) for one in (-1, 0, 1)}
     off |= {settings.retention + one for one in (-1, 0, 1, tol)}
     off |= {one - settings.hold for one in (-1, 0, 1)}
-    asked = flows_at(settings, sorted({moment + o for moment in seen for o in off}))
+    views = sorted({h.network for h in history.evidence.heartbeats}, key=str)
+    asked = flows_at(settings, sorted({moment + o for moment in seen for o in off}), views)
     # Evenly spread, and by a step that is no multiple of the number of kinds of flows.
     step = max(1, len(asked) // most) | 1
     return asked[::step]
 
 
-def flows_at(settings, moments):
-    """Flows of every kind to the first address that start at these moments."""
+def flows_at(settings, moments, views=(None,)):
+    """Flows of every kind to the first address that start at these moments, each seen from one of the networks."""
     tol, gap = settings.clock_tolerance, settings.max_gap
     kinds = (0, "connection"), (2 * tol + 1, "connection"), (gap + tol, "connection"), (gap, "window")
-    return [
+    asked = [
         Flow(start, start + lasting, ADDRESSES[3], None, ADDRESSES[0], 443, local_workload="client", basis=basis)
         for start in moments
         for lasting, basis in kinds
     ]
+    return [replace(flow, local_network=view) for flow, view in zip(asked, cycle(views or (None,)), strict=False)]

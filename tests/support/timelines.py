@@ -1,8 +1,6 @@
 """The timelines of many addresses, for tests that ask whole histories."""
 
-from ipaddress import ip_address, ip_network
-
-from attribution.core.timeline.timeline import Timeline
+from attribution.core.timeline.address_timeline import AddressTimeline
 
 
 class Timelines:
@@ -10,7 +8,6 @@ class Timelines:
 
     def __init__(self, settings):
         self._settings = settings
-        self._translated = [ip_network(prefix) for prefix in settings.translated_prefixes]
         self._timelines = {}
 
     def __len__(self):
@@ -23,17 +20,16 @@ class Timelines:
         """The address's timeline; `KeyError` where nothing is known of it."""
         return self._timelines[address]
 
-    def add(self, address, socket, workload, service, start, end):
-        """Add one heartbeat, as `Timeline.add`."""
+    def add(self, address, *heartbeat, network=None):
+        """Add one heartbeat, as `AddressTimeline.add`."""
         if address not in self._timelines:
-            translated = any(ip_address(address) in prefix for prefix in self._translated)
-            self._timelines[address] = Timeline(self._settings, translated=translated)
-        self._timelines[address].add(socket, workload, service, start, end)
+            self._timelines[address] = AddressTimeline(address, self._settings)
+        self._timelines[address].add(*heartbeat, network=network)
 
-    def ask(self, address, socket, start, end, *, basis="connection"):
-        """Who held the address for a flow, as `Timeline.ask`."""
-        timeline = self._timelines.get(address) or Timeline(self._settings)
-        return timeline.ask(socket, start, end, basis=basis)
+    def ask(self, address, *flow, **more):
+        """Who held the address for a flow, as `AddressTimeline.ask`."""
+        timeline = self._timelines.get(address) or AddressTimeline(address, self._settings)
+        return timeline.ask(*flow, **more)
 
     def forget(self, before):
         """Drop heartbeats that end before a moment (µs), and the addresses of which nothing is left."""

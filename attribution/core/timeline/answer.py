@@ -82,7 +82,8 @@ class ExplainedAnswer:
     Attributes:
         workload: who is named; None if nobody is.
         service: the service of the workload.
-        reason: `covered`, `bridged`, `within`, `conflict`, `gap`, `shared`, `unknown` or `too_old`.
+        reason: `covered`, `bridged`, `within`, `conflict`, `gap`, `shared`, `unknown` or `too_old`; of an address in
+            several networks also `other_network` or `several_networks`.
         distance: µs between the flow's start and the nearest piece of the workload. None if nobody is named, or if only
             stored ranges are known and the moment lies in a range whose pieces are not.
         socket: what the asked evidence is about; None for the whole address.
@@ -92,6 +93,8 @@ class ExplainedAnswer:
             nearest first.
         holes: the holes that touch the asked interval, if these are why nobody is named.
         steps: the keys that were asked, in order.
+        network: the network whose evidence was asked; None for evidence without a network.
+        networks: all networks in which evidence of the address counts, in order, none first.
     """
 
     workload: str | None
@@ -103,3 +106,5 @@ class ExplainedAnswer:
     alternatives: tuple[Claim, ...] = ()
     holes: tuple[Interval, ...] = ()
     steps: tuple[AskedKey, ...] = ()
+    network: str | None = None
+    networks: tuple[str | None, ...] = ()

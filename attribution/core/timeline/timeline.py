@@ -1,4 +1,4 @@
-"""The mutable view on ownership: one timeline an address, which takes heartbeats in any order and answers at once.
+"""The mutable view on ownership: one timeline a place, which takes heartbeats in any order and answers at once.
 
 For explanations of single flows and addresses. The columnar index answers batches. Both follow the same rules and are
 held to the same oracle. Adding costs O(log n), and asking O(w log n) for w workloads seen on the key.
@@ -26,10 +26,11 @@ class OwnershipRange:
     end: int
     longest_gap: int
     holes: tuple[Interval, ...] = ()
+    network: str | None = None
 
 
 class Timeline:
-    """Who was seen on one address, and who held it at a moment.
+    """Who was seen on one address of one network, and who held it at a moment.
 
     A pure function of the set of heartbeats added: neither their order nor repetition changes an answer.
 
@@ -102,6 +103,11 @@ class Timeline:
             return self._shared(whole, asked, interval)
         answer = decide(Key(whole, None), interval)
         return replace(answer, steps=asked + answer.steps)
+
+    def stands(self, start: int, end: int) -> bool:
+        """Whether any heartbeat, of whatever socket, counts for a flow from `start` to `end` (µs)."""
+        interval = AskedInterval(start, end, connection=True, settings=self._settings)
+        return any(track.seen(interval.oldest, interval.latest) for of in self._keys.values() for track in of.values())
 
     def ranges(self) -> list[OwnershipRange]:
         """The ownership ranges of all keys, the whole address first, then by socket, start and workload."""

@@ -16,7 +16,9 @@ from attribution.config import Settings
 from attribution.core.addressing.sockets import Socket
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.lookup import Ownership
+from attribution.core.timeline.address_timeline import AddressTimeline
 from attribution.core.timeline.answer import Claim
+from attribution.core.timeline.networks import AskedNetworks
 from attribution.core.timeline.timeline import OwnershipRange, Timeline
 
 TOL, GAP = 10, 60
@@ -256,8 +258,24 @@ def test_timelines_keep_addresses_apart_and_forgets_those_of_which_nothing_is_le
 def timelines(heartbeats, settings):
     made = Timelines(records.package_settings(settings))
     for h in heartbeats:
-        made.add(h.address, records.held(h), h.workload, h.service, h.start, h.end)
+        observe(made, h)
     return made
+
+
+def observe(book, h):
+    book.add(h.address, records.held(h), h.workload, h.service, h.start, h.end, network=h.network)
+
+
+def asked(flow):
+    """What a timeline is asked about the remote address of a flow."""
+    networks = AskedNetworks.of_remote(flow.local_network, flow.remote_network)
+    socket = records.socket_of(flow, flow.remote_port)
+    return (socket, flow.start, flow.end), {"basis": flow.basis, "networks": networks}
+
+
+def ask(book, flow):
+    question, more = asked(flow)
+    return book.ask(flow.remote_address, *question, **more)
 
 
 def side(answer):
@@ -270,7 +288,7 @@ def remote_sides(history):
     settings = replace(history.settings, workload_prefixes=(), pool_prefixes=())
     evidence = Evidence(history.evidence.heartbeats)
     for flow in history.flows:
-        side = oracle.side(evidence, flow, "remote", settings)
+        side = oracle.attribute(evidence, flow, settings).remote
         # A translated address is workload space, of which a timeline knows nothing.
         yield flow, replace(side, reason="unknown") if side.reason == "silent" else side
 
@@ -282,10 +300,9 @@ def test_the_timeline_answers_as_the_oracle_whatever_the_order_of_the_heartbeats
     in_order = timelines(heartbeats, history.settings)
     for flow, expected in remote_sides(history):
         event(expected.reason)
-        question = (flow.remote_address, records.socket_of(flow, flow.remote_port), flow.start, flow.end)
-        answer = book.ask(*question, basis=flow.basis)
+        answer = ask(book, flow)
         assert side(answer) == expected
-        assert answer == in_order.ask(*question, basis=flow.basis)
+        assert answer == ask(in_order, flow)
 
 
 @given(strategies.any_history)
@@ -293,10 +310,7 @@ def test_answers_stay_when_what_no_longer_counts_is_forgotten(history):
     book = timelines(history.evidence.heartbeats, history.settings)
     for flow, expected in sorted(remote_sides(history), key=lambda pair: pair[0].start):
         book.forget(flow.start - history.settings.retention)
-        answer = book.ask(
-            flow.remote_address, records.socket_of(flow, flow.remote_port), flow.start, flow.end, basis=flow.basis
-        )
-        assert side(answer) == expected
+        assert side(ask(book, flow)) == expected
 
 
 @given(strategies.any_history, st.data())
@@ -305,15 +319,12 @@ def test_heartbeats_may_come_between_the_questions_and_after_forgetting(history,
     oldest = min(flow.start for flow in history.flows) - history.settings.retention
     book = timelines(heartbeats[::2], history.settings)
     for flow in history.flows:
-        book.ask(flow.remote_address, records.socket_of(flow, flow.remote_port), flow.start, flow.end, basis=flow.basis)
+        ask(book, flow)
     book.forget(oldest)
     for h in heartbeats[1::2]:
-        book.add(h.address, records.held(h), h.workload, h.service, h.start, h.end)
+        observe(book, h)
     for flow, expected in remote_sides(history):
-        answer = book.ask(
-            flow.remote_address, records.socket_of(flow, flow.remote_port), flow.start, flow.end, basis=flow.basis
-        )
-        assert side(answer) == expected
+        assert side(ask(book, flow)) == expected
 
 
 @given(strategies.any_history)
@@ -328,24 +339,20 @@ def test_the_ranges_are_those_of_the_oracle(history):
 def test_stored_ranges_never_name_anybody_else_and_keep_every_other_reason(history):
     book = timelines(history.evidence.heartbeats, history.settings)
     settings = records.package_settings(history.settings)
-    stored = {
-        address: Timeline.from_ranges(
-            book[address].ranges(), settings, translated=oracle.is_translated(address, history.settings)
-        )
-        for address in book
-    }
+    stored = {address: AddressTimeline.from_ranges(address, book[address].ranges(), settings) for address in book}
     for address, one in stored.items():
         assert one.ranges() == book[address].ranges()
     may_become = {"covered": {"covered", "bridged"}, "within": {"within", "gap"}}
     for flow in history.flows:
-        socket = records.socket_of(flow, flow.remote_port)
+        question, more = asked(flow)
+        socket = question[0]
         here = [h for h in history.evidence.heartbeats if h.address == flow.remote_address]
         ranges = {records.held(h) for h in here if socket and oracle.in_range(h, socket)}
         if len(ranges) > 1:
             continue  # of ranges of ports that overlap, stored ones do not tell who was seen in whose silence
-        question = (socket, flow.start, flow.end)
-        exact = book.ask(flow.remote_address, *question, basis=flow.basis)
-        answer = stored.get(flow.remote_address, Timeline(settings)).ask(*question, basis=flow.basis)
+        exact = ask(book, flow)
+        unknown = AddressTimeline(flow.remote_address, settings)
+        answer = stored.get(flow.remote_address, unknown).ask(*question, **more)
         event(f"{exact.reason}, stored {answer.reason}")
         # What may only be bridged must not be spoken against from further off.
         less = {"gap"} if ranges and exact.reason == "covered" else set()
@@ -374,7 +381,7 @@ def test_a_crowded_day_gives_the_ranges_and_the_answers_of_the_columnar_index():
     seeded.shuffle(heartbeats)
     book = Timelines(settings)
     for h in heartbeats:
-        book.add(h.address, records.held(h), h.workload, h.service, h.start, h.end)
+        observe(book, h)
     columnar = records.ownership(Ownership(Heartbeats.of(records.batch("heartbeat", heartbeats)), settings).ranges())
     found = [records.stored_range(address, one) for address in book for one in book[address].ranges()]
     assert len(columnar) > 600

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from hypothesis import event, given
 from hypothesis import strategies as st
-from oracle import Evidence, in_range, is_translated, ownership_ranges, side
+from oracle import Evidence, attribute, in_range, ownership_ranges
 from records import held, package_settings, socket_of, stored_range
 from strategies import ADDRESSES, any_history, crowded_histories, port_histories
 
-from attribution.core.timeline.timeline import Timeline
+from attribution.core.timeline.address_timeline import AddressTimeline
+from attribution.core.timeline.networks import AskedNetworks
 
 ADDRESS = ADDRESSES[0]
 
@@ -20,19 +21,25 @@ def heartbeats_of(history):
 def by_the_oracle(history, heartbeats, flow):
     """What heartbeats alone say of the flow's remote port on the address."""
     settings = replace(history.settings, workload_prefixes=(), pool_prefixes=())
-    answer = side(Evidence(tuple(heartbeats)), replace(flow, remote_address=ADDRESS), "remote", settings)
+    answer = attribute(Evidence(tuple(heartbeats)), replace(flow, remote_address=ADDRESS), settings).remote
     return replace(answer, reason="unknown") if answer.reason == "silent" else answer
 
 
 def timeline_of(history, heartbeats):
-    timeline = Timeline(package_settings(history.settings), translated=is_translated(ADDRESS, history.settings))
+    timeline = AddressTimeline(ADDRESS, package_settings(history.settings))
     for h in heartbeats:
-        timeline.add(held(h), h.workload, h.service, h.start, h.end)
+        observe(timeline, h)
     return timeline
 
 
+def observe(timeline, h):
+    timeline.add(held(h), h.workload, h.service, h.start, h.end, network=h.network)
+
+
 def ask(timeline, flow):
-    return timeline.ask(socket_of(flow, flow.remote_port), flow.start, flow.end, basis=flow.basis)
+    networks = AskedNetworks.of_remote(flow.local_network, flow.remote_network)
+    socket = socket_of(flow, flow.remote_port)
+    return timeline.ask(socket, flow.start, flow.end, basis=flow.basis, networks=networks)
 
 
 def assert_says(answer, expected):
@@ -56,7 +63,7 @@ def test_order_and_repetition_change_no_answer_and_questions_may_come_between(hi
     shuffled = data.draw(st.permutations([*heartbeats, *again]), label="order")
     timeline = timeline_of(history, [])
     for known, h in enumerate(shuffled, start=1):
-        timeline.add(held(h), h.workload, h.service, h.start, h.end)
+        observe(timeline, h)
         flow = history.flows[known % len(history.flows)]
         assert_says(ask(timeline, flow), by_the_oracle(history, shuffled[:known], flow))
 
@@ -77,8 +84,7 @@ def test_the_ranges_of_the_timeline_are_those_of_the_oracle(history):
 def test_who_is_named_from_stored_ranges_is_who_is_named_from_heartbeats(history):
     heartbeats = heartbeats_of(history)
     settings = package_settings(history.settings)
-    translated = is_translated(ADDRESS, history.settings)
-    stored = Timeline.from_ranges(timeline_of(history, heartbeats).ranges(), settings, translated=translated)
+    stored = AddressTimeline.from_ranges(ADDRESS, timeline_of(history, heartbeats).ranges(), settings)
     for flow in history.flows:
         socket = socket_of(flow, flow.remote_port)
         ranges = {held(h) for h in heartbeats if socket and in_range(h, socket)}
