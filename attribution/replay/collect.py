@@ -34,6 +34,7 @@ class Collection:
 
     def __init__(self, task: Task) -> None:
         self._task, self._inputs = task, task.inputs
+        self._network_of_flows = task.inputs.network_of(FLOW)
         settings, limits = task.settings, task.limits
         self._rejects = RejectsFile(task.folder / REJECTS)
         self.ledger = Ledger(sink=self._rejects.write, max_rejected_share=limits.rejected_share)
@@ -60,22 +61,24 @@ class Collection:
         self._bytes = None if None in sizes else sum(size for size in sizes if size)
         for path in native:
             if self._task.flows_are_heartbeats:
-                for batch in parquet_heartbeats(path, shared=self._shared, pools=self._pools):
+                network = self._network_of_flows(str(path), FLOW)
+                for batch in parquet_heartbeats(path, shared=self._shared, pools=self._pools, network=network):
                     self.store.add(HEARTBEAT, batch)
                     self._count(batch.num_rows)
             self.ledger.consumed += path.stat().st_size
         for kind, (paths, kinds) in given.items():
             if paths:
-                self._read(paths, kinds, keep_flows=kind == FLOW)
+                self._read(kind, paths, kinds)
         for path in native:
             self._starts += parquet_starts(path)
         self.flow_rows = sum(rows for rows, _ in self._starts)
         if not native:
             self.ledger.check()
 
-    def _read(self, paths: Sequence[str | Path], kinds: Sequence[str], *, keep_flows: bool) -> None:
-        """Read sources; where flows are not to be kept, they are evidence only."""
-        for found in read(paths, ledger=self.ledger, format=self._inputs.format, kinds=kinds):
+    def _read(self, given_as: str, paths: Sequence[str | Path], kinds: Sequence[str]) -> None:
+        """Read sources; flows that are given as another kind are evidence only."""
+        keep_flows, network = given_as == FLOW, self._inputs.network_of(given_as)
+        for found in read(paths, ledger=self.ledger, format=self._inputs.format, kinds=kinds, network=network):
             trusted = self._task.flows_are_heartbeats or not keep_flows
             if found.kind == FLOW:
                 if keep_flows:
@@ -114,7 +117,7 @@ class Collection:
         """The flows as canonical record batches, each given once."""
         yield from self._spool.drain()
         if self._left:
-            for found in read(self._left, ledger=self.ledger, kinds=(FLOW,)):
+            for found in read(self._left, ledger=self.ledger, kinds=(FLOW,), network=self._network_of_flows):
                 yield found.batch
             self.ledger.check()
 

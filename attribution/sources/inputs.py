@@ -1,10 +1,12 @@
 """Where the input of a run stands: paths for each kind of record."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from attribution.records import BY_NAME, INPUT_RECORDS
 from attribution.schema import FLOW
+from attribution.sources.networks import GivenNetworks, NetworkOf
 
 #: Files, folders, glob patterns, or `-` for standard input.
 Paths = Sequence[str | Path]
@@ -18,21 +20,31 @@ class Inputs:
 
     Args:
         format: read everything as this format; by default the content of each file says its format.
+        networks: networks of what names none, as `attribution.sources.networks` writes them: `east`,
+            `heartbeats=east`, `logs/east=east`.
         paths: plural of a kind of `attribution.records.INPUT_RECORDS` -> its paths.
 
     Raises:
         TypeError: there is no kind with such a plural, or one path stands where a list of paths is expected.
     """
 
-    def __init__(self, *, format: str | None = None, **paths: Paths) -> None:  # noqa: A002 - as the option is called
+    def __init__(
+        self,
+        *,
+        format: str | None = None,  # noqa: A002 - as the option is called
+        networks: Sequence[str] = (),
+        **paths: Paths,
+    ) -> None:
         plurals = {BY_NAME[name].plural: name for name in INPUT_RECORDS}
         if unknown := sorted(paths.keys() - plurals.keys()):
-            raise TypeError(f"Inputs takes {', '.join(plurals)} and format, not {', '.join(unknown)}")
-        for plural, given in paths.items():
+            raise TypeError(f"Inputs takes {', '.join(plurals)} format and networks, not {', '.join(unknown)}")
+        for plural, given in {**paths, "networks": networks}.items():
             # The letters of a text would be taken for paths.
             if isinstance(given, str | Path):
-                raise TypeError(f"Inputs takes a list of paths as {plural}, not {given!r}; write [{str(given)!r}]")
+                of = "texts" if plural == "networks" else "paths"
+                raise TypeError(f"Inputs takes a list of {of} as {plural}, not {given!r}; write [{str(given)!r}]")
         self.format = format
+        self._networks = tuple(networks)
         self._paths = {plurals[plural]: tuple(given) for plural, given in paths.items()}
 
     def __bool__(self) -> bool:
@@ -41,6 +53,19 @@ class Inputs:
     def of(self, kind: str) -> Paths:
         """The paths that were given for a kind."""
         return self._paths.get(kind, ())
+
+    def network_of(self, kind: str) -> NetworkOf:
+        """The networks that were given to the sources of a kind.
+
+        Raises:
+            ConfigError: what was given as `networks` is none, or names no input.
+            SourceError: an input cannot be found.
+        """
+        return self._given_networks.of(kind)
+
+    @cached_property
+    def _given_networks(self) -> GivenNetworks:
+        return GivenNetworks(self._networks, self._paths)
 
     def sources(self, *, of: Sequence[str] = INPUT_RECORDS) -> list[tuple[str, Paths, tuple[str, ...]]]:
         """For each kind that was given: the kind, its paths, and the kinds to read there.

@@ -8,10 +8,12 @@ import pyarrow as pa
 
 from attribution.errors import SourceError
 from attribution.records import INPUT_RECORDS
-from attribution.schema import LABEL, arrow_schema
+from attribution.schema import HEARTBEAT, LABEL, arrow_schema
 from attribution.sources import registry
 from attribution.sources.input.opening import OpenInput, open_inputs
+from attribution.sources.networks import NetworkOf, no_network
 from attribution.sources.records.model import Account, FlowHeartbeats, Format, Ledger, Reject
+from attribution.sources.records.network_names import filled
 from attribution.sources.records.validate import canonical
 
 #: Format under which sources are counted whose format is not known.
@@ -47,6 +49,7 @@ def read(
     ledger: Ledger,
     format: str | None = None,  # noqa: A002 (what the option is called everywhere)
     kinds: Collection[str] | None = None,
+    network: NetworkOf = no_network,
 ) -> Iterator[Batch]:
     """The records of all sources that `paths` name, lazily and in bounded memory.
 
@@ -59,6 +62,7 @@ def read(
             more at the end.
         format: name of the format of all sources; by default each is recognised by its content.
         kinds: kinds of records to yield; others are counted as skipped, reason `other_kind`. All by default.
+        network: the network of what names none, by source and kind of record.
 
     Raises:
         SourceError: a path cannot be opened, the format is unknown, or no row was read and a source was broken.
@@ -69,7 +73,7 @@ def read(
     broken: SourceError | None = None
     rows = 0
     for source in open_inputs(paths, order=registry.read_order):
-        reader = _Reader(source, ledger, chosen)
+        reader = _Reader(source, ledger, chosen, network)
         before = ledger.consumed
         for batch in reader.batches(wanted):
             rows += batch.batch.num_rows
@@ -109,7 +113,9 @@ def read_all(
 class _Reader:
     """Reads one source to its end, or to where it breaks; `broken` says why it broke."""
 
-    def __init__(self, source: OpenInput, ledger: Ledger, chosen: Format | None) -> None:
+    def __init__(self, source: OpenInput, ledger: Ledger, chosen: Format | None, network: NetworkOf) -> None:
+        source.network = network(source.name, HEARTBEAT)
+        self._network = network
         self.broken: SourceError | None = None
         self._source = source
         self._ledger = ledger
@@ -160,7 +166,7 @@ class _Reader:
             if block.kind not in kinds:
                 account.skip("other_kind", len(block.lines))
                 continue
-            batch = canonical(block, account)
+            batch = filled(block.kind, canonical(block, account), self._network(block.source, block.kind))
             self._ledger.check(at_least=_JUDGED_FROM)
             if batch.num_rows:
                 source, beats = block.source, found.flow_heartbeats

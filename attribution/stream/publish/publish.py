@@ -139,7 +139,7 @@ def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heart
     shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
     pools = PrefixTable.of_prefixes(settings.pool_prefixes)
     for given, paths, kinds in inputs.sources(of=tuple(INPUT_TOPICS)):
-        for found in read(paths, ledger=ledger, format=inputs.format, kinds=kinds):
+        for found in read(paths, ledger=ledger, format=inputs.format, kinds=kinds, network=inputs.network_of(given)):
             evidence_only = given != FLOW
             trusted = flows_are_heartbeats or evidence_only
             if found.kind != FLOW:

@@ -21,6 +21,7 @@ from attribution.schema import FLOW, record
 from attribution.sources.formats.native.decode import FIELDS, LOCAL_METHOD, account_of, decode_columns, kind_of
 from attribution.sources.formats.native.soundness import TooLargeError, sound
 from attribution.sources.records.model import Account, Block, Input, Ledger
+from attribution.sources.records.network_names import filled
 from attribution.sources.records.validate import canonical
 
 PARQUET_MAGIC = b"PAR1"
@@ -85,7 +86,7 @@ def is_native_flows(path: Path) -> bool:
 
 
 def parquet_heartbeats(
-    path: Path, *, shared: PrefixTable | None = None, pools: PrefixTable | None = None
+    path: Path, *, shared: PrefixTable | None = None, pools: PrefixTable | None = None, network: str | None = None
 ) -> Iterator[pa.RecordBatch]:
     """The heartbeats that the flows of a native Parquet file are, reading no other columns than they need.
 
@@ -96,6 +97,7 @@ def parquet_heartbeats(
         path: a file for which `is_native_flows` holds.
         shared: addresses that several workloads hold by port, as in `flow_heartbeats`.
         pools: addresses that policies hand out, as in `flow_heartbeats`.
+        network: that of flows which name none.
 
     Raises:
         SourceError: the file is damaged; what came before was yielded.
@@ -107,7 +109,7 @@ def parquet_heartbeats(
     uncounted = account_of(Ledger())
     batches = _batches(file, (*flow_heartbeats.FIELDS, LOCAL_METHOD))
     for block in _blocks(batches, str(path), uncounted, distinct=True):
-        flows = canonical(block, uncounted, only=flow_heartbeats.FIELDS)
+        flows = filled(FLOW, canonical(block, uncounted, only=flow_heartbeats.FIELDS), network)
         yield flow_heartbeats.flow_heartbeats(flows, "interval", shared=shared, pools=pools)
 
 
