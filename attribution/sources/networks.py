@@ -10,7 +10,7 @@ The last `=` parts the two, so that a path may have more of them. A path comes b
 path that is called like a kind is written `./flows`.
 
 Labels, policies and socket rules without a network hold in every network. So they take a network only if it is given to
-them by kind or by path: one that is given to all inputs, or to the flows that they stand among, is not theirs.
+them by kind or by path. A network that is given to all inputs, or to the flows that they stand among, is not theirs.
 """
 
 import os

@@ -9,9 +9,9 @@ Counts are multiplied by the sampling rate, as the collector's own dashboards do
 compare with logs that see all of it. A rate of 0 means that the exporter did not say.
 
 The network is a VRF of the exporter, else a VLAN: `192.0.2.1/vrf-7`, `192.0.2.1/vlan-10`. Traffic comes in by one and
-leaves by another: they are the networks of source and destination. A record that has one of the two, and 0 for the
-other, has crossed into a network that it does not name, and `vrf-0` or `vlan-0` keeps the two apart. Where all are 0
-or absent there is no network. (Protocol Buffers have no null: 0 may mean that the exporter did not say.)
+leaves by another: they are the networks of source and destination. If one of the two is 0, the traffic crossed into a
+network that the record does not name, and `vrf-0` or `vlan-0` keeps it apart. If both are 0 or absent, there is no
+network. (Protocol Buffers have no null: 0 may mean that the exporter did not say.)
 """
 
 from collections.abc import Iterator

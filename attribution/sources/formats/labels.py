@@ -7,7 +7,7 @@ prefix of two special services keeps both names, and an address inside it then g
 CloudFront, which are also listed as those it calls origins from. Names are written `aws:S3`.
 
 **A prefix file** has one prefix and its name a line: `10.8.0.0/16 office Berlin`. Or it is CSV with a header, which
-names the columns `prefix`, `name` (or `service`) and, if wanted, `kind` and `region`. `#` starts a comment.
+names the columns `prefix`, `name` (or `service`) and, if wanted, `kind`, `region` and `network`. `#` starts a comment.
 
 Source: "AWS IP address ranges" in the Amazon VPC User Guide.
 """
@@ -28,11 +28,11 @@ from attribution.sources.records.model import Account, Block, Format, Input, Rej
 
 _BLOCK_BYTES = 1 << 20
 _SHOWN = 200
-_FIELDS = ("prefix", "service", "kind", "region")
+_FIELDS = ("prefix", "service", "kind", "region", "network")
 #: Services that others are part of, the most general first.
 _GENERAL = ("AMAZON", "EC2")
-#: A label: prefix, service, kind, region.
-_Label = tuple[str | None, str | None, str | None, str | None]
+#: A label: prefix, service, kind, region, network.
+_Label = tuple[str | None, str | None, str | None, str | None, str | None]
 
 
 #: Why a sound row carries no record.
@@ -82,7 +82,7 @@ class AwsRanges(Format):
             services.setdefault(prefix, set()).add(service)
         kept = [row for row, (prefix, service, _) in enumerate(labels) if service in _special(services[prefix])]
         account.skip("general_service", len(labels) - len(kept))
-        rows = [(labels[row][0], f"aws:{labels[row][1]}", "aws", labels[row][2]) for row in kept]
+        rows = [(labels[row][0], f"aws:{labels[row][1]}", "aws", labels[row][2], None) for row in kept]
         yield from _blocks(rows, [lines[row] for row in kept], data.name)
 
 
@@ -147,13 +147,13 @@ def _columns(line: str) -> dict[str, int] | None:
 def _label_of_csv(line: str, columns: dict[str, int]) -> _Label:
     values = [value.strip() for value in next(csv.reader([line], skipinitialspace=True))]
     at = [columns.get(name, len(values)) for name in _FIELDS]
-    prefix, service, kind, region = (values[i] or None if i < len(values) else None for i in at)
-    return prefix, service, kind, region
+    prefix, service, kind, region, network = (values[i] or None if i < len(values) else None for i in at)
+    return prefix, service, kind, region, network
 
 
 def _label_of_text(line: str) -> _Label:
     prefix, *name = line.split(None, 1)
-    return prefix, name[0] if name else None, None, None
+    return prefix, name[0] if name else None, None, None, None
 
 
 def _is_network(text: str) -> bool:

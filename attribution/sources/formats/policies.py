@@ -23,7 +23,7 @@ service = "frontend"
 A pool is a list of prefixes, or of tables that say when each belongs to it. A policy names a pool, or has `prefixes` of
 its own for a pool that no other shares; where `match` gives an attribute several values, any of them will do. A socket
 rule has `prefixes` or the name of a pool, `ports` (all by default), one `protocol` or several (all by default), and may
-say `data_centre`. Both may say `priority`, `start` and `end`.
+say `data_centre`. Both may say `network`, `priority`, `start` and `end`.
 
 It is configuration, so an entry that cannot be understood refuses the whole document: without one rule, the next one
 would name another service.
@@ -59,14 +59,17 @@ _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 _Ports: TypeAlias = tuple[int | None, int | None]
 _ANY_PORT: _Ports = (None, None)
 _VALIDITY = ("start", "end")
-_POLICY_KEYS = ("name", "pool", "prefixes", "match", "priority", "ttl", *_VALIDITY)
-_RULE_KEYS = ("name", "pool", "prefixes", "ports", "protocol", "service", "priority", "data_centre", *_VALIDITY)
+_POLICY_KEYS = ("name", "pool", "prefixes", "match", "network", "priority", "ttl", *_VALIDITY)
+_RULE_KEYS = (
+    *("name", "pool", "prefixes", "ports", "protocol", "service", "network", "priority", "data_centre"), *_VALIDITY,
+)  # fmt: skip
 #: Fields of a policy or a rule by name.
 _Row: TypeAlias = dict[str, str | int | float | None]
 _TYPES = {
     POLICY: {
         "policy": pa.string(),
         "pool": pa.string(),
+        "network": pa.string(),
         "prefix": pa.string(),
         "match": pa.string(),
         "priority": pa.int64(),
@@ -76,6 +79,7 @@ _TYPES = {
     },
     SOCKET_RULE: {
         "rule": pa.string(),
+        "network": pa.string(),
         "prefix": pa.string(),
         "port": pa.int64(),
         "last_port": pa.int64(),
@@ -217,6 +221,7 @@ class _Document:
             fields: _Row = {
                 "policy": name,
                 "pool": entry.text("pool") or name,
+                "network": entry.text("network"),
                 "priority": entry.integer("priority"),
                 "ttl": _seconds(entry),
             }
@@ -229,6 +234,7 @@ class _Document:
             fields: _Row = {
                 "rule": entry.text("name", needed=True),
                 "service": entry.text("service", needed=True),
+                "network": entry.text("network"),
                 "priority": entry.integer("priority"),
                 "data_centre": entry.text("data_centre"),
             }

@@ -10,8 +10,10 @@ from memory_input import MemoryInput, rows_of
 from attribution.sources.formats.goflow2 import Goflow2
 from attribution.sources.formats.hubble.format import Hubble
 from attribution.sources.formats.kubernetes.format import Kubernetes
+from attribution.sources.formats.labels import PrefixFile
 from attribution.sources.formats.native.format import Native
 from attribution.sources.formats.netobserv.format import NetObserv
+from attribution.sources.formats.policies import Policies
 from attribution.sources.formats.vpc.parquet import VpcParquet
 from attribution.sources.formats.vpc.text import VpcText
 from attribution.sources.formats.zeek.format import Zeek
@@ -315,6 +317,23 @@ def test_zeek_s_tables_say_the_same_vlan():
     table = "\n".join(["#separator \\x09", "#unset_field\t-", "#path\tconn", "\t".join(["#fields", *names])])
     found, _ = rows_of(Zeek(), table + "\n" + "".join("\t".join(row) + "\n" for row in rows))
     assert networks(found) == [("vlan-1.2", None), ("vlan-1", None)]
+
+
+# Configuration.
+
+
+def test_a_label_holds_in_one_network_if_its_column_says_so():
+    rows, _ = rows_of(PrefixFile(), "prefix,name,network\n10.0.0.0/8,office,east\n10.0.0.0/8,shop,\n")
+    assert [(r["service"], r.get("network")) for r in rows["label"]] == [("office", "east"), ("shop", None)]
+
+
+def test_policies_and_rules_hold_in_one_network_if_they_say_so():
+    document = {"pools": {"edge": ["192.0.2.0/24"]}, "policies": [], "socket_rules": []}
+    for network in ({"network": "east"}, {}):
+        document["policies"].append({"name": "free", "pool": "edge", **network})
+        document["socket_rules"].append({"name": "web", "pool": "edge", "service": "s", **network})
+    rows, _ = rows_of(Policies(), json.dumps(document))
+    assert evidence(rows, "policy") == evidence(rows, "socket_rule") == ["east", None]
 
 
 # Native records.
