@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.addressing.places import without_networks
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.dictionaries import plain
 from attribution.core.gate import Horizon, Released, Sides, TimeGate
@@ -74,6 +75,8 @@ class Attributor:
             kind: one of `attribution.records.EVIDENCE`.
             rows: canonical rows of `schemas/KIND.avsc`.
         """
+        if self.settings.one_space:
+            rows = without_networks(rows)
         if kind != HEARTBEAT:
             self._add(kind, rows)
             return

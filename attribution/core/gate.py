@@ -21,7 +21,7 @@ from attribution.core.held_flows import Folded, HeldFlows
 Sides = Literal["both", "local", "remote"]
 
 #: What the fallback says where an assignment event that is still to come may say something else.
-_OPEN_TO_EVENTS = pa.array(["assigned", "assignment_change", "prefix", "unknown"])
+_OPEN_TO_EVENTS = pa.array(["assigned", "assignment_change", "prefix", "unknown", "other_network"])
 _NAMES = ("local_hostname", "remote_hostname", "hostname_count", "hostname_candidates")
 
 

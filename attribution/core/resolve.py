@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.addressing.place_book import AskedPlaces
+from attribution.core.addressing.places import without_networks
 from attribution.core.addressing.sockets import asked_sockets
 from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.arrays import NONE, is_value, microseconds, spread
@@ -19,6 +21,7 @@ from attribution.core.fallback.chain import Fallback, FallbackAnswers
 from attribution.core.fallback.pools import PoolAnswers, PoolSpace, nothing, pool_columns
 from attribution.core.hostnames.choice import Hostnames, accepted_in_pool
 from attribution.core.ownership.heartbeats import Heartbeats
+from attribution.core.ownership.index import OwnerAnswers
 from attribution.core.ownership.lookup import Ownership
 from attribution.core.question import Question, Side
 from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
@@ -43,6 +46,8 @@ _METHOD_NAMES = pa.array(METHODS)
 _REASON_NAMES = pa.array(REASONS)
 #: The method of each reason, by the reason's code.
 _METHOD = np.array([list(METHODS).index(METHOD_OF[reason]) for reason in REASONS], np.int8)
+#: Reasons of questions that networks leave open.
+_CLOSED = [CODES["other_network"], CODES["several_networks"]]
 #: Reasons of questions that old evidence leaves open.
 _OPEN = [CODES["gap"], CODES["shared"]]
 #: Reasons of the fallback if it knows something.
@@ -58,18 +63,20 @@ class SideAnswers(AlignedColumns):
         service: number into `Resolver.services`; `NONE` where none is named.
         reason: code of the reason.
         distance: µs to the evidence used; `NONE` where none was.
+        network: number into `PlaceBook.networks` of the heartbeats used; `NONE` where these name none, or none were.
     """
 
     workload: Int32
     service: Int32
     reason: UInt8
     distance: Int64
+    network: Int32
 
     @classmethod
     def unnamed(cls, reason: UInt8) -> Self:
         """Answers that name nobody, for these reasons."""
         nobody = np.full(len(reason), NONE)
-        return cls(nobody, nobody, reason, nobody.astype(np.int64))
+        return cls(nobody, nobody, reason, nobody.astype(np.int64), nobody)
 
 
 class Resolver:
@@ -88,6 +95,8 @@ class Resolver:
     def __init__(self, evidence: Mapping[str, pa.Table], settings: Settings) -> None:
         """Index the evidence: canonical tables by the kinds of their records, in any order."""
         tables = {kind: evidence.get(kind, arrow_schema(kind).empty_table()) for kind in EVIDENCE}
+        if settings.one_space:
+            tables = {kind: without_networks(table) for kind, table in tables.items()}
         self._settings = settings
         self._names = Hostnames(tables[NAME_BINDING], settings)
         self._fallback = Fallback(tables[ASSIGNMENT], tables[LABEL], tables[SOCKET_RULE], settings)
@@ -136,10 +145,14 @@ class Resolver:
         size = halves.num_rows
         for name in (*pool_columns("local"), "local_hostname"):
             columns.setdefault(name, nothing(size))
-        pooled = self._pools.ask(halves, "remote", question)
-        columns |= self._columns("remote", self._side(halves, "remote", question, pooled)) | pooled.columns()
+        asked = AskedPlaces.of(halves, "remote", self._settings)
+        pooled = self._pools.ask(halves, "remote", asked, question)
+        answers = self._side(halves, "remote", asked, question, pooled)
+        columns |= self._columns("remote", answers) | pooled.columns()
+        if len(self.ownership.places.networks):
+            columns["remote_network"] = self._network(columns["remote_network"], answers)
         accepts = self._accepted(halves)
-        names = self._names.columns(halves, "remote", ~accepts, pooled.inside, question)
+        names = self._names.columns(halves, "remote", ~accepts, pooled.inside, _closed(answers), question)
         if accepts.any():
             # What the local stage said of these flows stands.
             names |= {name: _either(accepts, columns[name], names[name]) for name in _ABOUT_NAMES if name in columns}
@@ -161,20 +174,30 @@ class Resolver:
         tolerance = self._settings.clock_tolerance
         return Question(start - tolerance, np.where(connection, start, end) + tolerance, start, end, connection)
 
-    def _side(self, flows: pa.RecordBatch, side: Side, question: Question, pooled: PoolAnswers) -> SideAnswers:
-        """The answers for one side of flows, by the whole chain; `pooled` is what policies say of that side."""
-        address = flows.column(f"{side}_address")
+    def _side(
+        self, flows: pa.RecordBatch, side: Side, asked: AskedPlaces, question: Question, pooled: PoolAnswers
+    ) -> SideAnswers:
+        """The answers for one side of flows, by the whole chain.
+
+        Args:
+            flows: record batch.
+            side: the side.
+            asked: its addresses, and what is known of their networks.
+            question: the asked intervals.
+            pooled: what policies say of that side.
+        """
         sockets = asked_sockets(flows.column("protocol"), flows.column(f"{side}_port"))
-        answers, parts = self._by_heartbeats(flows, side, sockets, question, pooled), []
+        place, answers = self._by_heartbeats(asked, sockets, question, pooled)
+        parts = []
         rows = np.flatnonzero((answers.reason == CODES["unknown"]) | pooled.inside)
         if len(rows):
-            found = self._fallback.ask(flows, side, sockets, pooled, rows, question)
+            found = self._fallback.ask(flows, side, asked, sockets, pooled, rows, question)
             parts.append((rows, self._of_fallback(found)))
         if self._settings.workload_memory < self._settings.retention:
             rows = np.flatnonzero(np.isin(answers.reason, _OPEN) & ~pooled.inside)
-            seen = self.ownership.remembered(address.take(pa.array(rows)), question.take(rows))
+            seen = self.ownership.remembered(place[rows], question.take(rows))
             rows = rows[~seen]
-            found = self._fallback.ask(flows, side, sockets, pooled, rows, question)
+            found = self._fallback.ask(flows, side, asked, sockets, pooled, rows, question)
             said = np.flatnonzero(np.isin(found.reason, _SAID))
             parts.append((rows[said], self._of_fallback(found.take(said))))
         old = np.flatnonzero(question.end - question.start > self._settings.retention)
@@ -183,15 +206,27 @@ class Resolver:
         return answers.with_parts(*parts)
 
     def _by_heartbeats(
-        self, flows: pa.RecordBatch, side: Side, sockets: Int32, question: Question, pooled: PoolAnswers
-    ) -> SideAnswers:
-        answers = self.ownership.ask(flows.column(f"{side}_address"), sockets, question)
-        return SideAnswers(
+        self, asked: AskedPlaces, sockets: Int32, question: Question, pooled: PoolAnswers
+    ) -> tuple[Int32, SideAnswers]:
+        """The places whose heartbeats are asked, and what these say."""
+        chosen = self.ownership.choose(asked, question)
+        answers = self.ownership.ask(chosen.place, sockets, question)
+        if len(chosen.closed):
+            answers = answers.with_parts((chosen.closed, OwnerAnswers.unnamed(chosen.reason)))
+        unnamed = answers.range < 0
+        return chosen.place, SideAnswers(
             workload=self.ownership.workload_of(answers),
             service=self.ownership.service_of(answers, question),
             reason=answers.reason,
-            distance=np.where((answers.range < 0) | pooled.inside, NONE, answers.distance),
+            distance=np.where(unnamed | pooled.inside, NONE, answers.distance),
+            network=np.where(unnamed | pooled.inside, NONE, self.ownership.places.network_of(chosen.place)),
         )
+
+    def _network(self, told: Column, answers: SideAnswers) -> Column:
+        """The network of each remote address: as told, else that of the heartbeats that answered."""
+        code = answers.network
+        found = self.ownership.places.networks.take(pa.array(code, mask=code < 0))
+        return pc.coalesce(decoded(told), found).dictionary_encode()
 
     def _of_fallback(self, found: FallbackAnswers) -> SideAnswers:
         """The answers of the fallback, under the numbers of this resolver."""
@@ -200,28 +235,35 @@ class Resolver:
             service=np.where(found.service < 0, NONE, found.service + self._services_from),
             reason=found.reason,
             distance=np.full(len(found), NONE, np.int64),
+            network=np.full(len(found), NONE),
         )
 
     def _local(self, flows: pa.RecordBatch, question: Question) -> pa.RecordBatch:
         """The flows with the local side's columns: what was captured stands, the rest is asked."""
-        pooled = self._pools.ask(flows, "local", question)
+        asked = AskedPlaces.of(flows, "local", self._settings)
+        pooled = self._pools.ask(flows, "local", asked, question)
         known = flows.column("local_workload").is_valid().to_numpy(zero_copy_only=False)
         if not known.any():
-            columns = self._columns("local", self._side(flows, "local", question, pooled))
+            columns = self._columns("local", self._side(flows, "local", asked, question, pooled))
         elif known.all():
             columns = _captured(flows.num_rows)
         else:
-            columns = self._partly(flows, np.flatnonzero(~known), question, pooled)
+            columns = self._partly(flows, np.flatnonzero(~known), asked, question, pooled)
         columns |= pooled.columns()
         if pooled.inside.any():
             accepts = accepted_in_pool(flows, pooled.inside)
-            columns |= self._names.columns(flows, "local", accepts, pooled.inside, question)
+            # An address of the pool space is no network's of which heartbeats could speak.
+            nothing_closed = np.zeros(flows.num_rows, np.bool_)
+            columns |= self._names.columns(flows, "local", accepts, pooled.inside, nothing_closed, question)
         return _halves(flows, columns)
 
-    def _partly(self, flows: pa.RecordBatch, rows: Int64, question: Question, pooled: PoolAnswers) -> dict[str, Column]:
+    def _partly(
+        self, flows: pa.RecordBatch, rows: Int64, places: AskedPlaces, question: Question, pooled: PoolAnswers
+    ) -> dict[str, Column]:
         """The local side's columns if only these rows are asked, and the others were captured."""
         size = flows.num_rows
-        asked = self._side(flows.take(pa.array(rows)), "local", question.take(rows), pooled.take(rows))
+        some = flows.take(pa.array(rows))
+        asked = self._side(some, "local", places.take(rows), question.take(rows), pooled.take(rows))
         columns = self._columns("local", asked)
         index = spread(rows, size)
         known = index.is_null()
@@ -241,6 +283,11 @@ class Resolver:
             f"{side}_service": _dictionary(answers.service, self.services),
             **_why(side, answers.reason, answers.distance),
         }
+
+
+def _closed(answers: SideAnswers) -> Bool:
+    """Whether networks leave open who each answer is about."""
+    return np.isin(answers.reason, _CLOSED)
 
 
 def captured(flows: pa.RecordBatch) -> pa.RecordBatch:

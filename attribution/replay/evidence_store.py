@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from attribution.config import Settings
+from attribution.core.addressing.places import without_networks
 from attribution.core.columnar.arrays import NEVER_BEFORE
 from attribution.core.ownership.compaction import compact, shrinks
 from attribution.core.ownership.heartbeats import Heartbeats
@@ -48,6 +49,8 @@ class EvidenceStore:
         """Add a canonical record batch of that kind."""
         if kind in _TIMED:
             self._rows += batch.num_rows
+        if self._settings.one_space:
+            batch = without_networks(batch)
         self._tables.setdefault(kind, []).append(pa.Table.from_batches([batch]).cast(arrow_schema(kind)))
         if self._rows > self._limit:
             self._relieve()

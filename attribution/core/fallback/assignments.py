@@ -15,7 +15,7 @@ Example: the events of an address assign it to `lb-1` at 10 µs, and release it 
 Three questions ask for the times from 20 to 30 µs, from 40 to 60 µs, and from 70 to 80 µs.
 
 >>> address, socket = pa.array(["192.0.2.1"] * 3), np.full(3, ANY_SOCKET, np.int32)
->>> answers = index.ask(address, socket, np.array([20, 40, 70]), np.array([30, 60, 80]))
+>>> answers = index.ask(AskedPlaces.of_view(address), socket, np.array([20, 40, 70]), np.array([30, 60, 80]))
 >>> [AssignmentState(state).name for state in answers.state]
 ['ASSIGNED', 'CHANGED', 'NOBODY']
 >>> answers.owner.tolist()
@@ -30,7 +30,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.addressing.addresses import AddressBook
+from attribution.config import Settings
+from attribution.core.addressing.place_book import AskedPlaces, PlaceBook
+from attribution.core.addressing.places import places_of
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, held_sockets
 from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.arrays import (
@@ -44,7 +46,10 @@ from attribution.core.columnar.arrays import (
     next_start,
     starts_of_runs,
 )
-from attribution.core.columnar.types import Bool, Int32, Int64, Ints, Records, Texts, UInt8
+from attribution.core.columnar.types import Bool, Int32, Int64, Ints, Records, UInt8
+from attribution.core.reasons import CODES
+
+_DEFAULT = Settings()
 
 
 class AssignmentState(IntEnum):
@@ -56,9 +61,13 @@ class AssignmentState(IntEnum):
     ASSIGNED = 1
     #: Anything else: the owner changed, or is contested or not clear.
     CHANGED = 2
+    #: There are events about the address, but in other networks only.
+    OTHER_NETWORK = 3
+    #: There are events about the address in several networks that may be meant.
+    SEVERAL_NETWORKS = 4
 
 
-_NOBODY, _ASSIGNED, _CHANGED = (np.uint8(state) for state in AssignmentState)
+_NOBODY, _ASSIGNED, _CHANGED, _OTHER_NETWORK, _SEVERAL_NETWORKS = (np.uint8(state) for state in AssignmentState)
 
 
 @dataclass(frozen=True)
@@ -141,10 +150,10 @@ class AssignmentIndex:
     owners: pa.StringArray
     services: pa.StringArray
 
-    def __init__(self, events: Records) -> None:
+    def __init__(self, events: Records, settings: Settings = _DEFAULT) -> None:
         """Index `events`, canonical records of `schemas/assignment.avsc`, in any order."""
-        address, addresses = encode(events.column("address"))
-        self._addresses = AddressBook(addresses)
+        address, addresses = encode(places_of(events))
+        self._places = PlaceBook(addresses, settings)
         owner, self.owners = encode(events.column("owner"))
         service, self.services = encode(events.column("service"))
         assign = pc.equal(events.column("action").cast(pa.string()), "assign").to_numpy(zero_copy_only=False)
@@ -153,28 +162,32 @@ class AssignmentIndex:
         self._steps = _steps(self._keys, time, assign.astype(np.bool_), owner, service)
         # The step after a key's first is its first event: every key has one.
         self._begun = self._steps.time[self._steps.first[:-1] + 1]
-        # When each address was first given or taken by socket. The last entry is for addresses without events.
-        self._parted = np.full(len(addresses) + 1, NEVER_AFTER)
+        # When each address was first given or taken, and when by socket. The last entry is for those without events.
+        self._known_from, self._parted = (np.full(len(addresses) + 1, NEVER_AFTER) for _ in range(2))
         of_address, single = np.divmod(self._keys.keys + 1, SOCKETS + 1)
+        np.minimum.at(self._known_from, of_address, self._begun)
         np.minimum.at(self._parted, of_address[single > 0], self._begun[single > 0])
 
-    def ask(self, address: Texts, socket: Int32, a: Int64, b: Int64) -> AssignmentAnswers:
+    def ask(self, asked: AskedPlaces, socket: Int32, a: Int64, b: Int64) -> AssignmentAnswers:
         """Who the events say held each (address, socket) during all of [a, b].
 
         Args:
-            address: the addresses.
+            asked: the addresses, and what is known of their networks.
             socket: as of `asked_sockets`.
             a: start of each asked interval, µs.
             b: end of each asked interval, µs.
         """
         if len(self._keys.keys) == 0:
             return AssignmentAnswers.unowned(np.full(len(socket), _NOBODY))
-        known = self._addresses.find(address)
+        chosen = self._places.choose(asked, lambda place, row: self._known_from[place] <= b[row])
+        known = chosen.place
         group = self._group(known, socket, b)
         unclear = (socket == ANY_SOCKET) & (self._parted[known] <= b)
         answers = AssignmentAnswers.unowned(np.where(unclear, _CHANGED, _NOBODY))
         rows = np.flatnonzero((group >= 0) & ~unclear)
-        return answers.with_parts((rows, self._ask_keys(group[rows], a[rows], b[rows])))
+        several = chosen.reason == CODES["several_networks"]
+        closed = AssignmentAnswers.unowned(np.where(several, _SEVERAL_NETWORKS, _OTHER_NETWORK))
+        return answers.with_parts((rows, self._ask_keys(group[rows], a[rows], b[rows])), (chosen.closed, closed))
 
     def _ask_keys(self, group: Int64, a: Int64, b: Int64) -> AssignmentAnswers:
         """Who held each key during all of [a, b]."""

@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
+from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, split_sockets
 from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.arrays import NONE, encode, is_value
-from attribution.core.columnar.types import Int32, Int64, Records, Texts, UInt8
+from attribution.core.columnar.types import Int32, Int64, Records, UInt8
 from attribution.core.fallback.assignments import AssignmentIndex, AssignmentState
+from attribution.core.fallback.labels import LabelIndex
 from attribution.core.fallback.pools import PoolAnswers
 from attribution.core.fallback.socket_rules import RuleIndex, RuleState
 from attribution.core.question import Question, Side
@@ -25,6 +27,11 @@ _OPENED_AND_ACCEPTED: dict[Side, tuple[pa.StringScalar, pa.StringScalar]] = {
     "remote": (_INGRESS, _EGRESS),
 }
 
+#: The reason of each `AssignmentState` that networks leave open; 0 for the other states.
+_OF_CLOSED = np.array([0, 0, 0, CODES["other_network"], CODES["several_networks"]], np.uint8)
+#: Where these are the reason, no rule is asked.
+_CLOSED = [CODES[name] for name in ("silent", "other_network", "several_networks")]
+
 
 @dataclass(frozen=True)
 class FallbackAnswers(AlignedColumns):
@@ -33,8 +40,9 @@ class FallbackAnswers(AlignedColumns):
     Attributes:
         owner: number into `Fallback.owners`; `NONE` where nobody is named.
         service: number into `Fallback.services`; `NONE` where none is named.
-        reason: code of `silent`, `dispatched`, `rule_change`, `assigned`, `assignment_change`, `prefix` or `unknown`;
-            in the pool space `pooled` or `unpooled` in the place of the last four.
+        reason: code of `silent`, `dispatched`, `rule_change`, `assigned`, `assignment_change`, `other_network`,
+            `several_networks`, `prefix` or `unknown`; in the pool space `pooled` or `unpooled` in the place of those
+            from `assigned` on.
     """
 
     owner: Int32
@@ -61,8 +69,8 @@ class Fallback:
     def __init__(self, assignments: Records, labels: Records, rules: pa.Table, settings: Settings) -> None:
         """Index canonical tables of `schemas/assignment.avsc`, `schemas/label.avsc` and `schemas/socket_rule.avsc`."""
         self._workloads = PrefixTable.of_prefixes(settings.workload_prefixes + settings.translated_prefixes)
-        self._assignments = AssignmentIndex(assignments)
-        self._labels = PrefixTable(labels)
+        self._assignments = AssignmentIndex(assignments, settings)
+        self._labels = LabelIndex(labels)
         named, names = encode(labels.column("service"))
         self._label_service = np.append(named, NONE) + np.int32(len(self._assignments.services))
         self.owners = self._assignments.owners
@@ -72,28 +80,35 @@ class Fallback:
         self.services = pa.concat_arrays([self._assignments.services, names, self._rules.services])
 
     def ask(
-        self, flows: pa.RecordBatch, side: Side, sockets: Int32, pooled: PoolAnswers, rows: Int64, question: Question
+        self,
+        flows: pa.RecordBatch,
+        side: Side,
+        places: AskedPlaces,
+        sockets: Int32,
+        pooled: PoolAnswers,
+        rows: Int64,
+        question: Question,
     ) -> FallbackAnswers:
         """What is known of some addresses and sockets without heartbeats.
 
         Args:
             flows: record batch.
             side: the side that is asked about.
+            places: the addresses of that side, and what is known of their networks.
             sockets: the sockets of that side, as of `asked_sockets`.
             pooled: what policies say of the addresses of that side.
             rows: the flows that are asked about.
             question: the asked intervals of all flows.
         """
-        address = flows.column(f"{side}_address")
         outside = np.flatnonzero(~pooled.inside[rows])
         asked = rows[outside]
-        answers = self._by_events(address.take(pa.array(asked)), sockets[asked], question.take(asked))
+        answers = self._by_events(places.take(asked), sockets[asked], question.take(asked))
         if len(outside) < len(rows):
             handed_out = pooled.handed_out[rows]
             in_pools = FallbackAnswers.unnamed(np.where(handed_out, CODES["pooled"], CODES["unpooled"]))
             answers = in_pools.with_parts((outside, answers))
         if self._rules:
-            return self._by_rules(answers, flows, side, sockets, rows, question.take(rows))
+            return self._by_rules(answers, flows, side, places, sockets, rows, question.take(rows))
         return answers
 
     def _by_rules(
@@ -101,6 +116,7 @@ class Fallback:
         answers: FallbackAnswers,
         flows: pa.RecordBatch,
         side: Side,
+        places: AskedPlaces,
         sockets: Int32,
         rows: Int64,
         question: Question,
@@ -111,10 +127,10 @@ class Fallback:
         socket = sockets[rows]
         port = split_sockets(socket)[1]
         of_connection = (socket != ANY_SOCKET) & (port >= self._connections.start) & (port < self._connections.stop)
-        may_accept = np.flatnonzero(~opens & (accepts | ~of_connection) & (answers.reason != CODES["silent"]))
+        may_accept = np.flatnonzero(~opens & (accepts | ~of_connection) & ~np.isin(answers.reason, _CLOSED))
         # Rules decide when a connection is opened, and a window may show a connection that was opened long before.
         opened = np.where(question.connection, question.a, question.a - self._lifetime)
-        sides = self._rules.sides(flows, side, socket[may_accept], rows[may_accept])
+        sides = self._rules.sides(flows, places, socket[may_accept], rows[may_accept])
         said = self._rules.ask(sides, replace(question, a=opened).take(may_accept))
         speaks = np.flatnonzero(said.state != RuleState.NOTHING)
         said = said.take(speaks)
@@ -126,20 +142,22 @@ class Fallback:
         )
         return answers.with_parts((may_accept[speaks], by_rules))
 
-    def _by_events(self, address: Texts, socket: Int32, question: Question) -> FallbackAnswers:
+    def _by_events(self, asked: AskedPlaces, socket: Int32, question: Question) -> FallbackAnswers:
         """The answers of assignment events and labels."""
-        assigned = self._assignments.ask(address, socket, question.a, question.b)
+        assigned = self._assignments.ask(asked, socket, question.a, question.b)
         owned = assigned.state == AssignmentState.ASSIGNED
         changed = assigned.state == AssignmentState.CHANGED
-        silent = self._workloads.contains(address)
-        label = self._labels.match(address)
+        closed = assigned.state > AssignmentState.CHANGED
+        silent = self._workloads.contains(asked.address)
+        label = self._labels.match(asked)
         labelled = ~owned & (label >= 0)
         service = np.where(labelled, self._label_service[label], assigned.service)
         # The later a reason is put here, the earlier it is tried.
         reason = np.where(labelled, CODES["prefix"], CODES["unknown"])
         reason = np.where(owned, CODES["assigned"], reason)
         reason = np.where(changed, CODES["assignment_change"], reason)
-        nobody = changed | silent
+        reason = np.where(closed, _OF_CLOSED[assigned.state], reason)
+        nobody = changed | closed | silent
         return FallbackAnswers(
             owner=np.where(nobody, NONE, assigned.owner),
             service=np.where(nobody, NONE, service),

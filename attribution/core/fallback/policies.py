@@ -52,7 +52,7 @@ _ATTEMPTS = (
     _Attempt(PolicyState.ENDED, counting=False, ended=True),
 )
 #: What makes two records one policy, of which the earliest end counts.
-_ALIKE = ("policy", "pool", "prefix", "match", "start")
+_ALIKE = ("policy", "pool", "prefix", "network", "match", "start")
 
 
 class Place(NamedTuple):
@@ -60,16 +60,18 @@ class Place(NamedTuple):
 
     data_centre: str | None
     region: str | None
+    network: str | None = None
 
     @classmethod
-    def of_match(cls, match: str | None) -> "Place":
-        """What the `match` of a policy says of the place."""
+    def of_policy(cls, match: str | None, network: str | None) -> "Place":
+        """What the `match` and the `network` of a policy say of the place."""
         said = dict(part.split("=", 1) for part in match.split(",")) if match else {}
-        return cls(said.get("data_centre"), said.get("region"))
+        return cls(said.get("data_centre"), said.get("region"), network)
 
-    def fits(self, other: "Place") -> bool:
-        """Whether nothing that both say differs."""
-        return all(one is None or two is None or one == two for one, two in zip(self, other, strict=True))
+    def fits(self, flow: "Place") -> bool:
+        """Whether a policy of this place counts for a flow: nothing that both say differs, and it is of its network."""
+        same = all(one is None or two is None or one == two for one, two in zip(self[:2], flow[:2], strict=True))
+        return same and self.network in (None, flow.network)
 
 
 _ANYWHERE = Place(None, None)
@@ -137,7 +139,8 @@ class PolicyIndex:
         self._prefix: list[str] = policies.column("prefix").to_pylist()
         self._pool: list[str] = policies.column("pool").to_pylist()
         self._policy: list[str] = policies.column("policy").to_pylist()
-        self._place = [Place.of_match(match) for match in policies.column("match").to_pylist()]
+        said = (policies.column(name).to_pylist() for name in ("match", "network"))
+        self._place = [Place.of_policy(match, network) for match, network in zip(*said, strict=True)]
         start, self._end = in_force(policies, alike=_ALIKE)
         self._periods = ValidityPeriods(start, self._end)
         self._views: dict[tuple[Place, _Attempt, int], _View] = {}
@@ -147,25 +150,25 @@ class PolicyIndex:
         self._placed = any(place != _ANYWHERE for place in self._place)
         self._making = Lock()
 
-    def ask(self, address: Packed, data_centre: Texts, region: Texts, question: Question) -> PolicyAnswers:
+    def ask(self, address: Packed, place: tuple[Texts, Texts, Texts], question: Question) -> PolicyAnswers:
         """Which policies have each address.
 
         Args:
             address: addresses of the pool space.
-            data_centre: where each flow was logged; null where that is not known.
-            region: the region in which each flow was logged; null where that is not known.
+            place: data centre and region in which each flow was logged, and network of the address; null where that is
+                not known.
             question: the asked intervals.
         """
         high, low = address
         number, state = np.full(len(high), NONE), np.full(len(high), NONE, np.int8)
-        for place, there in self._places(data_centre, region):
+        for somewhere, there in self._places(*place):
             for attempt in _ATTEMPTS:
                 rows = there[number[there] < 0]
                 if len(rows) == 0:
                     break
                 a = question.a[rows]
                 found = self._during(
-                    (high[rows], low[rows]), place, attempt, a, a if attempt.ended else question.b[rows]
+                    (high[rows], low[rows]), somewhere, attempt, a, a if attempt.ended else question.b[rows]
                 )
                 number[rows] = found
                 state[rows] = np.where(found < 0, NONE, attempt.state)
@@ -186,10 +189,10 @@ class PolicyIndex:
             number[rows] = np.maximum(found, np.where(found < 0, before, NONE))
         return number
 
-    def _places(self, data_centre: Texts, region: Texts) -> Iterator[tuple[Place, Int64]]:
+    def _places(self, data_centre: Texts, region: Texts, network: Texts) -> Iterator[tuple[Place, Int64]]:
         """Each place that makes a difference, with its rows."""
         if self._placed:
-            return _places(data_centre, region)
+            return _places(data_centre, region, network)
         return iter([(_ANYWHERE, np.arange(len(region)))])
 
     def _united(self, one: int, other: int) -> int:
@@ -233,12 +236,14 @@ class PolicyIndex:
         return {prefix: frozenset(rows) for prefix, rows in found.items()}
 
 
-def _places(data_centre: Texts, region: Texts) -> Iterator[tuple[Place, Int64]]:
-    """Each place that the columns name, with its rows."""
-    (centres, centre_names), (regions, region_names) = encode(data_centre), encode(region)
+def _places(*columns: Texts) -> Iterator[tuple[Place, Int64]]:
+    """Each place that the columns, those of `Place`, name, with its rows."""
+    codes, names = zip(*map(encode, columns), strict=True)
     # `NONE`, the code of a null, finds the None at the end.
-    names = [*centre_names.to_pylist(), None], [*region_names.to_pylist(), None]
-    both = centres.astype(np.int64) * (len(names[1]) + 1) + regions
-    for code in np.unique(both).tolist():
-        rows = np.flatnonzero(both == code)
-        yield Place(names[0][centres[rows[0]]], names[1][regions[rows[0]]]), rows
+    texts = [[*known.to_pylist(), None] for known in names]
+    place = np.zeros(len(codes[0]), np.int64)
+    for code, known in zip(codes, names, strict=True):
+        place = place * (len(known) + 1) + code + 1
+    for number in np.unique(place).tolist():
+        rows = np.flatnonzero(place == number)
+        yield Place(*(text[code[rows[0]]] for text, code in zip(texts, codes, strict=True))), rows

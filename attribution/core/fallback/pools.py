@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addressing.addresses import pack
+from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.types import Bool, Int64, Texts
 from attribution.core.fallback.policies import PolicyAnswers, PolicyIndex
@@ -32,16 +33,25 @@ class PoolSpace:
         """Whether each address lies in the pool space."""
         return self._prefixes.contains(address)
 
-    def ask(self, flows: pa.RecordBatch, side: Side, question: Question) -> "PoolAnswers":
-        """What policies say of the addresses of one side of a batch of flows."""
+    def ask(self, flows: pa.RecordBatch, side: Side, asked: AskedPlaces, question: Question) -> "PoolAnswers":
+        """What policies say of the addresses of one side of a batch of flows.
+
+        Args:
+            flows: record batch.
+            side: the side.
+            asked: the addresses of that side, and what is known of their networks.
+            question: the asked intervals.
+        """
         size = flows.num_rows
         if not self:
             return PoolAnswers(side, np.zeros(size, np.bool_), None)
-        high, low = pack(flows.column(f"{side}_address"))
+        high, low = pack(asked.address)
         inside = self._prefixes.match_packed(high, low) >= 0
         rows = np.flatnonzero(inside)
-        place = [flows.column(name).take(pa.array(rows)) for name in ("data_centre", "region")]
-        found = self._policies.ask((high[rows], low[rows]), place[0], place[1], question.take(rows))
+        taken = pa.array(rows)
+        place = tuple(flows.column(name).take(taken) for name in ("data_centre", "region"))
+        network = pa.nulls(size, pa.string()) if asked.network is None else asked.network
+        found = self._policies.ask((high[rows], low[rows]), (*place, network.take(taken)), question.take(rows))
         return PoolAnswers(side, inside, found)
 
 

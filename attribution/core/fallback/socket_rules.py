@@ -11,15 +11,16 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.core.addressing.addresses import pack
+from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, split_sockets
 from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.arrays import NONE, SEVERAL, encode, find, integers, recode
 from attribution.core.columnar.types import Bool, Int32, Int64, UInt8, UInt64
 from attribution.core.fallback.validity import ValidityPeriods, in_force
-from attribution.core.question import Question, Side
+from attribution.core.question import Question
 
-_ALIKE = ("rule", "prefix", "port", "last_port", "protocol", "service", "priority", "data_centre", "start")
+_ALIKE = ("rule", "prefix", "network", "port", "last_port", "protocol", "service", "priority", "data_centre", "start")
 
 
 class RuleState(IntEnum):
@@ -60,6 +61,8 @@ class AcceptingSides(AlignedColumns):
         protocol: the protocol; -1 where it is not known.
         centre: number of the data centre among the data centres that rules name; `NONE` where no rule names it.
         nowhere: whether the data centre is not known.
+        network: number of the network among those that rules name; `NONE` where no rule names it.
+        netless: whether the network is not known.
     """
 
     high: UInt64
@@ -68,6 +71,8 @@ class AcceptingSides(AlignedColumns):
     protocol: Int32
     centre: Int32
     nowhere: Bool
+    network: Int32
+    netless: Bool
 
 
 class RuleIndex:
@@ -87,6 +92,7 @@ class RuleIndex:
         centre = rules.column("data_centre").to_pylist()
         self._centre: list[str | None] = centre
         self._centres = sorted({name for name in centre if name is not None})
+        self._network, self._networks = encode(rules.column("network"))
         self._first = integers(rules.column("port"), null=-1)
         last = integers(rules.column("last_port"), null=-1)
         self._last = np.where(last < 0, self._first, last)
@@ -106,22 +112,28 @@ class RuleIndex:
         """Whether there is any rule."""
         return len(self._of) > 0
 
-    def sides(self, flows: pa.RecordBatch, side: Side, socket: Int32, rows: Int64) -> AcceptingSides:
+    def sides(self, flows: pa.RecordBatch, asked: AskedPlaces, socket: Int32, rows: Int64) -> AcceptingSides:
         """What the rules ask of one side of flows.
 
         Args:
             flows: record batch.
-            side: the side.
+            asked: the addresses of that side, and what is known of their networks.
             socket: as of `asked_sockets`, for these rows.
             rows: the flows whose side may have accepted the connection.
         """
-        high, low = pack(flows.column(f"{side}_address"))
+        high, low = pack(asked.address)
         protocol = integers(flows.column("protocol"), null=-1)
         centre, nowhere = np.full(len(high), NONE), np.zeros(len(high), np.bool_)
         if self._centres:
             codes, names = encode(flows.column("data_centre"))
             centre, nowhere = recode(codes, find(names, pa.array(self._centres, pa.string()))), codes < 0
-        return AcceptingSides(high[rows], low[rows], socket, protocol[rows], centre[rows], nowhere[rows])
+        network, netless = np.full(len(high), NONE), np.full(len(high), asked.network is None)
+        if asked.network is not None:
+            codes, names = encode(asked.network)
+            network, netless = recode(codes, find(names, self._networks)), codes < 0
+        return AcceptingSides(
+            high[rows], low[rows], socket, protocol[rows], centre[rows], nowhere[rows], network[rows], netless[rows]
+        )
 
     def ask(self, sides: AcceptingSides, question: Question) -> RuleAnswers:
         """What the rules say of each side."""
@@ -154,10 +166,9 @@ class RuleIndex:
             if prefix not in inside:
                 inside[prefix] = self._prefix[prefix].match_packed(sides.high[rows], sides.low[rows]) >= 0
             fits = inside[prefix] & self._fits(rule, sides, rows)
-            if self._centre[rule] is not None:
-                # If the flow's data centre is not known, a rule of a single data centre may fit.
-                unsure |= fits & sides.nowhere[rows]
-                fits &= sides.centre[rows] == self._centres.index(self._centre[rule])
+            there, perhaps = self._there(rule, sides, rows)
+            unsure |= fits & perhaps
+            fits &= there
             rank = self._rank[rule]
             higher = (rank[0] > best[:, 0]) | ((rank[0] == best[:, 0]) & (rank[1] > best[:, 1]))
             equal = (rank[0] == best[:, 0]) & (rank[1] == best[:, 1])
@@ -166,6 +177,19 @@ class RuleIndex:
             best[fits & higher] = rank
         found[unsure] = SEVERAL
         return found
+
+    def _there(self, rule: int, sides: AcceptingSides, rows: Int64) -> tuple[Bool, Bool]:
+        """Whether a rule is for the data centre and network of each row; and whether it may be, if these were known."""
+        there, perhaps = np.ones(len(rows), np.bool_), np.ones(len(rows), np.bool_)
+        centre = self._centre[rule]
+        if centre is not None:
+            there &= sides.centre[rows] == self._centres.index(centre)
+            perhaps &= there | sides.nowhere[rows]
+        if self._network[rule] >= 0:
+            mine = sides.network[rows] == self._network[rule]
+            there &= mine
+            perhaps &= mine | sides.netless[rows]
+        return there, perhaps & ~there
 
     def _fits(self, rule: int, sides: AcceptingSides, rows: Int64) -> Bool:
         """Whether a rule is for the socket of each row."""

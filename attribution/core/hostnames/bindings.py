@@ -1,12 +1,14 @@
 """Which hostnames a client may mean by a server address, by the DNS answers that it was given."""
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from attribution.config import SECOND, Settings
-from attribution.core.addressing.addresses import AddressBook
+from attribution.core.addressing.place_book import AskedPlaces, PlaceBook
+from attribution.core.addressing.places import places_of
 from attribution.core.columnar.arrays import encode, floats, last_at_or_before, microseconds
 from attribution.core.columnar.interval_index import Candidates, IntervalIndex
 from attribution.core.columnar.types import Bool, Int32, Int64, Records, Texts
@@ -35,10 +37,10 @@ class NameIndex:
     def __init__(self, bindings: pa.Table, settings: Settings) -> None:
         """Index `bindings`, a canonical table of `schemas/name_binding.avsc`, in any order."""
         self._lifetime = settings.connection_lifetime
-        server, servers = encode(bindings.column("server_address"))
+        server, servers = encode(places_of(bindings, "server_address"))
         hostname, self.hostnames = encode(bindings.column("hostname"))
         start, end = use_of_bindings(bindings)
-        self._servers, self._networks = AddressBook(servers), ClientNetworks(bindings, settings)
+        self._servers, self._networks = PlaceBook(servers, settings), ClientNetworks(bindings, settings)
         self._size = len(servers)
         row = self._networks.row
         pair = self._networks.code * self._size + server[row]
@@ -56,24 +58,36 @@ class NameIndex:
         """The intervals for windows, which may show connections from long before."""
         return self._intervals.longer(self._lifetime)
 
-    def ask(self, client: Texts, server: Texts, connection: Bool, a: Int64, b: Int64) -> Candidates:
+    def ask(self, client: Texts, server: AskedPlaces, connection: Bool, a: Int64, b: Int64) -> Candidates:
         """The candidates, numbers into `hostnames`, of each (client, server) in [a, b].
 
         Args:
             client: addresses of the clients.
-            server: addresses of the servers.
+            server: addresses of the servers, and the networks of the clients.
             connection: whether each flow is a connection; it is a window otherwise.
             a: start of the asked interval, µs.
             b: end of the asked interval, µs.
         """
-        parts = []
-        for row, key in self._keys(client, self._servers.find(server)) if self else ():
+        places = self._servers.of_network(server) if self else ()
+        asked = client, connection, a, b
+        return Candidates.united([part for place in places for part in self._parts(place, *asked)], len(a))
+
+    def told_elsewhere(self, client: Texts, server: AskedPlaces, connection: Bool, a: Int64, b: Int64) -> Bool:
+        """Whether a client whose network is not known was told of the server in some network; arguments as of `ask`."""
+        told = np.zeros(len(a), np.bool_)
+        for place in self._servers.of_any_network(server) if self else ():
+            for part in self._parts(place, client, connection, a, b):
+                told |= part.count > 0
+        return told
+
+    def _parts(self, server: Int32, client: Texts, connection: Bool, a: Int64, b: Int64) -> Iterator[Candidates]:
+        """The candidates of each (client, place of a server), in parts."""
+        for row, key in self._keys(client, server):
             for windows in (False, True):
                 mine = connection[row] != windows
                 if mine.any():
                     intervals, some = self._for_windows if windows else self._intervals, row[mine]
-                    parts.append(intervals.touching(some, key[mine], a[some], b[some], rows=len(a)))
-        return Candidates.united(parts, len(a))
+                    yield intervals.touching(some, key[mine], a[some], b[some], rows=len(a))
 
     def _keys(self, client: Texts, server: Int32) -> list[tuple[Int64, Int64]]:
         """Rows and their keys: first by the client itself, then by the networks of each length that contain it."""

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import NONE, is_value, order_by, spread
 from attribution.core.columnar.interval_index import Candidates
-from attribution.core.columnar.types import Bool, Column, Int32, Int64
+from attribution.core.columnar.types import Bool, Column, Int32, Int64, Texts
 from attribution.core.fallback.pools import nothing
 from attribution.core.hostnames.bindings import NameIndex
 from attribution.core.question import OTHER_SIDE, Question, Side
@@ -20,6 +21,7 @@ from attribution.core.reasons import HOSTNAME_CODES, HOSTNAME_REASONS
 _REASONS = pa.array(HOSTNAME_REASONS)
 _RECORDED, _TOLD, _SEVERAL = HOSTNAME_CODES["recorded"], HOSTNAME_CODES["told"], HOSTNAME_CODES["several"]
 _INCOMPLETE, _UNTOLD = HOSTNAME_CODES["incomplete"], HOSTNAME_CODES["untold"]
+_OTHER_NETWORK = HOSTNAME_CODES["other_network"]
 _INGRESS = pa.scalar("ingress")
 
 
@@ -46,11 +48,12 @@ class Hostnames:
 
     def __init__(self, bindings: pa.Table, settings: Settings) -> None:
         """Index a canonical table of `schemas/name_binding.avsc`."""
+        self._settings = settings
         self._names = NameIndex(bindings, settings)
         self._complete = PrefixTable.of_prefixes(settings.named_prefixes)
 
     def columns(
-        self, flows: pa.RecordBatch, server: Side, asked: Bool, in_pool: Bool, question: Question
+        self, flows: pa.RecordBatch, server: Side, asked: Bool, in_pool: Bool, closed: Bool, question: Question
     ) -> dict[str, Column]:
         """The columns with the name of one side, and why; nulls for flows that are not asked.
 
@@ -59,16 +62,20 @@ class Hostnames:
             server: the side that is named.
             asked: the flows whose server that side is.
             in_pool: whether its address lies in the pool space.
+            closed: whether networks leave open who holds its address: then only a recorded name counts.
             question: what the flows ask.
         """
         given = flows.column("hostname")
-        if not self._names and given.null_count == len(given) and asked.all():
+        if not self._names and given.null_count == len(given) and asked.all() and not closed.any():
             return {f"{server}_hostname": nothing(len(given)), **_untold(len(given))}
         recorded = given.is_valid().to_numpy(zero_copy_only=False)
         candidates = Candidates.united([], flows.num_rows)
+        closed = closed & asked & ~recorded
         if self._names:
-            candidates = self._candidates(flows, server, np.flatnonzero(asked & ~recorded), question)
+            closed |= self._told_elsewhere(flows, server, asked & ~recorded, question)
+            candidates = self._candidates(flows, server, np.flatnonzero(asked & ~recorded & ~closed), question)
         reason = self._reasons(flows, server, candidates, recorded, in_pool)
+        reason[closed] = _OTHER_NETWORK
         count = np.where(recorded, np.int32(1), candidates.count)
         name = np.where(reason == _TOLD, candidates.only, NONE)
         unasked = None if asked.all() else ~asked
@@ -95,14 +102,25 @@ class Hostnames:
     def _candidates(self, flows: pa.RecordBatch, server: Side, rows: Int64, question: Question) -> Candidates:
         """The candidates of these rows."""
         size = flows.num_rows
-        client, address = (flows.column(f"{side}_address") for side in (OTHER_SIDE[server], server))
+        client, asked = self._client_and_server(flows, server)
         if len(rows) == size:
-            return self._names.ask(client, address, question.connection, question.a, question.b)
-        taken, part = pa.array(rows), question.take(rows)
-        found = self._names.ask(client.take(taken), address.take(taken), part.connection, part.a, part.b)
+            return self._names.ask(client, asked, question.connection, question.a, question.b)
+        part = question.take(rows)
+        found = self._names.ask(client.take(pa.array(rows)), asked.take(rows), part.connection, part.a, part.b)
         count = np.zeros(size, np.int32)
         count[rows] = found.count
         return Candidates(count, rows[found.row], found.name)
+
+    def _told_elsewhere(self, flows: pa.RecordBatch, server: Side, asked: Bool, question: Question) -> Bool:
+        """Which of the asked flows do not say their client's network, though the client may be of one that was told."""
+        client, server_place = self._client_and_server(flows, server)
+        return asked & self._names.told_elsewhere(client, server_place, question.connection, question.a, question.b)
+
+    def _client_and_server(self, flows: pa.RecordBatch, server: Side) -> tuple[Texts, AskedPlaces]:
+        """Addresses of the clients; addresses of the servers, in the networks of the clients."""
+        client = AskedPlaces.of(flows, OTHER_SIDE[server], self._settings)
+        address = flows.column(f"{server}_address")
+        return client.address, AskedPlaces.of_view(address, client.network)
 
     def _hostname(self, given: Column, name: Int32, asked: Bool) -> Column:
         # Plain text: a batch has few of many names, and a dictionary of its own.

@@ -18,8 +18,8 @@ from attribution.schema import HEARTBEAT, record
 
 #: The fields of a flow that its heartbeat is made of; a batch needs no others.
 FIELDS = (
-    "start", "end", "local_address", "local_port", "protocol", "wire_address", "wire_port", "local_workload",
-    "local_service", "observer", "basis",
+    "start", "end", "local_address", "local_port", "protocol", "wire_address", "wire_port", "local_network",
+    "local_workload", "local_service", "observer", "basis",
 )  # fmt: skip
 
 #: What a log's flows with a known local workload are as heartbeats of it: over the whole interval; at its start only
@@ -92,6 +92,7 @@ def _heartbeats(seen: pa.RecordBatch, address: Column, sockets: Int32, span: Flo
     """The heartbeats of flows at these addresses and sockets."""
     columns = {
         "address": address,
+        "network": seen.column("local_network"),
         **columns_of(sockets),
         "workload": seen.column("local_workload"),
         "service": seen.column("local_service"),

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.addressing.places import has_networks, split_places
 from attribution.core.columnar.arrays import find, numbers_between, order_by, recode
 from attribution.core.columnar.types import Int32, Records
 from attribution.core.ownership.compaction import compact, still_asked
@@ -57,17 +59,23 @@ class HeartbeatStore:
         """The heartbeats that decide about flows with these addresses.
 
         Args:
-            addresses: distinct addresses.
+            addresses: distinct addresses, whatever their networks.
             oldest: start of the earliest of these flows, µs.
         """
         self._number()
-        asked = find(addresses, self._texts["address"])
-        known = np.flatnonzero(asked >= 0)
-        known = known[np.argsort(asked[known])]
-        asked = asked[known]
+        asked = self._places(addresses)
         found = self._joined([self._of_addresses(run, asked, oldest) for run in self._runs])
         place = np.searchsorted(asked, found.address).astype(np.int32)
-        return replace(found, address=place, addresses=addresses.take(pa.array(known)))
+        return replace(found, address=place, addresses=self._texts["address"].take(pa.array(asked)))
+
+    def _places(self, addresses: pa.StringArray) -> Int32:
+        """The numbers, in order, of the places that these addresses have in any network."""
+        known = self._texts["address"]
+        if not has_networks(known):
+            found = find(addresses, known)
+            return np.sort(found[found >= 0])
+        mine = pc.is_in(split_places(known)[0], value_set=addresses)
+        return np.flatnonzero(mine.to_numpy(zero_copy_only=False)).astype(np.int32)
 
     def merge(self, oldest: int) -> None:
         """Merge heartbeats that say the same; forget what no flow that starts at `oldest` (µs) or later can ask for."""

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.addressing.places import places_of, split_places
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import columns_of, held_sockets
 from attribution.core.columnar.arrays import encode, microseconds, recode
@@ -33,13 +34,13 @@ class Heartbeats:
     """Heartbeats as numbers, in any order.
 
     Attributes:
-        address: place of each address in `addresses`.
+        address: number of each address, in its network, in `addresses`.
         socket: the socket, or range of ports, as of `sockets.held_sockets`.
         workload: place of each workload in `workloads`.
         service: place of each service in `services`; `NONE` where a heartbeat names none.
         start: first moment, µs.
         end: last moment, µs.
-        addresses: distinct addresses.
+        addresses: distinct places (`attribution.core.addressing.places`): addresses, each in its network.
         workloads: distinct workloads.
         services: distinct services.
     """
@@ -57,7 +58,7 @@ class Heartbeats:
     @classmethod
     def of(cls, records: Records) -> "Heartbeats":
         """The heartbeats of a canonical batch or table of `schemas/heartbeat.avsc`."""
-        address, addresses = encode(records.column("address"))
+        address, addresses = encode(places_of(records))
         workload, workloads = encode(records.column("workload"))
         service, services = encode(records.column("service"))
         return cls(
@@ -77,7 +78,7 @@ class Heartbeats:
 
     def of_one_host(self) -> "Heartbeats":
         """Without heartbeats of addresses that many hosts have: who was seen there says nothing of another host's."""
-        elsewhere = _OF_NO_ONE_HOST.contains(self.addresses)
+        elsewhere = _OF_NO_ONE_HOST.contains(split_places(self.addresses)[0])
         return self.take(np.flatnonzero(~elsewhere[self.address])) if elsewhere.any() else self
 
     def take(self, rows: Int64) -> "Heartbeats":
@@ -111,9 +112,11 @@ class Heartbeats:
 
     def table(self) -> pa.Table:
         """A canonical table of `schemas/heartbeat.avsc`, without observers: no rule asks for them."""
+        addresses, networks = split_places(self.addresses)
         columns = {
             **columns_of(self.socket),
-            "address": pc.take(self.addresses, pa.array(self.address)),
+            "address": pc.take(addresses, pa.array(self.address)),
+            "network": pc.take(networks, pa.array(self.address)),
             "workload": pc.take(self.workloads, pa.array(self.workload)),
             "service": pc.take(self.services, pa.array(self.service, mask=self.service < 0)),
             "start": pa.array(self.start).cast(TIMESTAMP),

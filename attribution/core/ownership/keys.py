@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.config import Settings
+from attribution.core.addressing.places import split_places
 from attribution.core.addressing.port_blocks import PortBlocks
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, ephemeral, translated
 from attribution.core.columnar.types import Bool, Int32, Int64, Ints
@@ -68,7 +69,7 @@ def build_keys(heartbeats: Heartbeats, settings: Settings) -> tuple[Keys, Int64,
     addresses = len(heartbeats.addresses)
     address, socket, workload = heartbeats.address.astype(np.int64), heartbeats.socket, heartbeats.workload
     by_port = socket != ANY_SOCKET
-    behind = translated(heartbeats.addresses, settings)
+    behind = translated(split_places(heartbeats.addresses)[0], settings)
     on_shared = by_port | behind[address] if behind.any() else by_port
     if not on_shared.any():
         nothing = np.zeros(0, np.int64)

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.addressing.addresses import AddressBook
+from attribution.core.addressing.place_book import AskedPlaces, ChosenPlaces, PlaceBook
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS
 from attribution.core.columnar.arrays import NONE, SEVERAL
-from attribution.core.columnar.types import Bool, Int32, Int64, Texts
+from attribution.core.columnar.types import Bool, Int32, Int64
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.index import OwnerAnswers, RangeIndex
 from attribution.core.ownership.range_records import range_records
@@ -43,7 +43,8 @@ class Ownership:
     >>> question = Question(start - second, start + second, start, start, np.full(4, True))
     >>> addresses = pa.array(["10.0.0.1", "10.0.0.9", "10.0.0.2", "10.0.0.2"])
     >>> sockets = np.array([6 << 16 | 80, 6 << 16 | 80, 17 << 16 | 53, 6 << 16 | 80], np.int32)
-    >>> answers = ownership.ask(addresses, sockets, question)
+    >>> places = ownership.choose(AskedPlaces.of_view(addresses), question).place
+    >>> answers = ownership.ask(places, sockets, question)
     >>> ownership.workload_of(answers).tolist()  # places in `heartbeats.workloads`
     [0, -1, 1, -1]
     >>> [list(CODES)[code] for code in answers.reason]
@@ -68,24 +69,37 @@ class Ownership:
         return RangeIndex(self.tables, self._settings)
 
     @cached_property
-    def _addresses(self) -> AddressBook:
-        return AddressBook(self.heartbeats.addresses)
+    def places(self) -> PlaceBook:
+        """The places that heartbeats are about, in the order of `heartbeats.addresses`."""
+        return PlaceBook(self.heartbeats.addresses, self._settings)
 
     def prepared(self) -> "Ownership":
         """Itself, ready to be asked by several threads at once, each of which would otherwise make the same."""
-        _ = self._index, self._addresses
+        _ = self._index, self.places
         return self
 
-    def ask(self, address: Texts, socket: Int32, question: Question) -> OwnerAnswers:
-        """What the evidence says of each (address, socket), by the key that `docs/design.md` chooses.
+    def choose(self, asked: AskedPlaces, question: Question) -> ChosenPlaces:
+        """The place whose evidence answers each question: that of the one network in which evidence stands."""
+
+        def stands(place: Int32, row: Int64) -> Bool:
+            part = question.take(row)
+            counting = self._index.counts(place, part)
+            shared = np.flatnonzero(self._is_shared[place])
+            if len(shared):
+                counting[shared] |= self._index.counts(self._shared_group(place[shared]), part.take(shared))
+            return counting
+
+        return self.places.choose(asked, stands)
+
+    def ask(self, place: Int32, socket: Int32, question: Question) -> OwnerAnswers:
+        """What the evidence says of each (place, socket), by the key that `docs/design.md` chooses.
 
         Args:
-            address: the addresses.
+            place: places as of `choose`; `NONE` is a place without evidence.
             socket: as of `asked_sockets`.
             question: the asked intervals.
         """
-        group = self._addresses.find(address)
-        keys = self.tables.keys
+        group, keys = place, self.tables.keys
         if len(keys.shared) == 0:
             return self._index.ask(group, question)
         rows = np.flatnonzero(self._is_shared[group])
@@ -148,17 +162,16 @@ class Ownership:
         block = keys.blocks.find(address, socket)
         return np.where(block < 0, NONE, keys.first_block + block).astype(np.int32)
 
-    def remembered(self, address: Texts, question: Question) -> Bool:
-        """Whether each address is a workload's: seen, on any socket, `workload_memory` before the flow or later.
+    def remembered(self, place: Int32, question: Question) -> Bool:
+        """Whether each place is a workload's: seen, on any socket, `workload_memory` before the flow or later.
 
         Args:
-            address: the addresses.
+            place: places as of `choose`.
             question: the asked intervals.
         """
-        group = self._addresses.find(address)
-        shared = np.where(self._is_shared[group], self._shared_group(group), NONE)
+        shared = np.where(self._is_shared[place], self._shared_group(place), NONE)
         memory = self._settings.workload_memory
-        seen = [self._index.counts(key, question, within=memory) for key in (group, shared)]
+        seen = [self._index.counts(key, question, within=memory) for key in (place, shared)]
         return seen[0] | seen[1]
 
     def workload_of(self, answers: OwnerAnswers) -> Int32:

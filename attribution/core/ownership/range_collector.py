@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.addressing.places import places_of
 from attribution.core.addressing.sockets import ephemeral, held_sockets, translated
 from attribution.core.columnar.arrays import encode, microseconds, order_by, running_max, starts_of_runs
 from attribution.core.columnar.types import Int64, Records, Texts
@@ -97,7 +98,7 @@ def join_ranges(ranges: Records, settings: Settings) -> Records:
     """Ranges of `schemas/ownership_range.avsc`, joined where the rules join ranges of one workload on one key."""
     if ranges.num_rows == 0:
         return ranges
-    address, workload = encode(ranges.column("address"))[0], encode(ranges.column("workload"))[0]
+    address, workload = encode(places_of(ranges))[0], encode(ranges.column("workload"))[0]
     socket = held_sockets(ranges)
     start, end = microseconds(ranges.column("start")), microseconds(ranges.column("end"))
     order = order_by(address, socket, workload, start)
@@ -124,7 +125,7 @@ def _parts_of(ranges: pa.Table, parts: pa.Table) -> pa.Table:
     if ranges.num_rows == 0 or parts.num_rows == 0:
         return parts.slice(0, 0)
     both = pa.concat_tables([ranges, parts])
-    address, workload = encode(both.column("address"))[0], encode(both.column("workload"))[0]
+    address, workload = encode(places_of(both))[0], encode(both.column("workload"))[0]
     socket = held_sockets(both)
     start, end = microseconds(both.column("start")), microseconds(both.column("end"))
     whole = np.arange(both.num_rows) < ranges.num_rows

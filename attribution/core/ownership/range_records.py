@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.core.addressing.places import split_places
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, columns_of
 from attribution.core.columnar.arrays import NONE, order_by
 from attribution.core.columnar.types import Bool, Int64
@@ -38,8 +39,10 @@ def range_records(
     differ = ~ranges.uniform[own] & (ranges.service[own] < 0)
     service = pc.take(heartbeats.services, pa.array(ranges.service[own], mask=ranges.service[own] < 0))
     schema = arrow_schema(OWNERSHIP_RANGE)
+    addresses, networks = split_places(heartbeats.addresses)
     columns = {
-        "address": pc.take(heartbeats.addresses, pa.array(address)),
+        "address": pc.take(addresses, pa.array(address)),
+        "network": pc.take(networks, pa.array(address)),
         **columns_of(socket[order]),
         "workload": pc.take(heartbeats.workloads, pa.array(ranges.workload[own])),
         "service": pc.if_else(pa.array(differ), pa.scalar(several, pa.string()), service),

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addressing.addresses import canonical_address
+from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.sockets import Socket, asked_sockets, held_by
 from attribution.core.fallback.chain import Fallback
 from attribution.core.fallback.pools import PoolSpace
@@ -229,9 +230,10 @@ def _fallback(
     flow: dict[str, object] = {name: getattr(asked, name) for name in ("direction", "data_centre", "region")}
     flow |= {f"{side}_address": evidence.address, f"{side}_port": port, "protocol": protocol}
     flows = pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW))
-    pooled = PoolSpace(evidence.policies, settings).ask(flows, side, question)
+    places = AskedPlaces.of(flows, side, settings)
+    pooled = PoolSpace(evidence.policies, settings).ask(flows, side, places, question)
     sockets = asked_sockets(flows.column("protocol"), flows.column(f"{side}_port"))
-    found = fallback.ask(flows, side, sockets, pooled, np.zeros(1, np.int64), question)
+    found = fallback.ask(flows, side, places, sockets, pooled, np.zeros(1, np.int64), question)
     owner, service = int(found.owner[0]), int(found.service[0])
     return (
         None if owner < 0 else fallback.owners[owner].as_py(),
