@@ -16,7 +16,7 @@ Three flows mean 10.0.0.1, as seen from `east`, from `south` and from no known n
 ([1, 2], ['other_network', 'other_network'])
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
@@ -49,11 +49,13 @@ class AskedPlaces:
         address: canonical addresses.
         network: the first candidate of each; null where the flow does not say it. None if no flow of the batch does.
         told: whether that is the network of the address itself; it is the view of the flow otherwise.
+        routed_by: the addresses that routes are asked about; the same by default.
     """
 
     address: Texts
     network: Texts | None
     told: Bool
+    routed_by: Texts | None = None
 
     @classmethod
     def of(cls, flows: pa.RecordBatch, side: Side, settings: Settings) -> Self:
@@ -79,8 +81,8 @@ class AskedPlaces:
     def take(self, rows: Int64) -> Self:
         """The addresses of these rows."""
         taken = pa.array(rows)
-        network = None if self.network is None else self.network.take(taken)
-        return type(self)(self.address.take(taken), network, self.told[rows])
+        network, routed = (None if texts is None else texts.take(taken) for texts in (self.network, self.routed_by))
+        return type(self)(self.address.take(taken), network, self.told[rows], routed)
 
 
 @dataclass(frozen=True)
@@ -162,28 +164,6 @@ class PlaceBook:
         shut = np.flatnonzero(reason)
         return ChosenPlaces(place, rows[shut], reason[shut])
 
-    def of_network(self, asked: AskedPlaces) -> Iterator[Int32]:
-        """The places of the addresses in the very networks asked; then in none, where a route joins that to these."""
-        address = self._book.find(asked.address)
-        if self._plain and asked.network is None:
-            yield address
-            return
-        view = self.numbered(asked.network, len(asked))
-        yield self.find(address, view)
-        if self._routes:
-            nowhere = np.full(len(view), NONE)
-            joined = (view >= 0) & self._routes.join(view, nowhere, decoded(asked.address))
-            yield np.where(joined, self.find(address, nowhere), NONE)
-
-    def of_any_network(self, asked: AskedPlaces) -> Iterator[Int32]:
-        """The places in each network of the addresses of which no network is known."""
-        if self._plain:
-            return
-        address = self._book.find(asked.address)
-        unknown = self.numbered(asked.network, len(asked)) == NONE
-        for number in range(len(self.networks)) if unknown.any() else ():
-            yield np.where(unknown, self.find(address, np.full(len(address), np.int32(number))), NONE)
-
     def numbered(self, network: Texts | None, rows: int) -> Int32:
         """The number of each row's network; `NONE` for no network, and a number below that for one never heard of."""
         if network is None:
@@ -234,6 +214,6 @@ class PlaceBook:
         # What is told to be in one network is in no other that has a name.
         may = ~asked.told[row] | (network == NONE)
         rest = np.flatnonzero(~same & may & (seen_from >= 0))
-        address = asked.address.take(pa.array(row[rest]))
+        address = (asked.address if asked.routed_by is None else asked.routed_by).take(pa.array(row[rest]))
         same[rest] = self._routes.join(seen_from[rest], network[rest], decoded(address))
         return same

@@ -70,11 +70,11 @@ class Fallback:
         """Index canonical tables of `schemas/assignment.avsc`, `schemas/label.avsc` and `schemas/socket_rule.avsc`."""
         self._workloads = PrefixTable.of_prefixes(settings.workload_prefixes + settings.translated_prefixes)
         self._assignments = AssignmentIndex(assignments, settings)
-        self._labels = LabelIndex(labels)
+        self._labels = LabelIndex(labels, settings)
         named, names = encode(labels.column("service"))
         self._label_service = np.append(named, NONE) + np.int32(len(self._assignments.services))
         self.owners = self._assignments.owners
-        self._rules, self._connections = RuleIndex(rules), settings.ports_of_connections
+        self._rules, self._connections = RuleIndex(rules, settings), settings.ports_of_connections
         self._lifetime = settings.connection_lifetime
         self._rules_from = np.int32(len(self._assignments.services) + len(names))
         self.services = pa.concat_arrays([self._assignments.services, names, self._rules.services])

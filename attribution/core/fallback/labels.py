@@ -4,54 +4,63 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.config import Settings
+from attribution.core.addressing.candidates import IS_IN, MAY_BE_IN, CandidateNetworks
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import NONE, encode
-from attribution.core.columnar.dictionaries import decoded, one_array
-from attribution.core.columnar.types import Bool, Int32, Int64, Records
+from attribution.core.columnar.types import Bool, Int8, Int32, Int64, Records
+
+#: In the place of a service, which no label has twice: the label may hold, so that its prefix names nobody.
+_UNSURE = "\0"
 
 
 class LabelIndex:
-    """Finds the label of addresses; immutable once made.
+    """Finds the label of addresses; immutable once made, but for tables that are kept.
 
     Labels without a network hold in every network. Those of a network compete with them there: the longest prefix
-    answers, and a prefix with two names names nobody.
+    answers, and a prefix with two names names nobody. Nor does a prefix with a label that only may hold.
     """
 
-    def __init__(self, labels: Records) -> None:
+    def __init__(self, labels: Records, settings: Settings) -> None:
         """Index canonical records of `schemas/label.avsc`."""
-        network = decoded(one_array(labels.column("network")))
-        everywhere = network.is_null().to_numpy(zero_copy_only=False)
-        self._everywhere = _Part(labels, np.flatnonzero(everywhere))
-        self._of_network = {
-            name: _Part(labels, np.flatnonzero(everywhere | _equal(network, name)))
-            for name in pc.unique(network).drop_null().to_pylist()
-        }
+        self._labels = labels
+        self._network, names = encode(labels.column("network"))
+        self._networks = CandidateNetworks(settings, names.to_pylist())
+        #: By the bytes of what `CandidateNetworks` says of a side.
+        self._tables: dict[bytes, _Table] = {}
+        if not self._networks:
+            self._table(np.zeros(0, np.int8))
 
     def match(self, asked: AskedPlaces) -> Int32:
         """The row of the label with the longest prefix that contains each address; `NONE` where there is none."""
-        found = self._everywhere.match(asked)
-        if asked.network is None or not self._of_network:
-            return found
-        code, names = encode(asked.network)
-        for number, name in enumerate(names.to_pylist()):
-            if part := self._of_network.get(name):
-                rows = np.flatnonzero(code == number)
-                found[rows] = part.match(asked.take(rows))
+        if not self._networks:
+            return self._table(np.zeros(0, np.int8)).match(asked)
+        found = np.full(len(asked), NONE)
+        kinds, kind = np.unique(self._networks.of(asked), axis=0, return_inverse=True)
+        for number, held in enumerate(kinds):
+            rows = np.flatnonzero(kind.reshape(-1) == number)
+            found[rows] = self._table(held).match(asked.take(rows))
         return found
 
+    def _table(self, held: Int8) -> "_Table":
+        """The labels of a side, by whether it is in each network."""
+        key = held.tobytes()
+        if key not in self._tables:
+            of_label = np.append(held, IS_IN)[self._network]
+            self._tables[key] = _Table(self._labels, np.flatnonzero(of_label >= MAY_BE_IN), of_label == IS_IN)
+        return self._tables[key]
 
-class _Part:
-    """Some of the labels."""
 
-    def __init__(self, labels: Records, rows: Int64) -> None:
-        self._rows = np.append(rows, NONE).astype(np.int32)
-        self._table = PrefixTable(labels if len(rows) == labels.num_rows else labels.take(pa.array(rows)))
+class _Table:
+    """Some of the labels, of which some are sure."""
+
+    def __init__(self, labels: Records, rows: Int64, sure: Bool) -> None:
+        # With one entry more, which `NONE` finds: no label.
+        self._rows = np.append(np.where(sure[rows], rows, NONE), NONE).astype(np.int32)
+        taken = pa.array(rows)
+        service = pc.if_else(pa.array(sure[rows]), labels.column("service").take(taken).cast(pa.string()), _UNSURE)
+        self._table = PrefixTable(pa.table({"prefix": labels.column("prefix").take(taken), "service": service}))
 
     def match(self, asked: AskedPlaces) -> Int32:
         return self._rows[self._table.match(asked.address)]
-
-
-def _equal(network: pa.StringArray, name: str) -> Bool:
-    equal: Bool = pc.fill_null(pc.equal(network, name), False).to_numpy(zero_copy_only=False)
-    return equal

@@ -60,21 +60,26 @@ class Place(NamedTuple):
 
     data_centre: str | None
     region: str | None
-    network: str | None = None
 
     @classmethod
-    def of_policy(cls, match: str | None, network: str | None) -> "Place":
-        """What the `match` and the `network` of a policy say of the place."""
+    def of_match(cls, match: str | None) -> "Place":
+        """What the `match` of a policy says of the place."""
         said = dict(part.split("=", 1) for part in match.split(",")) if match else {}
-        return cls(said.get("data_centre"), said.get("region"), network)
+        return cls(said.get("data_centre"), said.get("region"))
 
-    def fits(self, flow: "Place") -> bool:
-        """Whether a policy of this place counts for a flow: nothing that both say differs, and it is of its network."""
-        same = all(one is None or two is None or one == two for one, two in zip(self[:2], flow[:2], strict=True))
-        return same and self.network in (None, flow.network)
+    def fits(self, other: "Place") -> bool:
+        """Whether nothing that both say differs."""
+        return all(one is None or two is None or one == two for one, two in zip(self, other, strict=True))
 
 
-_ANYWHERE = Place(None, None)
+class Where(NamedTuple):
+    """A place, and the network in which an address there is; None if that is not sure."""
+
+    place: Place
+    network: str | None
+
+
+_ANYWHERE = Where(Place(None, None), None)
 
 
 @dataclass(frozen=True)
@@ -139,15 +144,15 @@ class PolicyIndex:
         self._prefix: list[str] = policies.column("prefix").to_pylist()
         self._pool: list[str] = policies.column("pool").to_pylist()
         self._policy: list[str] = policies.column("policy").to_pylist()
-        said = (policies.column(name).to_pylist() for name in ("match", "network"))
-        self._place = [Place.of_policy(match, network) for match, network in zip(*said, strict=True)]
+        self._place = [Place.of_match(match) for match in policies.column("match").to_pylist()]
+        self._network: list[str | None] = policies.column("network").to_pylist()
         start, self._end = in_force(policies, alike=_ALIKE)
         self._periods = ValidityPeriods(start, self._end)
-        self._views: dict[tuple[Place, _Attempt, int], _View] = {}
+        self._views: dict[tuple[Where, _Attempt, int], _View] = {}
         self._numbers: dict[frozenset[int], int] = {}
         self._sets: list[frozenset[int]] = []
         self._texts: tuple[list[str], list[str]] = [], []
-        self._placed = any(place != _ANYWHERE for place in self._place)
+        self._placed = any(where != _ANYWHERE for where in map(Where, self._place, self._network))
         self._making = Lock()
 
     def ask(self, address: Packed, place: tuple[Texts, Texts, Texts], question: Question) -> PolicyAnswers:
@@ -155,8 +160,8 @@ class PolicyIndex:
 
         Args:
             address: addresses of the pool space.
-            place: data centre and region in which each flow was logged, and network of the address; null where that is
-                not known.
+            place: data centre and region in which each flow was logged; the network in which the address is for sure;
+                null where that is not known.
             question: the asked intervals.
         """
         high, low = address
@@ -176,11 +181,11 @@ class PolicyIndex:
             pools, policies = (pa.array(texts, pa.string()) for texts in self._texts)
         return PolicyAnswers(number, state, pools, policies)
 
-    def _during(self, address: Packed, place: Place, attempt: _Attempt, a: Int64, b: Int64) -> Int32:
+    def _during(self, address: Packed, where: Where, attempt: _Attempt, a: Int64, b: Int64) -> Int32:
         """The sets of the policies that have the addresses at any moment of the intervals."""
         number = np.full(len(a), NONE)
         for period, rows in self._periods.each(a, b):
-            found = self._view(place, attempt, period).match(address[0][rows], address[1][rows])
+            found = self._view(where, attempt, period).match(address[0][rows], address[1][rows])
             before = number[rows]
             both = np.flatnonzero((before >= 0) & (found >= 0) & (before != found))
             pairs, pair = np.unique(np.stack([before[both], found[both]]), axis=1, return_inverse=True)
@@ -189,7 +194,7 @@ class PolicyIndex:
             number[rows] = np.maximum(found, np.where(found < 0, before, NONE))
         return number
 
-    def _places(self, data_centre: Texts, region: Texts, network: Texts) -> Iterator[tuple[Place, Int64]]:
+    def _places(self, data_centre: Texts, region: Texts, network: Texts) -> Iterator[tuple[Where, Int64]]:
         """Each place that makes a difference, with its rows."""
         if self._placed:
             return _places(data_centre, region, network)
@@ -209,16 +214,17 @@ class PolicyIndex:
                 texts.append(",".join(sorted({values[row] for row in members})))
         return self._numbers[members]
 
-    def _view(self, place: Place, attempt: _Attempt, period: int) -> _View:
-        key = place, attempt, period
+    def _view(self, where: Where, attempt: _Attempt, period: int) -> _View:
+        key = where, attempt, period
         if key not in self._views:
             with self._making:
-                self._views[key] = self._made(place, attempt, period)
+                self._views[key] = self._made(where, attempt, period)
         return self._views[key]
 
-    def _made(self, place: Place, attempt: _Attempt, period: int) -> _View:
-        counting = np.array([of.fits(place) for of in self._place], np.bool_)
-        tried = self._periods.ended(period) if attempt.ended else self._periods.current(period)
+    def _made(self, where: Where, attempt: _Attempt, period: int) -> _View:
+        counting = np.array([of.fits(where.place) for of in self._place], np.bool_)
+        held = np.array([network in (None, where.network) for network in self._network], np.bool_)
+        tried = held & (self._periods.ended(period) if attempt.ended else self._periods.current(period))
         sets = self._by_prefix(tried & (counting if attempt.counting else ~counting), last=attempt.ended)
         prefixes = pa.array(list(sets), pa.string())
         table = PrefixTable(pa.table({"prefix": prefixes, "service": prefixes}))
@@ -236,8 +242,8 @@ class PolicyIndex:
         return {prefix: frozenset(rows) for prefix, rows in found.items()}
 
 
-def _places(*columns: Texts) -> Iterator[tuple[Place, Int64]]:
-    """Each place that the columns, those of `Place`, name, with its rows."""
+def _places(*columns: Texts) -> Iterator[tuple[Where, Int64]]:
+    """Each place and network that the columns name, with its rows."""
     codes, names = zip(*map(encode, columns), strict=True)
     # `NONE`, the code of a null, finds the None at the end.
     texts = [[*known.to_pylist(), None] for known in names]
@@ -246,4 +252,5 @@ def _places(*columns: Texts) -> Iterator[tuple[Place, Int64]]:
         place = place * (len(known) + 1) + code + 1
     for number in np.unique(place).tolist():
         rows = np.flatnonzero(place == number)
-        yield Place(*(text[code[rows[0]]] for text, code in zip(texts, codes, strict=True))), rows
+        centre, region_name, network_name = (text[code[rows[0]]] for text, code in zip(texts, codes, strict=True))
+        yield Where(Place(centre, region_name), network_name), rows

@@ -5,9 +5,11 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.addressing.addresses import pack
+from attribution.core.addressing.candidates import CandidateNetworks
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.types import Bool, Int64, Texts
@@ -24,6 +26,7 @@ class PoolSpace:
         """Index a canonical table of `schemas/policy.avsc`."""
         self._prefixes = PrefixTable.of_prefixes(settings.pool_prefixes)
         self._policies = PolicyIndex(policies)
+        self._networks = CandidateNetworks(settings, pc.unique(policies.column("network")).drop_null().to_pylist())
 
     def __bool__(self) -> bool:
         """Whether there is any such address."""
@@ -50,8 +53,8 @@ class PoolSpace:
         rows = np.flatnonzero(inside)
         taken = pa.array(rows)
         place = tuple(flows.column(name).take(taken) for name in ("data_centre", "region"))
-        network = pa.nulls(size, pa.string()) if asked.network is None else asked.network
-        found = self._policies.ask((high[rows], low[rows]), (*place, network.take(taken)), question.take(rows))
+        network = self._networks.sure(asked.take(rows))
+        found = self._policies.ask((high[rows], low[rows]), (*place, network), question.take(rows))
         return PoolAnswers(side, inside, found)
 
 

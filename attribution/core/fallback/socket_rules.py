@@ -10,16 +10,19 @@ from enum import IntEnum
 import numpy as np
 import pyarrow as pa
 
+from attribution.config import Settings
 from attribution.core.addressing.addresses import pack
+from attribution.core.addressing.candidates import IS_IN, NOT_IN, CandidateNetworks
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, split_sockets
 from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.arrays import NONE, SEVERAL, encode, find, integers, recode
-from attribution.core.columnar.types import Bool, Int32, Int64, UInt8, UInt64
+from attribution.core.columnar.types import Bool, Int8, Int32, Int64, UInt8, UInt64
 from attribution.core.fallback.validity import ValidityPeriods, in_force
 from attribution.core.question import Question
 
+_DEFAULT = Settings()
 _ALIKE = ("rule", "prefix", "network", "port", "last_port", "protocol", "service", "priority", "data_centre", "start")
 
 
@@ -61,8 +64,7 @@ class AcceptingSides(AlignedColumns):
         protocol: the protocol; -1 where it is not known.
         centre: number of the data centre among the data centres that rules name; `NONE` where no rule names it.
         nowhere: whether the data centre is not known.
-        network: number of the network among those that rules name; `NONE` where no rule names it.
-        netless: whether the network is not known.
+        networks: whether each side is in each network that rules name, as of `CandidateNetworks.of`.
     """
 
     high: UInt64
@@ -71,8 +73,7 @@ class AcceptingSides(AlignedColumns):
     protocol: Int32
     centre: Int32
     nowhere: Bool
-    network: Int32
-    netless: Bool
+    networks: Int8
 
 
 class RuleIndex:
@@ -86,13 +87,14 @@ class RuleIndex:
 
     services: pa.StringArray
 
-    def __init__(self, rules: pa.Table) -> None:
+    def __init__(self, rules: pa.Table, settings: Settings = _DEFAULT) -> None:
         """Index a canonical table of `schemas/socket_rule.avsc`, in any order."""
         self._service, self.services = encode(rules.column("service"))
         centre = rules.column("data_centre").to_pylist()
         self._centre: list[str | None] = centre
         self._centres = sorted({name for name in centre if name is not None})
-        self._network, self._networks = encode(rules.column("network"))
+        self._network, names = encode(rules.column("network"))
+        self._networks = CandidateNetworks(settings, names.to_pylist())
         self._first = integers(rules.column("port"), null=-1)
         last = integers(rules.column("last_port"), null=-1)
         self._last = np.where(last < 0, self._first, last)
@@ -127,13 +129,8 @@ class RuleIndex:
         if self._centres:
             codes, names = encode(flows.column("data_centre"))
             centre, nowhere = recode(codes, find(names, pa.array(self._centres, pa.string()))), codes < 0
-        network, netless = np.full(len(high), NONE), np.full(len(high), asked.network is None)
-        if asked.network is not None:
-            codes, names = encode(asked.network)
-            network, netless = recode(codes, find(names, self._networks)), codes < 0
-        return AcceptingSides(
-            high[rows], low[rows], socket, protocol[rows], centre[rows], nowhere[rows], network[rows], netless[rows]
-        )
+        networks = self._networks.of(asked.take(rows))
+        return AcceptingSides(high[rows], low[rows], socket, protocol[rows], centre[rows], nowhere[rows], networks)
 
     def ask(self, sides: AcceptingSides, question: Question) -> RuleAnswers:
         """What the rules say of each side."""
@@ -186,9 +183,9 @@ class RuleIndex:
             there &= sides.centre[rows] == self._centres.index(centre)
             perhaps &= there | sides.nowhere[rows]
         if self._network[rule] >= 0:
-            mine = sides.network[rows] == self._network[rule]
-            there &= mine
-            perhaps &= mine | sides.netless[rows]
+            held = sides.networks[rows, self._network[rule]]
+            there &= held == IS_IN
+            perhaps &= held != NOT_IN
         return there, perhaps & ~there
 
     def _fits(self, rule: int, sides: AcceptingSides, rows: Int64) -> Bool:

@@ -58,27 +58,27 @@ class NameIndex:
         """The intervals for windows, which may show connections from long before."""
         return self._intervals.longer(self._lifetime)
 
-    def ask(self, client: Texts, server: AskedPlaces, connection: Bool, a: Int64, b: Int64) -> Candidates:
-        """The candidates, numbers into `hostnames`, of each (client, server) in [a, b].
+    def ask(self, client: Texts, server: AskedPlaces, connection: Bool, a: Int64, b: Int64) -> tuple[Candidates, Int64]:
+        """The candidates, numbers into `hostnames`, of each (client, server) in [a, b]; the rows that networks close.
 
         Args:
             client: addresses of the clients.
-            server: addresses of the servers, and the networks of the clients.
+            server: addresses of the servers, with the networks of the clients, and routed by the clients' addresses.
             connection: whether each flow is a connection; it is a window otherwise.
             a: start of the asked interval, µs.
             b: end of the asked interval, µs.
         """
-        places = self._servers.of_network(server) if self else ()
-        asked = client, connection, a, b
-        return Candidates.united([part for place in places for part in self._parts(place, *asked)], len(a))
+        if not self:
+            return Candidates.united([], len(a)), np.zeros(0, np.int64)
 
-    def told_elsewhere(self, client: Texts, server: AskedPlaces, connection: Bool, a: Int64, b: Int64) -> Bool:
-        """Whether a client whose network is not known was told of the server in some network; arguments as of `ask`."""
-        told = np.zeros(len(a), np.bool_)
-        for place in self._servers.of_any_network(server) if self else ():
-            for part in self._parts(place, client, connection, a, b):
+        def stands(place: Int32, row: Int64) -> Bool:
+            told = np.zeros(len(row), np.bool_)
+            for part in self._parts(place, client.take(pa.array(row)), connection[row], a[row], b[row]):
                 told |= part.count > 0
-        return told
+            return told
+
+        chosen = self._servers.choose(server, stands)
+        return Candidates.united(list(self._parts(chosen.place, client, connection, a, b)), len(a)), chosen.closed
 
     def _parts(self, server: Int32, client: Texts, connection: Bool, a: Int64, b: Int64) -> Iterator[Candidates]:
         """The candidates of each (client, place of a server), in parts."""

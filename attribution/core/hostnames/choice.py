@@ -1,6 +1,7 @@
 """The hostname of a flow: what the record carries; else what the client was told, if that leaves one name."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -72,8 +73,9 @@ class Hostnames:
         candidates = Candidates.united([], flows.num_rows)
         closed = closed & asked & ~recorded
         if self._names:
-            closed |= self._told_elsewhere(flows, server, asked & ~recorded, question)
-            candidates = self._candidates(flows, server, np.flatnonzero(asked & ~recorded & ~closed), question)
+            rows = np.flatnonzero(asked & ~recorded & ~closed)
+            candidates, shut = self._candidates(flows, server, rows, question)
+            closed[shut] = True
         reason = self._reasons(flows, server, candidates, recorded, in_pool)
         reason[closed] = _OTHER_NETWORK
         count = np.where(recorded, np.int32(1), candidates.count)
@@ -99,28 +101,25 @@ class Hostnames:
         otherwise = np.where(candidates.count == 0, _UNTOLD, _SEVERAL)
         return np.select([recorded, incomplete, told], [_RECORDED, _INCOMPLETE, _TOLD], otherwise)
 
-    def _candidates(self, flows: pa.RecordBatch, server: Side, rows: Int64, question: Question) -> Candidates:
-        """The candidates of these rows."""
+    def _candidates(
+        self, flows: pa.RecordBatch, server: Side, rows: Int64, question: Question
+    ) -> tuple[Candidates, Int64]:
+        """The candidates of these rows; and those of the rows that networks leave open."""
         size = flows.num_rows
         client, asked = self._client_and_server(flows, server)
         if len(rows) == size:
             return self._names.ask(client, asked, question.connection, question.a, question.b)
         part = question.take(rows)
-        found = self._names.ask(client.take(pa.array(rows)), asked.take(rows), part.connection, part.a, part.b)
+        found, shut = self._names.ask(client.take(pa.array(rows)), asked.take(rows), part.connection, part.a, part.b)
         count = np.zeros(size, np.int32)
         count[rows] = found.count
-        return Candidates(count, rows[found.row], found.name)
-
-    def _told_elsewhere(self, flows: pa.RecordBatch, server: Side, asked: Bool, question: Question) -> Bool:
-        """Which of the asked flows do not say their client's network, though the client may be of one that was told."""
-        client, server_place = self._client_and_server(flows, server)
-        return asked & self._names.told_elsewhere(client, server_place, question.connection, question.a, question.b)
+        return Candidates(count, rows[found.row], found.name), rows[shut]
 
     def _client_and_server(self, flows: pa.RecordBatch, server: Side) -> tuple[Texts, AskedPlaces]:
         """Addresses of the clients; addresses of the servers, in the networks of the clients."""
         client = AskedPlaces.of(flows, OTHER_SIDE[server], self._settings)
         address = flows.column(f"{server}_address")
-        return client.address, AskedPlaces.of_view(address, client.network)
+        return client.address, replace(client, address=address, routed_by=client.address)
 
     def _hostname(self, given: Column, name: Int32, asked: Bool) -> Column:
         # Plain text: a batch has few of many names, and a dictionary of its own.

@@ -78,7 +78,7 @@ def policy_records(session: LakeSession) -> tuple[PolicyRecord, ...]:
         key = tuple(row[name] for name in _ALIKE)
         known = found[key].ttl if key in found else None
         ttl = known if row["ttl"] is None else max(round(row["ttl"] * _SECOND), known or 0)
-        place = Place.of_policy(row["match"], row["network"])
+        place = Place.of_match(row["match"])
         found[key] = PolicyRecord(row["policy"], row["pool"], row["prefix"], place, start, end, ttl)
     return tuple(found.values())
 

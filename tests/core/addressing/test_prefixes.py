@@ -20,7 +20,9 @@ def table(*labels):
     pairs = [(label, label) if isinstance(label, str) else label for label in labels]
     columns = {"prefix": [p for p, _ in pairs], "service": [s for _, s in pairs]}
     nothing = [None] * len(pairs)
-    return pa.RecordBatch.from_pydict(columns | {"kind": nothing, "region": nothing}, schema=arrow_schema("label"))
+    return pa.RecordBatch.from_pydict(
+        columns | {"network": nothing, "kind": nothing, "region": nothing}, schema=arrow_schema("label")
+    )
 
 
 def match(labels, *addresses):

@@ -9,6 +9,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import Assignment
 
+from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.sockets import asked_sockets
 from attribution.core.fallback.assignments import AssignmentIndex, AssignmentState
 
@@ -37,7 +38,7 @@ def ask(index, questions):
     address, socket, a, b = zip(*questions, strict=True)
     protocol, port = zip(*[s if isinstance(s, tuple) else (TCP, s) for s in socket], strict=True)
     answer = index.ask(
-        pa.array(address),
+        AskedPlaces.of_view(pa.array(address)),
         asked_sockets(pa.array(protocol, pa.int32()), pa.array(port, pa.int32())),
         np.array(a, np.int64),
         np.array(b, np.int64),
@@ -76,7 +77,10 @@ def test_without_any_event_nobody_holds_anything():
 
 def test_no_questions_have_no_answers():
     answer = AssignmentIndex(batch([assign("lb", 1)])).ask(
-        pa.array([], pa.string()), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64)
+        AskedPlaces.of_view(pa.array([], pa.string())),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.int64),
+        np.zeros(0, np.int64),
     )
     assert (len(answer.state), len(answer.owner), len(answer.service)) == (0, 0, 0)
 

@@ -7,6 +7,7 @@ import records
 from oracle import Policy
 
 from attribution.config import Settings
+from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.fallback.policies import Place
 from attribution.core.fallback.pools import PoolSpace
 from attribution.core.question import Question
@@ -26,7 +27,7 @@ def ask(policies, addresses=("203.0.113.7",), a=100, b=200, *, data_centre="ams"
     flows = pa.RecordBatch.from_pylist(rows, schema=arrow_schema(FLOW))
     size = len(addresses)
     question = Question(np.full(size, a), np.full(size, b), np.full(size, a), np.full(size, a), np.full(size, True))
-    return space.ask(flows, "remote", question)
+    return space.ask(flows, "remote", AskedPlaces.of(flows, "remote", SETTINGS), question)
 
 
 def said(answers):

@@ -6,6 +6,8 @@ import pytest
 import records
 from oracle import SocketRule
 
+from attribution.config import Settings
+from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.fallback.socket_rules import RuleIndex, RuleState
 from attribution.core.question import Question
 from attribution.schema import FLOW, SOCKET_RULE, arrow_schema
@@ -25,7 +27,12 @@ def ask(rules, a=100, b=200, *, port=443, data_centre="ams"):
     index = RuleIndex(pa.Table.from_batches([records.batch(SOCKET_RULE, rules)]))
     flow = {"remote_address": ADDRESS, "remote_port": port, "protocol": TCP, "data_centre": data_centre}
     flows = pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW))
-    sides = index.sides(flows, "remote", np.array([TCP << 16 | port], np.int32), np.zeros(1, np.int64))
+    sides = index.sides(
+        flows,
+        AskedPlaces.of(flows, "remote", Settings()),
+        np.array([TCP << 16 | port], np.int32),
+        np.zeros(1, np.int64),
+    )
     a, b = np.array([a]), np.array([b])
     answers = index.ask(sides, Question(a, b, a, a, np.array([True])))
     names = [*index.services.to_pylist(), None]

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from memory_input import KeepingLedger, MemoryInput, canonical_rows, rows_of
 
+from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.fallback.assignments import AssignmentIndex, AssignmentState
 from attribution.errors import SourceError
 from attribution.schema import ASSIGNMENT, arrow_schema
@@ -290,7 +291,7 @@ def held(events, address, minute, vpc="vpc-0a"):
     table = table.filter(pc.equal(table.column("network"), vpc))
     index = AssignmentIndex(table)
     at = np.array([NOON + minute * MINUTE + 30 * SECOND])
-    answer = index.ask(pa.array([address]), np.array([-1], np.int32), at, at)
+    answer = index.ask(AskedPlaces.of_view(pa.array([address])), np.array([-1], np.int32), at, at)
     return answer.state[0], index.owners[int(answer.owner[0])].as_py() if answer.owner[0] >= 0 else None
 
 
