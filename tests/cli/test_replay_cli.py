@@ -141,3 +141,44 @@ def test_settings_of_a_file_are_used_and_options_win(folder):
     assert reasons == {"gap"}
     summary = json.loads(attribution(*arguments, "--max-gap", "1m").stdout)
     assert {r["reason"] for r in summary["attributed"] if r["side"] == "remote"} == {"bridged"}
+
+
+@pytest.mark.parametrize(
+    ("networks", "reason"),
+    [
+        ((), "bridged"),
+        (("east",), "bridged"),
+        (("flows=east", "heartbeats=east"), "bridged"),
+        (("flows=east", "heartbeats=west"), "other_network"),
+        (("east", "beats.jsonl=west"), "other_network"),
+        (("flows=east",), "other_network"),
+        (("heartbeats=west",), "other_network"),
+    ],
+)
+def test_an_address_is_answered_in_the_network_that_its_source_was_given(folder, monkeypatch, networks, reason):
+    monkeypatch.chdir(folder)
+    given = [word for network in networks for word in ("--network", network)]
+    done = attribution(
+        "replay",
+        "--flows",
+        "flows.jsonl.gz",
+        "--heartbeats",
+        "beats.jsonl",
+        *given,
+        "--out",
+        "lake",
+        "--format",
+        "json",
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    found = {(r["side"], r["reason"]) for r in json.loads(done.stdout)["attributed"] if r["flows"]}
+    assert found == {("local", "reported"), ("remote", reason)}
+
+
+@pytest.mark.parametrize("network", ["heartbeat=east", "assignments=east", "east,west", "nowhere=east"])
+def test_a_network_for_no_input_is_refused_in_one_message(folder, network):
+    done = attribution("replay", "--flows", folder / "flows.jsonl.gz", "--out", folder / "lake", "--network", network)
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(f"attribution: --network {network}: ")
+    assert done.stderr.count(b"\n") == 1
+    assert not (folder / "lake").exists()

@@ -4,15 +4,19 @@ import json
 import re
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from attribution.config import Settings
 from attribution.errors import ConfigError, SourceError
 from attribution.records import INPUT_RECORDS
+from attribution.replay import replay
 from attribution.schema import FLOW, HEARTBEAT, LABEL
 from attribution.sources import Ledger, read
 from attribution.sources.inputs import Inputs
 from attribution.sources.records.network_names import filled
+from attribution.stream.publish.publish import _read
 
 T0 = 1_767_225_600_000_000
 MOMENT = {"start": T0, "end": T0}
@@ -186,6 +190,36 @@ def test_a_cluster_s_names_take_the_network_that_is_given(folder):
     ]
 
 
-def test_parquet_takes_it_as_lines_do(folder):
-    pq.write_table(pa.Table.from_pylist([ROWS["flow"]]), folder / "flows.parquet")
-    assert taken(Inputs(flows=["flows.parquet"], networks=["east"])) == {("flows.parquet", FLOW): ["east"]}
+def seen(workload, address, remote="10.0.0.9", **more):
+    flow = {"start": T0, "end": T0 + 9_000_000, "protocol": 6, "basis": "connection", "local_workload": workload}
+    return flow | {"local_address": address, "remote_address": remote, "local_network": None, **more}
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_a_replay_answers_in_the_networks_that_were_given_to_files(folder, suffix):
+    files = {
+        "east": [seen("a", "10.0.0.1"), seen("b", "10.0.0.2", remote="10.0.0.1")],
+        "west": [seen("c", "10.0.0.1"), seen("d", "10.0.0.2", remote="10.0.0.1", local_network="north")],
+    }
+    for name, rows in files.items():
+        path = folder / f"{name}.{suffix}"
+        if suffix == "parquet":
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        else:
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    networks = [f"{name}.{suffix}={name}" for name in files]
+    replay(Inputs(flows=[f"{name}.{suffix}" for name in files], networks=networks), folder / "lake")
+    rows = ds.dataset(folder / "lake" / "attributed_flows", partitioning="hive").to_table().to_pylist()
+    found = {row["local_workload"]: (row["local_network"], row["remote_workload"]) for row in rows}
+    assert found == {"a": ("east", None), "b": ("east", "a"), "c": ("west", None), "d": ("north", None)}
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_published_has_the_network_that_was_given():
+    inputs = Inputs(flows=["logs/east"], heartbeats=["logs/west"], networks=["east", "heartbeats=west"])
+    found = {}
+    for part in _read(inputs, Settings(), Ledger(), flows_are_heartbeats=True):
+        column = part.rows.column("local_network" if part.kind == FLOW else "network")
+        found.setdefault(part.kind, []).extend(column.to_pylist())
+    assert (found[FLOW], found[HEARTBEAT]) == (["east"], ["east", "west"])
+    assert found["policy"] == found["socket_rule"] == [None]

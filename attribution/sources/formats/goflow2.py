@@ -66,6 +66,8 @@ _FIELDS = {
     "destination_vlan": ("dst_vlan", "DstVlan"),
     "packet_vlan": ("vlan_id", "VlanId"),
 }
+#: The fields that may name a network.
+_NETWORKS = ("ingress_vrf", "egress_vrf", "source_vlan", "destination_vlan", "packet_vlan")
 _SFLOW = pa.array(["SFLOW_5", "1"])
 _TYPES = {"SFLOW_5", "NETFLOW_V5", "NETFLOW_V9", "IPFIX"}
 #: Ethertypes, as number or name, of what is no IP packet; a blank is a type that the collector has no name for.
@@ -153,6 +155,8 @@ def _flows(record: dict[str, Column]) -> dict[str, Column]:
 
 def _networks(record: dict[str, Column]) -> dict[str, Column]:
     """The networks of source and destination."""
+    if all(record[name].null_count == len(record[name]) for name in _NETWORKS):
+        return {}
     sampler = no_empty(record["sampler"])
     vrfs = _pair("vrf", record["ingress_vrf"], record["egress_vrf"])
     vlans = _pair("vlan", record["source_vlan"], record["destination_vlan"])

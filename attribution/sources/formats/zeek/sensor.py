@@ -30,6 +30,9 @@ def network_of(columns: dict[str, Column]) -> Column:
 
     The sensor is left out where the log does not name it. VLAN 0 is none: its tag carries a priority alone.
     """
+    tags = [columns[name] for name in WHERE if name.endswith("vlan")]
+    if all(tag.null_count == len(tag) for tag in tags):
+        return pa.nulls(len(tags[0]), pa.string())
     outer, inner = (
         one_array(pc.coalesce(text(columns[name]), text(columns[f"id.ctx.{name}"]))) for name in ("vlan", "inner_vlan")
     )
