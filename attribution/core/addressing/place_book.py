@@ -117,9 +117,13 @@ class PlaceBook:
     def __init__(self, places: pa.StringArray, settings: Settings) -> None:
         """Number the distinct `places` by their order."""
         self._plain = settings.one_space or not has_networks(places)
-        addresses, named = (places, pa.nulls(len(places), pa.string())) if self._plain else split_places(places)
-        self.network, self.networks = encode(named)
-        self._of_address, self._addresses = encode(addresses)
+        if self._plain:
+            self._addresses, self._of_address = places, np.arange(len(places), dtype=np.int32)
+            self.network, self.networks = np.full(len(places), NONE), pa.array([], pa.string())
+        else:
+            addresses, named = split_places(places)
+            self._of_address, self._addresses = encode(addresses)
+            self.network, self.networks = encode(named)
         # Without networks the places are the addresses, each once, and have their numbers.
         self._book = AddressBook(self._addresses)
         routed = [name for route in settings.network_routes for name in route.networks if name is not None]
@@ -129,7 +133,7 @@ class PlaceBook:
         self._routes = Routes(settings.network_routes, names)
         # The places of each address stand together, in the order of their networks.
         key = self._key(self._of_address, self.network)
-        self._order = np.argsort(key).astype(np.int32)
+        self._order = np.argsort(key, kind="stable").astype(np.int32)
         self._keys = key[self._order]
         self._first = np.searchsorted(self._of_address[self._order], np.arange(len(self._addresses) + 1))
 
