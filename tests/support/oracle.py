@@ -507,7 +507,8 @@ def side(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side
     remembered = any(h.end >= flow.start - settings.workload_memory for h in known)
     if answer.reason in ("gap", "shared") and not remembered:
         other = fallback(evidence, flow, which, settings)
-        return answer if other.reason in ("silent", "unknown") else other
+        says_nothing = ("silent", "unknown", "other_network", "several_networks")
+        return answer if other.reason in says_nothing else other
     return answer
 
 
