@@ -164,6 +164,9 @@ def _note(published: Published, rejects: Path | None) -> str:
         lines.append(f"Reported from {first} to {last}.")
     lines += [f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(published.ledger.skipped.items())]
     lines += [
+        f"{again} has the content of {before}, and was not read again." for again, before in published.ledger.same_files
+    ]
+    lines += [
         f"rejected {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(published.ledger.rejected.items())
     ]
     if published.ledger.rejected and rejects:

@@ -113,6 +113,7 @@ def _note(summary: Summary) -> str:
     ledger = summary.ledger
     lines += [f"read     {n:>12,}  {kind} ({name})" for (kind, name), n in sorted(ledger.rows.items())]
     lines += [f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.skipped.items())]
+    lines += [f"{again} has the content of {before}, and was not read again." for again, before in ledger.same_files]
     lines += [f"rejected {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.rejected.items())]
     if not summary.tally.flows:
         lines.append("No flow was in what --flows names, so the lake has none; graph and talkers will show nothing.")

@@ -15,7 +15,7 @@ from attribution.records import INPUT_RECORDS
 from attribution.replay.evidence_store import EvidenceStore
 from attribution.replay.task import Task
 from attribution.schema import FLOW, HEARTBEAT, POLICY
-from attribution.sources import Batch, Ledger, Reject, read, total_bytes
+from attribution.sources import Batch, Ledger, Once, Reject, read, total_bytes
 from attribution.sources.formats.native.format import is_native_flows, parquet_heartbeats, parquet_starts
 from attribution.sources.input.opening import expand
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
@@ -43,6 +43,8 @@ class Collection:
         self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
         self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
         self._pool_space = PoolPrefixes(settings.pool_prefixes)
+        # Flows that are evidence only are no flows of the run, so they have no share in it.
+        self._once = Once()
         self._left: list[Path] = []
         # Rows of flows in the order in which they are given, and the earliest start (µs) among them.
         self._starts: list[tuple[int, int]] = []
@@ -78,7 +80,8 @@ class Collection:
     def _read(self, given_as: str, paths: Sequence[str | Path], kinds: Sequence[str]) -> None:
         """Read sources; flows that are given as another kind are evidence only."""
         keep_flows, network = given_as == FLOW, self._inputs.network_of(given_as)
-        for found in read(paths, ledger=self.ledger, format=self._inputs.format, kinds=kinds, network=network):
+        once, inputs = self._once if keep_flows else None, self._inputs
+        for found in read(paths, ledger=self.ledger, format=inputs.format, kinds=kinds, network=network, once=once):
             trusted = self._task.flows_are_heartbeats or not keep_flows
             if found.kind == FLOW:
                 if keep_flows:
@@ -117,7 +120,8 @@ class Collection:
         """The flows as canonical record batches, each given once."""
         yield from self._spool.drain()
         if self._left:
-            for found in read(self._left, ledger=self.ledger, kinds=(FLOW,), network=self._network_of_flows):
+            network = self._network_of_flows
+            for found in read(self._left, ledger=self.ledger, kinds=(FLOW,), network=network, once=self._once):
                 yield found.batch
             self.ledger.check()
 

@@ -135,6 +135,7 @@ class Summary:
             "ownership_ranges": self.ranges,
             "read": _listed(self.ledger.rows, "kind", "format"),
             "skipped": _listed(self.ledger.skipped, "format", "reason"),
+            "same_files": [{"file": again, "as": before} for again, before in self.ledger.same_files],
             "rejected": _listed(self.ledger.rejected, "format", "reason"),
             "metrics": self.metrics(),
             "slabs": self.slabs,

@@ -8,10 +8,12 @@ import pyarrow as pa
 
 from attribution.errors import SourceError
 from attribution.records import INPUT_RECORDS
-from attribution.schema import HEARTBEAT, LABEL, arrow_schema
+from attribution.schema import FLOW, HEARTBEAT, LABEL, arrow_schema
 from attribution.sources import registry
 from attribution.sources.input.opening import OpenInput, open_inputs
+from attribution.sources.input.same_files import SameFiles
 from attribution.sources.networks import NetworkOf, no_network
+from attribution.sources.records.identity import TakenOnce
 from attribution.sources.records.model import Account, FlowHeartbeats, Format, Ledger, Reject
 from attribution.sources.records.network_names import filled
 from attribution.sources.records.validate import canonical
@@ -20,6 +22,22 @@ from attribution.sources.records.validate import canonical
 UNKNOWN = "unknown"
 #: Rows that a run has seen before its share of rejects is judged while it reads.
 _JUDGED_FROM = 1000
+
+
+class Once:
+    """What was read of one option's sources: no file and no record of them is taken twice.
+
+    Args:
+        named: whether flows get the hash of their identity as `record_id`, as in `TakenOnce`.
+
+    Attributes:
+        files: the files.
+        records: the flows.
+    """
+
+    def __init__(self, *, named: bool = False) -> None:
+        self.files = SameFiles()
+        self.records = TakenOnce(named=named)
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,7 @@ def read(
     format: str | None = None,  # noqa: A002 (what the option is called everywhere)
     kinds: Collection[str] | None = None,
     network: NetworkOf = no_network,
+    once: Once | None = None,
 ) -> Iterator[Batch]:
     """The records of all sources that `paths` name, lazily and in bounded memory.
 
@@ -63,6 +82,7 @@ def read(
         format: name of the format of all sources; by default each is recognised by its content.
         kinds: kinds of records to yield; others are counted as skipped, reason `other_kind`. All by default.
         network: the network of what names none, by source and kind of record.
+        once: what was read before; if several calls read one option's sources, all of them are given it.
 
     Raises:
         SourceError: a path cannot be opened, the format is unknown, or no row was read and a source was broken.
@@ -70,10 +90,11 @@ def read(
     """
     chosen = None if format is None else registry.by_name(format)
     wanted = frozenset(INPUT_RECORDS if kinds is None else kinds)
+    once = once or Once()
     broken: SourceError | None = None
     rows = 0
     for source in open_inputs(paths, order=registry.read_order):
-        reader = _Reader(source, ledger, chosen, network)
+        reader = _Reader(source, ledger, chosen, network, once)
         before = ledger.consumed
         for batch in reader.batches(wanted):
             rows += batch.batch.num_rows
@@ -113,19 +134,22 @@ def read_all(
 class _Reader:
     """Reads one source to its end, or to where it breaks; `broken` says why it broke."""
 
-    def __init__(self, source: OpenInput, ledger: Ledger, chosen: Format | None, network: NetworkOf) -> None:
+    def __init__(
+        self, source: OpenInput, ledger: Ledger, chosen: Format | None, network: NetworkOf, once: Once
+    ) -> None:
         source.network = network(source.name, HEARTBEAT)
         self._network = network
         self.broken: SourceError | None = None
         self._source = source
         self._ledger = ledger
         self._chosen = chosen
+        self._once = once
         self._format = UNKNOWN if chosen is None else chosen.name
 
     def batches(self, kinds: frozenset[str]) -> Iterator[Batch]:
         """The canonical batches of the wanted kinds."""
         found = self._recognised()
-        if found is not None:
+        if found is not None and not self._was_read(found):
             yield from self._read(found, kinds)
             self._ledger.check(at_least=_JUDGED_FROM)
         damage = self._source.damage
@@ -151,6 +175,25 @@ class _Reader:
         self._format = found.name
         return found
 
+    def _was_read(self, found: Format) -> bool:
+        """Whether a file with the content of this one was read before; if so, that is counted."""
+        before = self._once.files.before(self._source)
+        if before is None:
+            return False
+        self._ledger.of(found).skip("same_file")
+        self._ledger.same_files.append((self._source.name, before))
+        return True
+
+    def _first(self, flows: pa.RecordBatch, found: Format, account: Account) -> pa.RecordBatch:
+        """The flows that were not read before; the others are counted."""
+        if found.identity is None:
+            return flows
+        first = self._once.records.first(flows, found.identity)
+        if repeats := flows.num_rows - first.num_rows:
+            account.passed(FLOW, -repeats)
+            account.skip("repeated", repeats)
+        return first
+
     def _read(self, found: Format, kinds: frozenset[str]) -> Iterator[Batch]:
         account = self._ledger.of(found)
         blocks = found.read(self._source, account)
@@ -167,6 +210,8 @@ class _Reader:
                 account.skip("other_kind", len(block.lines))
                 continue
             batch = filled(block.kind, canonical(block, account), self._network(block.source, block.kind))
+            if block.kind == FLOW:
+                batch = self._first(batch, found, account)
             self._ledger.check(at_least=_JUDGED_FROM)
             if batch.num_rows:
                 source, beats = block.source, found.flow_heartbeats

@@ -171,8 +171,8 @@ def test_a_wrong_header_is_an_error_alone_and_a_reject_in_company(tmp_path):
 
 
 def test_ssl_logs_are_read_before_the_conn_log_of_the_same_hour(tmp_path):
-    for name in ("conn.log", "ssl.log", "other"):
-        (tmp_path / name).write_bytes(FLOWS)
+    for number, name in enumerate(("conn.log", "ssl.log", "other")):
+        (tmp_path / name).write_bytes(FLOWS + json.dumps(FLOW | {"local_port": 1000 + number}).encode())
     batches, _, _ = reading([tmp_path])
     names = [b.source.rpartition("/")[2] for b in batches]
     assert names.index("ssl.log") < names.index("conn.log")

@@ -138,6 +138,11 @@ class OpenInput:
         self._started = False
         self._spooled: BinaryIO | None = None
 
+    @property
+    def file(self) -> Path | None:
+        """The file that is read, which can be read again; None for standard input and pipes."""
+        return self._path if self._path is not None and self._path.is_file() else None
+
     def head(self) -> bytes:
         """The first bytes (up to 64 KiB) without consuming them; decides the format. The same at any time."""
         if self._head is None:

@@ -14,6 +14,7 @@ from typing import BinaryIO, ClassVar, Protocol, TypeVar, cast, runtime_checkabl
 from attribution.core.columnar.types import Column, Int64
 from attribution.core.ownership.flow_heartbeats import FlowHeartbeats
 from attribution.errors import RejectLimitError
+from attribution.sources.records.identity import Identity
 from attribution.sources.records.rejects import REASONS, Reject
 
 __all__ = ["ANY_FORMAT", "Account", "Block", "ColumnarFormat", "FlowHeartbeats", "Format", "Input", "Ledger", "Reject"]
@@ -25,6 +26,8 @@ ANY_FORMAT: dict[str, str] = {
         "The row is a record, but not of the kind that its option asks for: flows given as `--labels`, say. Give the "
         "file as `--flows` to use all that is in it."
     ),
+    "repeated": "The record was read before: one with the same identity, whatever file it stood in.",
+    "same_file": "The file has the content of another one of its option, compressed or not, and was not read again.",
 }
 
 #: What a format remembers over a run.
@@ -90,6 +93,7 @@ class Ledger:
         rejected: (source format, reason) -> rows that are broken; reasons are those of `sources.records.rejects`.
         sink: called with each `Reject`; the run writes them to its rejects file.
         max_rejected_share: the share of rejected rows above which `check` stops the run.
+        same_files: (file, the file before it with the same content) for each that was not read again.
         consumed: bytes of sources read so far, as stored; for progress.
         memory: what a format remembers from one source of the run to the next, by format name: the names of connections
             that stand in another log, the flows already seen.
@@ -100,6 +104,7 @@ class Ledger:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     sink: Callable[[Reject], None] | None = None
     max_rejected_share: float = 0.1
+    same_files: list[tuple[str, str]] = field(default_factory=list)
     consumed: int = field(default=0, compare=False)
     memory: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
     _first: dict[tuple[str, str], Reject] = field(default_factory=dict, repr=False)
@@ -170,7 +175,7 @@ class Account:
     skips: Mapping[str, str]
 
     def passed(self, kind: str, rows: int) -> None:
-        """Count rows that are records of a kind."""
+        """Count rows that are records of a kind; a negative count takes back what turned out to be none."""
         self.ledger.rows[kind, self.name] += rows
 
     def skip(self, reason: str, count: int = 1) -> None:
@@ -209,6 +214,8 @@ class Format(Protocol):
     skips: ClassVar[Mapping[str, str]] = {}
     #: What this log's flows are as heartbeats; a class that names `Format` as its base inherits `interval`.
     flow_heartbeats: FlowHeartbeats = "interval"
+    #: What makes one of its flows one record; None if equal rows may be records of two connections.
+    identity: ClassVar[Identity | None] = None
 
     def matches(self, head: bytes) -> bool:
         """Whether `head`, the first bytes of the decompressed content, is this format. Never raises."""

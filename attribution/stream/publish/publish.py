@@ -22,7 +22,7 @@ from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
 from attribution.errors import BrokerError
 from attribution.schema import FLOW, HEARTBEAT
-from attribution.sources import Ledger, read
+from attribution.sources import Ledger, Once, read
 from attribution.sources.inputs import Inputs
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
@@ -139,8 +139,10 @@ def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heart
     shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
     pools = PrefixTable.of_prefixes(settings.pool_prefixes)
     for given, paths, kinds in inputs.sources(of=tuple(INPUT_TOPICS)):
-        for found in read(paths, ledger=ledger, format=inputs.format, kinds=kinds, network=inputs.network_of(given)):
-            evidence_only = given != FLOW
+        evidence_only = given != FLOW
+        # The job knows a flow that it had before by its `record_id`.
+        once, network = Once(named=not evidence_only), inputs.network_of(given)
+        for found in read(paths, ledger=ledger, format=inputs.format, kinds=kinds, network=network, once=once):
             trusted = flows_are_heartbeats or evidence_only
             if found.kind != FLOW:
                 if trusted or not found.shown_by_flows:

@@ -26,6 +26,7 @@ import numpy as np
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.formats.hubble.records import LISTS, events, fields
 from attribution.sources.json.lines import JsonLines, first_object
+from attribution.sources.records.identity import BY_RECORD_ID
 from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
@@ -51,6 +52,7 @@ class Hubble(Format):
     name = "hubble"
     how_to = "hubble"
     skips = _SKIPS
+    identity = BY_RECORD_ID
 
     def matches(self, head: bytes) -> bool:
         """Whether the first line is an answer of Hubble, or a flow of Hubble's."""

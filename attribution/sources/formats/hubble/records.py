@@ -27,7 +27,7 @@ _OTHER_EVENTS = {
 }
 
 _OF_FLOW: dict[str, Path] = {
-    **{name: (name,) for name in ("time", "verdict", "Type", "node_name", "is_reply", "traffic_direction")},
+    **{name: (name,) for name in ("time", "verdict", "Type", "node_name", "is_reply", "traffic_direction", "uuid")},
     "source_ip": ("IP", "source"),
     "destination_ip": ("IP", "destination"),
     **{f"{p}_{end}": ("l4", p, f"{end}_port") for p in _PORTS for end in ("source", "destination")},
@@ -150,6 +150,7 @@ def _flows(event: dict[str, Column], source_is_local: Column) -> dict[str, Colum
         "remote_network": remote_cluster,
         "hostname": _hostname(event, swap),
         "observer": text(event["node_name"]),
+        "record_id": no_empty(event["uuid"]),
     }
 
 

@@ -37,6 +37,7 @@ from attribution.sources.formats.native.columns import (
 )
 from attribution.sources.formats.native.decode import NAME, decode_json, kind_of
 from attribution.sources.json.objects import first_objects
+from attribution.sources.records.identity import BY_RECORD_ID
 from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input
 
 __all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "parquet_starts"]
@@ -48,6 +49,7 @@ class Native(ColumnarFormat):
     name = NAME
     how_to = "native"
     flow_heartbeats: FlowHeartbeats = "interval"
+    identity = BY_RECORD_ID
 
     def matches(self, head: bytes) -> bool:
         """Whether JSON objects or Arrow columns at the start have the fields of a record."""

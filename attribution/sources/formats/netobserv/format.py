@@ -28,6 +28,7 @@ from attribution.sources.formats.netobserv.records import FIELDS, LISTS, Reports
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Repeats
+from attribution.sources.records.identity import BY_NODE
 from attribution.sources.records.json_values import Json, object_at
 from attribution.sources.records.model import Account, Block, Format, Input, Ledger
 from attribution.sources.records.set_aside import bad_lines, bad_times
@@ -53,6 +54,7 @@ class NetObserv(Format):
     name = "netobserv"
     how_to = "netobserv"
     skips = _SKIPS
+    identity = BY_NODE
 
     def matches(self, head: bytes) -> bool:
         """Whether this is a line with NetObserv's fields, or a Loki answer whose values are such lines."""

@@ -27,6 +27,7 @@ from attribution.sources.formats.zeek.records import FIELDS, LISTS, answers, con
 from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Recent
+from attribution.sources.records.identity import BY_RECORD_ID
 from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.raw_columns import text
 from attribution.sources.records.set_aside import bad_lines, bad_times
@@ -94,6 +95,7 @@ class Zeek(Format):
     name = "zeek"
     how_to = "zeek"
     skips = _SKIPS
+    identity = BY_RECORD_ID
 
     def matches(self, head: bytes) -> bool:
         """Whether this is a Zeek header, or a JSON line with Zeek's fields."""

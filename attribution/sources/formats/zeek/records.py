@@ -141,6 +141,7 @@ def connections(columns: dict[str, Column], hostnames: Column) -> Result:
         "hostname": null_where(swap, take(hostnames, row)),
         "local_network": network_of(column),
         "observer": sensor_of(column),
+        "record_id": text(column["uid"]),
         "basis": pc.if_else(pc.fill_null(pc.equal(text(column["proto"]), "tcp"), False), "connection", "window"),
     }
     return Result(flows, row, bad, {})
