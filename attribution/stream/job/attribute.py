@@ -15,6 +15,7 @@ from attribution.core.gate import Sides
 from attribution.schema import ANSWER, ATTRIBUTED_FLOW, OWNERSHIP_RANGE
 from attribution.stream.buckets.bucket import Bucket
 from attribution.stream.buckets.payload import TIME, WAKE, unpack_moment
+from attribution.stream.buckets.placement import bucket_keys
 from attribution.stream.job.options import StreamOptions
 from attribution.stream.job.outputs import BYTES, RANGES, TO_BORDER, Output, to_peer
 from attribution.stream.job.split import Splitter
@@ -60,6 +61,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
     ) -> None:
         self._sides: Sides = sides
         self._settings, self._options, self._labels = settings, options, labels
+        self._keys = bucket_keys(options.buckets)
         self._border = border
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -157,11 +159,11 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
                 return
             rows, crossing = self._border.crossing(rows)
             for bucket, content in crossing:
-                yield TO_BORDER, Row(bucket, content)
+                yield TO_BORDER, Row(self._keys[bucket], content)
         self._metrics.count(rows)
         if self._sides == "local":
             for entry in self._splitter.halves(rows):
-                yield Row(entry.bucket, entry.content)
+                yield Row(self._keys[entry.bucket], entry.content)
         else:
             for message in codec.encode(ATTRIBUTED_FLOW, rows):
                 yield message.value

@@ -7,6 +7,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
 from attribution.stream.buckets.payload import WAKE, pack_time
+from attribution.stream.buckets.placement import bucket_keys
 from attribution.stream.job.options import StreamOptions
 from attribution.stream.job.outputs import LOCAL_SIDE, TICK, Output
 from attribution.stream.milliseconds import to_ms, to_us
@@ -31,6 +32,7 @@ class Clock(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     def __init__(self, options: StreamOptions) -> None:
         self._options = options
+        self._keys = bucket_keys(options.buckets)
         self._idle_ms = to_ms(options.idle_after)
         self._last_ms: int | None = None
         self._told = False
@@ -71,6 +73,6 @@ class Clock(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no types
         self._kept.put(name, self._times_ms[name])
 
     def _to_every_bucket(self, content: bytes) -> Iterator[Output]:
-        for bucket in range(self._options.buckets):
-            yield Row(bucket, content)
-            yield LOCAL_SIDE, Row(bucket, content)
+        for key in self._keys:
+            yield Row(key, content)
+            yield LOCAL_SIDE, Row(key, content)

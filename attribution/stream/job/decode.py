@@ -8,6 +8,7 @@ from pyflink.datastream import ProcessFunction, RuntimeContext
 from attribution.config import Settings
 from attribution.errors import RejectLimitError
 from attribution.records import CONFIGURATION
+from attribution.stream.buckets.placement import bucket_keys
 from attribution.stream.job.intake import Intake
 from attribution.stream.job.options import StreamOptions
 from attribution.stream.job.outputs import DEAD_LETTERS, LOCAL_SIDE, TICK, TIMES, Output
@@ -40,6 +41,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
     ) -> None:
         self._kinds, self._border = kinds, border
         self._settings, self._options = settings, options
+        self._keys = bucket_keys(options.buckets)
         self._seen = self._rejected = 0
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -68,7 +70,7 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
             yield DEAD_LETTERS, dead_letter(topic, partition, offset, kind, rejected)
         self._count(own.batch.num_rows, own.rejected_rows, topic)
         for entry in self._splitter.split(kind, own.batch, own.flow_heartbeats):
-            row = Row(entry.bucket, entry.content)
+            row = Row(self._keys[entry.bucket], entry.content)
             yield row if entry.stage == "remote" else (LOCAL_SIDE, row)
         if kind not in CONFIGURATION or not decoded.batch.num_rows:  # which may be published with any time
             yield TIMES, Row(0, (topic, partition, reported_ms))

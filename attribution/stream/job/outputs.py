@@ -4,7 +4,7 @@ from pyflink.common import Row, Types
 from pyflink.datastream import OutputTag
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-#: Row of key and content, as keyed operators take it: the bucket, and an entry for it.
+#: Row of key and content, as keyed operators take it: the key of a bucket, and an entry for it.
 ENTRY = Types.ROW([Types.INT(), BYTES])
 #: (topic, partition, time of a record of it in milliseconds); a tick has no topic.
 TIME_OF = Types.TUPLE([Types.STRING(), Types.INT(), Types.LONG()])

@@ -15,6 +15,7 @@ from attribution.core.columnar.dictionaries import plain
 from attribution.schema import FLOW, QUESTION, arrow_schema
 from attribution.stream.buckets.partitioning import by_bucket
 from attribution.stream.buckets.payload import ANSWERS, pack_of_peer, pack_pieces
+from attribution.stream.buckets.placement import bucket_keys
 from attribution.stream.job.outputs import DEAD_LETTERS, TO_ASK, Output
 from attribution.stream.milliseconds import to_us
 from attribution.stream.regions.border import Border
@@ -37,6 +38,7 @@ class Receive(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     def __init__(self, peers: dict[str, str], border: Border, *, buckets: int) -> None:
         self._peers, self._border, self._count = peers, border, buckets
+        self._keys = bucket_keys(buckets)
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Make what cannot be sent."""
@@ -58,10 +60,10 @@ class Receive(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
         if kind == QUESTION:
             for bucket, rows in by_bucket(_as_flows(batch, peer), "remote_address", self._count):
                 for content in pack_pieces(FLOW, rows):
-                    yield Row(bucket, content)
+                    yield Row(self._keys[bucket], content)
         else:
             for bucket, rows in by_bucket(batch, "remote_address", self._count):
-                yield TO_ASK, Row(bucket, pack_of_peer(ANSWERS, rows, peer))
+                yield TO_ASK, Row(self._keys[bucket], pack_of_peer(ANSWERS, rows, peer))
 
     def _own(self, kind: str, batch: pa.RecordBatch, peer: str) -> tuple[pa.RecordBatch, list[Rejected]]:
         """The rows that are the peer's to send, and a letter about the others."""

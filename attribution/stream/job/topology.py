@@ -30,6 +30,7 @@ from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescri
 
 from attribution.config import Microseconds, Settings
 from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE
+from attribution.stream.buckets.placement import MAX_PARALLELISM
 from attribution.stream.job.ask import Ask
 from attribution.stream.job.attribute import Attribute
 from attribution.stream.job.clock import Clock
@@ -52,8 +53,6 @@ from attribution.stream.milliseconds import to_ms
 from attribution.stream.regions.border import Border
 from attribution.stream.topics import INPUT_TOPICS, from_region, to_region, topic_of
 
-#: A key goes to one of so many key groups; no operator can have a higher parallelism. Part of the state's layout.
-MAX_PARALLELISM = 128
 #: Below the broker's `transaction.max.timeout.ms` (15 min by default), which the connector's own default exceeds.
 _TRANSACTION_TIMEOUT_MS = 10 * 60 * 1000
 #: How often topics of other regions are read, and more bytes than an answer to that has (1 MB a partition). A stream is

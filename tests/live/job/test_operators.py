@@ -13,6 +13,7 @@ from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.schema import FLOW, HEARTBEAT, LABEL, arrow_schema
 from attribution.stream.buckets.payload import TIME, WAKE, pack_time, unpack_moment, unpack_rows
+from attribution.stream.buckets.placement import bucket_keys
 from attribution.stream.job.attribute import Attribute
 from attribution.stream.job.clock import Clock
 from attribution.stream.job.decode import Decode
@@ -36,7 +37,7 @@ def entries(*sent):
     decode = opened(Decode(topics, Settings(), StreamOptions(buckets=1)), Runtime())
     found = [one for kind, rows in sent for one in decode.process_element(message(kind, rows), None)]
     assert not [letter for tag, letter in found if tag == DEAD_LETTERS]
-    return [one for key, one in found if key == 0]
+    return [one for key, one in found if key == bucket_keys(1)[0]]
 
 
 def message(kind, rows):
@@ -124,7 +125,8 @@ def test_each_message_says_its_time_once_its_rows_are_out_and_a_tick_none():
     decode = opened(Decode(topics, Settings(), StreamOptions(buckets=1)), Runtime())
     found = list(decode.process_element(message(HEARTBEAT, BEATS), None))
     assert found[-1] == (TIMES, Row(0, (HEARTBEAT, 0, BEATS[0].end // 1000)))
-    assert [unpack_rows(one[1])[0] if key == LOCAL_SIDE else key for key, one in found[:-1]] == [0, HEARTBEAT]
+    (key,) = bucket_keys(1)
+    assert [unpack_rows(one[1])[0] if to == LOCAL_SIDE else to for to, one in found[:-1]] == [key, HEARTBEAT]
     assert list(decode.process_element((None,) * 5, None)) == [(TIMES, Row(0, TICK))]
 
 
@@ -152,7 +154,7 @@ class LateStart:
         remote = {bucket: content for bucket, content in found if bucket != LOCAL_SIDE}
         local = dict(content for tag, content in found if tag == LOCAL_SIDE)
         assert local == remote
-        assert set(local) == (set(range(self.options.buckets)) if found else set())
+        assert set(local) == (set(bucket_keys(self.options.buckets)) if found else set())
         assert len(found) == 2 * len(local)
         return [unpack_moment(one) // 1000 if one[:1] == TIME else one for one in local.values()][:1]
 

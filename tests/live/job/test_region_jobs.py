@@ -54,7 +54,7 @@ def flows_of(job):
 
 
 #: What is said of no remote side here.
-UNSAID = dict.fromkeys(("address", "port", "pool", "policy", "policy_state"))
+UNSAID = dict.fromkeys(("address", "port", "network", "pool", "policy", "policy_state"))
 
 
 def remote(row):
