@@ -223,3 +223,17 @@ def test_what_is_published_has_the_network_that_was_given():
         found.setdefault(part.kind, []).extend(column.to_pylist())
     assert (found[FLOW], found[HEARTBEAT]) == (["east"], ["east", "west"])
     assert found["policy"] == found["socket_rule"] == [None]
+
+
+def test_clusters_whose_nodes_have_one_address_repeat_nothing(folder):
+    row = {"AgentIP": "10.1.0.1", "SrcAddr": "10.0.0.5", "DstAddr": "10.0.0.9", "SrcPort": 40000, "DstPort": 443}
+    row |= {"Proto": 6, "Etype": 2048, "TimeFlowStartMs": T0 // 1000, "TimeFlowEndMs": T0 // 1000, "FlowDirection": 1}
+    row |= {"Bytes": 1, "Packets": 1, "Interface": "eth0", "IfDirection": 1}
+    for name in ("east", "west"):
+        (folder / f"{name}.json").write_text(json.dumps(row | {"SrcMac": name}) + "\n")
+    given = Inputs(flows=["east.json", "west.json"], networks=["east.json=east", "west.json=west"])
+    told = [row | {"K8S_ClusterName": name} for name in ("east", "west")]
+    (folder / "told.json").write_text("".join(json.dumps(one) + "\n" for one in told))
+    for inputs in (given, Inputs(flows=["told.json"])):
+        found = taken(inputs)
+        assert sorted(network for networks in found.values() for network in networks) == ["east", "west"]

@@ -138,6 +138,14 @@ def test_a_pod_that_was_found_in_another_network_than_the_packets_passed_is_not_
     assert "heartbeat" not in rows
 
 
+def test_a_stream_s_labels_in_loki_tell_the_cluster_too():
+    row = record()
+    stream = {"stream": {"K8S_ClusterName": "east", "app": "netobserv"}, "values": [["1", json.dumps(row)]]}
+    rows, _ = rows_of(NetObserv(), json.dumps({"data": {"resultType": "streams", "result": [stream]}}))
+    assert networks(rows) == [("east", None)]
+    assert rows["flow"][0]["local_workload"] == "east/shop/db-0"
+
+
 # Hubble.
 
 

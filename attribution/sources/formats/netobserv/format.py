@@ -19,6 +19,7 @@ cluster, or the user-defined or secondary network in it: `cluster/namespace/netw
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -54,7 +55,8 @@ class NetObserv(Format):
     name = "netobserv"
     how_to = "netobserv"
     skips = _SKIPS
-    identity = BY_NODE
+    #: The address of a node is unique in its cluster only.
+    identity = replace(BY_NODE, also=(*BY_NODE.also, "local_network"))
 
     def matches(self, head: bytes) -> bool:
         """Whether this is a line with NetObserv's fields, or a Loki answer whose values are such lines."""
