@@ -25,7 +25,8 @@ from attribution.query.pools.policy_records import POLICY_STATES
 _PARTS = (
     Column(name="source", title="client end"),
     Column(name="target", title="server end"),
-    Column(name="flows", kind="count"),
+    Column(name="records", kind="count"),
+    Column(name="flows", title="that count", kind="count"),
     Column(name="bytes", kind="bytes", rank=1),
     Column(name="source_distance", title="oldest (client)", kind="span", rank=1),
     Column(name="target_distance", title="oldest (server)", kind="span", rank=1),
@@ -96,8 +97,8 @@ def command(
     For a flow, the command says which rule gave the answer of each side. It also shows the evidence behind the answer,
     how old the evidence is, who else held the address, and why the answer is not that workload.
 
-    For an edge, the command counts the flows by method and reason, with examples. It also shows who else held the
-    addresses of the edge. Filters choose the flows of an edge.
+    For an edge, the command counts the flow records by method and reason, with examples. It also shows who else held
+    the addresses of the edge. Filters choose the flows of an edge.
 
     \b
     Examples:
@@ -234,8 +235,10 @@ def _write_edge(found: EdgeExplanation, output: Output) -> None:
         rows = [part.to_dict() | {"examples": [example.flow for example in part.examples]} for part in found.parts]
         output.csv(list(rows[0]), rows)
         return
-    flows = sum(part.flows for part in found.parts)
-    head = f"{found.source} → {found.target}: {format_count(flows)} flow record{'' if flows == 1 else 's'}"
+    records, flows = (sum(getattr(part, name) for part in found.parts) for name in ("records", "flows"))
+    head = f"{found.source} → {found.target}: {format_count(records)} flow record{'' if records == 1 else 's'}"
+    if flows != records:
+        head += f", of which {format_count(flows)} count: others report the traffic of the rest"
     parts = [
         vars(part)
         | {

@@ -12,7 +12,7 @@ from attribution.cli.render.output import Column, Output, Section, output_option
 from attribution.cli.render.pictures import MERMAID_MAX_EDGES, RENDERERS
 from attribution.query.graph.diff import DEFAULT_FACTOR, GraphDiff, diff
 from attribution.query.graph.graph import NodeBy, graph
-from attribution.query.graph.model import Edge, Graph, Node
+from attribution.query.graph.model import Edge, Graph, Node, ObserverCount
 from attribution.query.graph.selection import GraphSelection
 
 #: Rows of a table for people, where --limit does not say how many.
@@ -98,7 +98,7 @@ def command(
     r"""Show who talks to whom: services, the edges between them, and their traffic.
 
     An edge runs from client to server. If no log says who opened the flows, the edge has no arrow head, and the port of
-    the edge is the lower of the two ports. Traffic that both ends log is counted once, by the end that logged more.
+    the edge is the lower of the two ports. Traffic that several observers report is counted once.
     Unattributed addresses are one node for each reason, last in every list.
 
     \b
@@ -154,7 +154,11 @@ def _summary(whole: Graph) -> str:
         f"{totals.first_seen:%Y-%m-%d %H:%M:%S} to {totals.last_seen:%Y-%m-%d %H:%M:%S} UTC",
     ]
     if totals.records != totals.flows:
-        lines.append(f"{_counted(totals.records, 'flow record')}: traffic that both ends log is counted once")
+        others = format_count(totals.records - totals.flows)
+        lines.append(
+            f"{_counted(totals.records, 'flow record')}, of which {others} do not count: "
+            "traffic that several observers report is counted once"
+        )
     share = format_share(totals.unattributed_flows, totals.flows)
     of_bytes = f", {format_share(totals.unattributed_bytes, totals.bytes)} of bytes" if totals.bytes else ""
     reasons = [f"{reason} {format_share(flows, totals.flows)}" for reason, flows in totals.unattributed_reasons.items()]
@@ -217,11 +221,19 @@ def _arrow(*, directed: bool) -> str:
 
 
 def _logged_by(edge: Edge) -> str:
-    if edge.source_records and edge.target_records:
-        return "both"
-    if not edge.directed:
-        return "one end"
-    return "client" if edge.source_records else "server"
+    """The observers with most reports, by the end whose log it is: `client node-1 (5 of 10 count)`."""
+    ends = {"source": "client", "target": "server"} if edge.directed else {"source": "left", "target": "right"}
+    shown = [
+        " ".join(filter(None, (ends[one.end], one.observer, _share_that_counts(one)))) for one in edge.observers[:2]
+    ]
+    more = edge.observer_count - len(shown)
+    return ", ".join(shown) + (f" +{more}" if more > 0 else "")
+
+
+def _share_that_counts(one: ObserverCount) -> str:
+    if one.counted == one.reports:
+        return ""
+    return f"({format_count(one.counted)} of {format_count(one.reports)} count)"
 
 
 def _rest(count: int, noun: str) -> str:

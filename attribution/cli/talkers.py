@@ -59,8 +59,8 @@ def command(
 ) -> None:
     r"""Show who talks most: services, workloads, addresses, server ports or edges.
 
-    Traffic that both ends log is counted once, by the end that logged more. For a port, "sent" is what clients send.
-    For an edge, "sent" is what the source sends.
+    Traffic that several observers report is counted once. For a port, "sent" is what clients send. For an edge, "sent"
+    is what the source sends.
 
     \b
     Examples:

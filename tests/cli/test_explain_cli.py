@@ -32,7 +32,8 @@ def test_explain_an_edge(lake):
     found = json.loads(ok("explain", lake, "--edge", "web", "api", "--format", "json", "--examples", 1))
     assert [len(part["examples"]) for part in found["parts"]] == [1, 1, 1]
     rows = csv_rows(ok("explain", lake, "--edge", "web", "api", "--format", "csv"))
-    assert [row["flows"] for row in rows] == ["2", "1", "1"]
+    assert [(row["records"], row["flows"]) for row in rows] == [("2", "2"), ("1", "0"), ("1", "1")]
+    assert ok("explain", lake, "--edge", "web", "api").startswith("web → api: 4 flow records, of which 3 count: ")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ def test_graph_table_says_totals_nodes_and_edges(lake):
     lines = ok("graph", lake).splitlines()
     assert lines[1:4] == [
         "2026-01-05 12:00:10 to 2026-01-05 14:00:01 UTC",
-        "15 flow records: traffic that both ends log is counted once",
+        "15 flow records, of which 4 do not count: traffic that several observers report is counted once",
         "with an unattributed end: 18.2% of flows, 0.1% of bytes (gap 9.1%, unknown 9.1%)",
     ]
     assert lines[0] == "7 nodes, 8 edges, 11 flows, 14 kB"
@@ -19,6 +19,7 @@ def test_graph_table_says_totals_nodes_and_edges(lake):
     assert web.split()[:8] == ["web", "service", "5", "7", "5.2", "kB", "8.4", "kB"]
     edge = next(line for line in lines if line.startswith("web") and "api" in line)
     assert edge.split()[:5] == ["web", "→", "api", "8080/tcp", "3"]
+    assert "client node-1, server node-1 (0 of 1 count)" in edge
     assert any(line.startswith("db         -   web") for line in lines)
 
 
@@ -47,6 +48,7 @@ def test_graph_csv_has_plain_cells(lake):
         "8080/tcp=3",
     )
     assert rows[0]["methods"] == "capture>heartbeat=3;heartbeat>capture=1"
+    assert (rows[0]["observers"], rows[0]["observer_count"]) == ("source:node-1=3/3;target:node-1=0/1", "2")
     rows = csv_rows(ok("graph", lake, "--format", "csv", "--nodes"))
     assert rows[0]["node"] == "web"
     assert len(rows) == 7

@@ -5,6 +5,7 @@ that evidence touches, overlaps, contains, repeats, just joins and just does not
 """
 
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 from hypothesis import strategies as st
 from oracle import Assignment, Evidence, Flow, Heartbeat, Label, NameBinding, Policy, Settings, SocketRule
@@ -304,7 +305,7 @@ def probes(history, most=120):
     off = {o + one for o in (-tol, 0, tol) for one in (-1, 0, 1)}
     off |= {settings.retention + one for one in (-1, 0, 1, tol)}
     off |= {one - settings.hold for one in (-1, 0, 1)}
-    views = sorted({h.network for h in history.evidence.heartbeats}, key=str) or [None]
+    views = sorted({h.network for h in history.evidence.heartbeats}, key=str)
     asked = flows_at(settings, sorted({moment + o for moment in seen for o in off}), views)
     # Evenly spread, and by a step that is no multiple of the number of kinds of flows.
     step = max(1, len(asked) // most) | 1
@@ -320,5 +321,4 @@ def flows_at(settings, moments, views=(None,)):
         for start in moments
         for lasting, basis in kinds
     ]
-    # By threes, so that flows of each kind come from each network.
-    return [replace(flow, local_network=views[number // 3 % len(views)]) for number, flow in enumerate(asked)]
+    return [replace(flow, local_network=view) for flow, view in zip(asked, cycle(views or (None,)), strict=False)]

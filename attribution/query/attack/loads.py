@@ -8,14 +8,15 @@ from typing import get_args
 from attribution.config import SECOND
 from attribution.errors import QueryError
 from attribution.query.attack.kary_search import Reading, read
-from attribution.query.lake.flows import FILTERED, Measure
+from attribution.query.counting.count_once import COUNTED, count_once
+from attribution.query.lake.flows import Measure
 from attribution.query.lake.query import Query
 from attribution.query.lake.selection import Selection
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import to_microseconds
 from attribution.query.lake.window import Window
 
-_LOADS = Query(__package__, "loads", standing_on=(FILTERED,))
+_LOADS = Query(__package__, "loads", standing_on=(COUNTED,))
 
 #: By how much of itself the background may be more than it was measured to be, and which part of the attack is none.
 _DRIFT, _TRACE = 0.25, 0.05
@@ -87,6 +88,7 @@ class LoadMeter:
         """
         asked = {**self._selection.parameters(window), "addresses": self._addresses, "order": self._measure}
         seconds = _seconds(window)
+        count_once(self._session, window)
         rows = self._session.ask(_LOADS, **asked)
         rates = {row["address"]: row["load"] / seconds for row in rows}
         return LoadSample(window, rates, sum(row["flows"] for row in rows) / seconds)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
+from attribution.query.counting.count_once import COUNTED, count_once
 from attribution.query.explain.flow_selector import flow_key
-from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.query import Query
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession, Row, opened
 from attribution.query.lake.times import seen
 from attribution.query.lake.window import Window
 
-_FLOWS = Query(__package__, "edge_flows", standing_on=(FILTERED,))
+_FLOWS = Query(__package__, "edge_flows", standing_on=(COUNTED,))
 # These read the table edge_flow.
 _BREAKDOWN = Query(__package__, "edge_breakdown")
 _EXAMPLES = Query(__package__, "edge_examples")
@@ -38,6 +38,8 @@ class EdgePart:
     """Those flow records of the edge whose ends were answered for in one way.
 
     Attributes:
+        records: all of them.
+        flows, bytes: those that count: another report of the same traffic does otherwise.
         source_distance, target_distance: the oldest evidence used, in microseconds from the flow's start.
         examples: a few of the flows, those with the oldest evidence first.
     """
@@ -46,6 +48,7 @@ class EdgePart:
     source_reason: str
     target_method: str
     target_reason: str
+    records: int
     flows: int
     bytes: int | None
     source_distance: int | None
@@ -57,7 +60,9 @@ class EdgePart:
     def to_dict(self) -> dict[str, object]:
         """Plain values, with the sentences of both reasons."""
         rules = {"source_rule": REASONS[self.source_reason], "target_rule": REASONS[self.target_reason]}
-        return {**vars(self), **rules, "examples": [vars(example) for example in self.examples]}
+        made = {**vars(self), **rules, "examples": [vars(example) for example in self.examples]}
+        # Whoever reads columns by their place finds the older ones where they were.
+        return {**{name: value for name, value in made.items() if name != "records"}, "records": self.records}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +125,8 @@ def explain_edge(
         examples: flows to show of each way of answering.
         limit: alternatives to show, the nearest first.
 
-    Every flow record counts, also where both ends logged the same traffic: each was answered for by itself.
+    Every flow record stands in a part, also where several observers reported the same traffic: each was answered for by
+    itself. How many of them count stands beside it.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.
@@ -129,6 +135,7 @@ def explain_edge(
     with opened(lake) as session:
         window = session.window(selection.window)
         asked = selection.parameters(window)
+        count_once(session, window)
         session.keep("edge_flow", _FLOWS, **asked, source=source, target=target)
         rows = session.ask(_BREAKDOWN)
         if not rows:

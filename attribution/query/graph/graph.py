@@ -4,9 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from attribution.query.graph.model import Edge, Graph, MethodCount, Name, Node, NodeKind, PortCount, Totals
+from attribution.query.counting.count_once import COUNTED, count_once
+from attribution.query.graph.model import (
+    Edge,
+    Graph,
+    MethodCount,
+    Name,
+    Node,
+    NodeKind,
+    ObserverCount,
+    PortCount,
+    Totals,
+)
 from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
-from attribution.query.lake.flows import FILTERED, OPENED
+from attribution.query.lake.flows import OPENED
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, Row, opened
@@ -17,7 +28,7 @@ from attribution.query.lake.window import Window
 NodeBy = Literal["service", "workload"]
 
 _SHAPE = Query(__package__, "shape", standing_on=(OPENED,))
-_TRAFFIC = Query(__package__, "traffic", standing_on=(FILTERED,))
+_TRAFFIC = Query(__package__, "traffic", standing_on=(COUNTED,))
 # These read the tables that `keep_edges` makes of one another, and no flow.
 _ORIENTED = Query(__package__, "oriented")
 _EDGE_PORTS = Query(__package__, "edge_ports")
@@ -35,7 +46,7 @@ _PLACES = {kind: place for place, kind in enumerate(NodeKind)}
 #: Columns of an edge that are its attributes as they are.
 _EDGE_COLUMNS = (
     "directed", "flows", "bytes_out", "bytes_back", "packets_out", "packets_back", "port_count", "source_records",
-    "target_records",
+    "target_records", "observer_count",
 )  # fmt: skip
 
 
@@ -58,9 +69,8 @@ def graph(
         limit: only so many edges, those with most bytes, and their nodes.
         top_nodes: with a limit, as many nodes with most bytes instead of the ends of the edges.
 
-    Traffic that both ends log stands in the lake twice and is counted once: per edge and server port, each measure is
-    that of the end that logged more. If only some of the clients and only some of the servers log, an edge therefore
-    shows less than both ends together know. It never shows more than there was. What each end logged stands beside it.
+    Traffic that several observers report is counted once, report by report, as the design says under "Which report
+    counts". Sums over windows that share no time add up. Who reported an edge stands beside it.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.
@@ -93,6 +103,7 @@ def keep_edges(session: LakeSession, selection: GraphSelection, *, by: NodeBy) -
     window = session.window(selection.window)
     asked = {**selection.parameters(window), "by": by}
     (shape,) = session.ask(_SHAPE, **asked)
+    count_once(session, window)
     session.keep("traffic", _TRAFFIC, **asked, **shape)
     session.keep("oriented", _ORIENTED, by=by)
     session.keep("edge_port", _EDGE_PORTS)
@@ -116,6 +127,7 @@ def _edge(row: Row) -> Edge:
             for port in row["ports"]
         ),
         methods=tuple(MethodCount(**count) for count in row["methods"]),
+        observers=tuple(ObserverCount(**count) for count in row["observers"]),
         **seen(row),
     )
     # An undirected edge is read from left to right all the same: what is ours first, what is not after it.
@@ -136,6 +148,9 @@ def _turned(edge: Edge) -> Edge:
         source_records=edge.target_records,
         target_records=edge.source_records,
         methods=tuple(replace(count, source=count.target, target=count.source) for count in edge.methods),
+        observers=tuple(
+            replace(count, end="target" if count.end == "source" else "source") for count in edge.observers
+        ),
     )
 
 

@@ -98,13 +98,29 @@ class MethodCount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ObserverCount:
+    """Reports of one observer about an edge; null is one without a name.
+
+    Attributes:
+        end: whose log it is: the local end of the reports, `source` or `target` of the edge.
+        counted: how many of the reports count, for a way at least.
+    """
+
+    observer: str | None
+    end: str
+    reports: int
+    counted: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Edge:
     """Traffic from a client to a server, or between two ends of which nobody knows who opened it (`directed` False).
 
-    Flows, bytes and packets are, per server port, those of the end that logged more; `source_records` and
-    `target_records` say how many flows each end logged. `out` is source to target, `back` the other way.
+    Flows are the reports that count, bytes and packets are theirs; `source_records` and `target_records` say how many
+    reports each end made. `out` is source to target, `back` the other way.
 
     Attributes:
+        observers: the five with most reports; `observer_count` is how many there are.
         ports: the five with most flows; `port_count` is how many there are.
     """
 
@@ -123,6 +139,8 @@ class Edge:
     target_records: int
     first_seen: datetime
     last_seen: datetime
+    observers: tuple[ObserverCount, ...]
+    observer_count: int
 
     @property
     def bytes(self) -> int | None:
@@ -141,6 +159,7 @@ class Edge:
         return row | {
             "ports": [asdict(port) for port in self.ports],
             "methods": [asdict(count) for count in self.methods],
+            "observers": [asdict(count) for count in self.observers],
         }
 
 
@@ -148,7 +167,7 @@ class Edge:
 class Totals:
     """The whole graph, also what `attributed_only` or `limit` leave out; times are None where there are no flows.
 
-    `flows` counts traffic once that both ends log, `records` as often as it was logged. `unattributed_reasons` has the
+    `flows` are the reports that count, `records` all. `unattributed_reasons` has the
     flows of each reason; those with two unattributed ends count for both.
     """
 

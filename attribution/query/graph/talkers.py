@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from attribution.errors import QueryError
+from attribution.query.counting.count_once import COUNTED, count_once
 from attribution.query.graph.graph import end_name, keep_edges
 from attribution.query.graph.model import Name, NodeKind
 from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
-from attribution.query.lake.flows import FILTERED
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, Row, opened
@@ -21,7 +21,7 @@ from attribution.query.lake.window import Window
 ListedBy = Literal["service", "workload", "address", "port", "edge"]
 Order = Literal["bytes", "flows", "packets"]
 
-_ENDPOINTS = Query(__package__, "talkers_endpoint", standing_on=(FILTERED,))
+_ENDPOINTS = Query(__package__, "talkers_endpoint", standing_on=(COUNTED,))
 # These read the tables that `keep_edges` makes.
 _OF_THE_GRAPH = {
     "service": Query(__package__, "talkers_node"),
@@ -82,8 +82,7 @@ def talkers(
         order: by which measure, the largest first; those of which it is not known come last.
         limit: how many; None for all.
 
-    Traffic that both ends log is counted once, by the end that logged more of it. Services, ports and edges are counted
-    as in `graph.graph`, with the same numbers. Addresses and workloads are counted each as a whole.
+    Traffic that several observers report is counted once, as in `graph.graph`.
 
     Raises:
         LakeError: the folder is no lake, or cannot be read.
@@ -99,6 +98,7 @@ def talkers(
         shown: dict[str, Any] = {"order": order, "limit": limit}
         if by in ("address", "workload"):
             window = session.window(selection.window)
+            count_once(session, window)
             rows = session.ask(_ENDPOINTS, **selection.parameters(window), by=by, **shown)
         else:
             window = keep_edges(session, selection, by="service")

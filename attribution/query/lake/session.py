@@ -97,6 +97,14 @@ class LakeSession:
         """
         self._execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query.sql}", query, parameters)
 
+    def add(self, table: str, query: Query, **parameters: object) -> None:
+        """Add the answer to a query to a temporary table that `keep` made.
+
+        Raises:
+            LakeError: DuckDB cannot read the lake's files.
+        """
+        self._execute(f"INSERT INTO {table} {query.sql}", query, parameters)
+
     def table(self, folder: str, kind: str) -> pa.Table:
         """All rows of a folder of the lake, with the columns of its record in their order.
 
@@ -167,6 +175,8 @@ class LakeSession:
             # A view takes no parameters, and a relation with parameters is a copy in memory in some versions. Dates and
             # hours stay the text that they are: DuckDB leaves files out by comparing it.
             options = "hive_partitioning = true, hive_types_autocast = false" + ", union_by_name = true" * grown
+            # file_row_number and filename tell two rows apart that are alike.
+            options += ", filename = true, file_row_number = true"
             files = f"read_parquet('{escaped}/{pattern}', {options})"
             found = {row[0] for row in self._connection.execute(f"DESCRIBE FROM {files}").fetchall()}
             lacking = [f.name for f in record(kind).fields if f.nullable and f.name not in found]
@@ -176,6 +186,7 @@ class LakeSession:
         schema = arrow_schema(kind)
         for level in levels:
             schema = schema.append(pa.field(level, pa.string()))
+        schema = schema.append(pa.field("filename", pa.string())).append(pa.field("file_row_number", pa.int64()))
         self._connection.from_arrow(schema.empty_table()).create_view(name)
 
 

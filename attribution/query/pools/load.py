@@ -121,7 +121,7 @@ def load(
         measure: what load is.
         limit: so many of the busiest and of the least busy addresses of each pool; None for all.
 
-    Traffic that both ends log is counted once an address, by the end that logged more of it. Flows to addresses that no
+    Traffic that several observers report is counted once. Flows to addresses that no
     policy in force hands out are counted apart.
 
     Raises:

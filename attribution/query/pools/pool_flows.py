@@ -8,7 +8,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from attribution.errors import QueryError
-from attribution.query.lake.flows import FILTERED
+from attribution.query.counting.count_once import COUNTED, count_once
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import seen
@@ -17,7 +17,7 @@ from attribution.query.pools.policy_records import Network, policy_records
 from attribution.query.pools.selection import PoolSelection
 
 #: The ends of flows at addresses that policies hand out.
-POOL_ENDS = Query(__package__, "pool_ends", standing_on=(FILTERED,))
+POOL_ENDS = Query(__package__, "pool_ends", standing_on=(COUNTED,))
 _ENDED = Query(__package__, "ended", standing_on=(POOL_ENDS,))
 _CLIENTS = Query(__package__, "clients")
 
@@ -34,7 +34,7 @@ class ClientNetwork:
 
 
 def pool_parameters(session: LakeSession, selection: PoolSelection, window: Window) -> dict[str, object]:
-    """The parameters of the flows asked about, as `sql/pool_ends.sql` binds them.
+    """The parameters of the flows asked about, as `sql/pool_ends.sql` binds them; it is then known which flows count.
 
     Args:
         session: the lake.
@@ -51,6 +51,7 @@ def pool_parameters(session: LakeSession, selection: PoolSelection, window: Wind
             f"cannot say which addresses policies hand out in the lake {session.folder}: it was made without pools; "
             "replay its logs with the policies (--policies), whose prefixes become pool_prefixes (--pool-prefix)"
         )
+    count_once(session, window)
     return {
         **selection.parameters(window),
         "space": [list(span_hex(ipaddress.ip_network(prefix))) for prefix in space],

@@ -8,7 +8,7 @@ import pytest
 from tiny_lake import at
 
 from attribution.cli.render.pictures import to_dot, to_graphml, to_mermaid
-from attribution.query.graph.model import Edge, Graph, MethodCount, Name, Node, PortCount, Totals
+from attribution.query.graph.model import Edge, Graph, MethodCount, Name, Node, ObserverCount, PortCount, Totals
 from attribution.query.lake.window import OPEN
 
 NASTY = [
@@ -40,6 +40,7 @@ def edge(source, target, *, directed=True, size=10, ports=1):
         packets_back=None, ports=tuple(PortCount(port=443 + n, protocol="tcp", flows=1) for n in range(ports)),
         port_count=ports, methods=(MethodCount(source="capture", target="heartbeat", flows=3),), source_records=3,
         target_records=0, first_seen=at("12:00:00"), last_seen=at("12:00:01"),
+        observers=(ObserverCount(observer=None, end="source", reports=3, counted=3),), observer_count=1,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import SECOND, Evidence, Flow, NameBinding, Settings, attribute
 from records import answers, batch, package_settings
-from strategies import ADDRESSES, BASE, SPACES, clocks, name_bindings, rule_settings
+from strategies import ADDRESSES, BASE, clocks, name_bindings, rule_settings
 
 from attribution.core.attributor import Attributor
 from attribution.core.ownership.compaction import current_names
@@ -16,15 +16,12 @@ from attribution.schema import FLOW, NAME_BINDING
 
 @st.composite
 def told(draw):
-    settings, space = draw(rule_settings(pools=True)), draw(st.sampled_from(SPACES))
-    return settings, draw(st.lists(name_bindings(draw(clocks(settings)), space), min_size=1, max_size=6))
+    settings = draw(rule_settings(pools=True))
+    return settings, draw(st.lists(name_bindings(draw(clocks(settings))), min_size=1, max_size=6))
 
 
 def asked(settings, bindings):
-    """Flows between the first binding's addresses, and others', at and beside every boundary of a binding.
-
-    The flows take turns in the networks that they name.
-    """
+    """Flows between the first binding's addresses, and others', at and beside every boundary of a binding."""
     tol = settings.clock_tolerance
     moments = set()
     for binding in bindings:
@@ -32,20 +29,12 @@ def asked(settings, bindings):
         edges = (binding.time, until, until + settings.connection_lifetime)
         moments |= {edge + off + one for edge in edges for off in (-tol, tol) for one in (-1, 0, 1)}
     ends = [(n.client_address, n.server_address) for n in bindings] + [(ADDRESSES[0], ADDRESSES[1])]
-    flows = [
+    return [
         Flow(start, start + lasting, local, None, remote, 443, local_workload="client", basis=basis, direction=way)
         for start in sorted(moments)
         for client, server in dict.fromkeys(ends)
         for local, remote, way in ((client, server, "egress"), (server, client, "ingress"))
         for lasting, basis in ((5, "connection"), (5, "window"))
-    ]
-    known = sorted({n.network for n in bindings}, key=str)
-    networks = [(one, other) for one in known for other in dict.fromkeys((None, *known))]
-    # By threes, so that flows of each kind come from each network.
-    turns = [networks[number // 3 % len(networks)] for number in range(len(flows))]
-    return [
-        replace(flow, local_network=local, remote_network=remote)
-        for flow, (local, remote) in zip(flows, turns, strict=True)
     ]
 
 

@@ -11,11 +11,13 @@ from attribution.query.lake.selection import Selection
 def test_an_edge_is_taken_apart_by_how_its_flows_were_answered_for(session):
     found = explain_edge(session, "web", "api")
     assert [
-        (p.source_reason, p.target_reason, p.flows, p.bytes, p.source_distance, p.target_distance) for p in found.parts
+        (p.source_reason, p.target_reason, p.records, p.flows, p.bytes, p.source_distance, p.target_distance)
+        for p in found.parts
     ] == [
-        ("reported", "covered", 2, 12100, None, 0),
-        ("covered", "reported", 1, 1100, 0, None),
-        ("reported", "bridged", 1, 550, None, 30_000_000),
+        ("reported", "covered", 2, 2, 12100, None, 0),
+        # The server logged the first of these again.
+        ("covered", "reported", 1, 0, None, 0, None),
+        ("reported", "bridged", 1, 1, 550, None, 30_000_000),
     ]
     assert [example.flow for example in found.parts[0].examples] == [
         "10.0.0.1:40001,10.0.0.11:8080,2026-01-05T12:00:10.000000Z",
@@ -45,12 +47,12 @@ def test_an_edge_to_an_unattributed_node_says_who_else_held_the_addresses(sessio
 
 
 def test_the_ends_of_an_edge_may_be_called_as_any_graph_calls_them(session):
-    assert sum(part.flows for part in explain_edge(session, "web-1", "api-1").parts) == 3
-    assert sum(part.flows for part in explain_edge(session, "web", "dns.example").parts) == 1
-    assert sum(part.flows for part in explain_edge(session, "lonely-1", "db").parts) == 1
+    assert sum(part.records for part in explain_edge(session, "web-1", "api-1").parts) == 3
+    assert sum(part.records for part in explain_edge(session, "web", "dns.example").parts) == 1
+    assert sum(part.records for part in explain_edge(session, "lonely-1", "db").parts) == 1
     # Undirected traffic belongs to the edge whichever way round it is asked for.
-    assert sum(part.flows for part in explain_edge(session, "db", "web").parts) == 2
-    assert sum(part.flows for part in explain_edge(session, "web", "db").parts) == 2
+    assert sum(part.records for part in explain_edge(session, "db", "web").parts) == 2
+    assert sum(part.records for part in explain_edge(session, "web", "db").parts) == 2
 
 
 def test_filters_and_windows_choose_the_flows_of_an_edge(session):

@@ -5,6 +5,7 @@ from collections import defaultdict
 from datetime import timedelta
 
 import pytest
+from counting_oracle import which_count
 from tiny_lake import DAY, FLOWS, at, flow, traffic, write_lake
 
 from attribution.query.graph.graph import graph
@@ -215,9 +216,11 @@ def test_a_record_that_counts_one_way_only_does_not_say_who_opened(tmp_path):
 
 
 def naive_edges(flows):
-    """Edges by the words of the documentation: flow by flow, then the larger of both ends' sums for each port."""
+    """Edges by the words of the documentation: flow by flow, of those that count."""
     sums = defaultdict(lambda: defaultdict(int))
-    for one in flows:
+    for one, counts in zip(flows, which_count(flows), strict=True):
+        if not counts:
+            continue
         ends = [
             (2, one[f"{side}_reason"])
             if one[f"{side}_method"] == "none"
@@ -229,26 +232,17 @@ def naive_edges(flows):
         directed = one["direction"] is not None and ((one["basis"] == "connection" and not one_way_record) or two_way)
         if directed:
             forward = one["direction"] == "egress"
-            port = one["remote_port"] if forward else one["local_port"]
         else:
             forward = [*ends[0], one["local_address"]] <= [*ends[1], one["remote_address"]]
-            port = min(one["local_port"], one["remote_port"])
         source, target = ends if forward else reversed(ends)
-        out, back = (
-            (one["bytes_sent"], one["bytes_received"]) if forward else (one["bytes_received"], one["bytes_sent"])
-        )
-        total = sums[source, target, directed, port, one["protocol"]]
-        total["flows", forward] += 1
+        sizes = {way: one[f"bytes_{way}"] if way in counts else None for way in ("sent", "received")}
+        out, back = (sizes["sent"], sizes["received"]) if forward else (sizes["received"], sizes["sent"])
+        total = sums[source, target, directed]
+        total["flows"] += 1
         for measure, value in (("out", out), ("back", back)):
             if value is not None:
-                total[measure, forward] += value
-    result = defaultdict(lambda: defaultdict(int))
-    for (source, target, directed, _, _), total in sums.items():
-        for measure in ("flows", "out", "back"):
-            known = [total[measure, view] for view in (True, False) if (measure, view) in total]
-            if known:
-                result[source, target, directed][measure] += max(known)
-    return {key: dict(value) for key, value in result.items()}
+                total[measure] += value
+    return {key: dict(value) for key, value in sums.items()}
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -27,7 +27,7 @@ def test_traffic_after_a_policy_is_held_against_its_bound(lake):
         late("12:02:02", n=3),
         # What a window shows may have been opened in time, for the lifetime of a connection.
         late("12:12:00", n=4, basis="window", end=at("12:13:00")),
-        late("12:12:02", n=4, basis="window", end=at("12:13:00")),
+        late("12:12:02", n=4, basis="window", end=at("12:13:00"), remote_port=50001),
         late("12:40:00", n=3, centre="fra"),
     ]
     made = lake(flows, ENDED, settings)

@@ -56,7 +56,6 @@ def test_block_size_changes_no_row():
 
 def test_a_connection_of_the_real_log():
     assert Read(ZEEK, LOGS / "conn.log").flows[0] == {
-        "record_id": "CoyZrY2g74UvMMgp4a",
         "start": 1_379_288_667_706_265,
         "end": 1_379_288_668_153_725,
         "local_address": "192.168.33.10",

@@ -1,7 +1,8 @@
--- How the flows of the table edge_flow were answered for, most flows first; distances in microseconds.
+-- How the flows of the table edge_flow were answered for, most records first; flows are those that count; distances in microseconds.
 SELECT
     source_method, source_reason, target_method, target_reason,
-    count(*) AS flows,
+    count(*) AS records,
+    count(*) FILTER (counts) AS flows,
     sum(bytes) AS bytes,
     max(source_distance) AS source_distance,
     max(target_distance) AS target_distance,
@@ -9,4 +10,4 @@ SELECT
     epoch_us(max("end")) AS last_seen
 FROM edge_flow
 GROUP BY source_method, source_reason, target_method, target_reason
-ORDER BY flows DESC, source_reason, target_reason
+ORDER BY records DESC, source_reason, target_reason

@@ -12,7 +12,7 @@ SELECT
     CASE WHEN at_source THEN remote_distance ELSE local_distance END AS target_distance,
     CASE WHEN at_source THEN remote_workload ELSE local_workload END AS target_workload,
     CASE WHEN at_source THEN remote_address ELSE local_address END AS target_address,
-    both_ways(bytes_sent, bytes_received) AS bytes
+    counts, bytes_counted AS bytes
 FROM (
     SELECT
         *,
@@ -22,6 +22,6 @@ FROM (
         opener IS DISTINCT FROM 'local'
             AND is_named($source::VARCHAR, remote_method, remote_service, remote_workload, remote_pool, remote_hostname, remote_reason)
             AND is_named($target::VARCHAR, local_method, local_service, local_workload, local_pool, local_hostname, local_reason) AS at_target
-    FROM filtered
+    FROM counted
 )
 WHERE at_source OR at_target

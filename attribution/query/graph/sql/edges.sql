@@ -13,3 +13,4 @@ SELECT
     max(last_seen) AS last_seen
 FROM edge_port
 GROUP BY ALL
+HAVING sum(flows) > 0

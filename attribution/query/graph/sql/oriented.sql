@@ -18,7 +18,7 @@ SELECT
     CASE WHEN forward THEN remote_method ELSE local_method END AS target_method,
     CASE WHEN forward THEN local_service ELSE remote_service END AS source_service,
     CASE WHEN forward THEN remote_service ELSE local_service END AS target_service,
-    flows,
+    observer, reports, flows,
     CASE WHEN forward THEN bytes_sent ELSE bytes_received END AS bytes_out,
     CASE WHEN forward THEN bytes_received ELSE bytes_sent END AS bytes_back,
     CASE WHEN forward THEN packets_sent ELSE packets_received END AS packets_out,

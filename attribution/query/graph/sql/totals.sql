@@ -1,7 +1,7 @@
--- Everything together, from the table edge.
+-- Everything together, from the table edge; records are all reports, from the table oriented.
 SELECT
     coalesce(sum(flows), 0) AS flows,
-    coalesce(sum(source_records) + sum(target_records), 0) AS records,
+    (SELECT coalesce(sum(reports), 0) FROM oriented) AS records,
     sum(both_ways(bytes_out, bytes_back)) AS bytes,
     sum(both_ways(packets_out, packets_back)) AS packets,
     coalesce(sum(flows) FILTER (is_unattributed(source_class) OR is_unattributed(target_class)), 0) AS unattributed_flows,

@@ -1,4 +1,4 @@
--- Sums of the flows by what matters for the graph. Nothing is turned, named or computed here that can wait until there
+-- Sums of the flows by what matters for the graph; each measure is that of the reports that count for its way. Nothing is turned, named or computed here that can wait until there
 -- are few rows: this question reads every flow, and columns that sql/shape.sql found to be of no use are not even read.
 SELECT
     local_service,
@@ -19,12 +19,14 @@ SELECT
     protocol,
     -- Tells the two views of undirected traffic apart where both ends have one name.
     CASE WHEN $undirected::BOOLEAN AND opener IS NULL THEN local_address <= remote_address END AS local_first,
-    count(*) AS flows,
-    sum(bytes_sent) AS bytes_sent,
-    sum(bytes_received) AS bytes_received,
-    sum(packets_sent) AS packets_sent,
-    sum(packets_received) AS packets_received,
+    observer,
+    count(*) AS reports,
+    count(*) FILTER (counts) AS flows,
+    sum(bytes_sent) FILTER (counts_sent) AS bytes_sent,
+    sum(bytes_received) FILTER (counts_received) AS bytes_received,
+    sum(packets_sent) FILTER (counts_sent) AS packets_sent,
+    sum(packets_received) FILTER (counts_received) AS packets_received,
     epoch_us(min(start)) AS first_seen,
     epoch_us(max("end")) AS last_seen
-FROM filtered
+FROM counted
 GROUP BY ALL

@@ -51,3 +51,10 @@ CREATE OR REPLACE TEMP MACRO address_hex(address) AS
 -- The network of a client, as the first digits of its addresses: /24 of IPv4, /48 of IPv6.
 CREATE OR REPLACE TEMP MACRO client_network(address) AS
     substr(address_hex(address), 1, CASE WHEN contains(address, ':') THEN 12 ELSE 30 END);
+
+-- The address space of a network, where $networks and $spaces say which networks are one: all, if they are null.
+CREATE OR REPLACE TEMP MACRO space_of(network, networks, spaces) AS
+    CASE WHEN networks IS NULL THEN NULL
+         WHEN len(networks) = 0 THEN network
+         WHEN list_contains(networks, coalesce(network, '-')) THEN spaces[list_position(networks, coalesce(network, '-'))]
+         ELSE network END;

@@ -1,21 +1,21 @@
 -- The ends of flows at addresses of the pool space, each seen from there: who the client is, what it sent. An end that opened
 -- the flow is no server, and is left out. Of a dispatched end without a pool only the address says that it is of the space:
--- $space are first and last address of its prefixes.
+-- $space are first and last address of its prefixes. Reports that do not count are left out.
 SELECT *
 FROM (
     SELECT
         'server' AS logged_by, data_centre, region, local_address AS address, remote_address AS client, local_pool AS pool,
         local_policy AS policy, local_policy_state AS state, local_reason AS reason, basis, start, "end",
-        both_ways(bytes_sent, bytes_received) AS bytes, both_ways(packets_sent, packets_received) AS packets
-    FROM filtered
-    WHERE opener IS DISTINCT FROM 'local'
+        bytes_counted AS bytes, packets_counted AS packets
+    FROM counted
+    WHERE counts AND opener IS DISTINCT FROM 'local'
     UNION ALL
     SELECT
         'client', data_centre, region, remote_address, local_address, remote_pool,
         remote_policy, remote_policy_state, remote_reason, basis, start, "end",
-        both_ways(bytes_sent, bytes_received), both_ways(packets_sent, packets_received)
-    FROM filtered
-    WHERE opener IS DISTINCT FROM 'remote'
+        bytes_counted, packets_counted
+    FROM counted
+    WHERE counts AND opener IS DISTINCT FROM 'remote'
 )
 -- A CASE, so that few addresses are looked up.
 WHERE CASE

@@ -1,10 +1,10 @@
 """What rows of AWS flow logs mean as flows, and what the ECS fields among them say of tasks.
 
 **Which side is local.** The side of the network interface at which the row was logged. `flow-direction` tells: the
-interface is the destination of `ingress` and the source of `egress`. Without that field a row does not say which of
-its addresses is the interface's. The source then stands in as local, and the direction is null; both sides are
-attributed by address anyway. Counting which address recurs per interface would be a guess, and one that changes with
-the file.
+interface is the destination of `ingress` and the source of `egress`. Without that field a row says which of its
+addresses is the interface's only where the packet had another one there (see below). Otherwise the source stands in as
+local. The direction is null; both sides are attributed by address anyway. Counting which address recurs per interface
+would be a guess, and one that changes with the file.
 
 A transit gateway holds neither address: its `flow-direction` only says whether the packet entered or left the gateway
 (it is logged both times). There, too, the source stands in as local.
@@ -16,6 +16,9 @@ address, whatever the packet carried. This matters for:
 - secondary addresses, such as those of every EKS pod,
 - traffic that a NAT gateway or another middlebox passes on,
 - traffic through a transit gateway's interface.
+
+Where they differ, the interface's address is `relay_address`: the queries then know a NAT gateway's two reports of one
+packet for what they are.
 
 The promise is about who sent and received,
 and a NAT gateway's reply from an internet host, seen at the gateway, is that host's. A log without the packet's
@@ -106,11 +109,14 @@ class RowReader:
         columns = {
             "start": _shown(start, table.column("start")),
             "end": _shown(end, table.column("end")),
-            **_sides(table, incoming),
+            **_sides(table, _behind(table) if incoming is None else incoming),
+            "relay_address": _relay(table, incoming),
             "observer": _first_of(table, "interface_id", "tgw_attachment_id", "tgw_id", "resource_id"),
             "basis": _constant("window", table.num_rows),
         }
         columns |= _networks(table)
+        if incoming is not None:
+            columns["direction"] = table.column("flow_direction")
         for name in ("protocol", "tcp_flags", "region"):
             if name in table.column_names:
                 columns[name] = table.column(name)
@@ -123,6 +129,38 @@ def _incoming(table: pa.Table) -> Bool | None:
     if "flow_direction" not in table.column_names or _is_transit_gateway(table):
         return None
     return _mask(pc.equal(table.column("flow_direction"), "ingress"))
+
+
+def _behind(table: pa.Table) -> Bool | None:
+    """Which rows show the interface's own address for the packet's destination alone: they came in at the interface."""
+    if _is_transit_gateway(table):
+        return None
+    destination, source = _replaced(table, "dstaddr"), _replaced(table, "srcaddr")
+    return None if destination is None else destination if source is None else destination & ~source
+
+
+def _relay(table: pa.Table, incoming: Bool | None) -> Column | None:
+    """The interface's own address, where the packet has another one on the interface's side; None where no row has it.
+
+    Without a direction, the side on which the addresses differ is the interface's.
+    """
+    if _is_transit_gateway(table):
+        return None
+    relays: list[Column] = []
+    for name, comes_in in (("srcaddr", False), ("dstaddr", True)):
+        replaced = _replaced(table, name)
+        if replaced is not None and incoming is not None:
+            replaced &= incoming == comes_in
+        if replaced is not None and replaced.any():
+            relays.append(_choose(pa.array(replaced), table.column(name), None))
+    return pc.coalesce(*relays) if relays else None
+
+
+def _replaced(table: pa.Table, name: str) -> Bool | None:
+    """Where the interface shows another address than the packet had; None where the log has not both."""
+    if name not in table.column_names or f"pkt_{name}" not in table.column_names:
+        return None
+    return _mask(pc.not_equal(table.column(name), table.column(f"pkt_{name}")))
 
 
 def _is_transit_gateway(table: pa.Table) -> bool:
@@ -154,8 +192,6 @@ def _sides(table: pa.Table, incoming: Bool | None) -> dict[str, Column]:
             values = _column(table, count)
             sides[f"{count}_sent"] = _choose(mask, None, values)
             sides[f"{count}_received"] = _choose(mask, values, None)
-    if incoming is not None:
-        sides["direction"] = table.column("flow_direction")
     return sides
 
 

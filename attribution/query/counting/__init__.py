@@ -1,0 +1,1 @@
+"""Which reports count: traffic that several observers report is counted once."""

@@ -1,0 +1,121 @@
+"""Which reports of a window count: traffic that several observers report is counted once.
+
+The rule stands in the design, under "Which report counts". Most conversations are reported by one observer, in windows
+that do not overlap. One pass over all reports, by a hash of their two ends, finds the others. Only these are compared
+in time, rank by rank, by joins over sorted times, so that a long conversation costs no more than its reports.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from attribution.config import NO_NETWORK, Settings
+from attribution.query.counting.spaces import joined_spaces
+from attribution.query.lake.flows import FILTERED, WINDOWED
+from attribution.query.lake.query import Query
+from attribution.query.lake.session import LakeSession
+from attribution.query.lake.times import from_microseconds
+from attribution.query.lake.window import Window
+
+_NEAR = Query(__package__, "near")
+_REPORTS = Query(__package__, "reports", standing_on=(_NEAR,))
+_LAST_END = Query(__package__, "last_end", standing_on=(WINDOWED,))
+#: The tables that find the few reports to compare in time, in the order in which they stand on one another.
+_FOUND = {
+    "relays": Query(__package__, "relays", standing_on=(_REPORTS,)),
+    "passed_on": Query(__package__, "passed_on", standing_on=(_REPORTS,)),
+    "pairs": Query(__package__, "pairs", standing_on=(_NEAR,)),
+    "suspects": Query(__package__, "suspects", standing_on=(_REPORTS,)),
+    "observers": Query(__package__, "observers", standing_on=(_NEAR,)),
+    "ways": Query(__package__, "ways", standing_on=(_REPORTS,)),
+}
+# These read the tables that `count_once` makes of one another.
+_NESTED = Query(__package__, "nested")
+_PASSED_WAYS = Query(__package__, "passed_ways")
+_PENDING = Query(__package__, "pending")
+_LEVELS = Query(__package__, "levels")
+_LEVEL = Query(__package__, "level")
+_SHARED = Query(__package__, "shared")
+_MET = Query(__package__, "met")
+_STOOD_FOR = Query(__package__, "stood_for")
+_LEFT = Query(__package__, "left")
+_UNCOUNTED = Query(__package__, "uncounted")
+
+_MICROSECOND = timedelta(microseconds=1)
+
+#: The flows that pass the filters, with the columns counts_sent, counts_received and counts. Reads the table uncounted.
+COUNTED = Query(__package__, "counted", standing_on=(FILTERED,))
+
+
+def count_once(session: LakeSession, window: Window) -> None:
+    """Make the table uncounted in the session: the reports of a window that do not count, as `COUNTED` reads it.
+
+    The reports that overlap those of the window are read, too: what began up to `connection_lifetime` before, and what
+    begins until the last report of the window ends. So it is the same for a report in whatever window it is asked for.
+
+    Args:
+        session: the lake.
+        window: as it is on the lake; sums over windows that share no time add up.
+
+    Raises:
+        LakeError: the lake cannot be read.
+    """
+    settings = session.settings
+    asked = {**_near(session, window), **_spaces(settings)}
+    for table, query in _FOUND.items():
+        session.keep(table, query, **asked)
+    session.keep("left_out", _NESTED)
+    session.add("left_out", _PASSED_WAYS)
+    session.keep("pending", _PENDING)
+    (levels,) = session.ask(_LEVELS)
+    for level in range(levels["first_level"] or 0, levels["last_level"] or 0):
+        session.keep("one_level", _LEVEL, level=level)
+        session.keep("shared", _SHARED, level=level)
+        session.keep("pending", _MET, clock_tolerance=settings.clock_tolerance)
+        session.add("left_out", _STOOD_FOR)
+        session.keep("pending", _LEFT)
+    session.keep("uncounted", _UNCOUNTED)
+
+
+def _near(session: LakeSession, window: Window) -> dict[str, object]:
+    """The bounds of what may overlap a report of the window, as `sql/near.sql` binds them; None where it is open."""
+    tolerance = timedelta(microseconds=session.settings.clock_tolerance)
+    first = last = oldest = None
+    if window.start is not None:
+        # Samples, and what a translator passed on, are compared by the clock hour.
+        first = _moved(_hour(window.start), -tolerance)
+        oldest = _moved(first, -timedelta(microseconds=session.settings.connection_lifetime))
+    if window.end is not None:
+        (row,) = session.ask(_LAST_END, **window.parameters())
+        last_end = window.end if row["last_end"] is None else from_microseconds(row["last_end"])
+        after = _moved(_hour(last_end), timedelta(hours=1)), _moved(last_end, tolerance + _MICROSECOND)
+        last = None if None in after else max(filter(None, after))
+    return {
+        "near_from": first,
+        "near_from_hour": oldest and _partition(oldest),
+        "near_to": last,
+        "near_to_hour": last and _partition(last - _MICROSECOND),
+    }
+
+
+def _spaces(settings: Settings) -> dict[str, object]:
+    """The networks that are one address space, as `sql/reports.sql` binds them: None where all are."""
+    if settings.one_space:
+        return {"networks": None, "spaces": None}
+    spaces = joined_spaces(settings.network_routes)
+    return {"networks": list(spaces), "spaces": [None if name == NO_NETWORK else name for name in spaces.values()]}
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _moved(moment: datetime | None, by: timedelta) -> datetime | None:
+    """The time so much later; None where no year has it."""
+    try:
+        return None if moment is None else moment + by
+    except OverflowError:
+        return None
+
+
+def _partition(moment: datetime) -> str:
+    """The partition of a time: `2026-01-05T12`."""
+    return moment.astimezone(UTC).isoformat()[:13]

@@ -1,0 +1,12 @@
+-- The pairs of addresses between which a conversation may be reported twice: by several views, or by several windows of one.
+-- There are far fewer pairs than conversations.
+SELECT pair
+FROM (
+    SELECT
+        hash(least(own_address, remote_address), greatest(own_address, remote_address)) AS pair,
+        hash(observer, own_address <= remote_address) AS view,
+        own_address = remote_address AS is_alike, basis = 'window' AND start < "end" AS is_window
+    FROM (SELECT *, coalesce(wire_address, local_address) AS own_address FROM near)
+)
+GROUP BY pair
+HAVING min(view) <> max(view) OR count(*) FILTER (is_window) > 1 OR bool_or(is_alike)

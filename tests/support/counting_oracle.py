@@ -1,0 +1,136 @@
+"""Which reports count, by the words of the design, report against report and slowly; imports nothing that it judges."""
+
+from datetime import timedelta
+
+HOUR = timedelta(hours=1)
+WAYS = ("sent", "received")
+
+
+def which_count(reports, *, tolerance=timedelta(seconds=1), same_space=lambda network: network):
+    """For each report, the ways that it counts for: a list of sets of `sent` and `received`.
+
+    Args:
+        reports: attributed flows as rows; `start` and `end` are datetimes.
+        tolerance: the setting `clock_tolerance`.
+        same_space: the address space of a network, by the routes.
+    """
+    ends = [_ends(report, same_space) for report in reports]
+    passed_on = {n for n in range(len(reports)) if _is_passed_on(n, reports, ends)}
+    by_conversation = {}
+    for number, both in enumerate(ends):
+        by_conversation.setdefault(frozenset(both), []).append(number)
+    counts = []
+    for number, report in enumerate(reports):
+        others = [n for n in by_conversation[frozenset(ends[number])] if n != number]
+        found = {
+            way
+            for way in _measured(report)
+            if number not in passed_on and not _stood_for(number, way, others, reports, ends, passed_on, tolerance)
+        }
+        # What tells nothing of bytes counts whole or not at all.
+        counts.append(found if _known(report) or len(found) == 2 else set())
+    return counts
+
+
+def _ends(report, same_space):
+    local = (report["wire_address"], report["wire_port"]) if report["wire_address"] else None
+    local = local or (report["local_address"], report["local_port"])
+    view = report["local_network"]
+    return (
+        (report["protocol"], same_space(view), *local),
+        (
+            report["protocol"],
+            same_space(view if report["remote_network"] is None else report["remote_network"]),
+            report["remote_address"],
+            report["remote_port"],
+        ),
+    )
+
+
+def _known(report):
+    return {way for way in WAYS if report[f"bytes_{way}"] is not None or report[f"packets_{way}"] is not None}
+
+
+def _measured(report):
+    return _known(report) or set(WAYS)
+
+
+def _sources(way, ends):
+    """The end that sent what a report counts under `sent` or `received`."""
+    return ends[0] if way == "sent" else ends[1]
+
+
+def _is_sample(report):
+    return report["basis"] == "window" and report["start"] == report["end"]
+
+
+def _is_window(report):
+    return report["basis"] == "window" and report["start"] < report["end"]
+
+
+def _view(number, reports, ends):
+    return reports[number]["observer"], ends[number][0]
+
+
+def _rank(number, reports, ends):
+    report = reports[number]
+    (_, _, address, port), (_, _, far_address, far_port) = ends[number]
+    lower = (address, -1 if port is None else port) <= (far_address, -1 if far_port is None else far_port)
+    return (-len(_known(report)), _is_sample(report), not lower, report["observer"] is None, report["observer"] or "")
+
+
+def _hour(moment):
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _is_passed_on(number, reports, ends):
+    """Whether a translator reports its own address, and in the same hour the same traffic as its clients know it."""
+    report = reports[number]
+    if report["observer"] is None:
+        return False
+    for other, that in enumerate(reports):
+        if that["relay_address"] is None or that["observer"] != report["observer"]:
+            continue
+        for own, far in (ends[number], ends[number][::-1]):
+            if own[2] == that["relay_address"] and far == ends[other][0] and _hour(that["end"]) == _hour(report["end"]):
+                return True
+    return False
+
+
+def _stood_for(number, way, others, reports, ends, passed_on, tolerance):
+    report = reports[number]
+    source = _sources(way, ends[number])
+    if ends[number][0] == ends[number][1]:
+        source = way
+    before = []
+    for other in others:
+        that = reports[other]
+        its_ways = {w: _sources(w, ends[other]) for w in _measured(that)}
+        if ends[other][0] == ends[other][1]:
+            its_ways = {w: w for w in its_ways}
+        if source not in its_ways.values():
+            continue
+        if other in passed_on:
+            before.append(that)
+        elif _view(other, reports, ends) == _view(number, reports, ends):
+            if _is_window(report) and _is_window(that) and _lies_in(other, number, reports):
+                return True
+        elif _rank(other, reports, ends) < _rank(number, reports, ends):
+            before.append(that)
+    start, end = report["start"], report["end"]
+    if _is_sample(report):
+        start, end = _hour(start) - timedelta(microseconds=1), _hour(start) + HOUR
+    if any(that["start"] < end and that["end"] > start for that in before):
+        return True
+    return all(
+        any(that["start"] - tolerance <= moment <= that["end"] + tolerance for that in before)
+        for moment in (report["start"], report["end"])
+    )
+
+
+def _lies_in(inner, outer, reports):
+    """Whether a window lies in another; of two that are equal, the one that stands first in the lake does."""
+    one, other = reports[inner], reports[outer]
+    inside = other["start"] <= one["start"] and one["end"] <= other["end"]
+    equal = (one["start"], one["end"]) == (other["start"], other["end"])
+    return inside and (not equal or inner < outer)
