@@ -10,8 +10,9 @@ from attribution.errors import ConfigError
 #: Version of what `packed` writes, and the first one that can be read. Evidence of a port in version 1 does not say of
 #: which protocol, so that nothing sound can be made of it; a reader of a later version must read 2 and all that follow.
 #: 3: ranges of ports, which a reader of 2 would take for their first port. 4: policies, socket rules, and name bindings
-#: for networks of clients, which a reader of 3 would take for their resolver's own.
-VERSION, _OLDEST_VERSION = 4, 2
+#: for networks of clients, which a reader of 3 would take for their resolver's own. 5: networks, without which a reader
+#: of 4 would give an address to the owner that it has in another network.
+VERSION, _OLDEST_VERSION = 5, 2
 
 
 @dataclass(frozen=True)

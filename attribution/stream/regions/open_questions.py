@@ -212,6 +212,9 @@ def _answered(flows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
     for name in ("workload", "service", "distance"):
         column = answers.column(f"remote_{name}")
         columns[name] = pc.if_else(named, column, pa.scalar(None, column.type))
+    # What the log told stands, as everywhere; else it is the network of the heartbeats that answered.
+    found = pc.if_else(named, answers.column("remote_network"), pa.scalar(None, pa.string()))
+    columns["network"] = pc.coalesce(flows.column("remote_network").cast(pa.string()), found)
     return _with_remote(flows, columns)
 
 
