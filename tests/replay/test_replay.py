@@ -129,6 +129,28 @@ def test_slabs_give_the_same_rows_where_evidence_is_forgotten_and_flows_are_hear
         assert rows_of(tmp_path / "cut", kind) == rows_of(tmp_path / "whole", kind)
 
 
+def test_slabs_give_the_same_rows_where_addresses_are_in_several_networks(tmp_path):
+    paths = history(tmp_path, seed=9)
+    for kind, fields in (("heartbeat", ("network",)), ("flow", ("local_network", "remote_network"))):
+        table = pq.read_table(paths[kind])
+        for field in fields:
+            # Each address is in `east` and `west`, and now and then a record does not say where.
+            named = pa.array([("east", "east", "west", "west", None)[i * 7 % 19 % 5] for i in range(table.num_rows)])
+            if field != "remote_network":
+                table = table.set_column(table.schema.get_field_index(field), field, named)
+        pq.write_table(table, paths[kind], row_group_size=200)
+    settings = Settings(retention=HOUR, routes=("east,-",))
+    inputs = Inputs(flows=[paths["flow"]], heartbeats=[paths["heartbeat"]], name_bindings=[paths["name_binding"]])
+    limits = {"whole": Limits(), "cut": Limits(evidence_rows=4000)}
+    slabs = {name: replay(inputs, tmp_path / name, settings=settings, limits=limits[name]).slabs for name in limits}
+    assert slabs["whole"] == 1
+    assert slabs["cut"] > 3
+    for kind in ("attributed_flow", "ownership_range", "name_binding"):
+        assert rows_of(tmp_path / "cut", kind) == rows_of(tmp_path / "whole", kind)
+    reasons = {json.loads(row)["remote_reason"] for row in rows_of(tmp_path / "whole", "attributed_flow")}
+    assert {"other_network", "several_networks", "covered", "bridged"} <= reasons
+
+
 def _local(flows):
     return flows.column("local_address").to_pylist()
 
