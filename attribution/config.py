@@ -76,6 +76,8 @@ class Settings:
             no label may name it; no longer than `retention`.
         assignment_hold: how long after its end a flow waits, in a stream, for assignment events where no heartbeat
             answers; no shorter than `hold`.
+        record_memory: how long, in a stream, a flow with a `record_id` is remembered after it has gone out, so that it
+            does not go out again.
         name_stretch: how long after its TTL a DNS answer may still be used by the client.
         connection_lifetime: how long a connection lasts at the most; a window may hold one opened so long before.
         workload_prefixes: addresses that are workloads even without a heartbeat; events and labels never name them.
@@ -101,6 +103,7 @@ class Settings:
     retention: Microseconds = 24 * HOUR
     workload_memory: Microseconds = 24 * HOUR
     assignment_hold: Microseconds = 4 * MINUTE
+    record_memory: Microseconds = 15 * MINUTE
     name_stretch: Microseconds = MINUTE
     connection_lifetime: Microseconds = 24 * HOUR
     workload_prefixes: tuple[str, ...] = ()

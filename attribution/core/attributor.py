@@ -6,6 +6,7 @@ knows no clock and no I/O: time is the watermark that it is given.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +14,12 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.addressing.places import without_networks
-from attribution.core.columnar.arrays import microseconds
+from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
 from attribution.core.columnar.dictionaries import plain
+from attribution.core.columnar.types import Int32, UInt64
 from attribution.core.gate import Horizon, Released, Sides, TimeGate
 from attribution.core.held_flows import Folded, by_age, unfolded
+from attribution.core.identity import FlowMemory
 from attribution.core.ownership.compaction import current_names, distinct_rows
 from attribution.core.ownership.heartbeat_store import HeartbeatStore
 from attribution.core.ownership.lookup import Ownership
@@ -36,6 +39,8 @@ from attribution.schema import (
 
 #: What a snapshot calls flows that wait, with or without their local side.
 _HELD = "held"
+#: What a snapshot calls the identities of the flows that have gone out.
+_IDENTITIES = "identities"
 _TABLES = tuple(kind for kind in EVIDENCE if kind != HEARTBEAT)
 
 
@@ -55,7 +60,8 @@ class Attributor:
 
     Attributes:
         settings: the settings of the rules.
-        counters: `late_heartbeats` (came below the watermark), `flows_held`, `flows_released`, `flows_too_old`.
+        counters: `late_heartbeats` (came below the watermark), `flows_held`, `flows_released`, `flows_too_old`,
+            `flows_repeated` (went out before, by their `record_id`).
     """
 
     def __init__(self, settings: Settings, *, sides: Sides = "both", index_per_batch: bool = False) -> None:
@@ -65,6 +71,7 @@ class Attributor:
         self._heartbeats = HeartbeatStore(settings)
         self._evidence: dict[str, list[pa.Table]] = {kind: [] for kind in _TABLES}
         self._gate = TimeGate(settings, sides=sides)
+        self._memory = FlowMemory(settings)
         self._resolver: Resolver | None = None
         self._rules: Resolver | None = None
 
@@ -182,8 +189,11 @@ class Attributor:
             oldest_us: no flow that starts before this is expected; by default `retention` before the watermark. A flow
                 that comes after its evidence was forgotten goes out with the reason `too_old`.
         """
+        before_us = self.watermark_us
         due = self._gate.due(watermark_us)
-        released = self._release(due, Horizon(self._gate.forgotten_us, self.watermark_us))
+        # At the end of time no flow is too old to be remembered.
+        reached_us = before_us if self.watermark_us >= NEVER_AFTER else self.watermark_us
+        released = self._release(due, Horizon(self._gate.forgotten_us, self.watermark_us), reached_us)
         for flows in released.postponed:
             self._gate.postpone(flows)
         if self._heartbeats.grown:
@@ -195,26 +205,51 @@ class Attributor:
 
         Evidence that is missing costs them coverage, never correctness. For a stream whose watermark stands still.
         """
-        return self._release(self._gate.stale(arrived_before_us), Horizon(self._gate.forgotten_us)).attributed
+        stale = self._gate.stale(arrived_before_us)
+        return self._release(stale, Horizon(self._gate.forgotten_us), self.watermark_us).attributed
 
     def skip(self, watermark_us: int) -> None:
         """As `advance`, but drop the flows that are due: they went out before, and this is the history after that."""
-        self._gate.due(watermark_us)
+        self._let_out(self._gate.due(watermark_us))
 
     def postpone(self, flows: pa.RecordBatch, *, arrived_us: int) -> None:
         """Hold flows that `advance` had postponed: as `hold`, but for `assignment_hold`."""
+        # `skip` took them for flows that had gone out.
+        self._memory.stayed(flows)
         self._gate.postpone(flows, arrived_us=arrived_us)
 
-    def _release(self, flows: list[pa.RecordBatch], horizon: Horizon) -> Released:
-        """Attribute flows that the gate let through."""
+    def _release(self, flows: list[pa.RecordBatch], horizon: Horizon, reached_us: int) -> Released:
+        """Attribute flows that the gate let through, but for those that went out before; time has come to a moment."""
+        flows, repeated = self._first(flows, reached_us)
         released = Released.joined(
             self._gate.release(batch, self._attributed(batch, resolver), horizon)
             for batch, resolver in self._judged_by(flows)
         )
+        self._let_out(released.attributed)
+        if repeated:
+            self.counters["flows_repeated"] += repeated
+            released = replace(released, repeated=repeated)
         self.counters["flows_released"] += released.rows
         if released.too_old:
             self.counters["flows_too_old"] += released.too_old
         return released
+
+    def _first(self, flows: list[pa.RecordBatch], reached_us: int) -> tuple[list[pa.RecordBatch], int]:
+        """The flows that have not gone out, and how many others there are; flows go out by their remote side."""
+        return (flows, 0) if self._sides == "local" else self._memory.first(flows, reached_us)
+
+    def _let_out(self, flows: list[pa.RecordBatch]) -> None:
+        if self._sides != "local":
+            self._memory.went_out(flows)
+
+    @property
+    def identities(self) -> tuple[UInt64, Int32]:
+        """The flows that have gone out and are remembered, as `FlowMemory.identities`."""
+        return self._memory.identities
+
+    def remember(self, hashes: UInt64, minutes: Int32) -> None:
+        """Take flows for flows that have gone out: `identities` of an earlier attributor."""
+        self._memory.add(hashes, minutes)
 
     def _judged_by(self, flows: list[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, Resolver]]:
         """The flows, each batch with the rules over the evidence that it asks for."""
@@ -240,6 +275,7 @@ class Attributor:
         """Merge heartbeats, and forget evidence that no flow which starts at `oldest_us` or later can ask for."""
         forgotten_us = self._gate.forget(oldest_us)
         self._heartbeats.merge(forgotten_us)
+        self._memory.forget(self.watermark_us)
         self._evidence[NAME_BINDING] = [current_names(self._gathered(NAME_BINDING), self.settings, forgotten_us)]
         for kind in (POLICY, SOCKET_RULE):
             # Those that ended say whose an address was last, so they stay; but each may be sent many times.
@@ -260,12 +296,13 @@ class Attributor:
         """All state as bytes, read by `restore`.
 
         Args:
-            rows: whether with the heartbeats and the held flows, which are most of it. Whoever keeps these apart gives
-                them back by `observe` and `hold` after `restore`.
+            rows: whether with the heartbeats, the held flows and the flows that have gone out, which are most of it.
+                Whoever keeps these apart gives them back by `observe`, `hold` and `remember` after `restore`.
         """
         tables = [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
         if rows:
             tables.append((HEARTBEAT, self.known_heartbeats))
+            tables.append((_IDENTITIES, pa.table(dict(zip(("hash", "minute"), self.identities, strict=True)))))
             tables += [(_HELD, pa.Table.from_batches([plain(batch)])) for batch in unfolded(self.held_flows)]
         return packed(Snapshot(tables, self.watermark_us, self._gate.forgotten_us))
 
@@ -288,6 +325,9 @@ class Attributor:
         made = cls(settings, sides=sides, index_per_batch=index_per_batch)
         made._gate = TimeGate(settings, sides=sides, watermark_us=state.watermark_us, forgotten_us=state.forgotten_us)
         for kind, older in state.tables:
+            if kind == _IDENTITIES:
+                made.remember(older.column("hash").to_numpy(), older.column("minute").to_numpy())
+                continue
             table = completed(FLOW if kind == _HELD else kind, older)
             if kind == _HELD:
                 for batch in table.to_batches():

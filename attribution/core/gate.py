@@ -46,11 +46,13 @@ class Released:
         attributed: record batches of the flows that go out, attributed; each has rows.
         postponed: record batches of the flows that wait on, for `assignment_hold`; each has rows.
         too_old: how many of the attributed flows came after evidence about their start was forgotten.
+        repeated: how many flows do not go out, because they went out before.
     """
 
     attributed: list[pa.RecordBatch]
     postponed: list[pa.RecordBatch]
     too_old: int = 0
+    repeated: int = 0
 
     @classmethod
     def joined(cls, parts: Iterable["Released"]) -> "Released":
@@ -60,6 +62,7 @@ class Released:
             [batch for part in parts for batch in part.attributed],
             [batch for part in parts for batch in part.postponed],
             sum(part.too_old for part in parts),
+            sum(part.repeated for part in parts),
         )
 
     @property

@@ -11,7 +11,7 @@ from attribution.errors import ConfigError
 #: which protocol, so that nothing sound can be made of it; a reader of a later version must read 2 and all that follow.
 #: 3: ranges of ports, which a reader of 2 would take for their first port. 4: policies, socket rules, and name bindings
 #: for networks of clients, which a reader of 3 would take for their resolver's own. 5: networks, without which a reader
-#: of 4 would give an address to the owner that it has in another network.
+#: of 4 would give an address to the owner that it has in another network; and identities of flows that have gone out.
 VERSION, _OLDEST_VERSION = 5, 2
 
 

@@ -31,6 +31,11 @@ JOB_METRICS: dict[str, Metric] = {
     "flows_given_up": Metric(
         "counter", "Flows that went out before they were due.", worry="Any: a topic has stood still (`give_up_after`)."
     ),
+    "flows_repeated": Metric(
+        "counter",
+        "Flows that did not go out because they had gone out before, by their `record_id`, within `record_memory`.",
+        worry="It rises steadily: a producer sends everything twice.",
+    ),
     "late_heartbeats": Metric(
         "counter",
         "Heartbeats that ended before the watermark when they came.",

@@ -29,6 +29,7 @@ class Settings:
     retention: int = 24 * HOUR
     workload_memory: int = 24 * HOUR
     assignment_hold: int = 4 * MINUTE  # decides when a stream answers, not what
+    record_memory: int = 15 * MINUTE  # decides which flows a stream takes for repeats, not what it answers
     name_stretch: int = MINUTE
     connection_lifetime: int = 24 * HOUR
     workload_prefixes: tuple[str, ...] = ()

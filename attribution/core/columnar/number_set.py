@@ -60,6 +60,18 @@ class NumberSet:
         stamps = np.broadcast_to(np.asarray(moments, np.int32), len(numbers))
         return self._added(np.maximum(numbers, np.uint64(1)), stamps)
 
+    def has(self, numbers: UInt64) -> Bool:
+        """Which numbers are in the set."""
+        kept = np.maximum(numbers, np.uint64(1))
+        found = np.zeros(len(kept), np.bool_)
+        row, slot = np.arange(len(kept)), self._first_slot(kept)
+        while len(row):
+            there = self._slots[slot]
+            found[row] = there == kept[row]
+            looks_on = (there != _FREE) & ~found[row]
+            row, slot = row[looks_on], (slot[looks_on] + 1) & (len(self._slots) - 1)
+        return found
+
     def _added(self, kept: UInt64, stamps: Int32) -> Bool:
         """Add numbers for which there is room; which are new."""
         new = np.zeros(len(kept), np.bool_)

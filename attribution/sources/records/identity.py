@@ -1,69 +1,28 @@
-"""Flows that are taken once: what makes a record one, and which records were read before.
+"""Flows that are taken once while logs are read: identities of logs without ids, and which records were read before.
 
-Logs repeat themselves: files overlap, a shipper sends again, two logs of one interface write the same rows. A record
-is a repeat if the fields of its identity agree with those of a record before it. They hold all that is said of the two
-ends and of the time, for there are logs whose ids are not unique. So a repeat says nothing that was not said.
+Logs repeat themselves: files overlap, a shipper sends again, two logs of one interface write the same rows.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.hashing import hash_rows
 from attribution.core.columnar.number_set import NumberSet
 from attribution.core.columnar.types import Bool, UInt64
-from attribution.core.ownership.flow_heartbeats import FIELDS as OF_HEARTBEATS
+from attribution.core.identity import CONVERSATION, Identity
 
 #: Identities that are remembered at the most, in some 200 MB. If there are more, the older half of them is forgotten.
 REMEMBERED = 1 << 23
 
-_CONVERSATION = (
-    "start", "end", "local_address", "local_port", "remote_address", "remote_port", "protocol", "direction",
-)  # fmt: skip
 #: Two hexadecimal digits for each byte.
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), "V2")
 _ID_DIGITS = 16
 
 
-@dataclass(frozen=True)
-class Identity:
-    """What makes a flow of a format one record, by fields of `schemas/flow.avsc`.
-
-    Attributes:
-        needs: a flow in which one of these fields is null has no identity.
-        also: fields that must agree, too, and may be null.
-    """
-
-    needs: tuple[str, ...]
-    also: tuple[str, ...] = ()
-
-    def hashes(self, flows: pa.RecordBatch) -> tuple[UInt64, Bool]:
-        """A hash of the identity of each canonical flow, and which flows have one."""
-        names = [name for name in (*self.needs, *self.also) if name in flows.schema.names]
-        return hash_rows({name: flows.column(name) for name in names}), self._known(flows)
-
-    def _known(self, flows: pa.RecordBatch) -> Bool:
-        known = np.ones(flows.num_rows, np.bool_)
-        for name in self.needs:
-            known &= flows.column(name).is_valid().to_numpy(zero_copy_only=False)
-        return known
-
-    def is_of(self, flows: pa.RecordBatch) -> bool:
-        """Whether any of these flows can have the identity; costs next to nothing."""
-        return all(flows.column(name).null_count < flows.num_rows for name in self.needs)
-
-
-#: The log has an id for each record.
-BY_RECORD_ID = Identity(
-    ("record_id",),
-    tuple(dict.fromkeys((*_CONVERSATION, *OF_HEARTBEATS, "local_network", "remote_network"))),
-)
 #: The log has a row for each interface, window, 5-tuple and way. The counts tell apart rows that share these because
 #: the log does not show all that differs in them.
 BY_INTERFACE = Identity(
-    ("observer",), (*_CONVERSATION, "bytes_sent", "bytes_received", "packets_sent", "packets_received")
+    ("observer",), (*CONVERSATION, "bytes_sent", "bytes_received", "packets_sent", "packets_received")
 )
 #: The log has a row for each node, 5-tuple, way and time.
 BY_NODE = BY_INTERFACE

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 from attribution.core.columnar.types import Column, Int64
+from attribution.core.identity import Identity
 from attribution.core.ownership.flow_heartbeats import FlowHeartbeats
 from attribution.errors import RejectLimitError
-from attribution.sources.records.identity import Identity
 from attribution.sources.records.rejects import REASONS, Reject
 
 __all__ = ["ANY_FORMAT", "Account", "Block", "ColumnarFormat", "FlowHeartbeats", "Format", "Input", "Ledger", "Reject"]

@@ -63,6 +63,9 @@ class Bucket:
             self._snapshot_bytes, self._logged_bytes = len(entry), 0
         elif tag == payload.WATERMARK:
             self.attributor.skip(payload.unpack_moment(entry))
+        elif tag == payload.IDENTITIES:
+            self.attributor.remember(*payload.unpack_identities(entry))
+            self._logged_bytes += len(entry)
         elif tag == payload.POSTPONED:
             self.attributor.postpone(payload.unpack_rows(entry[1:])[1], arrived_us=now_us)
         else:
@@ -86,7 +89,7 @@ class Bucket:
         Nothing is forgotten: that is for `settle`, which first notes what ranges were.
         """
         released = self.attributor.advance(watermark_us, oldest_us=NEVER_BEFORE)
-        if not released.attributed and not released.postponed:
+        if not released.attributed and not released.postponed and not released.repeated:
             return [], []
         # What was due is dropped when the log is read again, and so are flows that were put off: but for these.
         entries = [payload.pack_watermark(watermark_us)]
@@ -126,6 +129,7 @@ class Bucket:
         entries = [payload.pack_snapshot(attributor.snapshot(rows=False), *self._collector.state)]
         for batch in attributor.known_heartbeats.combine_chunks().to_batches():
             entries += payload.pack_pieces(HEARTBEAT, batch)
+        entries += payload.pack_identities(*attributor.identities)
         for flows in attributor.held_flows:
             if isinstance(flows, payload.PackedFlows):
                 entries.append(flows.entry)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.dictionaries import plain
-from attribution.core.columnar.types import Int32, Int64
+from attribution.core.columnar.types import Int32, Int64, UInt64
 from attribution.errors import ConfigError
 from attribution.records import KINDS
 from attribution.schema import completed
@@ -25,6 +25,8 @@ _TAGS = {tag: kind for kind, tag in _KINDS.items()}
 WATERMARK, SNAPSHOT = b"W", b"S"
 #: Before an entry of flows that were due and wait on for assignment events.
 POSTPONED = b"P"
+#: Tag of an entry of identities of flows that have gone out.
+IDENTITIES = b"I"
 #: Tag of an entry that no log holds: how far time has come.
 TIME = b"T"
 #: Tags of what is about other regions: flows to ask about, answers, flows asked about, those of them that are done.
@@ -86,6 +88,20 @@ def unpack_rows(entry: bytes) -> tuple[str, pa.RecordBatch]:
 def kind_of(entry: bytes) -> str | None:
     """The kind of an entry's rows; None where it holds none."""
     return _TAGS.get(entry[:1])
+
+
+def pack_identities(hashes: UInt64, minutes: Int32) -> Iterator[bytes]:
+    """Entries of bounded size with what `Attributor.identities` gives."""
+    batch = pa.record_batch({"hash": hashes, "minute": minutes})
+    size = _ENTRY_BYTES // (hashes.itemsize + minutes.itemsize)
+    for at in range(0, batch.num_rows, size):
+        yield _compressed(IDENTITIES, batch.slice(at, size))
+
+
+def unpack_identities(entry: bytes) -> tuple[UInt64, Int32]:
+    """What `pack_identities` made an entry of."""
+    batch = pa.ipc.open_stream(pa.py_buffer(entry).slice(1), options=_READ).read_next_batch()
+    return batch.column("hash").to_numpy(), batch.column("minute").to_numpy()
 
 
 class PackedFlows:

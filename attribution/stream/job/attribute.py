@@ -81,7 +81,12 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
             ),
             "release_latency_ms": lambda: to_ms(self._latency_us),
         }
-        counters = ["flows_given_up", "late_heartbeats", *(["questions_answered"] if self._border else [])]
+        counters = [
+            "flows_given_up",
+            "flows_repeated",
+            "late_heartbeats",
+            *(["questions_answered"] if self._border else []),
+        ]
         self._metrics = StageMetrics(runtime_context.get_metrics_group(), self._sides, gauges, counters=counters)
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Output]:
@@ -132,7 +137,8 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         for entry in entries:
             self._log.add(entry)
         self._metrics.add("flows_given_up", sum(rows.num_rows for rows in given_up))
-        self._metrics.add("late_heartbeats", attributor.counters.pop("late_heartbeats", 0))
+        for name in ("flows_repeated", "late_heartbeats"):
+            self._metrics.add(name, attributor.counters.pop(name, 0))
         if due:
             self._latency_us = 0 if loaded.due_since_us is None else now_us - loaded.due_since_us
             loaded.due_since_us = None

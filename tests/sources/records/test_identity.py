@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from attribution.core.identity import BY_RECORD_ID
 from attribution.sources import Ledger, Once, read
-from attribution.sources.records.identity import BY_INTERFACE, BY_RECORD_ID, TakenOnce
+from attribution.sources.records.identity import BY_INTERFACE, TakenOnce
 
 T0 = 1_767_225_600_000_000
 FLOW = {"start": T0, "end": T0 + 5, "local_address": "10.0.0.1", "remote_address": "10.0.0.2", "local_port": 40000}

@@ -23,10 +23,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from attribution.core.identity import BY_RECORD_ID
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.formats.hubble.records import LISTS, events, fields
 from attribution.sources.json.lines import JsonLines, first_object
-from attribution.sources.records.identity import BY_RECORD_ID
 from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.set_aside import bad_lines, bad_times
 

@@ -24,6 +24,7 @@ it is no observation; what was captured there stays.
 
 from collections.abc import Iterator
 
+from attribution.core.identity import BY_RECORD_ID
 from attribution.sources.formats.native.columns import (
     ARROW_FILE_MAGIC,
     ARROW_STREAM_START,
@@ -37,7 +38,6 @@ from attribution.sources.formats.native.columns import (
 )
 from attribution.sources.formats.native.decode import NAME, decode_json, kind_of
 from attribution.sources.json.objects import first_objects
-from attribution.sources.records.identity import BY_RECORD_ID
 from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input
 
 __all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "parquet_starts"]

@@ -22,12 +22,12 @@ import pyarrow.compute as pc
 
 from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Column
+from attribution.core.identity import BY_RECORD_ID
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.formats.zeek.records import FIELDS, LISTS, answers, connections, leases
 from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Recent
-from attribution.sources.records.identity import BY_RECORD_ID
 from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.raw_columns import text
 from attribution.sources.records.set_aside import bad_lines, bad_times
