@@ -15,6 +15,7 @@ from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.fallback.assignments import AssignmentIndex, AssignmentState
 from attribution.errors import SourceError
 from attribution.schema import ASSIGNMENT, arrow_schema
+from attribution.sources import Ledger, reading
 from attribution.sources.formats.cloudtrail.format import CloudTrail
 from attribution.sources.input.opening import open_inputs
 from attribution.sources.records.validate import canonical
@@ -293,6 +294,18 @@ def held(events, address, minute, vpc="vpc-0a"):
     at = np.array([NOON + minute * MINUTE + 30 * SECOND])
     answer = index.ask(AskedPlaces.of_view(pa.array([address])), np.array([-1], np.int32), at, at)
     return answer.state[0], index.owners[int(answer.owner[0])].as_py() if answer.owner[0] >= 0 else None
+
+
+def test_events_that_stand_in_two_files_change_no_set_of_assignments(tmp_path):
+    def assignments(*paths):
+        found = [one.batch.to_pylist() for one in reading.read(paths, ledger=Ledger(), kinds=("assignment",))]
+        return {tuple(sorted(row.items(), key=str)) for rows in found for row in rows}
+
+    for path in TRAIL:
+        (tmp_path / path.name).write_text(path.read_text() + "\n")
+    once = assignments(*TRAIL)
+    assert len(once) > 10
+    assert assignments(*TRAIL, tmp_path) == once
 
 
 def test_an_address_of_two_networks_has_an_owner_in_each():
