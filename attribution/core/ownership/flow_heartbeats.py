@@ -19,7 +19,7 @@ from attribution.schema import HEARTBEAT, record
 #: The fields of a flow that its heartbeat is made of; a batch needs no others.
 FIELDS = (
     "start", "end", "local_address", "local_port", "protocol", "wire_address", "wire_port", "local_network",
-    "local_workload", "local_service", "observer", "basis",
+    "remote_network", "local_workload", "local_service", "observer", "basis",
 )  # fmt: skip
 
 #: What a log's flows with a known local workload are as heartbeats of it: over the whole interval; at its start only
@@ -70,7 +70,7 @@ def flow_heartbeats(
         own = asked_sockets(seen.column("protocol"), seen.column("local_port"))
         provable = ~by_port | (own != ANY_SOCKET)
         seen, sockets = seen.filter(pa.array(provable)), np.where(by_port, own, ANY_SOCKET)[provable]
-    local = _heartbeats(seen, seen.column("local_address"), sockets, span)
+    local = _heartbeats(seen, seen.column("local_address"), seen.column("local_network"), sockets, span)
     if on_wire is None:
         return local
     (both,) = pa.Table.from_batches([plain(local), plain(on_wire)]).combine_chunks().to_batches() or [plain(local)]
@@ -85,14 +85,25 @@ def _on_wire(seen: pa.RecordBatch, span: FlowHeartbeats) -> pa.RecordBatch | Non
     sockets = asked_sockets(seen.column("protocol"), seen.column("wire_port"))
     shown = address.is_valid().to_numpy(zero_copy_only=False) & (sockets != ANY_SOCKET)
     seen = seen.filter(pa.array(shown))
-    return _heartbeats(seen, seen.column("wire_address"), sockets[shown], span)
+    return _heartbeats(seen, seen.column("wire_address"), _network_on_wire(seen), sockets[shown], span)
 
 
-def _heartbeats(seen: pa.RecordBatch, address: Column, sockets: Int32, span: FlowHeartbeats) -> pa.RecordBatch:
-    """The heartbeats of flows at these addresses and sockets."""
+def _network_on_wire(seen: pa.RecordBatch) -> Column:
+    """The network of each wire address: that of the remote address, to which it is shown."""
+    local, remote = seen.column("local_network"), seen.column("remote_network")
+    if remote.null_count == len(remote):
+        return local
+    own = pc.equal(decoded(seen.column("wire_address")), decoded(seen.column("local_address")))
+    return pc.if_else(own, decoded(local), pc.coalesce(decoded(remote), decoded(local)))
+
+
+def _heartbeats(
+    seen: pa.RecordBatch, address: Column, network: Column, sockets: Int32, span: FlowHeartbeats
+) -> pa.RecordBatch:
+    """The heartbeats of flows at these addresses, in these networks, and at these sockets."""
     columns = {
         "address": address,
-        "network": seen.column("local_network"),
+        "network": network,
         **columns_of(sockets),
         "workload": seen.column("local_workload"),
         "service": seen.column("local_service"),

@@ -129,5 +129,20 @@ def test_who_shares_an_address_and_says_its_socket_holds_no_more_of_it():
     assert where(flow_heartbeats(flows([shared]))) == [(NAT, 8443, "a", 0, 60)]
 
 
+@pytest.mark.parametrize("encoded", [False, True])
+def test_an_address_on_the_wire_is_in_the_network_to_which_it_is_shown(encoded):
+    inside = INSIDE | {"local_network": "inside"}
+    shared = inside | {"local_address": NAT, "remote_network": "outside"}
+    sent = [inside, inside | {"remote_network": "outside"}, shared]
+    found = rows(flow_heartbeats(flows(sent, encoded=encoded)))
+    assert [(row["network"], row["address"]) for row in found] == [
+        ("inside", "10.0.0.1"),
+        ("inside", "10.0.0.1"),
+        ("inside", NAT),
+        ("outside", NAT),
+        ("inside", NAT),
+    ]
+
+
 def test_windows_and_flows_of_unknown_workloads_prove_nothing_on_the_wire():
     assert where(flow_heartbeats(flows([INSIDE | {"basis": "window"}, INSIDE | {"local_workload": None}]))) == []
