@@ -13,7 +13,7 @@ from attribution.testbed.evaluate.evaluate import evaluate
 from attribution.testbed.evaluate.evaluation import Evaluation
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
 from attribution.testbed.evaluate.outcomes import OURS
-from attribution.testbed.fleet.write import EVENTS_FILE, NAMES_FILE
+from attribution.testbed.fleet.write import EVENTS_FILE, HEARTBEATS_FILE, NAMES_FILE
 
 #: Exit status where `--fail-on-misattribution` found something.
 UNSOUND = 3
@@ -37,6 +37,17 @@ _KINDS = (
     Column(name="correct", kind="count"),
     Column(name="misattributed", kind="count"),
     Column(name="unattributed", kind="count"),
+    Column(name="attributed_share", title="attributed", kind="share"),
+)
+_NETWORKS = (
+    Column(name="relation"),
+    Column(name="told"),
+    Column(name="flows", kind="count"),
+    Column(name="correct", kind="count"),
+    Column(name="misattributed", kind="count"),
+    Column(name="unattributed", kind="count"),
+    Column(name="other_network", kind="count"),
+    Column(name="several_networks", kind="count"),
     Column(name="attributed_share", title="attributed", kind="share"),
 )
 _REASONS = (
@@ -84,6 +95,11 @@ _POLICIES = (
     help=f"DNS answers for the baselines of names.  [default: {NAMES_FILE} beside the truth, where it has names]",
 )
 @click.option(
+    "--heartbeats",
+    type=click.Path(path_type=Path),
+    help=f"Heartbeats for a baseline of fleets with networks.  [default: {HEARTBEATS_FILE} beside the truth]",
+)
+@click.option(
     "--report-delay", metavar="DURATION", default="30s", show_default=True,
     help="Time between the end of a flow and its report, when the baseline of the latest event judges the flow.",
 )  # fmt: skip
@@ -106,6 +122,7 @@ def command(
     truth: Path,
     events: Path | None,
     names: Path | None,
+    heartbeats: Path | None,
     report_delay: str,
     hold_back: str,
     limit: int,
@@ -116,6 +133,9 @@ def command(
 
     Each side of a flow counts as correct, misattributed (a wrong workload or service was named) or unattributed. Edges
     are pairs of services, and a false edge is not in the truth. CSV has a row for each system. JSON has everything.
+
+    If the truth has networks, outcomes are also shown by how the networks of a flow relate. The baselines know no
+    networks, but for those "by network".
 
     If the truth has names (scenario agility), hostnames and policies are judged, beside the last name seen or told.
 
@@ -133,6 +153,7 @@ def command(
         truth,
         events or _beside(truth, EVENTS_FILE),
         names=names or _beside(truth, NAMES_FILE),
+        heartbeats=heartbeats or _beside(truth, HEARTBEATS_FILE),
         report_delay=parse_duration(report_delay),
         hold_back=parse_duration(hold_back),
     )
@@ -169,12 +190,21 @@ def _document(result: Evaluation, limit: int | None) -> Sequence[Section | str]:
             rows=[row for row in result.kinds() if row["system"] == OURS],
             title=f"By kind of endpoint: {OURS}",
         ),
+        *_by_network(result),
         Section(columns=_REASONS, rows=result.by_reason(), title=f"By reason: {OURS} (remote side: to workloads)"),
         _by_service(result, "service", services, limit, title="Flows to each service: share misattributed"),
         _by_service(
             result, "client", clients, limit, title="What each service talks to: share misattributed, false edges"
         ),
     ]
+
+
+def _by_network(result: Evaluation) -> Sequence[Section]:
+    if not result.networks:
+        return ()
+    rows = [row for row in result.networks.rows() if row["system"] == OURS]
+    title = f"By network, and by what the log told: {OURS} (remote side: to workloads)"
+    return (Section(columns=_NETWORKS, rows=rows, title=title),)
 
 
 def _of_names(result: Evaluation, names: NamesEvaluation) -> Sequence[Section | str]:

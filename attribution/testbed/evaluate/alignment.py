@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from attribution.core.columnar.types import Int64
 from attribution.errors import LakeError, SourceError
 from attribution.schema import TIMESTAMP
-from attribution.testbed.fleet.tables import IDENTITY, TRUTH
+from attribution.testbed.fleet.tables import IDENTITY, NETWORK_TRUTH, TRUTH
 from attribution.testbed.pools.tables import AGILITY_TRUTH
 
 #: Rows of the truth that are compared at once, about.
@@ -37,7 +37,7 @@ class Slice:
     """Flows of one slice of time.
 
     Attributes:
-        truth: rows of `TRUTH`, or of `AGILITY_TRUTH`.
+        truth: rows of `TRUTH`, of `NETWORK_TRUTH`, or of `AGILITY_TRUTH`.
         answers: `{local,remote}_{workload,service,method,reason}` of the same flows, row by row, and the answers about
             names if the truth has names; null in rows that are lost.
         lost: flows of the truth that have no attributed row.
@@ -67,7 +67,8 @@ def aligned(attributed: Path, truth: Path, *, slice_rows: int = SLICE_ROWS) -> I
     """
     lake = _dataset(attributed)
     file = _truth_file(truth)
-    facts = [name for name in AGILITY_TRUTH.names if name in file.schema_arrow.names]
+    known_facts = dict.fromkeys([*AGILITY_TRUTH.names, *NETWORK_TRUTH.names])
+    facts = [name for name in known_facts if name in file.schema_arrow.names]
     wanted = [*IDENTITY, *_ANSWERS, *(_NAME_ANSWERS if has_names(file.schema_arrow) else ())]
     missing = [name for name in wanted if name not in lake.schema.names]
     if missing:
@@ -116,6 +117,11 @@ def align(truth: pa.Table, attributed: pa.Table, *, name: str = "the truth") -> 
 def has_names(truth: pa.Schema) -> bool:
     """Whether a truth with that schema says for which names connections were opened."""
     return "hostname" in truth.names
+
+
+def has_networks(truth: pa.Schema) -> bool:
+    """Whether a truth with that schema says in which networks addresses were."""
+    return "networks_told" in truth.names
 
 
 def _keys(table: pa.Table) -> pa.Table:

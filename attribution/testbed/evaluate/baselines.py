@@ -103,9 +103,11 @@ class EventLog:
 
     Args:
         events: a table of `schemas/assignment.avsc` plus `received`, the time of delivery; in the order of delivery.
+            Their networks are not looked at: to such a system an address is one place.
     """
 
     def __init__(self, events: pa.Table) -> None:
+        self.events = events
         self._addresses = pc.unique(events.column("address").cast(pa.string()).combine_chunks())
         address = _ints(pc.index_in(events.column("address").cast(pa.string()), value_set=self._addresses))
         key = _number(address, held_sockets(events))

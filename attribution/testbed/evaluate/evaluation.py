@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.core.columnar.types import Int64
+from attribution.testbed.evaluate.by_network import NetworkOutcomes
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
 from attribution.testbed.evaluate.outcomes import OURS, Outcome, Outcomes
 from attribution.testbed.fleet.kinds import KIND_TEXTS
@@ -24,7 +25,9 @@ class Evaluation:
         outcomes: by system: `OURS`, then the baselines.
         reasons: (side, reason, outcome) -> flows, of the system under evaluation; of the remote side inside the fleet.
         true_edges: the dependency graph of the truth.
+        answers: (side, method, reason) -> flows, of the system under evaluation.
         names: the evaluation of hostnames and pools; None if the truth has none.
+        networks: outcomes by network; None if the truth has no networks.
     """
 
     flows: int
@@ -35,7 +38,9 @@ class Evaluation:
     outcomes: dict[str, Outcomes]
     reasons: dict[tuple[str, str, str], int]
     true_edges: frozenset[tuple[int, int]]
+    answers: dict[tuple[str, str, str], int]
     names: NamesEvaluation | None = None
+    networks: NetworkOutcomes | None = None
 
     @property
     def misattributed(self) -> int:
@@ -139,6 +144,7 @@ class Evaluation:
             "reasons": self.by_reason(),
             "services": self.by_service(),
             "clients": self.by_client(),
+            **({"networks": self.networks.rows()} if self.networks else {}),
             **({"names": self.names.to_dict()} if self.names else {}),
         }
 

@@ -14,14 +14,33 @@ from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.dictionaries import plain
 from attribution.core.ownership.flow_heartbeats import flow_heartbeats
 from attribution.replay import Inputs, Limits, replay
-from attribution.schema import ASSIGNMENT, ATTRIBUTED_FLOW, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
+from attribution.schema import (
+    ASSIGNMENT,
+    ATTRIBUTED_FLOW,
+    FLOW,
+    HEARTBEAT,
+    LABEL,
+    NAME_BINDING,
+    POLICY,
+    SOCKET_RULE,
+    arrow_schema,
+)
 from attribution.stream.topics import INPUT_TOPICS
 from attribution.testbed.evaluate.alignment import align
 from attribution.testbed.evaluate.baselines import EventLog, baselines
 from attribution.testbed.evaluate.evaluate import evaluate, evaluate_slices
 from attribution.testbed.evaluate.evaluation import Evaluation
+from attribution.testbed.evaluate.network_baselines import NearestHeartbeats
 from attribution.testbed.fleet.simulation import Simulation
-from attribution.testbed.fleet.write import EVENTS_FILE, FLOW_FILES, NAMES_FILE, TRUTH_FILE, FlowFormat, write
+from attribution.testbed.fleet.write import (
+    EVENTS_FILE,
+    FLOW_FILES,
+    HEARTBEATS_FILE,
+    NAMES_FILE,
+    TRUTH_FILE,
+    FlowFormat,
+    write,
+)
 from attribution.testing import ABORT, CHECKPOINT, Item, Watermark, run
 
 #: Records that the job meets together, before time moves on.
@@ -38,9 +57,8 @@ def through_core(simulation: Simulation, settings: Settings) -> Evaluation:
     """How right the rules are, if they know all evidence at once."""
     attributor = Attributor(settings)
     shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
-    for kind, table in _evidence(simulation).items():
+    for kind, table in (_evidence(simulation) | _configuration(simulation)).items():
         attributor.observe(kind, table)
-    attributor.observe(LABEL, simulation.label_table())
     flows = list(simulation.flow_batches())
     for batch in flows:
         attributor.observe(HEARTBEAT, flow_heartbeats(batch, shared=shared))
@@ -72,13 +90,15 @@ def through_replay(
     write(simulation, fleet, flow_format=flow_format)
     inputs = Inputs(
         flows=[fleet / FLOW_FILES[flow_format]],
-        heartbeats=[fleet / "heartbeats.parquet"],
+        heartbeats=[fleet / HEARTBEATS_FILE],
         assignments=[fleet / "assignments.parquet"],
         name_bindings=[fleet / NAMES_FILE],
         labels=[fleet / "labels.parquet"],
+        policies=[fleet / "policies.parquet"] if simulation.scenario.pool_services else [],
+        socket_rules=[fleet / "socket_rules.parquet"] if simulation.scenario.pool_services else [],
     )
     replay(inputs, lake, settings=settings, limits=limits)
-    return evaluate(lake, fleet / TRUTH_FILE, fleet / EVENTS_FILE)
+    return evaluate(lake, fleet / TRUTH_FILE, fleet / EVENTS_FILE, heartbeats=fleet / HEARTBEATS_FILE)
 
 
 def through_job(simulation: Simulation, settings: Settings, *, seed: int) -> Evaluation:
@@ -103,9 +123,23 @@ def _evidence(simulation: Simulation) -> dict[str, pa.Table]:
     }
 
 
+def _configuration(simulation: Simulation) -> dict[str, pa.Table]:
+    """What the job has as configuration, and not from a topic."""
+    return {
+        LABEL: simulation.label_table(),
+        POLICY: simulation.policy_table(),
+        SOCKET_RULE: simulation.rule_table(),
+    }
+
+
 def _evaluated(simulation: Simulation, attributed: pa.Table) -> Evaluation:
     part = align(pa.Table.from_batches(list(simulation.truth_batches())), attributed)
-    return evaluate_slices([part], log=EventLog(simulation.event_table()), variants=baselines())
+    return evaluate_slices(
+        [part],
+        log=EventLog(simulation.event_table()),
+        variants=baselines(),
+        nearest=lambda: NearestHeartbeats(simulation.heartbeat_table()),
+    )
 
 
 def _feed(simulation: Simulation, seed: int) -> Iterator[Item]:

@@ -8,7 +8,7 @@ import numpy as np
 from attribution.config import SECOND
 from attribution.core.addressing.sockets import ANY_SOCKET, TCP, UDP, socket_numbers
 from attribution.core.columnar.types import Bool, Int64
-from attribution.testbed.fleet.addresses import PoolPlan
+from attribution.testbed.fleet.addresses import PoolPlan, is_common
 from attribution.testbed.fleet.catalogue import Catalogue, make_catalogue
 from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.placement import Pool
@@ -60,6 +60,7 @@ class Fleet:
         kind: the `Kind` of each tenure.
         key_address: number of each key's address.
         key_socket: the one socket of each key (`core.addressing.sockets`); -1 where the key is the whole address.
+        key_apart: whether nobody else has the address of each key, however much networks overlap.
         skew: what each host's clock adds to the true time, microseconds.
     """
 
@@ -68,7 +69,12 @@ class Fleet:
     kind: Int64
     key_address: Int64
     key_socket: Int64
+    key_apart: Bool
     skew: Int64
+
+    def zone(self, tenures: Int64) -> Int64:
+        """The number of each tenure's region or network; -1 outside the fleet."""
+        return self.catalogue.zone[self.catalogue.slot_service[self.tenures.slot[tenures]]]
 
     def alive(self, slots: Int64, times: Int64) -> Int64:
         """The tenure that each slot has at each time; -1 where it has none.
@@ -129,16 +135,18 @@ class _Keys:
         address: number of the address.
         socket: the one socket; `ANY_SOCKET` if the key is the whole address.
         host: the machine whose port it is; -1 if the key is the whole address.
+        apart: whether nobody else has the address, however much networks overlap.
     """
 
     address: Int64
     socket: Int64
     host: Int64
+    apart: Bool
 
 
-def make_fleet(scenario: Scenario, rng: np.random.Generator) -> Fleet:
-    """A fleet for the scenario, the same for the same state of the generator."""
-    catalogue = make_catalogue(scenario, rng)
+def make_fleet(scenario: Scenario, rng: np.random.Generator, network_rng: np.random.Generator) -> Fleet:
+    """A fleet for the scenario, the same for the same state of the generators."""
+    catalogue = make_catalogue(scenario, rng, network_rng)
     plan = _plan(catalogue, scenario, rng)
     keys, key, start = _place(catalogue, plan, scenario, rng)
     kind = catalogue.kind[catalogue.slot_service[plan.slot]]
@@ -148,15 +156,15 @@ def make_fleet(scenario: Scenario, rng: np.random.Generator) -> Fleet:
     order = np.flatnonzero(placed)[np.lexsort((start[placed], plan.slot[placed]))]
     tenures = Tenures(plan.slot, plan.workload, plan.generation, key, host, start, plan.end).rows(order)
     skew = rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True, size=scenario.hosts)
-    return Fleet(catalogue, tenures, kind[order], keys.address, keys.socket, skew)
+    return Fleet(catalogue, tenures, kind[order], keys.address, keys.socket, keys.apart, skew)
 
 
 def _hosts(catalogue: Catalogue, plan: _Plan, scenario: Scenario, rng: np.random.Generator) -> Int64:
-    """The machine of each row's workload, one of the workload's own region."""
+    """The machine of each row's workload, one of the workload's own zone."""
     drawn = rng.integers(0, scenario.hosts, size=int(plan.workload.max(initial=0)) + 1)[plan.workload]
-    home = catalogue.region[catalogue.slot_service[plan.slot]]
-    host = np.where(home >= 0, drawn - drawn % scenario.regions + home, drawn)
-    return np.where(host >= scenario.hosts, host - scenario.regions, host)
+    home = catalogue.zone[catalogue.slot_service[plan.slot]]
+    host = np.where(home >= 0, drawn - drawn % scenario.zones + home, drawn)
+    return np.where(host >= scenario.hosts, host - scenario.zones, host)
 
 
 def _plan(catalogue: Catalogue, scenario: Scenario, rng: np.random.Generator) -> _Plan:
@@ -225,16 +233,18 @@ def _place(
         key[mine] = np.where(got >= 0, got + base, -1)
         made.append(_keys(pool, max(pool.fresh, int(got.max(initial=-1)) + 1), scenario))
         base += len(made[-1].address)
-    columns = (np.concatenate([getattr(one, name) for one in made]) for name in ("address", "socket", "host"))
+    columns = (np.concatenate([getattr(one, name) for one in made]) for name in ("address", "socket", "host", "apart"))
     return _Keys(*columns), key, start
 
 
 def _keys(pool: PoolPlan, count: int, scenario: Scenario) -> _Keys:
     """The first keys of a pool."""
     numbers = np.arange(count)
-    address = pool.first_address + numbers // pool.sockets
+    place, apart = numbers // pool.sockets, np.full(count, pool.apart)
+    common = is_common(place, scenario) & (pool.common >= 0)
+    address = np.where(common, pool.common, pool.first_address) + place
     if pool.first_socket < 0:
-        return _Keys(address, np.full(count, ANY_SOCKET), np.full(count, -1))
+        return _Keys(address, np.full(count, ANY_SOCKET), np.full(count, -1), apart)
     port, udp = np.divmod(pool.first_socket + numbers % pool.sockets, 2)
     socket = socket_numbers(np.where(udp, UDP, TCP), port).astype(np.int64)
-    return _Keys(address, socket, numbers // pool.sockets * scenario.regions + pool.region)
+    return _Keys(address, socket, place * scenario.zones + pool.zone, apart)

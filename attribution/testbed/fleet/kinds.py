@@ -18,12 +18,23 @@ class Kind(IntEnum):
     UNLABELLED = 4
     #: Of a remote side, never of a tenure: a workload of the fleet, seen as a translator's address and port.
     TRANSLATED = 5
-    #: Of a remote side, never of a tenure: an address that policies hand out.
+    #: A socket of an address that policies hand out.
     POOL = 6
 
 
 #: Text of each kind, by its number.
 KIND_TEXTS = tuple(kind.name.lower() for kind in Kind)
+
+
+class Reach(IntEnum):
+    """From where the addresses of a service are reached, if there are several networks."""
+
+    #: From its own network; other networks may use the same addresses.
+    LOCAL = 0
+    #: Also from the networks that a route joins to its own; nobody else there has these addresses.
+    ROUTED = 1
+    #: As `ROUTED`, and the addresses pass between two networks: they are in one of them at a time.
+    FLOATING = 2
 
 
 def is_fleet(kinds: Int64) -> Bool:
@@ -39,13 +50,15 @@ class Endpoints:
         kind: `Kind` of each service.
         is_job: whether its workloads are short jobs.
         replicas: how many places each service has.
-        region: number of its region; -1 outside the fleet.
+        zone: number of its region or network; -1 outside the fleet.
+        reach: `Reach` of each service.
     """
 
     kind: Int64
     is_job: Bool
     replicas: Int64
-    region: Int64
+    zone: Int64
+    reach: Int64
 
     def __len__(self) -> int:
         return len(self.kind)

@@ -13,7 +13,7 @@ BEGIN = 1_772_409_600_000_000
 #: Parameters that something is divided by, or that would leave nothing to simulate.
 _NEVER_ZERO = (
     "services", "replicas", "hosts", "duration", "lifetime", "job_lifetime", "redeploy_every", "load_balancer_lifetime",
-    "heartbeat_period", "connection_median", "window", "long_window", "regions", "nat_gateways",
+    "heartbeat_period", "connection_median", "window", "long_window", "regions", "networks", "nat_gateways",
 )  # fmt: skip
 
 
@@ -93,7 +93,19 @@ class Scenario:
         event_loss: share of events lost.
         regions: regions, at most 16; the services, the load balancers and the hosts belong to them in turn, and each
             region has addresses of its own. `regions.csv` says which.
-        crossing_share: share of connections between two regions, those near a boundary aside; with one region none.
+        crossing_share: share of connections between two regions or networks, those near a boundary aside.
+        networks: networks, at most 8; the services, the load balancers and the hosts belong to them in turn. Each
+            network is joined to the next one by a route. `settings.toml` says the routes.
+        overlap: share of the addresses that all networks use at once; those that routes are about are never among them.
+        routed_share: share of services and load balancers whose addresses a route joins to the next networks.
+        floating_share: share of services whose addresses pass between two joined networks, and are in one at a time.
+        told_share: share of hosts whose log tells the network of the remote address, too.
+        network_loss: share of flows that do not tell their networks. Of addresses that routes are about, it is also the
+            share of the evidence that does not.
+        shared_network_loss: the same share of the evidence about the other addresses, which several networks may use.
+            Above zero no attribution is sound: see `docs/simulation.md`.
+        pool_services: services behind addresses that policies hand out, each behind sockets that rules give to it.
+        rule_loss: share of these rules that attribution never gets.
     """
 
     begin: int = BEGIN
@@ -162,10 +174,24 @@ class Scenario:
     event_loss: float = a_share(0.005)
     regions: int = 1
     crossing_share: float = a_share(0.01)
+    networks: int = 1
+    overlap: float = a_share(0.8)
+    routed_share: float = a_share(0.3)
+    floating_share: float = a_share(0.1)
+    told_share: float = a_share(0.2)
+    network_loss: float = a_share(0.1)
+    shared_network_loss: float = a_share(0.0)
+    pool_services: int = 0
+    rule_loss: float = a_share(0.1)
 
     def __post_init__(self) -> None:
         check(self, _NEVER_ZERO)
         check_skew(self.max_skew, self.clock_tolerance)
+
+    @property
+    def zones(self) -> int:
+        """How many parts the fleet has, each with addresses of its own: its regions or its networks."""
+        return self.regions * self.networks
 
     @property
     def end(self) -> int:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from attribution.config import Settings
 from attribution.core.columnar.arrays import microseconds
+from attribution.core.columnar.types import Int64
 from attribution.testbed.fleet import tables
 from attribution.testbed.fleet.evidence import (
     Events,
@@ -18,6 +20,8 @@ from attribution.testbed.fleet.evidence import (
     make_names,
 )
 from attribution.testbed.fleet.fleet import Fleet, make_fleet
+from attribution.testbed.fleet.handed_out import make_rules, policy_table, rule_table
+from attribution.testbed.fleet.networks import Told, settings_of, tell
 from attribution.testbed.fleet.scenarios import Scenario
 from attribution.testbed.fleet.traffic import Flows, Observers, make_connections, make_flows, make_observers
 from attribution.testbed.fleet.translation import Sessions, make_sessions, translate
@@ -43,27 +47,40 @@ class Simulation:
     assignments: Events
     names: Names
     sessions: Sessions
+    told: Told
+    rules: Int64
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that are true of this fleet, for its attribution."""
+        return settings_of(self.scenario)
 
     def flow_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The flows as canonical record batches (`schemas/flow.avsc`), in the order of delivery."""
         names = tables.FleetTexts(self.fleet)
         for begin in range(0, len(self.flows), rows):
-            yield tables.flow_batch(names, self.flows.rows(slice(begin, begin + rows)), self.observers)
+            part = np.arange(begin, min(begin + rows, len(self.flows)))
+            batch = tables.flow_batch(names, self.flows.rows(part), self.observers)
+            yield tables.with_networks(batch, names, self.flows.rows(part), self.told.rows(part))
 
     def truth_batches(self, *, rows: int = BATCH_ROWS, by_start: bool = False) -> Iterator[pa.RecordBatch]:
         """The truth of each flow (`tables.TRUTH`), in the order of the flows or by start."""
         names = tables.FleetTexts(self.fleet)
         order = np.argsort(self.flows.start, kind="stable") if by_start else np.arange(len(self.flows))
         for begin in range(0, len(self.flows), rows):
-            yield tables.truth_batch(names, self.flows.rows(order[begin : begin + rows]))
+            part = order[begin : begin + rows]
+            batch = tables.truth_batch(names, self.flows.rows(part))
+            if self.scenario.networks > 1:
+                batch = tables.with_true_networks(batch, names, self.flows.rows(part), self.told.rows(part))
+            yield batch
 
     def heartbeat_table(self) -> pa.Table:
         """The explicit heartbeats (`schemas/heartbeat.avsc`), in the order of delivery."""
-        return tables.heartbeat_table(tables.FleetTexts(self.fleet), self.heartbeats)
+        return tables.heartbeat_table(tables.FleetTexts(self.fleet), self.heartbeats, self.told.heartbeats)
 
     def assignment_table(self) -> pa.Table:
         """Assignment events (`schemas/assignment.avsc`) of the endpoints that are no workload."""
-        return tables.assignment_table(tables.FleetTexts(self.fleet), self.assignments)
+        return tables.assignment_table(tables.FleetTexts(self.fleet), self.assignments, self.told.assignments)
 
     def event_table(self) -> pa.Table:
         """The events of everything, workloads and translators' sessions included: what an event-based system would get.
@@ -79,7 +96,15 @@ class Simulation:
 
     def name_table(self) -> pa.Table:
         """DNS answers (`schemas/name_binding.avsc`)."""
-        return tables.name_table(tables.FleetTexts(self.fleet), self.names, self.flows)
+        return tables.name_table(tables.FleetTexts(self.fleet), self.names, self.flows, self.told.names)
+
+    def policy_table(self) -> pa.Table:
+        """The policies that hand addresses out (`schemas/policy.avsc`)."""
+        return policy_table(self.scenario)
+
+    def rule_table(self) -> pa.Table:
+        """The socket rules of handed-out addresses (`schemas/socket_rule.avsc`)."""
+        return rule_table(self.fleet, self.rules)
 
     def label_table(self) -> pa.Table:
         """Labelled prefixes (`schemas/label.avsc`)."""
@@ -95,21 +120,26 @@ def simulate(scenario: Scenario, *, seed: int) -> Simulation:
 
     Each part draws from a generator of its own, so that a parameter of the evidence does not change the traffic.
     """
-    streams = np.random.SeedSequence(seed).spawn(8)
+    streams = np.random.SeedSequence(seed).spawn(11)
     rng = [np.random.default_rng(stream) for stream in streams]
-    fleet = make_fleet(scenario, rng[0])
+    fleet = make_fleet(scenario, rng[0], rng[8])
     observers = make_observers(scenario, rng[1])
     connections = translate(fleet, make_connections(fleet, scenario, rng[2]), scenario, rng[7])
     flows = make_flows(fleet, connections, observers, scenario, rng[3])
+    heartbeats = make_heartbeats(fleet, scenario, rng[4])
+    events, assignments = make_events(fleet, scenario, rng[5]), make_assignments(fleet, scenario, rng[5])
+    names = make_names(fleet, flows, scenario, rng[6])
     return Simulation(
         scenario=scenario,
         seed=seed,
         fleet=fleet,
         observers=observers,
         flows=flows,
-        heartbeats=make_heartbeats(fleet, scenario, rng[4]),
-        events=make_events(fleet, scenario, rng[5]),
-        assignments=make_assignments(fleet, scenario, rng[5]),
-        names=make_names(fleet, flows, scenario, rng[6]),
+        heartbeats=heartbeats,
+        events=events,
+        assignments=assignments,
+        names=names,
         sessions=make_sessions(fleet, connections, scenario, rng[7]),
+        told=tell(fleet, observers, flows, (heartbeats, assignments, names), scenario, rng[9]),
+        rules=make_rules(fleet, scenario, rng[10]),
     )

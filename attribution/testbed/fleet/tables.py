@@ -16,6 +16,7 @@ from attribution.testbed.fleet.catalogue import Catalogue
 from attribution.testbed.fleet.evidence import DNS_TTL, Events, Heartbeats, Names
 from attribution.testbed.fleet.fleet import Fleet
 from attribution.testbed.fleet.kinds import KIND_TEXTS, Kind
+from attribution.testbed.fleet.networks import network_name
 from attribution.testbed.fleet.traffic import Flows, Observers, remote_kinds
 from attribution.testbed.fleet.translation import Sessions
 
@@ -34,6 +35,17 @@ TRUTH = pa.schema(
         pa.field("remote_workload", pa.string()),
         pa.field("remote_service", pa.string()),
         pa.field("remote_kind", pa.string(), nullable=False),
+    ]
+)
+
+#: `truth.parquet` of a fleet with several networks: also the network of either address, null outside the fleet, and
+#: which of the two networks the log told: `both`, `local`, `remote` or `none`.
+NETWORK_TRUTH = pa.schema(
+    [
+        *TRUTH,
+        pa.field("local_network", pa.string()),
+        pa.field("remote_network", pa.string()),
+        pa.field("networks_told", pa.string(), nullable=False),
     ]
 )
 
@@ -90,10 +102,19 @@ class FleetTexts:
 
     def region(self, tenure: Int64) -> pa.Array:
         """Name of each tenure's region; null outside the fleet, and where there is one region only."""
-        catalogue = self.fleet.catalogue
-        names = region_names(catalogue)
-        number = catalogue.region[catalogue.slot_service[self.fleet.tenures.slot[tenure]]]
+        names = region_names(self.fleet.catalogue)
+        number = self.fleet.zone(tenure)
         return pa.array(names, pa.string()).take(pa.array(number, mask=(number < 0) | (len(names) == 1)))
+
+    def network(self, tenure: Int64, told: Bool | None = None) -> pa.Array:
+        """Name of each tenure's network; null outside the fleet, where it is not told, and where there is one only."""
+        networks = self.fleet.catalogue.networks
+        if networks == 1:
+            return pa.nulls(len(tenure), pa.string())
+        names = [network_name(number) for number in range(networks)]
+        number = self.fleet.zone(tenure)
+        unknown = number < 0 if told is None else (number < 0) | ~told
+        return pa.array(names, pa.string()).take(pa.array(number, mask=unknown))
 
     def host(self, host: Int64) -> pa.Array:
         """Name of each observer."""
@@ -187,11 +208,30 @@ def truth_batch(texts: FleetTexts, flows: Flows) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns, schema=TRUTH)
 
 
-def heartbeat_table(texts: FleetTexts, heartbeats: Heartbeats) -> pa.Table:
-    """Explicit heartbeats, instants."""
+def with_networks(batch: pa.RecordBatch, texts: FleetTexts, flows: Flows, told: tuple[Bool, Bool]) -> pa.RecordBatch:
+    """Flows with the networks that they tell, of the local and of the remote address."""
+    for name, side, known in (("local_network", flows.local, told[0]), ("remote_network", flows.remote, told[1])):
+        at = batch.schema.get_field_index(name)
+        batch = batch.set_column(at, batch.schema.field(at), texts.network(side, known))
+    return batch
+
+
+def with_true_networks(
+    batch: pa.RecordBatch, texts: FleetTexts, flows: Flows, told: tuple[Bool, Bool]
+) -> pa.RecordBatch:
+    """The truth of flows with the network of either address, and which of the two the log told (`NETWORK_TRUTH`)."""
+    local, remote = told
+    texts_of_told = pa.array(["none", "local", "remote", "both"]).take(pa.array(local + 2 * remote))
+    columns = [*batch.columns, texts.network(flows.local), texts.network(flows.remote), texts_of_told]
+    return pa.RecordBatch.from_arrays(columns, schema=NETWORK_TRUTH)
+
+
+def heartbeat_table(texts: FleetTexts, heartbeats: Heartbeats, told: Bool) -> pa.Table:
+    """Explicit heartbeats, instants; `told` says which of them tell their network."""
     time = _times(heartbeats.time)
     columns = {
         "address": texts.address(heartbeats.tenure),
+        "network": texts.network(heartbeats.tenure, told),
         **texts.owned(heartbeats.tenure),
         "workload": texts.workload(heartbeats.tenure),
         "service": texts.service(heartbeats.tenure),
@@ -202,16 +242,17 @@ def heartbeat_table(texts: FleetTexts, heartbeats: Heartbeats) -> pa.Table:
     return pa.Table.from_pydict(filled(columns, arrow_schema(HEARTBEAT)), schema=arrow_schema(HEARTBEAT))
 
 
-def assignment_table(texts: FleetTexts, events: Events) -> pa.Table:
-    """Assignment events without the time of their delivery."""
-    return event_table(texts, events).drop_columns(["received"])
+def assignment_table(texts: FleetTexts, events: Events, told: Bool) -> pa.Table:
+    """Assignment events without the time of their delivery; `told` says which of them tell their network."""
+    return event_table(texts, events, told).drop_columns(["received"])
 
 
-def event_table(texts: FleetTexts, events: Events) -> pa.Table:
-    """Assignment events with the time of their delivery."""
+def event_table(texts: FleetTexts, events: Events, told: Bool | None = None) -> pa.Table:
+    """Assignment events with the time of their delivery; all of them tell their network, or those that `told` says."""
     kinds = pa.array([_EVENT_KINDS[Kind(i)] for i in range(Kind.LOAD_BALANCER + 1)])
     columns = {
         "address": texts.address(events.tenure),
+        "network": texts.network(events.tenure, told),
         **texts.owned(events.tenure),
         "owner": texts.workload(events.tenure),
         "service": texts.service(events.tenure),
@@ -227,6 +268,7 @@ def session_table(texts: FleetTexts, sessions: Sessions) -> pa.Table:
     """The events of translators' sessions, as `event_table`."""
     columns = {
         "address": _wire(sessions.address),
+        "network": texts.network(sessions.client),
         "port": pa.array(sessions.port, pa.int32()),
         "protocol": pa.array(sessions.protocol, pa.int32()),
         "owner": texts.workload(sessions.client),
@@ -239,8 +281,11 @@ def session_table(texts: FleetTexts, sessions: Sessions) -> pa.Table:
     return pa.Table.from_pydict(filled(columns, EVENTS), schema=EVENTS)
 
 
-def name_table(texts: FleetTexts, names: Names, flows: Flows) -> pa.Table:
-    """DNS answers: `api.partner-1.example` and two other names for one address."""
+def name_table(texts: FleetTexts, names: Names, flows: Flows, told: Bool) -> pa.Table:
+    """DNS answers: `api.partner-1.example` and two other names for one address.
+
+    `told` says which of them tell the network of their client.
+    """
     local, remote = flows.local[names.flow], flows.remote[names.flow]
     variants = pa.array(["api", "cdn", "www"]).take(pa.array(names.variant))
     services = texts.service(remote)
@@ -250,6 +295,7 @@ def name_table(texts: FleetTexts, names: Names, flows: Flows) -> pa.Table:
         "client_prefix": pa.nulls(len(names), pa.string()),
         "server_address": texts.address(remote),
         "hostname": pa.array(hostnames, pa.string()),
+        "network": texts.network(local, told),
         "time": _times(names.time),
         "ttl": _constant(DNS_TTL / SECOND, pa.float64(), len(names)),
     }
@@ -258,7 +304,8 @@ def name_table(texts: FleetTexts, names: Names, flows: Flows) -> pa.Table:
 
 def region_names(catalogue: Catalogue) -> list[str]:
     """What the regions of a fleet are called."""
-    return [f"region-{number + 1}" for number in range(int(catalogue.region.max(initial=0)) + 1)]
+    regions = 1 if catalogue.networks > 1 else int(catalogue.zone.max(initial=0)) + 1
+    return [f"region-{number + 1}" for number in range(regions)]
 
 
 def region_rows(catalogue: Catalogue) -> list[tuple[str, str]]:
@@ -271,11 +318,23 @@ def region_rows(catalogue: Catalogue) -> list[tuple[str, str]]:
 
 
 def label_table(fleet: Fleet) -> pa.Table:
-    """One /24 prefix for each labelled service outside the fleet."""
+    """One /24 prefix for each labelled service outside the fleet.
+
+    If there are several networks, a prefix is labelled in one of them. Every other label of a prefix that is labelled
+    once only holds in all networks.
+    """
     labels = fleet.catalogue.labels
+    bases = [base for base, _ in labels]
+    zone = fleet.catalogue.zone[[service for _, service in labels]].tolist() if labels else []
+    several = fleet.catalogue.networks > 1
+    networks = [
+        network_name(number) if several and (bases.count(base) > 1 or nth % 2 == 0) else None
+        for nth, (base, number) in enumerate(zip(bases, zone, strict=True))
+    ]
     columns = {
         "prefix": pa.array([f"{address_text(base)}/24" for base, _ in labels], pa.string()),
         "service": pa.array([fleet.catalogue.names[service] for _, service in labels], pa.string()),
+        "network": pa.array(networks, pa.string()),
         "kind": _constant("partner", pa.string(), len(labels)),
         "region": pa.nulls(len(labels), pa.string()),
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from attribution.core.addressing.sockets import TCP, split_sockets
 from attribution.core.columnar.types import Bool, Int64
-from attribution.testbed.fleet.addresses import TRANSLATORS
+from attribution.testbed.fleet.addresses import TRANSLATORS, is_common
 from attribution.testbed.fleet.fleet import Fleet
 from attribution.testbed.fleet.kinds import Kind
 from attribution.testbed.fleet.scenarios import Scenario
@@ -73,12 +73,16 @@ def translate(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.rando
     rows = np.flatnonzero(behind[service])
     pause = (rng.exponential(1, size=len(rows)) * scenario.nat_reuse_pause).astype(np.int64)
     hot = rng.random(len(rows)) < scenario.reuse_hot
-    # Each region has translators of its own.
-    gateway = service[rows] % scenario.nat_gateways + (catalogue.region[service[rows]] << TRANSLATORS.bits)
+    # Each region and each network has translators of its own, and networks have others for their routes.
+    nth, zone = service[rows] % scenario.nat_gateways, catalogue.zone[service[rows]]
+    crossing = (scenario.networks > 1) & (zone != fleet.zone(seen.server[rows])) & (fleet.zone(seen.server[rows]) >= 0)
+    gateway = nth + (crossing << (TRANSLATORS.bits - 1)) + (zone << TRANSLATORS.bits)
+    common = is_common(nth, scenario) & ~crossing
+    address = np.where(common, TRANSLATORS.common() + nth, TRANSLATORS.first + gateway + np.where(crossing, 0, 1))
     port = _ports(gateway, seen.start[rows], seen.end[rows] + 1 + pause, hot.tolist())
     kept = port <= _LAST_PORT
     wire_address, wire_port = seen.wire_address.copy(), seen.wire_port.copy()
-    wire_address[rows[kept]], wire_port[rows[kept]] = TRANSLATORS.start(0) + gateway[kept], port[kept]
+    wire_address[rows[kept]], wire_port[rows[kept]] = address[kept], port[kept]
     return replace(seen, wire_address=wire_address, wire_port=wire_port)
 
 

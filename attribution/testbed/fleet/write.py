@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from attribution import __version__
-from attribution.config import SECOND
+from attribution.config import SECOND, Settings, format_duration
 from attribution.errors import ConfigError, LakeError
 from attribution.schema import FLOW, arrow_schema
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
+from attribution.testbed.fleet.addresses import has_further_pools
 from attribution.testbed.fleet.simulation import Simulation
-from attribution.testbed.fleet.tables import TRUTH
+from attribution.testbed.fleet.tables import NETWORK_TRUTH, TRUTH
 
 FlowFormat = Literal["parquet", "jsonl", "vpc"]
 
@@ -27,8 +28,12 @@ FLOW_FILES: dict[FlowFormat, str] = {"parquet": "flows.parquet", "jsonl": "flows
 SCENARIO_FILE = "scenario.json"
 TRUTH_FILE = "truth.parquet"
 EVENTS_FILE = "workload_events.parquet"
+HEARTBEATS_FILE = "heartbeats.parquet"
 NAMES_FILE = "name_bindings.parquet"
 REGIONS_FILE = "regions.csv"
+#: What is true of the simulated world, for `attribution replay --config`.
+SETTINGS_FILE = "settings.toml"
+_SETTINGS = ("clock_tolerance", "routes", "workload_prefixes", "pool_prefixes")
 
 #: Fields of the VPC flow log (version 5, custom format) in the order of its header.
 _VPC_FIELDS = (
@@ -48,8 +53,8 @@ def write(simulation: Simulation, folder: Path, *, flow_format: FlowFormat = "pa
 
     Raises:
         LakeError: the folder holds something that is no simulation, or cannot be written.
-        ConfigError: `flow_format` is `vpc` and some host logs connections, knows its workloads, or has windows that are
-            not whole seconds: VPC flow logs cannot say that.
+        ConfigError: `flow_format` is `vpc`, and the flows are what VPC flow logs cannot say: connections, workloads,
+            windows that are not whole seconds, or several networks.
     """
     if flow_format == "vpc":
         _check_vpc(simulation)
@@ -90,23 +95,38 @@ def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) 
     flows = FLOW_FILES[flow_format]
     rows = {flows: writers[flow_format](folder / flows, simulation.flow_batches())}
     truth = simulation.truth_batches(by_start=True)
+    schema = NETWORK_TRUTH if simulation.scenario.networks > 1 else TRUTH
     rows[TRUTH_FILE] = write_parquet(
-        folder / TRUTH_FILE, TRUTH, map(_as_vpc_says, truth) if flow_format == "vpc" else truth
+        folder / TRUTH_FILE, schema, map(_as_vpc_says, truth) if flow_format == "vpc" else truth
     )
+    further = [("policies.parquet", simulation.policy_table()), ("socket_rules.parquet", simulation.rule_table())]
     for name, table in (
-        ("heartbeats.parquet", simulation.heartbeat_table()),
+        (HEARTBEATS_FILE, simulation.heartbeat_table()),
         ("assignments.parquet", simulation.assignment_table()),
         (NAMES_FILE, simulation.name_table()),
         ("labels.parquet", simulation.label_table()),
         (EVENTS_FILE, simulation.event_table()),
+        *(further if simulation.scenario.pool_services else ()),
     ):
         rows[name] = write_parquet(folder / name, table.schema, table.to_batches())
     if simulation.scenario.regions > 1:
         lines = ["prefix,region", *(f"{prefix},{region}" for prefix, region in simulation.region_rows())]
         (folder / REGIONS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
         rows[REGIONS_FILE] = len(lines) - 1
+    if has_further_pools(simulation.scenario):
+        (folder / SETTINGS_FILE).write_text(settings_text(simulation.settings, _SETTINGS), encoding="utf-8")
     write_scenario(folder, simulation.seed, flow_format, simulation.scenario.to_dict(), rows)
     return rows
+
+
+def settings_text(settings: Settings, names: Iterable[str]) -> str:
+    """The settings of these names, which a simulated world decides, as TOML; the others have their defaults."""
+
+    def value(name: str) -> str:
+        found = getattr(settings, name)
+        return json.dumps(format_duration(found) if isinstance(found, int) else list(found))
+
+    return "\n".join(["[attribution]", *(f"{name} = {value(name)}" for name in names), ""])
 
 
 def write_scenario(
@@ -216,6 +236,11 @@ def _write_lines(sink: pa.NativeFile, lines: pa.Array) -> None:
 def _check_vpc(simulation: Simulation) -> None:
     seen = simulation.observers
     length = seen.window
+    if simulation.scenario.networks > 1:
+        raise ConfigError(
+            "cannot write these flows as VPC flow logs: such logs have networks of their own; choose --flow-format "
+            "parquet or jsonl, or set networks=1"
+        )
     if seen.captures.any() or not length.all() or (length % SECOND).any():
         raise ConfigError(
             "cannot write these flows as VPC flow logs: some hosts log connections, know the local workload, or have "

@@ -1,16 +1,16 @@
 """Writes a simulation of addressing agility as a folder: what `replay` and `evaluate` read, and the scenario."""
 
-import json
 from pathlib import Path
 
-from attribution.config import Settings, format_duration
 from attribution.errors import ConfigError
 from attribution.schema import FLOW, arrow_schema
 from attribution.testbed.fleet.write import (
     FLOW_FILES,
+    SETTINGS_FILE,
     TRUTH_FILE,
     FlowFormat,
     replaced,
+    settings_text,
     write_jsonl,
     write_parquet,
     write_scenario,
@@ -18,8 +18,6 @@ from attribution.testbed.fleet.write import (
 from attribution.testbed.pools.simulation import AgilitySimulation
 from attribution.testbed.pools.tables import AGILITY_TRUTH
 
-#: What is true of the simulated world, for `attribution replay --config`.
-SETTINGS_FILE = "settings.toml"
 _SETTINGS = (
     "clock_tolerance", "name_stretch", "connection_lifetime", "pool_prefixes", "named_prefixes", "shared_resolvers",
 )  # fmt: skip
@@ -58,16 +56,6 @@ def _write_files(simulation: AgilitySimulation, folder: Path, flow_format: FlowF
     for kind, table in simulation.tables():
         file = f"{kind}.parquet"
         rows[file] = write_parquet(folder / file, table.schema, table.to_batches())
-    (folder / SETTINGS_FILE).write_text(settings_text(simulation.settings), encoding="utf-8")
+    (folder / SETTINGS_FILE).write_text(settings_text(simulation.settings, _SETTINGS), encoding="utf-8")
     write_scenario(folder, simulation.seed, flow_format, simulation.scenario.to_dict(), rows)
     return rows
-
-
-def settings_text(settings: Settings) -> str:
-    """The settings that this world decides, as TOML; the others have their defaults."""
-
-    def value(name: str) -> str:
-        found = getattr(settings, name)
-        return json.dumps(format_duration(found) if isinstance(found, int) else list(found))
-
-    return "\n".join(["[attribution]", *(f"{name} = {value(name)}" for name in _SETTINGS), ""])

@@ -29,6 +29,7 @@ def log_of(*events):
         pa.table(
             {
                 "address": pa.array(address, pa.string()),
+                "network": pa.nulls(len(owner), pa.string()),
                 **columns_of(sockets(*socket)),
                 "owner": pa.array(owner, pa.string()),
                 "service": pa.array([o.lower() for o in owner], pa.string()),
