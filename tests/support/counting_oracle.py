@@ -55,13 +55,28 @@ def _measured(report):
     return _known(report) or set(WAYS)
 
 
-def _sources(way, ends):
-    """The end that sent what a report counts under `sent` or `received`."""
-    return ends[0] if way == "sent" else ends[1]
+def _way(way, number, ends):
+    """The end that sent what a report counts under `sent` or `received`; these words where both ends are one."""
+    own, far = ends[number]
+    return way if own == far else own if way == "sent" else far
 
 
 def _is_sample(report):
     return report["basis"] == "window" and report["start"] == report["end"]
+
+
+def _is_sampled(number, way, reports, ends):
+    """Whether all that the report's view has of the conversation and way in its clock hour are samples."""
+    source = _way(way, number, ends)
+    same = [
+        n
+        for n in range(len(reports))
+        if frozenset(ends[n]) == frozenset(ends[number])
+        and _view(n, reports, ends) == _view(number, reports, ends)
+        and _hour(reports[n]["start"]) == _hour(reports[number]["start"])
+        and source in {_way(w, n, ends) for w in _measured(reports[n])}
+    ]
+    return all(_is_sample(reports[n]) for n in same)
 
 
 def _is_window(report):
@@ -72,11 +87,11 @@ def _view(number, reports, ends):
     return reports[number]["observer"], ends[number][0]
 
 
-def _rank(number, reports, ends):
+def _rank(number, reports, ends, is_sampled):
     report = reports[number]
     (_, _, address, port), (_, _, far_address, far_port) = ends[number]
     lower = (address, -1 if port is None else port) <= (far_address, -1 if far_port is None else far_port)
-    return (-len(_known(report)), _is_sample(report), not lower, report["observer"] is None, report["observer"] or "")
+    return (-len(_known(report)), is_sampled, not lower, report["observer"] is None, report["observer"] or "")
 
 
 def _hour(moment):
@@ -99,33 +114,28 @@ def _is_passed_on(number, reports, ends):
 
 def _stood_for(number, way, others, reports, ends, passed_on, tolerance):
     report = reports[number]
-    source = _sources(way, ends[number])
-    if ends[number][0] == ends[number][1]:
-        source = way
+    source = _way(way, number, ends)
+    is_sampled = _is_sampled(number, way, reports, ends)
     before = []
     for other in others:
         that = reports[other]
-        its_ways = {w: _sources(w, ends[other]) for w in _measured(that)}
-        if ends[other][0] == ends[other][1]:
-            its_ways = {w: w for w in its_ways}
-        if source not in its_ways.values():
+        its_way = next((w for w in _measured(that) if _way(w, other, ends) == source), None)
+        if its_way is None:
             continue
         if other in passed_on:
             before.append(that)
         elif _view(other, reports, ends) == _view(number, reports, ends):
             if _is_window(report) and _is_window(that) and _lies_in(other, number, reports):
                 return True
-        elif _rank(other, reports, ends) < _rank(number, reports, ends):
-            before.append(that)
-    start, end = report["start"], report["end"]
-    if _is_sample(report):
-        start, end = _hour(start) - timedelta(microseconds=1), _hour(start) + HOUR
-    if any(that["start"] < end and that["end"] > start for that in before):
-        return True
-    return all(
-        any(that["start"] - tolerance <= moment <= that["end"] + tolerance for that in before)
-        for moment in (report["start"], report["end"])
-    )
+        else:
+            rank = _rank(other, reports, ends, _is_sampled(other, its_way, reports, ends))
+            if rank < _rank(number, reports, ends, is_sampled):
+                before.append(that)
+    start, end = report["start"] - tolerance, report["end"] + tolerance
+    if is_sampled:
+        start = min(start, _hour(report["start"]))
+        end = max(end, _hour(report["start"]) + HOUR - timedelta(microseconds=1))
+    return any(that["start"] <= end and that["end"] >= start for that in before)
 
 
 def _lies_in(inner, outer, reports):

@@ -6,6 +6,7 @@ in time, rank by rank, by joins over sorted times, so that a long conversation c
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from attribution.config import NO_NETWORK, Settings
 from attribution.query.counting.spaces import joined_spaces
@@ -18,9 +19,9 @@ from attribution.query.lake.window import Window
 _NEAR = Query(__package__, "near")
 _REPORTS = Query(__package__, "reports", standing_on=(_NEAR,))
 _LAST_END = Query(__package__, "last_end", standing_on=(WINDOWED,))
+_RELAYS = Query(__package__, "relays", standing_on=(_REPORTS,))
 #: The tables that find the few reports to compare in time, in the order in which they stand on one another.
 _FOUND = {
-    "relays": Query(__package__, "relays", standing_on=(_REPORTS,)),
     "passed_on": Query(__package__, "passed_on", standing_on=(_REPORTS,)),
     "pairs": Query(__package__, "pairs", standing_on=(_NEAR,)),
     "suspects": Query(__package__, "suspects", standing_on=(_REPORTS,)),
@@ -28,18 +29,18 @@ _FOUND = {
     "ways": Query(__package__, "ways", standing_on=(_REPORTS,)),
 }
 # These read the tables that `count_once` makes of one another.
+_SAMPLERS = Query(__package__, "samplers")
+_RANKED = Query(__package__, "ranked")
 _NESTED = Query(__package__, "nested")
 _PASSED_WAYS = Query(__package__, "passed_ways")
 _PENDING = Query(__package__, "pending")
 _LEVELS = Query(__package__, "levels")
 _LEVEL = Query(__package__, "level")
 _SHARED = Query(__package__, "shared")
-_MET = Query(__package__, "met")
 _STOOD_FOR = Query(__package__, "stood_for")
-_LEFT = Query(__package__, "left")
+_UNSHARED = Query(__package__, "unshared")
 _UNCOUNTED = Query(__package__, "uncounted")
 
-_MICROSECOND = timedelta(microseconds=1)
 
 #: The flows that pass the filters, with the columns counts_sent, counts_received and counts. Reads the table uncounted.
 COUNTED = Query(__package__, "counted", standing_on=(FILTERED,))
@@ -59,41 +60,45 @@ def count_once(session: LakeSession, window: Window) -> None:
         LakeError: the lake cannot be read.
     """
     settings = session.settings
-    asked = {**_near(session, window), **_spaces(settings)}
+    near = _near(session, window)
+    asked = {**near, **_spaces(settings)}
+    # What was passed on is known by the hour of its end, which may come after all that is near.
+    longest = timedelta(microseconds=settings.connection_lifetime)
+    session.keep("relays", _RELAYS, **asked | _until(_moved(near["near_to"], longest)))
     for table, query in _FOUND.items():
         session.keep(table, query, **asked)
+    session.keep("samplers", _SAMPLERS)
+    session.keep("ranked", _RANKED)
     session.keep("left_out", _NESTED)
     session.add("left_out", _PASSED_WAYS)
-    session.keep("pending", _PENDING)
+    session.keep("pending", _PENDING, clock_tolerance=settings.clock_tolerance)
     (levels,) = session.ask(_LEVELS)
     for level in range(levels["first_level"] or 0, levels["last_level"] or 0):
         session.keep("one_level", _LEVEL, level=level)
         session.keep("shared", _SHARED, level=level)
-        session.keep("pending", _MET, clock_tolerance=settings.clock_tolerance)
         session.add("left_out", _STOOD_FOR)
-        session.keep("pending", _LEFT)
+        session.keep("pending", _UNSHARED)
     session.keep("uncounted", _UNCOUNTED)
 
 
-def _near(session: LakeSession, window: Window) -> dict[str, object]:
+def _near(session: LakeSession, window: Window) -> dict[str, Any]:
     """The bounds of what may overlap a report of the window, as `sql/near.sql` binds them; None where it is open."""
     tolerance = timedelta(microseconds=session.settings.clock_tolerance)
     first = last = oldest = None
     if window.start is not None:
         # Samples, and what a translator passed on, are compared by the clock hour.
-        first = _moved(_hour(window.start), -tolerance)
+        first = _moved(_hour(_moved(window.start, -tolerance) or window.start), -tolerance)
         oldest = _moved(first, -timedelta(microseconds=session.settings.connection_lifetime))
     if window.end is not None:
         (row,) = session.ask(_LAST_END, **window.parameters())
         last_end = window.end if row["last_end"] is None else from_microseconds(row["last_end"])
-        after = _moved(_hour(last_end), timedelta(hours=1)), _moved(last_end, tolerance + _MICROSECOND)
-        last = None if None in after else max(filter(None, after))
-    return {
-        "near_from": first,
-        "near_from_hour": oldest and _partition(oldest),
-        "near_to": last,
-        "near_to_hour": last and _partition(last - _MICROSECOND),
-    }
+        last = _moved(_hour(_moved(last_end, tolerance) or last_end), timedelta(hours=1))
+    return {"near_from": first, "near_from_hour": oldest and _partition(oldest), **_until(last)}
+
+
+def _until(last: datetime | None) -> dict[str, object]:
+    """The bounds of what begins before a time."""
+    return {"near_to": last, "near_to_hour": last and _partition(last - timedelta(microseconds=1))}
 
 
 def _spaces(settings: Settings) -> dict[str, object]:

@@ -3,5 +3,5 @@
 SELECT
     conversation, way, CASE WHEN $level::BIGINT > 0 THEN view END AS view, since,
     max(until) OVER (PARTITION BY conversation, way ORDER BY since) AS reach
-FROM ways
+FROM ranked
 WHERE level = $level::BIGINT

@@ -1,4 +1,4 @@
--- The windows of the table ways in which a shorter or an equal window of the same observer lies: a second log of one interface.
+-- The windows of the table ranked in which a shorter or an equal window of the same observer lies: a second log of one interface.
 SELECT file, line, sent, received
 FROM (
     SELECT
@@ -9,7 +9,7 @@ FROM (
             ORDER BY since DESC, until, file, line
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS first_end
-    FROM ways
+    FROM ranked
     WHERE is_window AND level > 0
 )
 WHERE first_end <= until

@@ -1,4 +1,4 @@
 -- What was passed on counts for nothing.
 SELECT file, line, sent, received
-FROM ways
+FROM ranked
 WHERE level = 0

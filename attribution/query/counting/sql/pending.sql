@@ -1,9 +1,10 @@
--- The reports of the table ways that another observer may stand for, and whether one reaches to their start, and to their end. A
--- sample shares the time of its clock hour.
+-- The reports of the table ranked that another observer may stand for, and the time that they share with what is ranked before:
+-- their own, give or take $clock_tolerance, and for a sampler's the clock hour.
 SELECT
-    file, line, conversation, way, sent, received, view, level, since, until,
-    CASE WHEN is_sample THEN since // 3600000000 * 3600000000 - 1 ELSE since END AS shares_from,
-    CASE WHEN is_sample THEN since // 3600000000 * 3600000000 + 3600000000 ELSE until END AS shares_to,
-    false AS start_met, false AS end_met
-FROM ways
+    file, line, conversation, way, sent, received, view, level,
+    CASE WHEN is_sampled THEN least(since // 3600000000 * 3600000000, since - $clock_tolerance::BIGINT)
+         ELSE since - $clock_tolerance::BIGINT END AS shares_from,
+    CASE WHEN is_sampled THEN greatest(since // 3600000000 * 3600000000 + 3599999999, until + $clock_tolerance::BIGINT)
+         ELSE until + $clock_tolerance::BIGINT END AS shares_to
+FROM ranked
 WHERE level > 0

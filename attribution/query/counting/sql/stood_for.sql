@@ -1,8 +1,4 @@
--- The reports that another observer stands for, from the tables shared and pending.
+-- The reports that another observer stands for, from the table shared.
 SELECT file, line, sent, received
 FROM shared
 WHERE is_shared
-UNION ALL
-SELECT file, line, sent, received
-FROM pending
-WHERE start_met AND end_met
