@@ -83,7 +83,7 @@ class FlowMemory:
     @property
     def identities(self) -> tuple[UInt64, Int32]:
         """The hash of each identity, and the minute since 1970 in which its flow ended, rounded up."""
-        return self._out.numbers, self._out.moments
+        return self._out.items
 
     def add(self, hashes: UInt64, minutes: Int32) -> None:
         """Remember `identities` of another memory."""

@@ -16,7 +16,7 @@ from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Column, Int64, Texts, UInt64
 
 #: Texts that are hashed at a time: few enough that what is made of them stays in the processor's cache.
-_ROWS = 1 << 12
+_ROWS = 1 << 13
 _WORD = 8
 _HALF, _THREE = np.uint64(32), np.uint64(3)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -61,14 +61,18 @@ def _factor(field: str) -> np.uint64:
 
 
 def _numbers(column: Column) -> UInt64:
-    """A number for each value, 0 for null."""
+    """A number for each value, 0 for null; of whole numbers that are never negative."""
     array = one_array(column)
     if pa.types.is_dictionary(array.type) or pa.types.is_string(array.type):
         return hash_texts(array)
+    if pa.types.is_timestamp(array.type):
+        array = array.view(pa.int64())
+    if array.null_count:
+        array = pc.fill_null(array, -1)
     # One more than the value: 0 is a value, too.
-    counted = pc.add(array.cast(pa.int64()), 1)
-    numbers: UInt64 = pc.fill_null(counted, 0).to_numpy(zero_copy_only=False).view(np.uint64)
-    return numbers
+    numbers = array.to_numpy(zero_copy_only=False).astype(np.int64)
+    numbers += 1
+    return numbers.view(np.uint64)
 
 
 def hash_texts(texts: Texts) -> UInt64:

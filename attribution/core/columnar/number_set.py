@@ -21,8 +21,8 @@ class NumberSet:
     >>> known.add(np.array([7, 9, 7], np.uint64), 1).tolist(), known.add(np.array([9, 8], np.uint64), 2).tolist()
     ([True, True, False], [False, True])
     >>> known.forget(2)
-    >>> known.numbers.tolist(), known.moments.tolist()
-    ([8], [2])
+    >>> [part.tolist() for part in known.items]
+    [[8], [2]]
     """
 
     def __init__(self) -> None:
@@ -30,22 +30,19 @@ class NumberSet:
 
     def _clear(self, bits: int) -> None:
         self._bits = bits
-        self._slots = np.zeros(1 << bits, np.uint64)
-        self._moments = np.zeros(1 << bits, np.int32)
+        # Number and moment of a slot stand side by side, so that the processor fetches both at once.
+        table = np.zeros((1 << bits, 2), np.uint64)
+        self._slots, self._moments = table[:, 0], table[:, 1].view(np.int64)
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     @property
-    def numbers(self) -> UInt64:
-        """The numbers, in any order."""
-        return self._slots[np.flatnonzero(self._slots)]
-
-    @property
-    def moments(self) -> Int32:
-        """The moment of each of `numbers`."""
-        return self._moments[np.flatnonzero(self._slots)]
+    def items(self) -> tuple[UInt64, Int32]:
+        """The numbers, in any order, and the moment of each."""
+        taken = np.flatnonzero(self._slots != _FREE)
+        return self._slots[taken], self._moments[taken]
 
     def add(self, numbers: UInt64, moments: Int32 | int) -> Bool:
         """Add numbers, and say which are new: not in the set, and not among those before it in the column.
@@ -56,7 +53,7 @@ class NumberSet:
         """
         bits = (2 * (self._count + len(numbers)) - 1).bit_length()
         if bits > self._bits:
-            self._fill(bits, self.numbers, self.moments)
+            self._fill(bits, *self.items)
         stamps = np.broadcast_to(np.asarray(moments, np.int32), len(numbers))
         return self._added(np.maximum(numbers, np.uint64(1)), stamps)
 
@@ -105,18 +102,30 @@ class NumberSet:
 
     def forget(self, before: int) -> None:
         """Take out the numbers that were added before a moment."""
-        self._keep(self.moments >= before)
+        numbers, moments = self.items
+        self._keep(numbers, moments, moments >= before)
 
     def discard(self, numbers: UInt64) -> None:
         """Take out these numbers, whether they are in the set or not."""
-        self._keep(~np.isin(self.numbers, np.maximum(numbers, np.uint64(1))))
+        known, moments = self.items
+        self._keep(known, moments, ~np.isin(known, np.maximum(numbers, np.uint64(1))))
 
-    def _keep(self, rows: Bool) -> None:
-        """Keep some of `numbers`."""
+    def _keep(self, numbers: UInt64, moments: Int32, rows: Bool) -> None:
+        """Keep some of `items`."""
         if not rows.all():
-            self._fill(_SMALLEST_BITS, self.numbers[rows], self.moments[rows])
+            self._fill(_SMALLEST_BITS, numbers[rows], moments[rows])
 
     def _fill(self, bits: int, numbers: UInt64, moments: Int32) -> None:
-        """Start again with these numbers, in a table of 2 to the power of `bits` slots or more."""
+        """Start again with these distinct numbers, in a table of 2 to the power of `bits` slots or more."""
         self._clear(max(bits, (2 * len(numbers) - 1).bit_length()))
-        self._added(numbers, moments)
+        for begin in range(0, len(numbers), _AT_A_TIME):
+            number, moment = numbers[begin : begin + _AT_A_TIME], moments[begin : begin + _AT_A_TIME]
+            slot = self._first_slot(number)
+            while len(number):
+                free = self._slots[slot] == _FREE
+                self._slots[slot[free]] = number[free]
+                placed = self._slots[slot] == number
+                self._moments[slot[placed]] = moment[placed]
+                number, moment = number[~placed], moment[~placed]
+                slot = (slot[~placed] + 1) & (len(self._slots) - 1)
+        self._count = len(numbers)

@@ -34,7 +34,7 @@ def test_a_set_says_what_a_dictionary_says(steps):
         else:
             numbers.forget(given_)
             known = {number: at for number, at in known.items() if at >= given_}
-        assert dict(zip(numbers.numbers.tolist(), numbers.moments.tolist(), strict=True)) == known
+        assert dict(zip(*(part.tolist() for part in numbers.items), strict=True)) == known
         assert len(numbers) == len(known)
         asked = [*range(1, 20), *((1 << 64) - n for n in range(1, 9))]
         assert numbers.has(np.array(asked, np.uint64)).tolist() == [number in known for number in asked]
