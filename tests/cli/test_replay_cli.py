@@ -51,6 +51,19 @@ def test_flows_are_attributed_and_the_status_is_zero(folder):
     }
 
 
+def test_what_was_there_twice_is_named_and_counted_and_the_status_is_zero(folder):
+    named = json.dumps(FLOW | {"record_id": "r1"}) + "\n"
+    for name, content in (("a", named), ("b", named), ("c", 2 * named)):
+        (folder / name).write_text(content)
+    flows = [value for name in "abc" for value in ("--flows", folder / name)]
+    done = attribution("replay", *flows, "--out", folder / "lake", COLUMNS="300")
+    assert done.returncode == 0
+    told = " ".join(done.stdout.decode().split())
+    assert "skipped 2 repeated (native)" in told
+    assert "skipped 1 same_file (native)" in told
+    assert f"{folder}/b has the content of {folder}/a, and was not read again." in told
+
+
 def test_a_terminal_is_told_how_far_the_run_is(folder):
     arguments = ["replay", "--flows", folder / "flows.jsonl.gz", "--out", folder / "lake"]
     told = attribution(*arguments, FORCE_COLOR="1", TERM="xterm", COLUMNS="120").stderr.decode()

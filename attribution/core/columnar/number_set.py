@@ -30,9 +30,8 @@ class NumberSet:
 
     def _clear(self, bits: int) -> None:
         self._bits = bits
-        # Number and moment of a slot stand side by side, so that the processor fetches both at once.
-        table = np.zeros((1 << bits, 2), np.uint64)
-        self._slots, self._moments = table[:, 0], table[:, 1].view(np.int64)
+        self._slots = np.zeros(1 << bits, np.uint64)
+        self._moments = np.zeros(1 << bits, np.int32)
         self._count = 0
 
     def __len__(self) -> int:
