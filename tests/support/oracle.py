@@ -560,14 +560,14 @@ def fallback(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> 
     address, port = getattr(flow, f"{which}_address"), getattr(flow, f"{which}_port")
     if any(contains(prefix, address) for prefix in settings.workload_prefixes + settings.translated_prefixes):
         return unattributed("silent")
-    ruled = rule_answer(evidence.socket_rules, flow, which, settings)
-    if ruled is not None:
-        return ruled
     a, b = asked(flow, settings)
     events = [e for e in evidence.assignments if e.address == address and e.time <= b]
     events = of_one_network(events, flow, which, settings)
     if isinstance(events, Side):
         return events
+    ruled = rule_answer(evidence.socket_rules, flow, which, settings)
+    if ruled is not None:
+        return ruled
     assigned = assignment_answer(events, address, socket_of(flow.protocol, port), a, b)
     if assigned is not None:
         return assigned
