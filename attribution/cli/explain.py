@@ -1,14 +1,24 @@
 """`attribution explain`: why a flow or an edge was attributed as it was."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from attribution.cli.options.selection import lake_argument, selection_options
-from attribution.cli.render.evidence import ASSIGNMENTS, LABELS, assignment_rows, path_sections, witness_sections
+from attribution.cli.render.evidence import (
+    ASSIGNMENTS,
+    LABELS,
+    NETWORK,
+    assignment_rows,
+    evidence_section,
+    path_sections,
+    witness_sections,
+)
 from attribution.cli.render.measures import format_bytes, format_count
+from attribution.cli.render.networks import network_lines, network_sections
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.core.reasons import HOSTNAME_REASONS, REASONS
 from attribution.query.explain.edge import EdgeExplanation, explain_edge
@@ -16,6 +26,7 @@ from attribution.query.explain.findings import Witness
 from attribution.query.explain.flow import FlowExplanation, SideExplanation, explain_flow
 from attribution.query.explain.flow_selector import flow_key, parse_flow, selector
 from attribution.query.explain.path import held_name
+from attribution.query.explain.verdict import CLOSED
 from attribution.query.lake.protocols import port_name, protocol_name
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession
@@ -40,9 +51,10 @@ _EXAMPLES = (
     Column(name="target_workload", title="server workload", rank=1),
 )
 #: Reasons that assignment events and labels decide, or would.
-_ANSWERED_WITHOUT_EVIDENCE = ("assigned", "assignment_change", "prefix", "unknown", "silent")
+_ANSWERED_WITHOUT_EVIDENCE = ("assigned", "assignment_change", "prefix", "unknown", "silent", *CLOSED)
 
 _ALTERNATIVES = (
+    NETWORK,
     Column(name="address"),
     Column(name="side", rank=3),
     Column(name="workload"),
@@ -95,7 +107,8 @@ def command(
     r"""Show why a flow or an edge was attributed as it was.
 
     For a flow, the command says which rule gave the answer of each side. It also shows the evidence behind the answer,
-    how old the evidence is, who else held the address, and why the answer is not that workload.
+    how old the evidence is, who else held the address, and why the answer is not that workload. If the evidence is
+    another network's, the command says whose, and which option would let it answer.
 
     For an edge, the command counts the flow records by method and reason, with examples. It also shows who else held
     the addresses of the edge. Filters choose the flows of an edge.
@@ -194,12 +207,18 @@ def _side(side: SideExplanation, flow: Mapping[str, Any]) -> list[Section | str]
     if side.verdict is not None:
         low, high = side.verdict.asked_from, side.verdict.asked_to
         lines.append(f"time asked about: {low:%H:%M:%S.%f} to {high:%H:%M:%S.%f}; {_key(side)}")
-    sections: list[Section | str] = ["\n".join(lines), *path_sections(side.path), *witness_sections(side.witnesses)]
+    lines += network_lines(side.networks)
+    sections: list[Section | str] = [
+        "\n".join(lines),
+        *network_sections(side.networks, options=True),
+        *path_sections(side.path),
+        *witness_sections(side.witnesses),
+    ]
     if side.reason in _ANSWERED_WITHOUT_EVIDENCE:
         events, labels = side.evidence.assignments, side.evidence.labels
         tables = (
-            Section(columns=ASSIGNMENTS, rows=assignment_rows(events), title="Assignment events"),
-            Section(columns=LABELS, rows=[vars(label) for label in labels], title="Labels, longest prefix first"),
+            evidence_section(ASSIGNMENTS, assignment_rows(events), "Assignment events"),
+            evidence_section(LABELS, [vars(label) for label in labels], "Labels, longest prefix first"),
         )
         sections += [table for table in tables if table.rows]
     return sections
@@ -221,6 +240,8 @@ def _who(side: SideExplanation) -> str:
 
 def _key(side: SideExplanation) -> str:
     verdict = side.verdict
+    if verdict is not None and verdict.ownership.reason in CLOSED:
+        return "networks leave open which heartbeats to ask"
     if verdict is None or not (verdict.ownership.evidence or verdict.ownership.alternatives):
         return "no heartbeat of the address counts"
     key = verdict.ownership.socket
@@ -261,7 +282,7 @@ def _write_edge(found: EdgeExplanation, output: Output) -> None:
         Section(columns=_PARTS, rows=parts, title="How both ends were answered for"),
         "\n".join(f"{reason}: {REASONS[reason]}" for reason in reasons),
         Section(columns=_EXAMPLES, rows=examples, title="Examples, oldest evidence first (--flow tells more)"),
-        Section(columns=_ALTERNATIVES, rows=others, title="Others who held these addresses within a day", note=note)
+        replace(evidence_section(_ALTERNATIVES, others, "Others who held these addresses within a day"), note=note)
         if others
         else "\nNobody else held these addresses within a day of the flows.",
     ])  # fmt: skip

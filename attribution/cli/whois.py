@@ -5,8 +5,17 @@ from pathlib import Path
 import click
 
 from attribution.cli.options.selection import lake_argument
-from attribution.cli.render.evidence import ASSIGNMENTS, LABELS, assignment_rows, path_sections, witness_sections
+from attribution.cli.render.evidence import (
+    ASSIGNMENTS,
+    LABELS,
+    NETWORK,
+    assignment_rows,
+    evidence_section,
+    path_sections,
+    witness_sections,
+)
 from attribution.cli.render.measures import format_count
+from attribution.cli.render.networks import network_lines, network_sections
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.core.reasons import REASONS
 from attribution.query.explain.path import path_of
@@ -15,6 +24,7 @@ from attribution.query.lake.protocols import port_name
 from attribution.query.lake.times import format_span
 
 _RANGES = (
+    NETWORK,
     Column(name="start", kind="time"),
     Column(name="end", kind="time"),
     Column(name="length", kind="span", rank=3),
@@ -25,6 +35,7 @@ _RANGES = (
     Column(name="hole_count", title="holes", kind="count", rank=2),
 )
 _HOSTNAMES = (
+    NETWORK,
     Column(name="hostname"),
     Column(name="answers", kind="count"),
     Column(name="clients", kind="count"),
@@ -32,6 +43,7 @@ _HOSTNAMES = (
     Column(name="last_seen", kind="time", rank=1),
 )
 _POLICIES = (
+    NETWORK,
     Column(name="prefix"),
     Column(name="pool"),
     Column(name="policy"),
@@ -43,6 +55,7 @@ _POLICIES = (
 )
 _POOLED = ("pool", "policy", "policy_state")
 _FLOWS = (
+    NETWORK,
     Column(name="side"),
     Column(name="method"),
     Column(name="reason"),
@@ -68,24 +81,38 @@ _FLOWS = (
 @click.option(
     "--protocol", metavar="NAME|NUMBER", default="tcp", help="With --port: the transport protocol of the port."
 )
+@click.option(
+    "--network",
+    metavar="NAME",
+    help="Show this network only, and with --at ask who held the address in it; - is that of evidence without one.",
+)
 @click.option("-w", "--window", metavar="FROM..TO", help="Count only flows that start in this window.")
 @output_options()
 def command(
-    *, lake: Path, address: str, at: str | None, port: int | None, protocol: str, window: str | None, output: Output
+    *,
+    lake: Path,
+    address: str,
+    at: str | None,
+    port: int | None,
+    protocol: str,
+    network: str | None,
+    window: str | None,
+    output: Output,
 ) -> None:
     r"""Show who held an address, and when: ownership ranges, assignment events, labels, flows.
 
-    With --at, the command also says what the rules answer for a connection at that time, and why. JSON has everything.
-    CSV has the ownership ranges.
+    If several networks have the address, they are shown apart, and --network shows one of them. With --at, the command
+    also says what the rules answer for a connection at that time, and why. JSON has everything. CSV has the ownership
+    ranges.
 
     \b
     Examples:
       attribution whois lake 10.0.0.7
       attribution whois lake 10.0.0.7 --at 2026-01-05T12:00:00Z --port 8080
       attribution whois lake 10.0.0.7 --at -1h --port 53 --protocol udp
-      attribution whois lake 2001:db8::7 --format json
+      attribution whois lake 2001:db8::7 --network east --format json
     """
-    found = whois(lake, address, at=at, port=port, protocol=protocol, window=window)
+    found = whois(lake, address, at=at, port=port, protocol=protocol, network=network, window=window)
     ranges = found.range_rows()
     if output.format == "json":
         output.json(found.to_dict())
@@ -99,7 +126,8 @@ def _document(found: Whois, ranges: list[dict[str, object]]) -> list[Section | s
     parts: list[Section | str] = [_headline(found)]
     if found.verdict is not None:
         parts += [
-            _answer(found),
+            "\n".join([_answer(found), *network_lines(found.networks)]),
+            *network_sections(found.networks),
             *path_sections(path_of(found.verdict, found.verdict.reason)),
             *witness_sections(found.witnesses),
         ]
@@ -112,16 +140,12 @@ def _document(found: Whois, ranges: list[dict[str, object]]) -> list[Section | s
     known = [column for column in _FLOWS if column.name not in _POOLED or any(row[column.name] for row in counts)]
     policies = [policy.to_dict() for policy in found.policies]
     sections = (
-        Section(columns=_POLICIES, rows=policies, title="Policies that have had it in a pool, longest prefix first"),
-        Section(columns=columns, rows=shown, title="Ownership ranges"),
-        Section(columns=ASSIGNMENTS, rows=assignment_rows(found.evidence.assignments), title="Assignment events"),
-        Section(
-            columns=LABELS, rows=[vars(label) for label in found.evidence.labels], title="Labels, longest prefix first"
-        ),
-        Section(
-            columns=_HOSTNAMES, rows=[vars(name) for name in found.hostnames], title="Names that clients were told"
-        ),
-        Section(columns=known, rows=counts, title="Flows, by how this side was answered for"),
+        evidence_section(_POLICIES, policies, "Policies that have had it in a pool, longest prefix first"),
+        evidence_section(columns, shown, "Ownership ranges"),
+        evidence_section(ASSIGNMENTS, assignment_rows(found.evidence.assignments), "Assignment events"),
+        evidence_section(LABELS, [vars(label) for label in found.evidence.labels], "Labels, longest prefix first"),
+        evidence_section(_HOSTNAMES, [vars(name) for name in found.hostnames], "Names that clients were told"),
+        evidence_section(known, counts, "Flows, by how this side was answered for"),
     )
     return [*parts, *(section for section in sections if section.rows)]
 
@@ -134,7 +158,9 @@ def _headline(found: Whois) -> str:
     if not any(known):
         return f"{found.address}: nothing is known of it in this lake."
     counts = ((workloads, "workload"), (ranges, "ownership range"), (flows, "flow"))
-    return f"{found.address}: " + ", ".join(f"{format_count(n)} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
+    networks = f"; networks: {', '.join(found.named_networks)}" if found.named_networks else ""
+    listed = ", ".join(f"{format_count(n)} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
+    return f"{found.address}: {listed}{networks}"
 
 
 def _answer(found: Whois) -> str:

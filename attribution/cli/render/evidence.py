@@ -1,6 +1,6 @@
 """Tables of evidence, as `whois` and `explain` show it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attribution.cli.render.output import Column, Section
 from attribution.query.explain.address_evidence import AssignmentEvent
@@ -8,7 +8,10 @@ from attribution.query.explain.findings import Witness
 from attribution.query.explain.path import PathStep
 from attribution.query.lake.protocols import port_name
 
+#: Shown only if a row names a network, as `evidence_section` does.
+NETWORK = Column(name="network")
 ASSIGNMENTS = (
+    NETWORK,
     Column(name="time", kind="time"),
     Column(name="action"),
     Column(name="owner"),
@@ -17,6 +20,7 @@ ASSIGNMENTS = (
     Column(name="port", rank=2),
 )
 LABELS = (
+    NETWORK,
     Column(name="prefix"),
     Column(name="service"),
     Column(name="kind", rank=1),
@@ -33,6 +37,12 @@ _WITNESSES = (
 _PATH = (Column(name="asked"), Column(name="result"), Column(name="meaning"))
 #: Others to show: who is further away says little about the answer.
 _OTHERS = 10
+
+
+def evidence_section(columns: Sequence[Column], rows: Sequence[Mapping[str, object]], title: str) -> Section:
+    """A table of evidence; the column `NETWORK` is left out if no row names a network."""
+    named = any(row.get(NETWORK.name) is not None for row in rows)
+    return Section(columns=[one for one in columns if named or one is not NETWORK], rows=rows, title=title)
 
 
 def assignment_rows(events: Sequence[AssignmentEvent]) -> list[dict[str, object]]:
@@ -53,7 +63,8 @@ def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
         found = [witness for witness in witnesses if witness.role == role]
         shown = found if role == "decided" else found[:_OTHERS]
         rows = [
-            vars(one) | {"seen": _seen(one), "port": port_name(one.port, one.protocol, one.last_port)} for one in shown
+            vars(one) | {"seen": seen_from_to(one), "port": port_name(one.port, one.protocol, one.last_port)}
+            for one in shown
         ]
         columns = [
             column for column in _WITNESSES if column.name != "port" or any(one.port is not None for one in shown)
@@ -64,7 +75,7 @@ def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
     return sections
 
 
-def _seen(one: Witness) -> str:
+def seen_from_to(one: Witness) -> str:
     """From when to when, as short as it is clear beside the flow: the year is that of the flow."""
     end = f"{one.end:%H:%M:%S}" if one.end.date() == one.start.date() else f"{one.end:%m-%d %H:%M:%S}"
     return f"{one.start:%m-%d %H:%M:%S} to {end}"

@@ -5,9 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from attribution.config import Route
+from attribution.config import NO_NETWORK, Route, Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.types import Bool, Ints, Texts
+from attribution.errors import ConfigError
+
+
+def route_between(one: str | None, other: str | None) -> str | None:
+    """The route that joins two networks for all addresses, as the setting has it; None if a name cannot stand there.
+
+    >>> route_between("east", None), route_between("east,1", "west")
+    ('east,-', None)
+    """
+    text = ",".join(NO_NETWORK if name is None else name for name in (one, other))
+    try:
+        (found,) = Settings(routes=(text,)).network_routes
+    except ConfigError:
+        return None
+    return text if found == Route((one, other)) else None
 
 
 class Routes:

@@ -1,40 +1,30 @@
-"""What the lake knows about one address, and what the rules make of it at a moment.
+"""What the lake knows about one address: who was seen on it, and what was said of it.
 
-The rules themselves are the core's: `core.timeline.timeline` for ownership, `attribution.core.fallback.chain` for
-endpoints that are no workload. The lake keeps ownership ranges, not heartbeats, so a range answers where a heartbeat
-did. Who is named is the same. But `covered` may read `bridged`, `within` may read `gap`, and the distance may not be
-known.
+What the rules make of that is `attribution.query.explain.verdict`'s.
 """
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, Self
+from typing import Self
 
-import numpy as np
 import pyarrow as pa
 
-from attribution.config import Settings
 from attribution.core.addressing.addresses import canonical_address
-from attribution.core.addressing.place_book import AskedPlaces
-from attribution.core.addressing.sockets import Socket, asked_sockets, held_by
-from attribution.core.fallback.chain import Fallback
-from attribution.core.fallback.pools import PoolSpace
-from attribution.core.question import Question, Side
-from attribution.core.reasons import METHOD_OF, REASONS
-from attribution.core.timeline.answer import ExplainedAnswer, Held
-from attribution.core.timeline.timeline import OwnershipRange, Timeline
+from attribution.core.addressing.sockets import held_by
+from attribution.core.timeline.answer import Held
+from attribution.core.timeline.timeline import OwnershipRange
 from attribution.errors import QueryError
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, Row
 from attribution.query.lake.times import from_microseconds, to_microseconds
-from attribution.schema import ASSIGNMENT, FLOW, LABEL, POLICY, SOCKET_RULE, arrow_schema
+from attribution.schema import POLICY, SOCKET_RULE
 
 _RANGES = Query(__package__, "address_ranges")
 _ASSIGNMENTS = Query(__package__, "address_assignments")
 _LABELS = Query(__package__, "address_labels")
 
-Basis = Literal["connection", "window"]
 #: Last moment seen before a silence, and first moment seen after it.
 Hole = tuple[datetime, datetime]
 
@@ -52,11 +42,19 @@ class HeldRange:
     end: datetime
     longest_gap: int
     holes: tuple[Hole, ...]
+    network: str | None = None
 
     @property
     def held(self) -> Held:
         """What it is about."""
         return held_by(self.protocol, self.port, self.last_port)
+
+    @property
+    def stored(self) -> OwnershipRange:
+        """The same as the rules take it."""
+        holes = tuple((to_microseconds(start), to_microseconds(end)) for start, end in self.holes)
+        start, end, gap = to_microseconds(self.start), to_microseconds(self.end), self.longest_gap
+        return OwnershipRange(self.held, self.workload, self.service, start, end, gap, holes, self.network)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +68,7 @@ class AssignmentEvent:
     kind: str | None
     port: int | None
     protocol: int | None
+    network: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +79,14 @@ class LabelledPrefix:
     service: str
     kind: str | None
     region: str | None
+    network: str | None = None
 
 
 @dataclass(frozen=True)
 class AddressEvidence:
-    """What the lake holds about one address: ranges and events by time, labels with the longest prefix first.
+    """What the lake holds about one address.
 
+    Ranges and events come by network and time, those without a network first; labels with the longest prefix first.
     Policies and socket rules are all that the lake has, as Arrow tables: there are few.
     """
 
@@ -96,65 +97,24 @@ class AddressEvidence:
     policies: pa.Table
     rules: pa.Table
 
-
-@dataclass(frozen=True, kw_only=True)
-class FlowSide:
-    """One side of a flow, as the rules ask about it.
-
-    Attributes:
-        start, end: of the flow.
-        basis: whether the flow is a connection or a window.
-        socket: of the side; None where it has none.
-        side, direction, data_centre, region: what the rules about connections ask besides.
-    """
-
-    start: datetime
-    end: datetime
-    basis: Basis
-    socket: Socket | None
-    side: Side = "remote"
-    direction: str | None = None
-    data_centre: str | None = None
-    region: str | None = None
-
-    @classmethod
-    def of(cls, flow: Row, side: Side) -> Self:
-        """A side of a flow, which is a row of `schemas/attributed_flow.avsc`."""
-        plain = {name: flow[name] for name in ("start", "end", "basis", "direction", "data_centre", "region")}
-        return cls(socket=Socket.of(flow["protocol"], flow[f"{side}_port"]), side=side, **plain)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the rules say about an address, or a socket of it, for one flow.
-
-    Attributes:
-        workload: who is named; None where nobody is, and for a label.
-        service: the service, or the label's name.
-        reason: a reason of `attribution.core.reasons`.
-        pooled: whether the address is one that policies hand out, of which no heartbeat is asked.
-        ownership: what the ownership ranges alone say, with the evidence.
-        asked_from: start of the asked interval.
-        asked_to: its end.
-    """
-
-    workload: str | None
-    service: str | None
-    reason: str
-    pooled: bool
-    ownership: ExplainedAnswer
-    asked_from: datetime
-    asked_to: datetime
-
     @property
-    def method(self) -> str:
-        """Where the answer comes from."""
-        return METHOD_OF[self.reason]
+    def networks(self) -> tuple[str | None, ...]:
+        """The networks of its ranges and events, in order, none first."""
+        return in_order([one.network for one in self.ranges] + [one.network for one in self.assignments])
 
-    @property
-    def holes(self) -> tuple[Hole, ...]:
-        """The silences for which nobody is named."""
-        return tuple((from_microseconds(start), from_microseconds(end)) for start, end in self.ownership.holes)
+    def within(self, network: str | None) -> Self:
+        """The ranges and events of one network, None for those of none, and the labels that hold in it."""
+        return replace(
+            self,
+            ranges=tuple(one for one in self.ranges if one.network == network),
+            assignments=tuple(one for one in self.assignments if one.network == network),
+            labels=tuple(one for one in self.labels if one.network in (None, network)),
+        )
+
+
+def in_order(networks: Iterable[str | None]) -> tuple[str | None, ...]:
+    """Networks, each once, in order, none first."""
+    return tuple(sorted(set(networks), key=lambda name: (name is not None, name or "")))
 
 
 def hole_row(hole: Hole) -> dict[str, datetime]:
@@ -187,58 +147,9 @@ def evidence_of(session: LakeSession, address: str) -> AddressEvidence:
             AssignmentEvent(**{**row, "time": from_microseconds(row["time"])})
             for row in session.ask(_ASSIGNMENTS, address=address)
         ),
-        labels=tuple(LabelledPrefix(**row) for row in session.ask(_LABELS, prefixes=_prefixes_around(address))),
+        labels=tuple(LabelledPrefix(**row) for row in session.ask(_LABELS, prefixes=prefixes_around(address))),
         policies=session.table("policies", POLICY),
         rules=session.table("socket_rules", SOCKET_RULE),
-    )
-
-
-def judge(evidence: AddressEvidence, settings: Settings, asked: FlowSide) -> Verdict:
-    """What the rules say about the address for a side of a flow."""
-    first, last = to_microseconds(asked.start), to_microseconds(asked.end)
-    connection, tolerance = asked.basis == "connection", settings.clock_tolerance
-    low, high = first - tolerance, (first if connection else last) + tolerance
-    address = ipaddress.ip_address(evidence.address)
-    translated = any(address in ipaddress.ip_network(prefix) for prefix in settings.translated_prefixes)
-    timeline = Timeline.from_ranges((_stored(one) for one in evidence.ranges), settings, translated=translated)
-    answer = timeline.ask(asked.socket, first, last, basis=asked.basis)
-    workload, service, reason = answer.workload, answer.service, answer.reason
-    spans = [(to_microseconds(one.start), to_microseconds(one.end)) for one in evidence.ranges]
-    remembered = any(b >= first - settings.workload_memory and a <= last + settings.hold for a, b in spans)
-    pooled = any(address in ipaddress.ip_network(prefix) for prefix in settings.pool_prefixes)
-    if reason == "unknown" or pooled or (reason in ("gap", "shared") and not remembered):
-        a, b, s, e = (np.array([moment], np.int64) for moment in (low, high, first, last))
-        said = _fallback(evidence, settings, asked, Question(a, b, s, e, np.array([connection])))
-        if reason == "unknown" or pooled or said[2] not in ("silent", "unknown"):
-            workload, service, reason = said
-    return Verdict(workload, service, reason, pooled, answer, from_microseconds(low), from_microseconds(high))
-
-
-def _fallback(
-    evidence: AddressEvidence, settings: Settings, asked: FlowSide, question: Question
-) -> tuple[str | None, str | None, str]:
-    events = [{**vars(event), "address": evidence.address} for event in evidence.assignments]
-    labels = [vars(label) for label in evidence.labels]
-    fallback = Fallback(
-        pa.Table.from_pylist(events, schema=arrow_schema(ASSIGNMENT)),
-        pa.Table.from_pylist(labels, schema=arrow_schema(LABEL)),
-        evidence.rules,
-        settings,
-    )
-    protocol, port = asked.socket or (None, None)
-    side = asked.side
-    flow: dict[str, object] = {name: getattr(asked, name) for name in ("direction", "data_centre", "region")}
-    flow |= {f"{side}_address": evidence.address, f"{side}_port": port, "protocol": protocol}
-    flows = pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW))
-    places = AskedPlaces.of(flows, side, settings)
-    pooled = PoolSpace(evidence.policies, settings).ask(flows, side, places, question)
-    sockets = asked_sockets(flows.column("protocol"), flows.column(f"{side}_port"))
-    found = fallback.ask(flows, side, places, sockets, pooled, np.zeros(1, np.int64), question)
-    owner, service = int(found.owner[0]), int(found.service[0])
-    return (
-        None if owner < 0 else fallback.owners[owner].as_py(),
-        None if service < 0 else fallback.services[service].as_py(),
-        list(REASONS)[int(found.reason[0])],
     )
 
 
@@ -248,13 +159,7 @@ def _range(row: Row) -> HeldRange:
     return HeldRange(**{**row, **times, "holes": holes})
 
 
-def _stored(one: HeldRange) -> OwnershipRange:
-    holes = tuple((to_microseconds(start), to_microseconds(end)) for start, end in one.holes)
-    start, end = to_microseconds(one.start), to_microseconds(one.end)
-    return OwnershipRange(one.held, one.workload, one.service, start, end, one.longest_gap, holes)
-
-
-def _prefixes_around(address: str) -> list[str]:
+def prefixes_around(address: str) -> list[str]:
     """Every prefix that contains the address, the longest first: few enough to look each up, and exact."""
     host = ipaddress.ip_network(address)
     return [str(host.supernet(new_prefix=length)) for length in range(host.prefixlen, -1, -1)]

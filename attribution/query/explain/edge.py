@@ -73,6 +73,7 @@ class Alternative:
         side: `source` or `target`.
         away: microseconds between its range and the nearest flow; 0 where the flow lies in it.
         near_flows: flows within `max_gap` of it.
+        network: the network in which it held the address; None if none is known.
     """
 
     side: str
@@ -81,6 +82,7 @@ class Alternative:
     service: str | None
     away: int
     near_flows: int
+    network: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

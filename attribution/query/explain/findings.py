@@ -7,7 +7,8 @@ from typing import Literal
 from attribution.core.addressing.sockets import PortRange, Socket
 from attribution.core.reasons import REASONS
 from attribution.core.timeline.answer import Claim, Held
-from attribution.query.explain.address_evidence import AddressEvidence, HeldRange, Verdict
+from attribution.query.explain.address_evidence import AddressEvidence, HeldRange
+from attribution.query.explain.verdict import Verdict
 from attribution.query.lake.times import format_span, from_microseconds, to_microseconds
 
 
@@ -23,6 +24,7 @@ class Witness:
         longest_gap: longest silence within it, in microseconds.
         away: microseconds between it and the time asked about; 0 where it touches it.
         finding: what it means for the answer, in words.
+        network: the network that it is evidence of; None for evidence without one.
     """
 
     role: Literal["decided", "other"]
@@ -36,6 +38,7 @@ class Witness:
     longest_gap: int
     away: int
     finding: str
+    network: str | None = None
 
 
 def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | None, reason: str) -> tuple[Witness, ...]:
@@ -52,7 +55,7 @@ def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | No
     found = []
     for claim in (*answer.evidence, *answer.alternatives):
         decided = claim in answer.evidence or (reading.names(claim) and reason == "within")
-        ranges = _ranges(evidence, claim)
+        ranges = _ranges(evidence, answer.network, claim)
         witness = Witness(
             role="decided" if decided else "other",
             workload=claim.workload,
@@ -65,6 +68,7 @@ def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | No
             longest_gap=max((one.longest_gap for one in ranges), default=0),
             away=max(claim.start - reading.b, reading.a - claim.end, 0),
             finding=reading.finding(claim),
+            network=answer.network,
         )
         found.append(witness)
     return tuple(sorted(found, key=lambda witness: witness.role))
@@ -84,12 +88,13 @@ def verdict_row(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _ranges(evidence: AddressEvidence, claim: Claim) -> list[HeldRange]:
-    """The stored ranges that a claim is made of."""
+def _ranges(evidence: AddressEvidence, network: str | None, claim: Claim) -> list[HeldRange]:
+    """The stored ranges of a network that a claim is made of."""
     return [
         one
         for one in evidence.ranges
         if one.workload == claim.workload
+        and one.network == network
         and _is_about(one.held, claim.socket)
         and to_microseconds(one.start) <= claim.end
         and to_microseconds(one.end) >= claim.start

@@ -8,10 +8,12 @@ from attribution.core.addressing.sockets import PortRange
 from attribution.core.question import Side
 from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
-from attribution.query.explain.address_evidence import AddressEvidence, FlowSide, Verdict, evidence_of, hole_row, judge
+from attribution.query.explain.address_evidence import AddressEvidence, evidence_of, hole_row
 from attribution.query.explain.findings import Witness, witnesses
 from attribution.query.explain.flow_selector import FlowSelector, flow_key
+from attribution.query.explain.networks import SideNetworks, networks_of
 from attribution.query.explain.path import PathStep, path_of
+from attribution.query.explain.verdict import FlowSide, Verdict, judge
 from attribution.query.lake.flows import WINDOWED
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
@@ -36,6 +38,7 @@ class SideExplanation:
         key_port, key_protocol: the port whose evidence was asked; None for that of the whole address.
         witnesses: the ranges that decided, then the nearest of everybody else, each with what it means.
         holes: the silences for which nobody is named.
+        networks: what networks have to do with the answer; None if none is named.
         verdict: what the rules make of the lake's ranges; it may say less than the answer, which knew every heartbeat.
         evidence: everything that the lake holds about the address.
     """
@@ -50,6 +53,7 @@ class SideExplanation:
     reason: str
     distance: int | None
     verdict: Verdict | None
+    networks: SideNetworks | None
     evidence: AddressEvidence
 
     @property
@@ -91,6 +95,7 @@ class SideExplanation:
             "key_protocol": key.protocol if key else None,
             "path": [vars(step) for step in self.path],
             "witnesses": [vars(witness) for witness in self.witnesses],
+            "networks": self.networks.to_dict() if self.networks else None,
             "holes": [hole_row(hole) for hole in verdict.holes] if verdict else [],
             "assignments": [vars(event) for event in self.evidence.assignments],
             "labels": [vars(label) for label in self.evidence.labels],
@@ -149,9 +154,11 @@ def explain_flow(lake: LakeSession | Path | str, selector: FlowSelector) -> Flow
 def _side(session: LakeSession, row: Row, side: Side) -> SideExplanation:
     address, port, protocol = row[f"{side}_address"], row[f"{side}_port"], row["protocol"]
     evidence = evidence_of(session, address)
-    verdict = None
+    verdict, networks = None, None
     if row[f"{side}_method"] != "capture":
-        verdict = judge(evidence, session.settings, FlowSide.of(row, side))
+        asked = FlowSide.of(row, side)
+        verdict = judge(evidence, session.settings, asked)
+        networks = networks_of(evidence, session.settings, asked, verdict)
     return SideExplanation(
         side=side,
         address=address,
@@ -159,6 +166,7 @@ def _side(session: LakeSession, row: Row, side: Side) -> SideExplanation:
         protocol=protocol,
         **{name: row[f"{side}_{name}"] for name in ("workload", "service", "method", "reason", "distance")},
         verdict=verdict,
+        networks=networks,
         evidence=evidence,
     )
 

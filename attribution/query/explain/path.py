@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from attribution.core.addressing.sockets import PortRange
 from attribution.core.reasons import REASONS
 from attribution.core.timeline.answer import Held
-from attribution.query.explain.address_evidence import Verdict
+from attribution.query.explain.verdict import CLOSED, Verdict
 from attribution.query.lake.protocols import port_name
 
 _NOT_ASKED = "not asked"
@@ -20,7 +20,8 @@ class PathStep:
     """One step.
 
     Attributes:
-        asked: what: the log, heartbeats of a port, of a range of ports or of the whole address, or events and labels.
+        asked: what: the log, networks, heartbeats of a port, of a range of ports or of the whole address, socket rules,
+            policies, or events and labels.
         result: a reason of `attribution.core.reasons`, or `not asked`.
         meaning: the same in a sentence.
     """
@@ -42,6 +43,8 @@ def path_of(verdict: Verdict | None, reason: str) -> tuple[PathStep, ...]:
     if verdict.pooled:
         return tuple(_pooled(reason))
     answer = verdict.ownership
+    if answer.reason in CLOSED:
+        return tuple(_left_open(answer.reason))
     steps = [PathStep(f"heartbeats of {held_name(step.socket)}", *_said(step.reason)) for step in answer.steps]
     if answer.steps and answer.steps[-1].socket is not None:
         meaning = "Evidence of the port itself counts, and decides whatever it says."
@@ -54,6 +57,13 @@ def path_of(verdict: Verdict | None, reason: str) -> tuple[PathStep, ...]:
         meaning = "Heartbeats of the address count, so it is a workload's: events and labels never name it."
         steps.append(PathStep("events and labels", _NOT_ASKED, meaning))
     return tuple(steps)
+
+
+def _left_open(reason: str) -> Iterator[PathStep]:
+    """The steps for an address of which networks leave open who is meant."""
+    yield PathStep("networks", reason, REASONS[reason])
+    yield PathStep("heartbeats", _NOT_ASKED, "Networks leave open whose evidence answers.")
+    yield PathStep("events and labels", _NOT_ASKED, "Networks leave open whose address it is: nothing else names it.")
 
 
 def _pooled(reason: str) -> Iterator[PathStep]:

@@ -19,7 +19,7 @@ POLICY_STATES = {
     "ended": "it handed the address out before, no longer then",
 }
 #: What makes two records one policy, whose ends and lifetimes are one.
-_ALIKE = ("policy", "pool", "prefix", "match", "start")
+_ALIKE = ("policy", "pool", "prefix", "network", "match", "start")
 _SECOND = 1_000_000
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -32,6 +32,7 @@ class PolicyRecord:
     Attributes:
         start, end: microseconds, closed; far away where it has none.
         ttl: microseconds; None where not known.
+        of_network: the network in which it holds; None for every network.
     """
 
     policy: str
@@ -41,6 +42,7 @@ class PolicyRecord:
     start: int
     end: int
     ttl: int | None
+    of_network: str | None = None
 
     @property
     def network(self) -> Network:
@@ -62,6 +64,7 @@ class PolicyRecord:
             "ttl": self.ttl,
             "start": None if self.start <= NEVER_BEFORE else from_microseconds(self.start),
             "end": from_microseconds(self.end) if self.ended else None,
+            "network": self.of_network,
         }
 
 
@@ -79,7 +82,7 @@ def policy_records(session: LakeSession) -> tuple[PolicyRecord, ...]:
         known = found[key].ttl if key in found else None
         ttl = known if row["ttl"] is None else max(round(row["ttl"] * _SECOND), known or 0)
         place = Place.of_match(row["match"])
-        found[key] = PolicyRecord(row["policy"], row["pool"], row["prefix"], place, start, end, ttl)
+        found[key] = PolicyRecord(row["policy"], row["pool"], row["prefix"], place, start, end, ttl, row["network"])
     return tuple(found.values())
 
 

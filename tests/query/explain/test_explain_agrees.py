@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 
 from attribution.config import MINUTE, Settings
-from attribution.query.explain.address_evidence import FlowSide, evidence_of, judge
+from attribution.query.explain.address_evidence import evidence_of
 from attribution.query.explain.flow import FIND_FLOWS
+from attribution.query.explain.verdict import FlowSide, judge
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import from_microseconds
 from attribution.query.lake.window import OPEN
@@ -21,24 +22,45 @@ LESS = {("covered", "bridged"), ("within", "gap")}
 
 FORGETFUL = Settings(workload_memory=4 * MINUTE)
 BALANCERS = ("balancers_among_workloads=1", "load_balancers=20", "external_share=0.4")
+#: Some of the addresses that the fleets have in common are reached in one of them only, some in both, some by nobody.
+ROUTES = Settings(routes=("east,west,10.0.0.0/20", "west,-"))
+USUAL = {"covered", "bridged", "conflict", "gap", "assigned", "prefix", "unknown"}
+CASES = {
+    "usual": ((), Settings(), ("",), USUAL),
+    "forgetful": (BALANCERS, FORGETFUL, ("",), USUAL),
+    "networks": ((), Settings(), ("east", "west", ""), {*USUAL, "other_network"}),
+    "routes": (
+        BALANCERS,
+        ROUTES,
+        ("east", "west", ""),
+        {"bridged", "conflict", "gap", "other_network", "several_networks"},
+    ),
+    "one space": ((), Settings(one_space=True), ("east", "west", ""), USUAL),
+}
 
 
-@pytest.fixture(scope="module", params=[((), Settings()), (BALANCERS, FORGETFUL)], ids=["usual", "forgetful"])
+@pytest.fixture(scope="module", params=CASES)
 def hostile(request, tmp_path_factory):
+    """A lake of fleets that have the same addresses, each in a network or in none; and the reasons that it has."""
     folder = tmp_path_factory.mktemp("hostile")
-    more, settings = request.param
-    write(simulate(scenario("hostile", ("connections=600", "window_share=0.2", *more)), seed=5), folder / "fleet")
-    fleet = {
-        name: [str(folder / "fleet" / f"{name}.parquet")] for name in ("flows", "heartbeats", "assignments", "labels")
-    }
-    replay(Inputs(**fleet), folder / "lake", settings=settings)
+    more, settings, networks, reasons = CASES[request.param]
+    size = 600 // len(networks)
+    fleet = {"flows": [], "heartbeats": [], "assignments": [], "labels": []}
+    for seed, network in enumerate(networks, 5):
+        its = folder / f"fleet-{network}"
+        write(simulate(scenario("hostile", (f"connections={size}", "window_share=0.2", *more)), seed=seed), its)
+        for name, paths in fleet.items():
+            paths.append(str(its / f"{name}.parquet"))
+    named = [f"{folder / f'fleet-{network}'}={network}" for network in networks if network]
+    replay(Inputs(**fleet, networks=named), folder / "lake", settings=settings)
     with LakeSession(folder / "lake") as session:
-        yield session
+        yield session, reasons
 
 
 def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
+    session, reasons = hostile
     everything = dict.fromkeys(("local_address", "local_port", "remote_address", "remote_port"))
-    rows = hostile.ask(FIND_FLOWS, **everything, **OPEN.parameters(), limit=100_000)
+    rows = session.ask(FIND_FLOWS, **everything, **OPEN.parameters(), limit=100_000)
     known, pairs = {}, Counter()
     for row in rows:
         times = {name: from_microseconds(row[name]) for name in ("start", "end")}
@@ -46,11 +68,11 @@ def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
             if row[f"{side}_method"] == "capture":
                 continue
             address, reason = row[f"{side}_address"], row[f"{side}_reason"]
-            evidence = known.get(address) or evidence_of(hostile, address)
+            evidence = known.get(address) or evidence_of(session, address)
             known[address] = evidence
-            found = judge(evidence, hostile.settings, FlowSide.of(row | times, side))
+            found = judge(evidence, session.settings, FlowSide.of(row | times, side))
             pairs[reason, found.reason] += 1
             if (reason, found.reason) != ("within", "gap"):
                 assert (found.workload, found.service) == (row[f"{side}_workload"], row[f"{side}_service"])
     assert {pair for pair in pairs if pair[0] != pair[1]} <= LESS
-    assert {"covered", "bridged", "conflict", "gap", "assigned", "prefix", "unknown"} <= {reason for reason, _ in pairs}
+    assert reasons <= {reason for reason, _ in pairs}

@@ -1,5 +1,5 @@
--- The assignment events about one address, in order of time.
-SELECT DISTINCT port, protocol, owner, service, kind, action, epoch_us(time) AS time
+-- The assignment events about one address, by network, in order of time.
+SELECT DISTINCT network, port, protocol, owner, service, kind, action, epoch_us(time) AS time
 FROM assignments
 WHERE address = $address::VARCHAR
-ORDER BY time, action DESC, port NULLS FIRST, protocol, owner
+ORDER BY network NULLS FIRST, time, action DESC, port NULLS FIRST, protocol, owner

@@ -1,17 +1,20 @@
--- How the flows of one address were answered for, on the side on which it stands.
+-- How the flows of one address were answered for, on the side on which it stands, by the network that this side was asked
+-- in: that of the address, else the view.
 SELECT
-    side, method, reason, service, pool, policy, policy_state, count(*) AS flows, epoch_us(min(start)) AS first_seen,
+    network, side, method, reason, service, pool, policy, policy_state, count(*) AS flows, epoch_us(min(start)) AS first_seen,
     epoch_us(max(start)) AS last_seen
 FROM (
     SELECT
-        'local' AS side, local_method AS method, local_reason AS reason, local_service AS service, local_pool AS pool,
+        local_network AS network, 'local' AS side, local_method AS method, local_reason AS reason, local_service AS service, local_pool AS pool,
         local_policy AS policy, local_policy_state AS policy_state, start
     FROM windowed
     WHERE local_address = $address::VARCHAR
     UNION ALL
-    SELECT 'remote', remote_method, remote_reason, remote_service, remote_pool, remote_policy, remote_policy_state, start
+    SELECT
+        coalesce(remote_network, local_network), 'remote', remote_method, remote_reason, remote_service, remote_pool,
+        remote_policy, remote_policy_state, start
     FROM windowed
     WHERE remote_address = $address::VARCHAR
 )
-GROUP BY side, method, reason, service, pool, policy, policy_state
-ORDER BY side, flows DESC, method, reason, service, pool, policy, policy_state
+GROUP BY network, side, method, reason, service, pool, policy, policy_state
+ORDER BY network NULLS FIRST, side, flows DESC, method, reason, service, pool, policy, policy_state

@@ -8,19 +8,19 @@ WITH ends AS (
 ),
 others AS (
     SELECT
-        side, address, ends.start, held.workload, held.service,
+        side, address, held.network, ends.start, held.workload, held.service,
         greatest(epoch_us(held.start) - ends.start, ends.start - epoch_us(held."end"), 0) AS away
     FROM ends
     JOIN ownership_ranges AS held USING (address)
     WHERE held.workload IS DISTINCT FROM ends.workload
 )
 SELECT
-    side, address, workload, any_value(service) AS service,
+    side, address, network, workload, any_value(service) AS service,
     min(away) AS away,
     count(DISTINCT start) FILTER (away <= $max_gap::BIGINT) AS near_flows,
     count(*) OVER () AS total
 FROM others
 WHERE away <= 86400000000
-GROUP BY side, address, workload
-ORDER BY away, side, address, workload
+GROUP BY side, address, network, workload
+ORDER BY away, side, address, network NULLS FIRST, workload
 LIMIT $limit::BIGINT
