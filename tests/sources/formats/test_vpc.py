@@ -126,6 +126,34 @@ def test_behind_a_nat_gateway_the_packet_names_both_sides():
     ]
 
 
+@pytest.mark.parametrize("direction", [True, False])
+def test_an_interface_that_shows_its_own_address_is_a_relay_on_its_own_side(direction):
+    header = "srcaddr dstaddr srcport dstport protocol bytes start end pkt-srcaddr pkt-dstaddr flow-direction"
+    rows = [
+        # Through a NAT gateway, in and out again; then the gateway's own address, of no other packet.
+        "10.0.1.10 10.0.0.20 40001 443 6 7 1700000000 1700000001 10.0.1.10 203.0.113.50 ingress",
+        "10.0.0.20 10.0.1.10 443 40001 6 7 1700000000 1700000001 203.0.113.50 10.0.1.10 egress",
+        "10.0.0.20 203.0.113.50 1055 443 6 7 1700000000 1700000001 10.0.0.20 203.0.113.50 egress",
+        # A pod behind its node's address.
+        "203.0.113.50 10.0.1.5 443 40001 6 7 1700000000 1700000001 203.0.113.50 10.0.1.77 ingress",
+    ]
+    text = [header, *rows] if direction else [line.rsplit(" ", 1)[0] for line in (header, *rows)]
+    found = flows("\n".join(text) + "\n")
+    assert [(one["local_address"], one["remote_address"], one.get("relay_address")) for one in found] == [
+        ("203.0.113.50", "10.0.1.10", "10.0.0.20"),
+        ("203.0.113.50", "10.0.1.10", "10.0.0.20"),
+        ("10.0.0.20", "203.0.113.50", None),
+        ("10.0.1.77", "203.0.113.50", "10.0.1.5"),
+    ]
+    assert [(one.get("bytes_sent"), one.get("bytes_received")) for one in found] == [
+        (None, 7),
+        (7, None),
+        (7, None),
+        (None, 7),
+    ]
+    assert [one.get("direction") for one in found] == [line.rsplit(" ", 1)[1] if direction else None for line in rows]
+
+
 def test_what_comes_in_is_received_and_what_goes_out_is_sent():
     incoming, outgoing = flows(file("vpc_v5_nat_gateway.log"))[:2]
     assert (incoming["local_port"], incoming["remote_port"]) == (80, 39812)
