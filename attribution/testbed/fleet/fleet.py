@@ -61,7 +61,8 @@ class Fleet:
         key_address: number of each key's address.
         key_socket: the one socket of each key (`core.addressing.sockets`); -1 where the key is the whole address.
         key_apart: whether nobody else has the address of each key, however much networks overlap.
-        skew: what each host's clock adds to the true time, microseconds.
+        skew: what each host's clock adds to the true time, microseconds; behind the hosts stand the routers.
+        hosts: how many of the observers are hosts.
     """
 
     catalogue: Catalogue
@@ -71,6 +72,7 @@ class Fleet:
     key_socket: Int64
     key_apart: Bool
     skew: Int64
+    hosts: int
 
     def zone(self, tenures: Int64) -> Int64:
         """The number of each tenure's region or network; -1 outside the fleet."""
@@ -156,7 +158,8 @@ def make_fleet(scenario: Scenario, rng: np.random.Generator, network_rng: np.ran
     order = np.flatnonzero(placed)[np.lexsort((start[placed], plan.slot[placed]))]
     tenures = Tenures(plan.slot, plan.workload, plan.generation, key, host, start, plan.end).rows(order)
     skew = rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True, size=scenario.hosts)
-    return Fleet(catalogue, tenures, kind[order], keys.address, keys.socket, keys.apart, skew)
+    clocks = np.r_[skew, np.zeros(scenario.routers, np.int64)]
+    return Fleet(catalogue, tenures, kind[order], keys.address, keys.socket, keys.apart, clocks, scenario.hosts)
 
 
 def _hosts(catalogue: Catalogue, plan: _Plan, scenario: Scenario, rng: np.random.Generator) -> Int64:

@@ -69,7 +69,7 @@ def tell(
     # By what no overlap changes, so that fleets that differ in the overlap only lose the same.
     order = np.lexsort((flows.remote_port, flows.local_port, flows.remote, flows.local, flows.start, flows.host))
     place = np.argsort(order)
-    told_by = rng.random(scenario.hosts) < scenario.told_share
+    told_by = rng.random(len(fleet.skew)) < scenario.told_share
     as_evidence = _kept((apart[flows.local] & on_wire)[order], scenario, rng)[place]
     as_flow = rng.random(len(flows))[place] >= scenario.network_loss
     remote = rng.random(len(flows))[place] >= scenario.network_loss

@@ -77,6 +77,11 @@ class Scenario:
         window: length of a window.
         long_window_share: share of those hosts that log long windows.
         long_window: length of a long window.
+        routers: routers that log connections inside the fleet as windows, each way by itself and without a direction.
+        router_share: share of these connections that each router sees.
+        samplers: routers that take samples of the packets instead; they are among the routers.
+        second_log_share: share of the hosts with short windows that write long windows, too.
+        repeated_share: share of flows that are delivered a second time, with the same `record_id`.
         report_delay: longest time between a flow's end and its delivery.
         load_balancers: load balancers; they have assignment events and no heartbeats.
         load_balancer_lifetime: mean time until a load balancer is replaced.
@@ -159,6 +164,11 @@ class Scenario:
     window: int = a_duration(MINUTE)
     long_window_share: float = a_share(0.3)
     long_window: int = a_duration(10 * MINUTE)
+    routers: int = 0
+    router_share: float = a_share(0.5)
+    samplers: int = 0
+    second_log_share: float = a_share(0.0)
+    repeated_share: float = a_share(0.0)
     report_delay: int = a_duration(30 * SECOND)
     load_balancers: int = 2
     load_balancer_lifetime: int = a_duration(6 * HOUR)
@@ -187,11 +197,20 @@ class Scenario:
     def __post_init__(self) -> None:
         check(self, _NEVER_ZERO)
         check_skew(self.max_skew, self.clock_tolerance)
+        if self.samplers > self.routers:
+            raise ConfigError(
+                f"scenario: samplers ({self.samplers}) must be at most routers ({self.routers}), of which they are"
+            )
 
     @property
     def zones(self) -> int:
         """How many parts the fleet has, each with addresses of its own: its regions or its networks."""
         return self.regions * self.networks
+
+    @property
+    def several_observers(self) -> bool:
+        """Whether more than the two ends of a conversation may report it, or one of them twice."""
+        return bool(self.routers or self.second_log_share or self.repeated_share)
 
     @property
     def end(self) -> int:

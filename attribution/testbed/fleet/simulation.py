@@ -22,8 +22,16 @@ from attribution.testbed.fleet.evidence import (
 from attribution.testbed.fleet.fleet import Fleet, make_fleet
 from attribution.testbed.fleet.handed_out import make_rules, policy_table, rule_table
 from attribution.testbed.fleet.networks import Told, settings_of, tell
+from attribution.testbed.fleet.reports import delivered, make_flows
 from attribution.testbed.fleet.scenarios import Scenario
-from attribution.testbed.fleet.traffic import Flows, Observers, make_connections, make_flows, make_observers
+from attribution.testbed.fleet.traffic import (
+    Connections,
+    Flows,
+    Observers,
+    Volumes,
+    make_connections,
+    make_observers,
+)
 from attribution.testbed.fleet.translation import Sessions, make_sessions, translate
 
 #: Rows of one batch of flows.
@@ -34,7 +42,7 @@ BATCH_ROWS = 500_000
 class Simulation:
     """All that a simulation made; numbers inside, canonical Arrow tables by its methods.
 
-    Row i of `flow_batches()` and row i of `truth_batches()` speak of the same flow.
+    Row i of `flow_batches()` and row i of `truth_batches()` speak of the same flow, if no flow is delivered twice.
     """
 
     scenario: Scenario
@@ -48,6 +56,9 @@ class Simulation:
     names: Names
     sessions: Sessions
     told: Told
+    connections: Connections
+    volumes: Volumes
+    delivered: Int64
     rules: Int64
 
     @property
@@ -56,12 +67,13 @@ class Simulation:
         return settings_of(self.scenario)
 
     def flow_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """The flows as canonical record batches (`schemas/flow.avsc`), in the order of delivery."""
+        """The flows as canonical record batches (`schemas/flow.avsc`), in the order of delivery, repeats among them."""
         names = tables.FleetTexts(self.fleet)
-        for begin in range(0, len(self.flows), rows):
-            part = np.arange(begin, min(begin + rows, len(self.flows)))
+        for begin in range(0, len(self.delivered), rows):
+            part = self.delivered[begin : begin + rows]
             batch = tables.flow_batch(names, self.flows.rows(part), self.observers)
-            yield tables.with_networks(batch, names, self.flows.rows(part), self.told.rows(part))
+            batch = tables.with_networks(batch, names, self.flows.rows(part), self.told.rows(part))
+            yield tables.with_identity(batch, part) if self.scenario.repeated_share else batch
 
     def truth_batches(self, *, rows: int = BATCH_ROWS, by_start: bool = False) -> Iterator[pa.RecordBatch]:
         """The truth of each flow (`tables.TRUTH`), in the order of the flows or by start."""
@@ -106,6 +118,10 @@ class Simulation:
         """The socket rules of handed-out addresses (`schemas/socket_rule.avsc`)."""
         return rule_table(self.fleet, self.rules)
 
+    def traffic_table(self) -> pa.Table:
+        """What was really sent (`tables.TRAFFIC`), each byte once, whoever reported it."""
+        return tables.traffic_table(tables.FleetTexts(self.fleet), self.connections, self.volumes)
+
     def label_table(self) -> pa.Table:
         """Labelled prefixes (`schemas/label.avsc`)."""
         return tables.label_table(self.fleet)
@@ -120,12 +136,12 @@ def simulate(scenario: Scenario, *, seed: int) -> Simulation:
 
     Each part draws from a generator of its own, so that a parameter of the evidence does not change the traffic.
     """
-    streams = np.random.SeedSequence(seed).spawn(11)
+    streams = np.random.SeedSequence(seed).spawn(13)
     rng = [np.random.default_rng(stream) for stream in streams]
     fleet = make_fleet(scenario, rng[0], rng[8])
     observers = make_observers(scenario, rng[1])
     connections = translate(fleet, make_connections(fleet, scenario, rng[2]), scenario, rng[7])
-    flows = make_flows(fleet, connections, observers, scenario, rng[3])
+    flows, volumes = make_flows(fleet, connections, observers, scenario, rng[3], rng[11])
     heartbeats = make_heartbeats(fleet, scenario, rng[4])
     events, assignments = make_events(fleet, scenario, rng[5]), make_assignments(fleet, scenario, rng[5])
     names = make_names(fleet, flows, scenario, rng[6])
@@ -141,5 +157,8 @@ def simulate(scenario: Scenario, *, seed: int) -> Simulation:
         names=names,
         sessions=make_sessions(fleet, connections, scenario, rng[7]),
         told=tell(fleet, observers, flows, (heartbeats, assignments, names), scenario, rng[9]),
+        connections=connections,
+        volumes=volumes,
+        delivered=delivered(flows, scenario, rng[12]),
         rules=make_rules(fleet, scenario, rng[10]),
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.config import SECOND
+from attribution.config import HOUR, SECOND
 from attribution.core.addressing.sockets import columns_of
 from attribution.core.columnar.types import Bool, Int64
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, TIMESTAMP, arrow_schema
@@ -17,7 +17,7 @@ from attribution.testbed.fleet.evidence import DNS_TTL, Events, Heartbeats, Name
 from attribution.testbed.fleet.fleet import Fleet
 from attribution.testbed.fleet.kinds import KIND_TEXTS, Kind
 from attribution.testbed.fleet.networks import network_name
-from attribution.testbed.fleet.traffic import Flows, Observers, remote_kinds
+from attribution.testbed.fleet.traffic import Connections, Flows, Observers, Volumes, remote_kinds
 from attribution.testbed.fleet.translation import Sessions
 
 #: What joins a flow to its truth.
@@ -51,6 +51,18 @@ NETWORK_TRUTH = pa.schema(
 
 #: `workload_events.parquet`: assignment events with the time of their delivery.
 EVENTS = arrow_schema(ASSIGNMENT).append(pa.field("received", TIMESTAMP, nullable=False))
+
+#: `traffic.parquet`: the bytes that clients of one service and servers of another sent each other in an hour. A service
+#: is null where nothing names the endpoint.
+TRAFFIC = pa.schema(
+    [
+        pa.field("hour", TIMESTAMP, nullable=False),
+        pa.field("client_service", pa.string()),
+        pa.field("server_service", pa.string()),
+        pa.field("bytes_sent", pa.int64(), nullable=False),
+        pa.field("bytes_received", pa.int64(), nullable=False),
+    ]
+)
 
 _EVENT_KINDS = {Kind.WORKLOAD: "pod", Kind.PORT_OWNER: "task", Kind.LOAD_BALANCER: "load_balancer"}
 
@@ -86,7 +98,9 @@ class FleetTexts:
 
     @cached_property
     def _hosts(self) -> pa.Array:
-        return pa.array([f"host-{i}" for i in range(len(self.fleet.skew))], pa.string())
+        hosts, observers = self.fleet.hosts, len(self.fleet.skew)
+        names = [f"host-{i}" if i < hosts else f"router-{i - hosts}" for i in range(observers)]
+        return pa.array(names, pa.string())
 
     def address(self, tenure: Int64) -> pa.Array:
         """Address of each tenure."""
@@ -175,13 +189,14 @@ def flow_batch(texts: FleetTexts, flows: Flows, observers: Observers) -> pa.Reco
     shares = texts.fleet.key_socket[texts.fleet.tenures.key[flows.local]] >= 0
     known = np.where(shares, observers.captures_shared[flows.host], observers.captures[flows.host])
     packets = flows.bytes_sent // 700 + 1, flows.bytes_received // 700 + 1
+    one_way = flows.bytes_received < 0
     columns = {
         **_identity(texts, flows),
-        "direction": _either(flows.ingress, "ingress", "egress"),
+        "direction": _masked(~one_way, _either(flows.ingress, "ingress", "egress")),
         "bytes_sent": pa.array(flows.bytes_sent),
-        "bytes_received": pa.array(flows.bytes_received),
+        "bytes_received": pa.array(flows.bytes_received, mask=one_way),
         "packets_sent": pa.array(packets[0]),
-        "packets_received": pa.array(packets[1]),
+        "packets_received": pa.array(packets[1], mask=one_way),
         "wire_address": _wire(np.where(known, flows.wire_address, -1)),
         "wire_port": pa.array(flows.wire_port, pa.int32(), mask=~known | (flows.wire_port < 0)),
         "tcp_flags": pa.nulls(rows, pa.int32()),
@@ -224,6 +239,36 @@ def with_true_networks(
     texts_of_told = pa.array(["none", "local", "remote", "both"]).take(pa.array(local + 2 * remote))
     columns = [*batch.columns, texts.network(flows.local), texts.network(flows.remote), texts_of_told]
     return pa.RecordBatch.from_arrays(columns, schema=NETWORK_TRUTH)
+
+
+def with_identity(batch: pa.RecordBatch, flows: Int64) -> pa.RecordBatch:
+    """Flows with an identity that tells a repeat of a flow from another flow like it."""
+    at = batch.schema.get_field_index("record_id")
+    identity = pa.array([f"record-{number}" for number in flows.tolist()], pa.string())
+    return batch.set_column(at, batch.schema.field(at), identity)
+
+
+def traffic_table(texts: FleetTexts, seen: Connections, volumes: Volumes) -> pa.Table:
+    """What connections carried, by their services and the hours that they lasted through; bytes flow evenly."""
+    first = seen.start // HOUR
+    count = seen.end // HOUR - first + 1
+    row = np.repeat(np.arange(len(seen)), count)
+    hour = first[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    lasts = (seen.end + 1 - seen.start)[row].astype(np.float64)
+    since, until = (np.clip((moment - seen.start[row]) / lasts, 0, 1) for moment in (hour * HOUR, (hour + 1) * HOUR))
+    parts = {
+        name: (total[row] * until).astype(np.int64) - (total[row] * since).astype(np.int64)
+        for name, total in (("bytes_sent", volumes.request), ("bytes_received", volumes.answer))
+    }
+    columns = {
+        "hour": _times(hour * HOUR),
+        "client_service": texts.service(seen.client[row]),
+        "server_service": texts.service(seen.server[row]),
+    }
+    keys = [*columns]
+    sums = pa.table(columns | {name: pa.array(part) for name, part in parts.items()}).group_by(keys, use_threads=False)
+    found = sums.aggregate([(name, "sum") for name in parts]).rename_columns([*keys, *parts])
+    return found.sort_by([(name, "ascending") for name in keys]).cast(TRAFFIC)
 
 
 def heartbeat_table(texts: FleetTexts, heartbeats: Heartbeats, told: Bool) -> pa.Table:

@@ -35,6 +35,14 @@ class Connections:
 
 
 @dataclass(frozen=True)
+class Volumes:
+    """What the client and the server of each connection sent, bytes."""
+
+    request: Int64
+    answer: Int64
+
+
+@dataclass(frozen=True)
 class Flows:
     """What the observers logged, by their own clocks, in the order of delivery; `local` and `remote` are the truth.
 
@@ -50,7 +58,7 @@ class Flows:
         host: the observer.
         window: whether start and end bound an aggregation window.
         bytes_sent: bytes from local to remote.
-        bytes_received: bytes from remote to local.
+        bytes_received: bytes from remote to local; -1 where the log tells one way only, and no direction.
         wire_address: number of the local address as a translator shows it; -1 where there is none.
         wire_port: the local port as it shows it; -1 where there is none.
         remote_wire: number of the translator's address in the place of the remote side's; -1 where there is none.
@@ -82,26 +90,39 @@ class Flows:
 
 @dataclass(frozen=True)
 class Observers:
-    """What each host's log is like.
+    """What the log of each host is like, and that of each router behind the hosts.
 
     Attributes:
         captures: whether it knows the local workload of an address that one workload holds.
         captures_shared: whether it also tells apart the workloads that share the host's own address.
         window: length of its windows; 0 where it logs connections.
+        second_window: length of the windows of its second log; 0 where it has none.
+        samples: whether it takes samples.
     """
 
     captures: Bool
     captures_shared: Bool
     window: Int64
+    second_window: Int64
+    samples: Bool
 
 
 def make_observers(scenario: Scenario, rng: np.random.Generator) -> Observers:
-    """The kind of log that each host writes."""
+    """The kind of log that each host and each router writes."""
     captures = rng.random(scenario.hosts) < scenario.capture_share
     windows = rng.random(scenario.hosts) < scenario.window_share
     length = np.where(rng.random(scenario.hosts) < scenario.long_window_share, scenario.long_window, scenario.window)
     shared = captures & (rng.random(scenario.hosts) < scenario.shared_capture_share)
-    return Observers(captures, shared, np.where(windows, length, 0))
+    window = np.where(windows, length, 0)
+    second = (window == scenario.window) & (rng.random(scenario.hosts) < scenario.second_log_share)
+    none = np.zeros(scenario.routers, np.bool_)
+    return Observers(
+        captures=np.r_[captures, none],
+        captures_shared=np.r_[shared, none],
+        window=np.r_[window, np.full(scenario.routers, scenario.window)],
+        second_window=np.r_[np.where(second, scenario.long_window, 0), np.zeros(scenario.routers, np.int64)],
+        samples=np.r_[np.zeros(scenario.hosts, np.bool_), np.arange(scenario.routers) < scenario.samplers],
+    )
 
 
 def make_connections(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Connections:
@@ -168,42 +189,42 @@ def _near_boundaries(
     return catalogue.edge_client[edge][inside], server[inside], time[inside]
 
 
-def make_flows(
-    fleet: Fleet, connections: Connections, observers: Observers, scenario: Scenario, rng: np.random.Generator
-) -> Flows:
-    """What the log of each side's host says about the connections, in the order in which it was delivered."""
-    sides = _sides(fleet, connections, scenario, rng)
-    length = observers.window[sides.host]
-    flows = _unique(fleet, _windows(sides, length, rng))
-    received = flows.end + rng.integers(0, scenario.report_delay, endpoint=True, size=len(flows))
-    return flows.rows(np.argsort(received, kind="stable"))
-
-
-def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> Flows:
-    """One row for each side that logs the connection, the client's and some of the servers', by the host's clock."""
+def server_ports(fleet: Fleet, seen: Connections) -> Int64:
+    """The port of each connection's server."""
     catalogue, tenures = fleet.catalogue, fleet.tenures
+    owned = fleet.key_socket[tenures.key[seen.server]]
+    return np.where(
+        owned >= 0, split_sockets(owned)[1], catalogue.port[catalogue.slot_service[tenures.slot[seen.server]]]
+    )
+
+
+def make_sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> tuple[Flows, Volumes]:
+    """What connections carry, and one row for each side that logs the connection, by the host's clock.
+
+    The client's side logs all connections, the server's some, and all of those whose client does not log.
+    """
+    tenures = fleet.tenures
     client_in, server_in = is_fleet(fleet.kind[seen.client]), is_fleet(fleet.kind[seen.server])
     server_logs = server_in & ((rng.random(len(seen)) < scenario.ingress_share) | ~client_in)
     out, into = np.flatnonzero(client_in), np.flatnonzero(server_logs)
     owned = fleet.key_socket[tenures.key[seen.server]]
-    own_protocol, own_port = split_sockets(owned)
-    server_port = np.where(owned >= 0, own_port, catalogue.port[catalogue.slot_service[tenures.slot[seen.server]]])
-    request = rng.integers(200, 20_000, size=len(seen))
-    answer = (np.exp(rng.normal(0, 1.5, size=len(seen))) * 20_000).astype(np.int64) + 100
+    server_port = server_ports(fleet, seen)
+    request = rng.integers(200, 20_000, size=len(seen)) + 1
+    answer = (np.exp(rng.normal(0, 1.5, size=len(seen))) * 20_000).astype(np.int64) + 101
     pick = np.r_[out, into]
     back = np.arange(len(pick)) >= len(out)
     local = np.where(back, seen.server[pick], seen.client[pick])
     host = tenures.host[local]
     wire_address, wire_port = seen.wire_address[pick], seen.wire_port[pick]
     client_port = np.where(back & (wire_port >= 0), wire_port, seen.client_port[pick])
-    return Flows(
+    sides = Flows(
         start=seen.start[pick] + fleet.skew[host],
         end=seen.end[pick] + fleet.skew[host],
         local=local,
         remote=np.where(back, seen.client[pick], seen.server[pick]),
         local_port=np.where(back, server_port[pick], client_port),
         remote_port=np.where(back, client_port, server_port[pick]),
-        protocol=np.where(owned >= 0, own_protocol, TCP)[pick],
+        protocol=np.where(owned >= 0, split_sockets(owned)[0], TCP)[pick],
         ingress=back,
         host=host,
         window=np.zeros(len(pick), dtype=np.bool_),
@@ -213,12 +234,14 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
         wire_port=np.where(back, -1, wire_port),
         remote_wire=np.where(back, wire_address, -1),
     )
+    return sides, Volumes(request, answer)
 
 
-def _windows(sides: Flows, length: Int64, rng: np.random.Generator) -> Flows:
-    """Each row of a host that logs windows as one row for every window that it touches.
+def in_windows(sides: Flows, length: Int64) -> Flows:
+    """Each row of an observer that logs windows as one row for every window that it touches.
 
-    Boundaries are multiples of the length by the observer's clock; a window's end is the next one's start.
+    Boundaries are multiples of the length by the observer's clock; a window's end is the next one's start. The bytes
+    of a connection flow evenly, so they add up over windows of any length.
     """
     step = np.maximum(length, 1)
     windowed = length > 0
@@ -229,19 +252,22 @@ def _windows(sides: Flows, length: Int64, rng: np.random.Generator) -> Flows:
     many = sides.rows(row)
     windowed, step = windowed[row], step[row]
     start = np.where(windowed, (first[row] + nth) * step, many.start)
-    part = rng.random(len(row)) if len(row) else np.zeros(0)
-    share = np.where(count[row] > 1, part, 1.0)
+    end = np.where(windowed, start + step, many.end)
+    lasts = (many.end + 1 - many.start).astype(np.float64)
+    until, since = (np.clip((moment - many.start) / lasts, 0, 1) for moment in (end, start))
+    until = np.where(nth + 1 == count[row], 1, until)
+
+    def part(total: Int64) -> Int64:
+        bytes_then = (total * until).astype(np.int64) - (total * since).astype(np.int64)
+        return np.where(total < 0, total, bytes_then)
+
     return replace(
-        many,
-        start=start,
-        end=np.where(windowed, start + step, many.end),
-        window=windowed,
-        bytes_sent=(many.bytes_sent * share).astype(np.int64) + 1,
-        bytes_received=(many.bytes_received * share).astype(np.int64) + 1,
-    )
+        many, start=start, end=end, window=windowed,
+        bytes_sent=part(many.bytes_sent), bytes_received=part(many.bytes_received),
+    )  # fmt: skip
 
 
-def _unique(fleet: Fleet, flows: Flows) -> Flows:
+def unique(fleet: Fleet, flows: Flows) -> Flows:
     """One row for each identity: start, end, addresses, ports, protocol, observer.
 
     Rows of one window and one pair of workloads are added up. Where one window holds traffic of the same addresses and
@@ -272,6 +298,7 @@ def _unique(fleet: Fleet, flows: Flows) -> Flows:
     sent = np.add.reduceat(np.where(same, flows.bytes_sent, 0), head)
     received = np.add.reduceat(np.where(same, flows.bytes_received, 0), head)
     kept = flows.rows(head)
+    received = np.where(kept.bytes_received < 0, kept.bytes_received, received)
     return Flows(**{**kept.__dict__, "bytes_sent": sent, "bytes_received": received})
 
 

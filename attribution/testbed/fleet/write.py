@@ -31,6 +31,7 @@ EVENTS_FILE = "workload_events.parquet"
 HEARTBEATS_FILE = "heartbeats.parquet"
 NAMES_FILE = "name_bindings.parquet"
 REGIONS_FILE = "regions.csv"
+TRAFFIC_FILE = "traffic.parquet"
 #: What is true of the simulated world, for `attribution replay --config`.
 SETTINGS_FILE = "settings.toml"
 _SETTINGS = ("clock_tolerance", "routes", "workload_prefixes", "pool_prefixes")
@@ -99,14 +100,18 @@ def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) 
     rows[TRUTH_FILE] = write_parquet(
         folder / TRUTH_FILE, schema, map(_as_vpc_says, truth) if flow_format == "vpc" else truth
     )
-    further = [("policies.parquet", simulation.policy_table()), ("socket_rules.parquet", simulation.rule_table())]
+    further = []
+    if simulation.scenario.pool_services:
+        further = [("policies.parquet", simulation.policy_table()), ("socket_rules.parquet", simulation.rule_table())]
+    if simulation.scenario.several_observers:
+        further = [*further, (TRAFFIC_FILE, simulation.traffic_table())]
     for name, table in (
         (HEARTBEATS_FILE, simulation.heartbeat_table()),
         ("assignments.parquet", simulation.assignment_table()),
         (NAMES_FILE, simulation.name_table()),
         ("labels.parquet", simulation.label_table()),
         (EVENTS_FILE, simulation.event_table()),
-        *(further if simulation.scenario.pool_services else ()),
+        *further,
     ):
         rows[name] = write_parquet(folder / name, table.schema, table.to_batches())
     if simulation.scenario.regions > 1:
