@@ -5,7 +5,7 @@ from functools import cache
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution.config import MINUTE, Settings
@@ -15,7 +15,7 @@ from attribution.core.identity import FlowMemory
 from attribution.schema import FLOW, arrow_schema
 from attribution.stream.buckets.bucket import Bucket
 from attribution.stream.wire import codec
-from attribution.testing import ABORT, CHECKPOINT, run, watermark
+from attribution.testing import ABORT, CHECKPOINT, EmbeddedStream, run, watermark
 
 SERVER, BALANCER = "10.0.0.2", "192.0.2.9"
 
@@ -130,6 +130,7 @@ def undisturbed():
 HAPPENINGS = st.lists(st.tuples(st.integers(0, len(MESSAGES)), st.sampled_from([ABORT, CHECKPOINT])), max_size=5)
 
 
+@settings(max_examples=25)
 @given(HAPPENINGS, st.integers(1, 3))
 def test_crashes_let_no_repeat_out_and_hold_no_flow_back(happenings, buckets):
     feed = []
@@ -143,16 +144,47 @@ def decoded(*rows):
     return [plain(codec.decode(FLOW, json.dumps(row).encode()).batch) for _, row in rows]
 
 
+DUE_US = 1_772_446_000_000_000
+LATER = Settings(assignment_hold=60 * MINUTE)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_log_that_is_read_again_says_what_has_gone_out(settled):
+    stream = EmbeddedStream(Settings())
+    for count in (1, 1, 2):
+        for batch in decoded(flow(0, "a"), flow(0, "b") if count == 2 else flow(0, "a")):
+            stream.send(FLOW, batch)
+        stream.advance(DUE_US)
+        assert sum(rows.num_rows for rows in stream.attributed) == count
+        if settled:
+            stream.settle()
+        stream.crash()
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_flow_that_waits_on_is_not_lost_when_the_log_is_read_again(settled):
+    stream = EmbeddedStream(LATER)
+    for batch in decoded(flow(0, "a", remote_address=BALANCER), flow(0, "a", remote_address=BALANCER)):
+        stream.send(FLOW, batch)
+    stream.advance(DUE_US)
+    assert (stream.attributed, stream.held) == ([], 1)
+    if settled:
+        stream.settle()
+    stream.crash()
+    assert stream.held == 1
+    stream.advance(DUE_US + LATER.assignment_hold)
+    assert sum(rows.num_rows for rows in stream.attributed) == 1
+
+
 def test_a_bucket_counts_repeats_and_says_so_in_its_log():
     bucket = Bucket(Settings(), sides="remote", labels=arrow_schema("label").empty_table())
     one, again = decoded(flow(0, "a"), flow(0, "a"))
     for batch in (one, again):
         bucket.attributor.hold(batch)
-    due_us = 1_772_446_000_000_000
-    released, entries = bucket.advance(due_us)
+    released, entries = bucket.advance(DUE_US)
     assert (sum(batch.num_rows for batch in released), len(entries)) == (1, 1)
     bucket.attributor.hold(again)
-    released, entries = bucket.advance(due_us + 1)
+    released, entries = bucket.advance(DUE_US + 1)
     assert (released, len(entries)) == ([], 1)
     assert bucket.attributor.counters["flows_repeated"] == 2
 
@@ -161,13 +193,12 @@ def test_a_snapshot_holds_what_has_gone_out_and_what_is_forgotten_is_not_asked_f
     attributor = Attributor(Settings(), sides="remote")
     (one,) = decoded(flow(0, "a"))
     attributor.hold(one)
-    due_us = 1_772_446_000_000_000
-    assert attributor.advance(due_us).rows == 1
+    assert attributor.advance(DUE_US).rows == 1
     restored = Attributor.restore(attributor.snapshot(), Settings(), sides="remote")
     assert [part.tolist() for part in restored.identities] == [part.tolist() for part in attributor.identities]
     restored.hold(one)
-    assert (restored.advance(due_us).rows, restored.counters["flows_repeated"]) == (0, 1)
-    restored.advance(due_us + 60 * MINUTE)
+    assert (restored.advance(DUE_US).rows, restored.counters["flows_repeated"]) == (0, 1)
+    restored.advance(DUE_US + 60 * MINUTE)
     restored.compact(0)
     assert len(restored.identities[0]) == 0
 
