@@ -145,7 +145,7 @@ def decoded(*rows):
 
 
 DUE_US = 1_772_446_000_000_000
-LATER = Settings(assignment_hold=60 * MINUTE)
+LATER = Settings(assignment_hold=10 * MINUTE)
 
 
 @pytest.mark.parametrize("settled", [False, True])
