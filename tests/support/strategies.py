@@ -295,7 +295,26 @@ def port_histories(draw):
     return History(settings, Evidence(tuple(seen)), tuple(asked))
 
 
-any_history = st.one_of(histories(), crowded_histories(), port_histories())
+@st.composite
+def networked_histories(draw):
+    """Little evidence of each kind about one address in several networks: which network answers, what it closes."""
+    settings, space = draw(rule_settings()), draw(st.sampled_from([one for one in SPACES if len(one) > 1]))
+    times = draw(clocks(settings, close=True))
+    kinds = (heartbeats(settings, times, space), assignments(times, space), socket_rules(times, space))
+    seen, given, ruled = (draw(st.lists(kind, max_size=3)) for kind in kinds)
+    labelled = draw(st.lists(labels(space), max_size=3))
+    evidence = Evidence(
+        heartbeats=tuple(replace(h, address=draw(st.sampled_from(ADDRESSES[:2]))) for h in seen),
+        assignments=tuple(replace(e, address=ADDRESSES[0]) for e in given),
+        labels=tuple(labelled),
+        socket_rules=tuple(replace(r, prefix=PREFIXES[0], start=None, end=None, data_centre=None) for r in ruled),
+    )
+    asked = draw(st.lists(flows(settings, times, space), min_size=1, max_size=6))
+    asked = [replace(f, remote_address=ADDRESSES[0], observer=str(i)) for i, f in enumerate(asked)]
+    return History(settings, evidence, tuple(asked))
+
+
+any_history = st.one_of(histories(), crowded_histories(), port_histories(), networked_histories())
 
 
 def probes(history, most=120):

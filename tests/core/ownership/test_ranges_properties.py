@@ -7,7 +7,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import Evidence, attribute, ownership_ranges, unattributed
 from records import answers, batch, ownership, package_settings
-from strategies import any_history, crowded_histories, port_histories, probes
+from strategies import any_history, crowded_histories, networked_histories, port_histories, probes
 
 from attribution.core.attributor import Attributor
 from attribution.core.ownership import heartbeat_store
@@ -53,6 +53,11 @@ def test_the_fast_path_gives_the_answers_of_the_oracle(history):
     for answer in expected:
         event(answer.remote.reason)
     assert answers(knowing(history).attribute(batch(FLOW, history.flows))) == expected
+
+
+@given(networked_histories())
+def test_the_fast_path_agrees_with_the_oracle_where_little_is_known_in_several_networks(history):
+    assert answers(knowing(history).attribute(batch(FLOW, history.flows))) == by_the_oracle(history)
 
 
 @given(st.one_of(crowded_histories(), port_histories()))
