@@ -3,8 +3,7 @@
 SELECT pair
 FROM (
     SELECT
-        hash(least(own_address, remote_address), greatest(own_address, remote_address)) AS pair,
-        hash(observer, own_address <= remote_address) AS view,
+        both_hash(hash(own_address), hash(remote_address)) AS pair, hash(observer, hash(own_address)) AS view,
         own_address = remote_address AS is_alike, basis = 'window' AND start < "end" AS is_window
     FROM (SELECT *, coalesce(wire_address, local_address) AS own_address FROM near)
 )

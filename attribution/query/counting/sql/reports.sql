@@ -2,7 +2,7 @@
 -- port; the local one is as the wire shows it, for so the others see it. Networks are those of sql/macros.sql's space_of.
 SELECT
     *,
-    hash(least(own_end, far_end), greatest(own_end, far_end)) AS conversation,
+    both_hash(own_end, far_end) AS conversation,
     hash(observer, own_end) AS view
 FROM (
     SELECT

@@ -52,6 +52,9 @@ CREATE OR REPLACE TEMP MACRO address_hex(address) AS
 CREATE OR REPLACE TEMP MACRO client_network(address) AS
     substr(address_hex(address), 1, CASE WHEN contains(address, ':') THEN 12 ELSE 30 END);
 
+-- One hash of two, whichever comes first; least and greatest are slow.
+CREATE OR REPLACE TEMP MACRO both_hash(one, other) AS hash(xor(one, other), one & other);
+
 -- The address space of a network, where $networks and $spaces say which networks are one: all, if they are null.
 CREATE OR REPLACE TEMP MACRO space_of(network, networks, spaces) AS
     CASE WHEN networks IS NULL THEN NULL
