@@ -57,6 +57,7 @@ def test_a_connection_of_two_pods_of_one_node(read):
         "local_workload": FRONTEND,
         "local_service": "shop/frontend",
         "observer": "node-a",
+        "record_id": "60e8fedd-6d98-49d8-b7f6-000000000001",
         "line": 2,
     }
     assert beats(read, 2) == {("10.0.1.178", CART)}

@@ -69,6 +69,7 @@ def test_a_connection_of_the_real_log():
         "packets_sent": 22,
         "packets_received": 31,
         "basis": "connection",
+        "record_id": "CoyZrY2g74UvMMgp4a",
         "line": 9,
     }
 
