@@ -68,7 +68,7 @@ class Attribute(KeyedProcessFunction):  # type: ignore[misc]  # pyflink has no t
         """Reach the state; make what cannot be sent."""
         spare_imports()
         self._log = runtime_context.get_list_state(ListStateDescriptor("log", BYTES))
-        self._splitter = Splitter(self._settings, buckets=self._options.buckets)
+        self._splitter = Splitter(self._settings, buckets=self._options.buckets, border=self._border)
         self._buckets: dict[int, _Loaded] = {}
         self._lag_us = self._latency_us = 0
         gauges: dict[str, Callable[[], int]] = {

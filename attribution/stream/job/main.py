@@ -14,6 +14,7 @@ from attribution.config import Settings, read_tables
 from attribution.errors import AttributionError, ConfigError
 from attribution.sources import read_labels
 from attribution.stream.job.options import StreamOptions
+from attribution.stream.job.savepoint import check_savepoint
 from attribution.stream.job.topology import Job, build
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.settings import KafkaSettings
@@ -32,6 +33,8 @@ _PREFERRED = {
     # Else all that a bundle adds to a state is sent as one message, and one of 100 MB ends in a job that hangs.
     "python.state.cache-size": "0",
 }
+#: Flink's setting with the savepoint, or checkpoint, that the job starts from.
+_SAVEPOINT = "execution.state-recovery.path"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -39,7 +42,10 @@ def main(arguments: list[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     try:
         environment = StreamExecutionEnvironment.get_execution_environment()
-        environment.configure(_preferred(environment))
+        said = _said(environment)
+        environment.configure(_preferred(said))
+        if location := said.get(_SAVEPOINT):
+            check_savepoint(location)
         _build(environment, _job(given))
     except AttributionError as error:
         sys.stderr.write(f"attribute_flows: {error}\n")
@@ -47,10 +53,15 @@ def main(arguments: list[str] | None = None) -> None:
     environment.execute(given.name)
 
 
-def _preferred(environment: StreamExecutionEnvironment) -> Configuration:
-    """What is preferred where the environment's configuration does not say."""
+def _said(environment: StreamExecutionEnvironment) -> dict[str, str]:
+    """What the environment's configuration says."""
     known = get_j_env_configuration(environment._j_stream_execution_environment)  # noqa: SLF001 (the only way to it)
-    said = Configuration(j_configuration=known).to_dict()
+    said: dict[str, str] = Configuration(j_configuration=known).to_dict()
+    return said
+
+
+def _preferred(said: dict[str, str]) -> Configuration:
+    """What is preferred where the environment's configuration does not say."""
     preferred = Configuration()
     for name, value in _PREFERRED.items():
         if name not in said:
@@ -86,14 +97,15 @@ def _job(given: argparse.Namespace) -> Job:
     tables = read_tables(given.config) if given.config else {}
     kafka = KafkaSettings.load(given.kafka_config, bootstrap_servers=given.bootstrap_servers)
     options = StreamOptions.from_dict(tables.get("stream", {}), where=f"{given.config}, [stream]")
+    settings = Settings.from_dict(tables.get("attribution", {}), where=f"{given.config}, [attribution]")
     regions = Path(options.regions).resolve()
-    border = Border(options.region, regions, buckets=options.buckets) if options.region else None
+    border = Border(options.region, regions, settings, buckets=options.buckets) if options.region else None
     _check_topics(Broker(kafka, client_id=given.name), given.topic_prefix, border.peers if border else ())
     return Job(
         name=given.name,
         kafka=kafka.java(shaded=True),
         prefix=given.topic_prefix,
-        settings=Settings.from_dict(tables.get("attribution", {}), where=f"{given.config}, [attribution]"),
+        settings=settings,
         options=options,
         labels=read_labels(given.labels),
         # A job with a region but without others is one without regions.

@@ -67,12 +67,12 @@ class Receive(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
 
     def _own(self, kind: str, batch: pa.RecordBatch, peer: str) -> tuple[pa.RecordBatch, list[Rejected]]:
         """The rows that are the peer's to send, and a letter about the others."""
-        table = self._border.table
-        remote = batch.column("remote_address")
+        border, remote = self._border, batch.column("remote_address")
         if kind == QUESTION:
-            theirs = table.within(batch.column("local_address"), peer) & table.within(remote, self._border.region)
+            theirs = border.within(batch, "local", peer) & border.within(batch, "remote", border.region)
         else:
-            theirs = table.within(remote, peer)
+            # To what was asked in which network, only the open question knows.
+            theirs = border.may_have(remote, peer)
         if theirs.all():
             return batch, []
         found = f"{(~theirs).sum()} rows of {peer}, the first about {remote[int(np.argmin(theirs))].as_py()}"

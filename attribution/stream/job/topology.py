@@ -102,7 +102,7 @@ def build(environment: StreamExecutionEnvironment, job: Job) -> None:
     clock = times.process(Clock(job.options), output_type=ENTRY).name("clock").uid("clock")
     rules = job.settings, job.options, job.labels
     entries = decoded.get_side_output(LOCAL_SIDE).union(clock.get_side_output(LOCAL_SIDE))
-    local = _attribute(entries, Attribute("local", *rules), ENTRY, "local")
+    local = _attribute(entries, Attribute("local", *rules, border=job.border), ENTRY, "local")
     for_remote, dead = decoded.union(clock, local), decoded.get_side_output(DEAD_LETTERS)
     if job.border is None:
         remote = flows = _attribute(for_remote, Attribute("remote", *rules), BYTES, "remote")

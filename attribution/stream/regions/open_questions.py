@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Microseconds
 from attribution.core.columnar.dictionaries import each_distinct, plain
-from attribution.core.columnar.types import Bool, Int32, Int64
+from attribution.core.columnar.types import Bool, Column, Int32, Int64, Texts
 from attribution.core.reasons import METHOD_OF
 from attribution.schema import ANSWER, ATTRIBUTED_FLOW, QUESTION, arrow_schema
 from attribution.stream.buckets import payload
@@ -26,6 +26,8 @@ from attribution.stream.buckets import payload
 SILENT = "region_silent"
 #: Column with the region that asked; a flow that another region asked about has it beside the columns of a flow.
 ASKED_BY = "asked_by"
+#: Column with the remote network as the log told it; evidence at home may fill in that of an attributed flow.
+TOLD = "told_network"
 
 _ROW = "row"
 _NONE = pa.scalar("none")
@@ -194,12 +196,35 @@ class OpenQuestions:
         return entry
 
 
-def silent(flows: pa.RecordBatch) -> pa.RecordBatch:
-    """Attributed flows whose remote side nobody answered."""
-    nothing = {"workload": None, "service": None, "distance": None, "method": "none", "reason": SILENT}
-    schema = arrow_schema(ATTRIBUTED_FLOW)
-    return _with_remote(flows, {n: pa.repeat(pa.scalar(v, schema.field(f"remote_{n}").type), flows.num_rows)
-                                for n, v in nothing.items()})  # fmt: skip
+def silent(flows: pa.RecordBatch, reason: Texts | None = None) -> pa.RecordBatch:
+    """Attributed flows whose remote side nobody answered; the reason is `region_silent` by default."""
+    schema, size = arrow_schema(ATTRIBUTED_FLOW), flows.num_rows
+    names = ("workload", "service", "distance")
+    nothing: dict[str, Column] = {name: pa.nulls(size, schema.field(f"remote_{name}").type) for name in names}
+    nothing["method"] = pa.repeat(_NONE, size)
+    nothing["reason"] = pa.repeat(pa.scalar(SILENT), size) if reason is None else reason
+    return _with_remote(flows, nothing)
+
+
+def unanswered(flows: pa.RecordBatch, told: pa.RecordBatch, rows: Bool) -> pa.RecordBatch:
+    """Attributed flows, of which these rows are answered by nobody: their remote address may be of several regions.
+
+    Args:
+        flows: attributed flows.
+        told: the same with the remote network as their log told it.
+        rows: these rows.
+    """
+    flows, told = plain(flows), plain(told)
+    nobody = silent(told, pc.if_else(_says_network(told), "several_networks", "other_network"))
+    columns = [
+        pc.if_else(pa.array(rows), nobody.column(name), flows.column(name)) if name.startswith("remote_") else column
+        for name, column in zip(flows.schema.names, flows.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=flows.schema.names)
+
+
+def _says_network(flows: pa.RecordBatch) -> pa.BooleanArray:
+    return pc.or_(flows.column("local_network").is_valid(), flows.column("remote_network").is_valid())
 
 
 def _answered(flows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:

@@ -1,6 +1,7 @@
 """The file that says which prefixes belong to which region.
 
-CSV with a header that names the columns `prefix` and `region`, in any order and beside others; `#` starts a comment.
+CSV with a header that names the columns `prefix` and `region`, and perhaps `network`, in any order and beside others;
+`#` starts a comment. A prefix with a network is the region's in this network only.
 It is configuration, so one wrong line refuses all of it: a prefix that is missing would send flows the wrong way.
 """
 
@@ -9,6 +10,7 @@ import ipaddress
 import re
 from pathlib import Path
 
+from attribution.config import Settings
 from attribution.core.addressing.regions import RegionTable
 from attribution.errors import ConfigError
 
@@ -16,11 +18,16 @@ from attribution.errors import ConfigError
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
-def read_regions(path: Path) -> RegionTable:
+def read_regions(path: Path, settings: Settings | None = None) -> RegionTable:
     """The regions of a file.
 
+    Args:
+        path: the file.
+        settings: the settings of the rules, which say how networks reach each other.
+
     Raises:
-        ConfigError: it cannot be read, lacks a column, or a line is no prefix and region; or a prefix has two regions.
+        ConfigError: it cannot be read, lacks a column, or a line is no prefix and region. A prefix has two regions in
+            one network. A line names a network, and the settings say that all networks are one space.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -36,7 +43,7 @@ def read_regions(path: Path) -> RegionTable:
             f"cannot read the regions {path}: the first line must name the columns prefix and region, "
             f"found {','.join(rows.fieldnames or ()) or 'nothing'}"
         )
-    known: dict[str, str] = {}
+    known: dict[tuple[str, str | None], str] = {}
     for number, row in zip(list(lines)[1:], rows, strict=True):
         where = f"{path}, line {number}"
         prefix, region = _prefix(row["prefix"] or "", where), (row["region"] or "").strip()
@@ -45,9 +52,16 @@ def read_regions(path: Path) -> RegionTable:
                 f"{where}: {region!r} cannot name a region: it is part of a topic's name, up to 40 letters, digits, "
                 "dots, _ and -"
             )
-        if known.setdefault(prefix, region) != region:
-            raise ConfigError(f"{where}: {prefix} is of {region} here and of {known[prefix]} above")
-    return RegionTable(list(known), list(known.values()))
+        network = (row.get("network") or "").strip() or None
+        if network is not None and settings is not None and settings.one_space:
+            raise ConfigError(
+                f"{where}: {prefix} is of network {network!r}, but `one_space` says that there is one only"
+            )
+        if known.setdefault((prefix, network), region) != region:
+            named = prefix if network is None else f"{prefix} in {network}"
+            raise ConfigError(f"{where}: {named} is of {region} here and of {known[prefix, network]} above")
+    prefixes, networks = [prefix for prefix, _ in known], [network for _, network in known]
+    return RegionTable(prefixes, list(known.values()), networks, settings)
 
 
 def check_region(name: str) -> bool:

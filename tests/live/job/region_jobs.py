@@ -28,14 +28,14 @@ class RegionJob:
     def __init__(self, region, path, settings, *, labels=None):
         self.options = StreamOptions(buckets=1, region=region, regions=str(path))
         labels = labels if labels is not None else arrow_schema(LABEL).empty_table()
-        self.border = Border(region, path, buckets=1)
+        self.border = Border(region, path, settings, buckets=1)
         self.runtimes = {name: Runtime() for name in ("decode", "local", "remote", "receive", "ask")}
         for runtime in self.runtimes.values():
             runtime.watermark = -(1 << 63)
         kinds = {kind: kind for kind in ("flow", "heartbeat", "assignment", "name_binding")}
         operators = {
             "decode": Decode(kinds, settings, self.options, border=self.border),
-            "local": Attribute("local", settings, self.options, labels),
+            "local": Attribute("local", settings, self.options, labels, border=self.border),
             "remote": Attribute("remote", settings, self.options, labels, border=self.border),
             "receive": Receive({peer: peer for peer in self.border.peers}, self.border, buckets=1),
             "ask": Ask(self.options, self.border.peers),

@@ -305,6 +305,69 @@ def test_three_regions_give_the_answers_that_one_has_with_all_evidence(tmp_path)
         assert numbers == set(mine.column("observer").to_pylist())
 
 
+OVERLAP = "prefix,region,network\n10.0.0.0/8,east,vpc-e\n10.0.0.0/8,west,vpc-w\n"
+
+
+def networked(tmp_path, *routes):
+    """Jobs of two regions that use one prefix, each in a network of its own, with a workload on one address in both."""
+    path = tmp_path / "regions.csv"
+    path.write_text(OVERLAP)
+    jobs = [RegionJob(name, path, Settings(routes=routes)) for name in ("east", "west")]
+    for job, network in zip(jobs, ("vpc-e", "vpc-w"), strict=True):
+        held = Heartbeat("10.0.0.9", None, f"of-{network}", None, T0 - MINUTE, T0 + MINUTE, network=network)
+        job.send(HEARTBEAT, batch(HEARTBEAT, [held]))
+    return jobs
+
+
+def overlapping(number, local, remote=None):
+    return flow("10.0.0.9", local_address="10.0.0.1", observer=number, local_network=local, remote_network=remote)
+
+
+def answered(east, west):
+    forward(east, west)
+    west.advance(T0 + 10 * MINUTE)
+    forward(west, east)
+    rows = {row["observer"]: row for row in flows_of(east)}
+    return {
+        number: (row["remote_workload"] or row["remote_reason"], row["remote_network"])
+        for number, row in sorted(rows.items())
+    }
+
+
+def test_regions_that_have_one_prefix_in_networks_of_their_own_answer_for_their_network(tmp_path):
+    east, west = networked(tmp_path)
+    flows = [("own", "vpc-e", None), ("told", "vpc-e", "vpc-w"), ("unsaid", None, None), ("other", "vpc-x", None)]
+    asked(east, *(overlapping(*one) for one in flows))
+    assert answered(east, west) == {
+        "other": ("other_network", None),
+        "own": ("of-vpc-e", "vpc-e"),
+        "told": ("of-vpc-w", "vpc-w"),
+        "unsaid": ("other_network", None),
+    }
+    assert east.counted("ask")["flows_forwarded"] == 1
+    assert letters(east) == letters(west) == []
+
+
+def test_an_address_that_may_be_of_two_regions_is_asked_of_nobody_and_nobody_is_named(tmp_path):
+    east, west = networked(tmp_path, "vpc-e,vpc-w")
+    asked(east, overlapping("either", "vpc-e"), overlapping("told", "vpc-e", "vpc-w"))
+    assert answered(east, west) == {"either": ("several_networks", None), "told": ("of-vpc-w", "vpc-w")}
+    assert east.counted("ask")["flows_forwarded"] == 1
+
+
+def test_evidence_of_another_regions_network_is_not_taken_and_an_answer_says_its_network(tmp_path):
+    east, west = networked(tmp_path)
+    rows = [Heartbeat("10.0.0.9", None, "liar", None, T0, T0, network=network) for network in ("vpc-w", "vpc-x", None)]
+    east.send(HEARTBEAT, batch(HEARTBEAT, rows))
+    assert letters(east) == [(HEARTBEAT, "foreign_prefix", "1 rows, the first about 10.0.0.9")]
+    path = tmp_path / "regions.csv"
+    path.write_text(REGIONS)
+    east, west = (RegionJob(name, path, Settings(routes=("n1,n2",))) for name in ("east", "west"))
+    west.send(HEARTBEAT, batch(HEARTBEAT, [Heartbeat(WEST, None, "w", None, T0 - MINUTE, T0 + MINUTE, network="n2")]))
+    asked(east, flow(WEST, local_network="n1", observer="routed"), flow(WEST, local_network="n3", observer="apart"))
+    assert answered(east, west) == {"apart": ("other_network", None), "routed": ("w", "n2")}
+
+
 def test_a_log_that_is_mostly_done_is_written_anew(east, west, monkeypatch):
     monkeypatch.setattr("attribution.stream.regions.open_questions._REWRITE_FROM", 1)
     asked(east, *(flow(WEST, observer=str(number)) for number in range(9)), flow(NORTH))
