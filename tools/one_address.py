@@ -27,7 +27,7 @@ from attribution.testbed.evaluate.baselines import EventLog, baselines
 from attribution.testbed.evaluate.evaluate import read_events
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate
-from attribution.testbed.fleet.tables import FleetTexts
+from attribution.testbed.fleet.texts import FleetTexts
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "figures" / "one-address.svg"

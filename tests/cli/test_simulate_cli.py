@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from truth_lake import lake_of, perfect
 
 from attribution.cli import cli
-from attribution.errors import ConfigError, LakeError
+from attribution.errors import ConfigError, LakeError, SourceError
 
 FEW = ("--set", "connections=600")
 
@@ -101,6 +101,24 @@ def test_evaluate_as_json_has_everything_and_as_csv_a_row_a_system(fleet, lake):
     assert [row["system"] for row in rows] == ["time ranges", "latest event", "held-back events"]
     assert [int(row["misattributed"]) for row in rows] == [row["misattributed"] for row in everything["systems"]]
     assert rows[0]["flows"] == rows[0]["correct"]
+
+
+def test_evaluate_shows_networks_and_what_systems_without_them_get_wrong(tmp_path):
+    fleet, networks = tmp_path / "fleet", ("networks=2", "pool_services=2", "crossing_share=0.2")
+    sets = [part for text in networks for part in ("--set", text)]
+    assert run("simulate", "--seed", 3, "--out", fleet, *FEW, *sets).exit_code == 0
+    lake = lake_of(perfect(pq.read_table(fleet / "truth.parquet")), tmp_path / "lake")
+    arguments = ("evaluate", "--attributed", lake, "--truth", fleet / "truth.parquet")
+    shown = run(*arguments).output
+    for text in ("through a route", "other network", "latest event, by network", "nearest heartbeat"):
+        assert text in shown
+    everything = json.loads(run(*arguments, "--format", "json").output)
+    ours = [row for row in everything["networks"] if row["system"] == "time ranges"]
+    assert sum(row["correct"] for row in ours) == sum(row["flows"] for row in ours) > 100
+    wrong = {row["system"]: row["misattributed"] for row in everything["systems"]}
+    assert wrong["time ranges"] == 0 < wrong["latest event, by network"] < wrong["latest event"]
+    bare = (*arguments, "--heartbeats", tmp_path / "none.parquet")
+    assert isinstance(run(*bare).exception, SourceError)
 
 
 def test_evaluate_without_events_shows_no_baselines(fleet, lake, tmp_path):

@@ -9,7 +9,7 @@ from attribution.core.columnar.types import Int64
 from attribution.testbed.evaluate.by_network import NetworkOutcomes
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
 from attribution.testbed.evaluate.outcomes import OURS, Outcome, Outcomes
-from attribution.testbed.fleet.kinds import KIND_TEXTS
+from attribution.testbed.fleet.world.kinds import KIND_TEXTS
 
 
 @dataclass(frozen=True)

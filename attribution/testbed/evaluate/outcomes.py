@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.types import Int64, Texts
-from attribution.testbed.fleet.kinds import KIND_TEXTS, Kind
+from attribution.testbed.fleet.world.kinds import KIND_TEXTS, Kind
 
 #: The system under evaluation, as tables show it; baselines stand beside it by their names.
 OURS = "time ranges"

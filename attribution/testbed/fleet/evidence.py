@@ -6,10 +6,10 @@ import numpy as np
 
 from attribution.config import MINUTE
 from attribution.core.columnar.types import Bool, Int64
-from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.scenarios import Scenario
 from attribution.testbed.fleet.traffic import Flows, named_endpoints
+from attribution.testbed.fleet.world.fleet import Fleet
+from attribution.testbed.fleet.world.kinds import Kind, is_fleet
 
 #: How long a DNS answer of the simulation may be used.
 DNS_TTL = MINUTE

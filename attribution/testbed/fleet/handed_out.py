@@ -6,11 +6,11 @@ import pyarrow as pa
 from attribution.core.addressing.sockets import split_sockets
 from attribution.core.columnar.types import Int64
 from attribution.schema import POLICY, SOCKET_RULE, TIMESTAMP, arrow_schema
-from attribution.testbed.fleet.addresses import HANDED_OUT, address_text
-from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import Kind
 from attribution.testbed.fleet.networks import network_name, pooled_prefix
 from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.world.addresses import HANDED_OUT, address_text
+from attribution.testbed.fleet.world.fleet import Fleet
+from attribution.testbed.fleet.world.kinds import Kind
 
 
 def make_rules(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Int64:

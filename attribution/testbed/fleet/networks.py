@@ -6,7 +6,10 @@ import numpy as np
 
 from attribution.config import Settings
 from attribution.core.columnar.types import Bool, Int64
-from attribution.testbed.fleet.addresses import (
+from attribution.testbed.fleet.evidence import Events, Heartbeats, Names
+from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.traffic import Flows, Observers
+from attribution.testbed.fleet.world.addresses import (
     HANDED_OUT,
     TRANSLATORS,
     address_text,
@@ -15,11 +18,8 @@ from attribution.testbed.fleet.addresses import (
     routed_prefixes,
     workload_prefixes,
 )
-from attribution.testbed.fleet.evidence import Events, Heartbeats, Names
-from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import Kind, is_fleet
-from attribution.testbed.fleet.scenarios import Scenario
-from attribution.testbed.fleet.traffic import Flows, Observers
+from attribution.testbed.fleet.world.fleet import Fleet
+from attribution.testbed.fleet.world.kinds import Kind, is_fleet
 
 #: As many addresses of a zone, among them the prefix that policies have in their pools.
 _POOLED = 4

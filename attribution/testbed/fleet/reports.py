@@ -6,19 +6,10 @@ import numpy as np
 
 from attribution.core.addressing.sockets import TCP, split_sockets
 from attribution.core.columnar.types import Int64
-from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import is_fleet
 from attribution.testbed.fleet.scenarios import Scenario
-from attribution.testbed.fleet.traffic import (
-    Connections,
-    Flows,
-    Observers,
-    Volumes,
-    in_windows,
-    make_sides,
-    server_ports,
-    unique,
-)
+from attribution.testbed.fleet.traffic import Connections, Flows, Observers, Volumes
+from attribution.testbed.fleet.world.fleet import Fleet
+from attribution.testbed.fleet.world.kinds import is_fleet
 
 #: Bytes that a sample stands for.
 _SAMPLE = 20_000
@@ -26,14 +17,180 @@ _SAMPLE = 20_000
 _MOST_SAMPLES = 20
 
 
-def second_logs(sides: Flows, observers: Observers) -> tuple[Flows, Int64]:
+def make_flows(
+    fleet: Fleet,
+    connections: Connections,
+    observers: Observers,
+    scenario: Scenario,
+    rng: np.random.Generator,
+    report_rng: np.random.Generator,
+) -> tuple[Flows, Volumes]:
+    """What each observer's log says about the connections, in the order in which it was delivered; what they carried.
+
+    Args:
+        fleet: the fleet.
+        connections: what happened.
+        observers: the kinds of logs.
+        scenario: how much is reported.
+        rng: for what the ends of the connections log.
+        report_rng: for what others log.
+    """
+    sides, volumes = _sides(fleet, connections, scenario, rng)
+    parts = [_in_windows(sides, observers.window[sides.host])]
+    if scenario.several_observers:
+        parts.append(_in_windows(*_second_logs(sides, observers)))
+        routed = _seen_by_routers(fleet, connections, volumes, scenario, report_rng)
+        samples = observers.samples[routed.host]
+        whole = routed.rows(~samples)
+        parts += [_in_windows(whole, observers.window[whole.host]), _sampled(routed.rows(samples), report_rng)]
+    flows = _unique(fleet, _joined(*parts))
+    received = flows.end + rng.integers(0, scenario.report_delay, endpoint=True, size=len(flows))
+    return flows.rows(np.argsort(received, kind="stable")), volumes
+
+
+def delivered(flows: Flows, scenario: Scenario, rng: np.random.Generator) -> Int64:
+    """The rows of flows in the order of their delivery, some of them once more at a later place."""
+    again = np.flatnonzero(rng.random(len(flows)) < scenario.repeated_share)
+    later = rng.integers(0, 1 + len(flows) // 10, size=len(again))
+    every = np.r_[np.arange(len(flows)), again]
+    return every[np.argsort(np.r_[np.arange(len(flows)), again + later], kind="stable")]
+
+
+def _server_ports(fleet: Fleet, seen: Connections) -> Int64:
+    """The port of each connection's server."""
+    catalogue, tenures = fleet.catalogue, fleet.tenures
+    owned = fleet.key_socket[tenures.key[seen.server]]
+    return np.where(
+        owned >= 0, split_sockets(owned)[1], catalogue.port[catalogue.slot_service[tenures.slot[seen.server]]]
+    )
+
+
+def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> tuple[Flows, Volumes]:
+    """What connections carry, and one row for each side that logs the connection, by the host's clock.
+
+    The client's side logs all connections, the server's some, and all of those whose client does not log.
+    """
+    tenures = fleet.tenures
+    client_in, server_in = is_fleet(fleet.kind[seen.client]), is_fleet(fleet.kind[seen.server])
+    server_logs = server_in & ((rng.random(len(seen)) < scenario.ingress_share) | ~client_in)
+    out, into = np.flatnonzero(client_in), np.flatnonzero(server_logs)
+    owned = fleet.key_socket[tenures.key[seen.server]]
+    server_port = _server_ports(fleet, seen)
+    request = rng.integers(200, 20_000, size=len(seen)) + 1
+    answer = (np.exp(rng.normal(0, 1.5, size=len(seen))) * 20_000).astype(np.int64) + 101
+    pick = np.r_[out, into]
+    back = np.arange(len(pick)) >= len(out)
+    local = np.where(back, seen.server[pick], seen.client[pick])
+    host = tenures.host[local]
+    wire_address, wire_port = seen.wire_address[pick], seen.wire_port[pick]
+    client_port = np.where(back & (wire_port >= 0), wire_port, seen.client_port[pick])
+    sides = Flows(
+        start=seen.start[pick] + fleet.skew[host],
+        end=seen.end[pick] + fleet.skew[host],
+        local=local,
+        remote=np.where(back, seen.client[pick], seen.server[pick]),
+        local_port=np.where(back, server_port[pick], client_port),
+        remote_port=np.where(back, client_port, server_port[pick]),
+        protocol=np.where(owned >= 0, split_sockets(owned)[0], TCP)[pick],
+        ingress=back,
+        host=host,
+        window=np.zeros(len(pick), dtype=np.bool_),
+        bytes_sent=np.where(back, answer[pick], request[pick]),
+        bytes_received=np.where(back, request[pick], answer[pick]),
+        wire_address=np.where(back, -1, wire_address),
+        wire_port=np.where(back, -1, wire_port),
+        remote_wire=np.where(back, wire_address, -1),
+    )
+    return sides, Volumes(request, answer)
+
+
+def _in_windows(sides: Flows, length: Int64) -> Flows:
+    """Each row of an observer that logs windows as one row for every window that it touches.
+
+    Boundaries are multiples of the length by the observer's clock; a window's end is the next one's start. The bytes
+    of a connection flow evenly, so they add up over windows of any length.
+    """
+    step = np.maximum(length, 1)
+    windowed = length > 0
+    first = np.where(windowed, sides.start // step, 0)
+    count = np.where(windowed, sides.end // step - first + 1, 1)
+    row = np.repeat(np.arange(len(sides)), count)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    many = sides.rows(row)
+    windowed, step = windowed[row], step[row]
+    start = np.where(windowed, (first[row] + nth) * step, many.start)
+    end = np.where(windowed, start + step, many.end)
+    lasts = (many.end + 1 - many.start).astype(np.float64)
+    until, since = (np.clip((moment - many.start) / lasts, 0, 1) for moment in (end, start))
+    until = np.where(nth + 1 == count[row], 1, until)
+
+    def part(total: Int64) -> Int64:
+        bytes_then = (total * until).astype(np.int64) - (total * since).astype(np.int64)
+        return np.where(total < 0, total, bytes_then)
+
+    return replace(
+        many, start=start, end=end, window=windowed,
+        bytes_sent=part(many.bytes_sent), bytes_received=part(many.bytes_received),
+    )  # fmt: skip
+
+
+def _unique(fleet: Fleet, flows: Flows) -> Flows:
+    """One row for each identity: start, end, addresses, ports, protocol, observer.
+
+    Rows of one window and one pair of workloads are added up. Where one window holds traffic of the same addresses and
+    ports between two pairs, the first pair stays: a row of a log has one truth.
+    """
+    address = fleet.key_address[fleet.tenures.key]
+    columns = (
+        flows.start,
+        flows.end,
+        address[flows.local],
+        np.where(flows.remote_wire >= 0, flows.remote_wire, address[flows.remote]),
+        flows.local_port,
+        flows.remote_port,
+        flows.protocol,
+        flows.host,
+    )
+    identity = _mix(columns)
+    # Stable: among rows of one identity, the connection that was drawn first leads.
+    order = np.argsort(identity, kind="stable")
+    flows = flows.rows(order)
+    identity = identity[order]
+    head = np.flatnonzero(np.r_[len(identity) > 0, identity[1:] != identity[:-1]][: len(identity)])
+    if not len(head):
+        return flows
+    group = np.repeat(np.arange(len(head)), np.diff(np.r_[head, len(flows)]))
+    same = (flows.local == flows.local[head][group]) & (flows.remote == flows.remote[head][group])
+    same &= flows.window | (np.arange(len(flows)) == head[group])
+    sent = np.add.reduceat(np.where(same, flows.bytes_sent, 0), head)
+    received = np.add.reduceat(np.where(same, flows.bytes_received, 0), head)
+    kept = flows.rows(head)
+    received = np.where(kept.bytes_received < 0, kept.bytes_received, received)
+    return Flows(**{**kept.__dict__, "bytes_sent": sent, "bytes_received": received})
+
+
+def _mix(columns: tuple[Int64, ...]) -> Int64:
+    """A 64-bit hash of each row (the finaliser of SplitMix64 over the columns in turn).
+
+    Two rows of one hash are taken for one identity; a collision would drop one row from the log and from the truth.
+    """
+    value = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column in columns:
+        value = (value ^ column.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        value ^= value >> np.uint64(31)
+    return value.view(np.int64)
+
+
+def _second_logs(sides: Flows, observers: Observers) -> tuple[Flows, Int64]:
     """What the second logs of hosts report, and the length of their windows."""
     rows = np.flatnonzero(observers.second_window[sides.host] > 0)
     found = sides.rows(rows)
     return found, observers.second_window[found.host]
 
 
-def seen_by_routers(
+def _seen_by_routers(
     fleet: Fleet, seen: Connections, volumes: Volumes, scenario: Scenario, rng: np.random.Generator
 ) -> Flows:
     """A row for each router that sees a connection, and each way: the sender is the local side.
@@ -44,7 +201,7 @@ def seen_by_routers(
     drawn = rng.random((scenario.routers, len(seen))) < scenario.router_share
     router, row = np.nonzero(drawn & inside)
     owned = fleet.key_socket[fleet.tenures.key[seen.server[row]]]
-    server_port, none = server_ports(fleet, seen)[row], np.full(len(row), -1, np.int64)
+    server_port, none = _server_ports(fleet, seen)[row], np.full(len(row), -1, np.int64)
     forth = Flows(
         start=seen.start[row],
         end=seen.end[row],
@@ -66,10 +223,10 @@ def seen_by_routers(
         forth, local=forth.remote, remote=forth.local, local_port=server_port, remote_port=forth.local_port,
         ingress=~forth.ingress, bytes_sent=volumes.answer[row],
     )  # fmt: skip
-    return joined(forth, back)
+    return _joined(forth, back)
 
 
-def sampled(rows: Flows, rng: np.random.Generator) -> Flows:
+def _sampled(rows: Flows, rng: np.random.Generator) -> Flows:
     """The samples of rows: windows that start when they end, each of which stands for the same number of bytes."""
     count = np.minimum(rng.poisson(rows.bytes_sent / _SAMPLE), _MOST_SAMPLES)
     many = rows.rows(np.repeat(np.arange(len(rows)), count))
@@ -80,45 +237,6 @@ def sampled(rows: Flows, rng: np.random.Generator) -> Flows:
     )  # fmt: skip
 
 
-def delivered(flows: Flows, scenario: Scenario, rng: np.random.Generator) -> Int64:
-    """The rows of flows in the order of their delivery, some of them once more at a later place."""
-    again = np.flatnonzero(rng.random(len(flows)) < scenario.repeated_share)
-    later = rng.integers(0, 1 + len(flows) // 10, size=len(again))
-    every = np.r_[np.arange(len(flows)), again]
-    return every[np.argsort(np.r_[np.arange(len(flows)), again + later], kind="stable")]
-
-
-def make_flows(
-    fleet: Fleet,
-    connections: Connections,
-    observers: Observers,
-    scenario: Scenario,
-    rng: np.random.Generator,
-    report_rng: np.random.Generator,
-) -> tuple[Flows, Volumes]:
-    """What each observer's log says about the connections, in the order in which it was delivered; what they carried.
-
-    Args:
-        fleet: the fleet.
-        connections: what happened.
-        observers: the kinds of logs.
-        scenario: how much is reported.
-        rng: for what the ends of the connections log.
-        report_rng: for what others log.
-    """
-    sides, volumes = make_sides(fleet, connections, scenario, rng)
-    parts = [in_windows(sides, observers.window[sides.host])]
-    if scenario.several_observers:
-        parts.append(in_windows(*second_logs(sides, observers)))
-        routed = seen_by_routers(fleet, connections, volumes, scenario, report_rng)
-        samples = observers.samples[routed.host]
-        whole = routed.rows(~samples)
-        parts += [in_windows(whole, observers.window[whole.host]), sampled(routed.rows(samples), report_rng)]
-    flows = unique(fleet, joined(*parts))
-    received = flows.end + rng.integers(0, scenario.report_delay, endpoint=True, size=len(flows))
-    return flows.rows(np.argsort(received, kind="stable")), volumes
-
-
-def joined(*parts: Flows) -> Flows:
+def _joined(*parts: Flows) -> Flows:
     """The rows of all parts."""
     return Flows(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(Flows)))

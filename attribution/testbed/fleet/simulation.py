@@ -9,7 +9,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.types import Int64
-from attribution.testbed.fleet import tables
+from attribution.testbed.fleet import evidence_tables, tables
 from attribution.testbed.fleet.evidence import (
     Events,
     Heartbeats,
@@ -19,11 +19,11 @@ from attribution.testbed.fleet.evidence import (
     make_heartbeats,
     make_names,
 )
-from attribution.testbed.fleet.fleet import Fleet, make_fleet
 from attribution.testbed.fleet.handed_out import make_rules, policy_table, rule_table
 from attribution.testbed.fleet.networks import Told, settings_of, tell
 from attribution.testbed.fleet.reports import delivered, make_flows
 from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.texts import FleetTexts
 from attribution.testbed.fleet.traffic import (
     Connections,
     Flows,
@@ -33,6 +33,7 @@ from attribution.testbed.fleet.traffic import (
     make_observers,
 )
 from attribution.testbed.fleet.translation import Sessions, make_sessions, translate
+from attribution.testbed.fleet.world.fleet import Fleet, make_fleet
 
 #: Rows of one batch of flows.
 BATCH_ROWS = 500_000
@@ -68,7 +69,7 @@ class Simulation:
 
     def flow_batches(self, *, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The flows as canonical record batches (`schemas/flow.avsc`), in the order of delivery, repeats among them."""
-        names = tables.FleetTexts(self.fleet)
+        names = FleetTexts(self.fleet)
         for begin in range(0, len(self.delivered), rows):
             part = self.delivered[begin : begin + rows]
             batch = tables.flow_batch(names, self.flows.rows(part), self.observers)
@@ -77,7 +78,7 @@ class Simulation:
 
     def truth_batches(self, *, rows: int = BATCH_ROWS, by_start: bool = False) -> Iterator[pa.RecordBatch]:
         """The truth of each flow (`tables.TRUTH`), in the order of the flows or by start."""
-        names = tables.FleetTexts(self.fleet)
+        names = FleetTexts(self.fleet)
         order = np.argsort(self.flows.start, kind="stable") if by_start else np.arange(len(self.flows))
         for begin in range(0, len(self.flows), rows):
             part = order[begin : begin + rows]
@@ -88,27 +89,27 @@ class Simulation:
 
     def heartbeat_table(self) -> pa.Table:
         """The explicit heartbeats (`schemas/heartbeat.avsc`), in the order of delivery."""
-        return tables.heartbeat_table(tables.FleetTexts(self.fleet), self.heartbeats, self.told.heartbeats)
+        return evidence_tables.heartbeat_table(FleetTexts(self.fleet), self.heartbeats, self.told.heartbeats)
 
     def assignment_table(self) -> pa.Table:
         """Assignment events (`schemas/assignment.avsc`) of the endpoints that are no workload."""
-        return tables.assignment_table(tables.FleetTexts(self.fleet), self.assignments, self.told.assignments)
+        return evidence_tables.assignment_table(FleetTexts(self.fleet), self.assignments, self.told.assignments)
 
     def event_table(self) -> pa.Table:
         """The events of everything, workloads and translators' sessions included: what an event-based system would get.
 
         They have the time at which they were `received`, and are in the order of it.
         """
-        texts = tables.FleetTexts(self.fleet)
-        events = tables.event_table(texts, self.events)
+        texts = FleetTexts(self.fleet)
+        events = evidence_tables.event_table(texts, self.events)
         if not len(self.sessions.time):
             return events
-        both = pa.concat_tables([events, tables.session_table(texts, self.sessions)])
+        both = pa.concat_tables([events, evidence_tables.session_table(texts, self.sessions)])
         return both.take(pa.array(np.argsort(microseconds(both.column("received")), kind="stable")))
 
     def name_table(self) -> pa.Table:
         """DNS answers (`schemas/name_binding.avsc`)."""
-        return tables.name_table(tables.FleetTexts(self.fleet), self.names, self.flows, self.told.names)
+        return evidence_tables.name_table(FleetTexts(self.fleet), self.names, self.flows, self.told.names)
 
     def policy_table(self) -> pa.Table:
         """The policies that hand addresses out (`schemas/policy.avsc`)."""
@@ -120,15 +121,15 @@ class Simulation:
 
     def traffic_table(self) -> pa.Table:
         """What was really sent (`tables.TRAFFIC`), each byte once, whoever reported it."""
-        return tables.traffic_table(tables.FleetTexts(self.fleet), self.connections, self.volumes)
+        return tables.traffic_table(FleetTexts(self.fleet), self.connections, self.volumes)
 
     def label_table(self) -> pa.Table:
         """Labelled prefixes (`schemas/label.avsc`)."""
-        return tables.label_table(self.fleet)
+        return evidence_tables.label_table(self.fleet)
 
     def region_rows(self) -> list[tuple[str, str]]:
         """Prefix and region, for each prefix of each region."""
-        return tables.region_rows(self.fleet.catalogue)
+        return evidence_tables.region_rows(self.fleet.catalogue)
 
 
 def simulate(scenario: Scenario, *, seed: int) -> Simulation:

@@ -1,15 +1,14 @@
 """Traffic: who connects to whom, and what the observers on either side write down about it."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from attribution.config import HOUR, SECOND
-from attribution.core.addressing.sockets import TCP, split_sockets
 from attribution.core.columnar.types import Bool, Float64, Int64
-from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.world.fleet import Fleet
+from attribution.testbed.fleet.world.kinds import Kind, is_fleet
 
 _LONGEST = 6 * HOUR
 _EPHEMERAL = (32_768, 61_000)
@@ -187,133 +186,6 @@ def _near_boundaries(
     inside = (time >= tenures.start[server]) & (time < tenures.end[server])
     inside &= (time >= scenario.begin) & (time < scenario.end)
     return catalogue.edge_client[edge][inside], server[inside], time[inside]
-
-
-def server_ports(fleet: Fleet, seen: Connections) -> Int64:
-    """The port of each connection's server."""
-    catalogue, tenures = fleet.catalogue, fleet.tenures
-    owned = fleet.key_socket[tenures.key[seen.server]]
-    return np.where(
-        owned >= 0, split_sockets(owned)[1], catalogue.port[catalogue.slot_service[tenures.slot[seen.server]]]
-    )
-
-
-def make_sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> tuple[Flows, Volumes]:
-    """What connections carry, and one row for each side that logs the connection, by the host's clock.
-
-    The client's side logs all connections, the server's some, and all of those whose client does not log.
-    """
-    tenures = fleet.tenures
-    client_in, server_in = is_fleet(fleet.kind[seen.client]), is_fleet(fleet.kind[seen.server])
-    server_logs = server_in & ((rng.random(len(seen)) < scenario.ingress_share) | ~client_in)
-    out, into = np.flatnonzero(client_in), np.flatnonzero(server_logs)
-    owned = fleet.key_socket[tenures.key[seen.server]]
-    server_port = server_ports(fleet, seen)
-    request = rng.integers(200, 20_000, size=len(seen)) + 1
-    answer = (np.exp(rng.normal(0, 1.5, size=len(seen))) * 20_000).astype(np.int64) + 101
-    pick = np.r_[out, into]
-    back = np.arange(len(pick)) >= len(out)
-    local = np.where(back, seen.server[pick], seen.client[pick])
-    host = tenures.host[local]
-    wire_address, wire_port = seen.wire_address[pick], seen.wire_port[pick]
-    client_port = np.where(back & (wire_port >= 0), wire_port, seen.client_port[pick])
-    sides = Flows(
-        start=seen.start[pick] + fleet.skew[host],
-        end=seen.end[pick] + fleet.skew[host],
-        local=local,
-        remote=np.where(back, seen.client[pick], seen.server[pick]),
-        local_port=np.where(back, server_port[pick], client_port),
-        remote_port=np.where(back, client_port, server_port[pick]),
-        protocol=np.where(owned >= 0, split_sockets(owned)[0], TCP)[pick],
-        ingress=back,
-        host=host,
-        window=np.zeros(len(pick), dtype=np.bool_),
-        bytes_sent=np.where(back, answer[pick], request[pick]),
-        bytes_received=np.where(back, request[pick], answer[pick]),
-        wire_address=np.where(back, -1, wire_address),
-        wire_port=np.where(back, -1, wire_port),
-        remote_wire=np.where(back, wire_address, -1),
-    )
-    return sides, Volumes(request, answer)
-
-
-def in_windows(sides: Flows, length: Int64) -> Flows:
-    """Each row of an observer that logs windows as one row for every window that it touches.
-
-    Boundaries are multiples of the length by the observer's clock; a window's end is the next one's start. The bytes
-    of a connection flow evenly, so they add up over windows of any length.
-    """
-    step = np.maximum(length, 1)
-    windowed = length > 0
-    first = np.where(windowed, sides.start // step, 0)
-    count = np.where(windowed, sides.end // step - first + 1, 1)
-    row = np.repeat(np.arange(len(sides)), count)
-    nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    many = sides.rows(row)
-    windowed, step = windowed[row], step[row]
-    start = np.where(windowed, (first[row] + nth) * step, many.start)
-    end = np.where(windowed, start + step, many.end)
-    lasts = (many.end + 1 - many.start).astype(np.float64)
-    until, since = (np.clip((moment - many.start) / lasts, 0, 1) for moment in (end, start))
-    until = np.where(nth + 1 == count[row], 1, until)
-
-    def part(total: Int64) -> Int64:
-        bytes_then = (total * until).astype(np.int64) - (total * since).astype(np.int64)
-        return np.where(total < 0, total, bytes_then)
-
-    return replace(
-        many, start=start, end=end, window=windowed,
-        bytes_sent=part(many.bytes_sent), bytes_received=part(many.bytes_received),
-    )  # fmt: skip
-
-
-def unique(fleet: Fleet, flows: Flows) -> Flows:
-    """One row for each identity: start, end, addresses, ports, protocol, observer.
-
-    Rows of one window and one pair of workloads are added up. Where one window holds traffic of the same addresses and
-    ports between two pairs, the first pair stays: a row of a log has one truth.
-    """
-    address = fleet.key_address[fleet.tenures.key]
-    columns = (
-        flows.start,
-        flows.end,
-        address[flows.local],
-        np.where(flows.remote_wire >= 0, flows.remote_wire, address[flows.remote]),
-        flows.local_port,
-        flows.remote_port,
-        flows.protocol,
-        flows.host,
-    )
-    identity = _mix(columns)
-    # Stable: among rows of one identity, the connection that was drawn first leads.
-    order = np.argsort(identity, kind="stable")
-    flows = flows.rows(order)
-    identity = identity[order]
-    head = np.flatnonzero(np.r_[len(identity) > 0, identity[1:] != identity[:-1]][: len(identity)])
-    if not len(head):
-        return flows
-    group = np.repeat(np.arange(len(head)), np.diff(np.r_[head, len(flows)]))
-    same = (flows.local == flows.local[head][group]) & (flows.remote == flows.remote[head][group])
-    same &= flows.window | (np.arange(len(flows)) == head[group])
-    sent = np.add.reduceat(np.where(same, flows.bytes_sent, 0), head)
-    received = np.add.reduceat(np.where(same, flows.bytes_received, 0), head)
-    kept = flows.rows(head)
-    received = np.where(kept.bytes_received < 0, kept.bytes_received, received)
-    return Flows(**{**kept.__dict__, "bytes_sent": sent, "bytes_received": received})
-
-
-def _mix(columns: tuple[Int64, ...]) -> Int64:
-    """A 64-bit hash of each row (the finaliser of SplitMix64 over the columns in turn).
-
-    Two rows of one hash are taken for one identity; a collision would drop one row from the log and from the truth.
-    """
-    value = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column in columns:
-        value = (value ^ column.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        value ^= value >> np.uint64(31)
-    return value.view(np.int64)
 
 
 def remote_kinds(fleet: Fleet, flows: Flows) -> Int64:

@@ -8,11 +8,11 @@ import numpy as np
 
 from attribution.core.addressing.sockets import TCP, split_sockets
 from attribution.core.columnar.types import Bool, Int64
-from attribution.testbed.fleet.addresses import TRANSLATORS, is_common
-from attribution.testbed.fleet.fleet import Fleet
-from attribution.testbed.fleet.kinds import Kind
 from attribution.testbed.fleet.scenarios import Scenario
 from attribution.testbed.fleet.traffic import Connections
+from attribution.testbed.fleet.world.addresses import TRANSLATORS, is_common
+from attribution.testbed.fleet.world.fleet import Fleet
+from attribution.testbed.fleet.world.kinds import Kind
 
 _FIRST_PORT, _LAST_PORT = 32_768, 65_535
 

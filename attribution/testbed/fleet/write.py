@@ -15,9 +15,9 @@ from attribution.config import SECOND, Settings, format_duration
 from attribution.errors import ConfigError, LakeError
 from attribution.schema import FLOW, arrow_schema
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
-from attribution.testbed.fleet.addresses import has_further_pools
 from attribution.testbed.fleet.simulation import Simulation
 from attribution.testbed.fleet.tables import NETWORK_TRUTH, TRUTH
+from attribution.testbed.fleet.world.addresses import has_further_pools
 
 FlowFormat = Literal["parquet", "jsonl", "vpc"]
 

@@ -10,9 +10,10 @@ from attribution.config import SECOND
 from attribution.core.columnar.arrays import order_by
 from attribution.core.columnar.types import Int64
 from attribution.schema import FLOW, NAME_BINDING, POLICY, SOCKET_RULE, TIMESTAMP, arrow_schema
-from attribution.testbed.fleet.addresses import IPV6, address_text
-from attribution.testbed.fleet.kinds import Kind
-from attribution.testbed.fleet.tables import TRUTH, filled
+from attribution.testbed.fleet.tables import TRUTH
+from attribution.testbed.fleet.texts import filled
+from attribution.testbed.fleet.world.addresses import IPV6, address_text
+from attribution.testbed.fleet.world.kinds import Kind
 from attribution.testbed.pools.flows import Records
 from attribution.testbed.pools.plan import ALWAYS, ANY, FOREVER, REGIONS, Account, Plan, Policy, PolicyState, SocketRule
 from attribution.testbed.pools.traffic import Answers, Connections, twin

@@ -6,7 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 from attribution.core.columnar.types import Bool, Float64, Int64
-from attribution.testbed.fleet.addresses import IPV6
+from attribution.testbed.fleet.world.addresses import IPV6
 from attribution.testbed.pools.plan import ACCOUNT_SHARES, POOL_SPACE, POOL_SPACE_SIZE
 from attribution.testbed.pools.scenario import LARGEST_NETWORK, AgilityScenario
 

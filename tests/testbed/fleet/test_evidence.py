@@ -7,10 +7,10 @@ import numpy as np
 
 from attribution.config import MINUTE, SECOND
 from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
-from attribution.testbed.fleet.kinds import is_fleet
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate
 from attribution.testbed.fleet.tables import EVENTS
+from attribution.testbed.fleet.world.kinds import is_fleet
 
 PLAIN = scenario("lossless", ("connections=200", "max_skew=0", "duration=30m"))
 HOSTILE = scenario("hostile", ("connections=2000",))

@@ -12,10 +12,10 @@ import pytest
 
 from attribution.config import Settings
 from attribution.errors import ConfigError
-from attribution.testbed.fleet.kinds import Kind, is_fleet
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate
-from attribution.testbed.fleet.tables import FleetTexts
+from attribution.testbed.fleet.texts import FleetTexts
+from attribution.testbed.fleet.world.kinds import Kind, is_fleet
 from attribution.testbed.fleet.write import write
 
 NETWORKS = (

@@ -1,9 +1,5 @@
-"""The addresses of a fleet as numbers, and the pools from which its services get them.
+"""The pools from which the services of a fleet get their addresses."""
 
-A number below 2**32 is an IPv4 address; above stand the host parts of one IPv6 prefix.
-"""
-
-import ipaddress
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,74 +7,26 @@ from enum import IntEnum
 
 import numpy as np
 
-from attribution.core.columnar.types import Bool, Int64
-from attribution.testbed.fleet.kinds import Endpoints, Kind, Reach
+from attribution.core.columnar.types import Int64
 from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.world.addresses import (
+    BALANCERS,
+    FLOATING,
+    HANDED_OUT,
+    NODES,
+    UNLABELLED_ADDRESSES,
+    WORKLOADS,
+    WORKLOADS_IPV6,
+    has_further_pools,
+    labelled_prefixes,
+)
+from attribution.testbed.fleet.world.kinds import Endpoints, Kind, Reach
 
-#: Address numbers from here on are IPv6: this plus the host part.
-IPV6 = 1 << 32
-#: RFC 4193 prefix of the fleet's IPv6 addresses.
-_IPV6_PREFIX = 0xFD00_0DB8_0000_0000 << 64
-#: As many regions have addresses of their own, or as many networks.
-LARGEST_REGIONS, LARGEST_NETWORKS = 16, 8
-#: Zones of a block that are no network's own: of all networks at once, and the first of those between two networks.
-_COMMON, _FLOATING = 15, 8
-#: Fractions of its multiples lie evenly between 0 and 1.
-_GOLDEN = (math.sqrt(5) - 1) / 2
-
-#: As many labelled prefixes there are.
-LARGEST_LABELLED = 512
-_LABELLED_ADDRESSES = (198 << 24) + (18 << 16)
-_UNLABELLED_ADDRESSES = (203 << 24) + (113 << 8) + 1
 # Each port is given out twice, as one of TCP and as one of UDP: keys 2n and 2n + 1 are the sockets of port n.
 _ANY_OWNED_SOCKET = 2 * 30_000
 _FIXED_OWNED_SOCKET = 2 * 20_000
 _HANDED_OUT_SOCKET = 2 * 443
-
-
-@dataclass(frozen=True)
-class Block:
-    """Addresses of which every zone, a region or a network, has a prefix of its own.
-
-    Attributes:
-        first: number of the first address of the first zone.
-        bits: binary logarithm of the number of addresses of one zone.
-        unused: addresses at the beginning of each zone that nobody gets.
-    """
-
-    first: int
-    bits: int
-    unused: int = 1
-
-    def prefix(self, zone: int) -> tuple[int, int]:
-        """First address and length of a zone's prefix."""
-        return self.first + (zone << self.bits), (32 if self.first < IPV6 else 128) - self.bits
-
-    def start(self, zone: int) -> int:
-        """The first address of a zone that somebody gets."""
-        return self.prefix(zone)[0] + self.unused
-
-    def routed(self, network: int) -> tuple[int, int]:
-        """First address and length of the prefix that routes join to other networks: half of the network's own."""
-        first, length = self.prefix(network)
-        return first + (1 << (self.bits - 1)), length + 1
-
-    def common(self) -> int:
-        """The first address that somebody gets in all networks at once."""
-        return self.start(_COMMON)
-
-
-_WORKLOADS = Block(10 << 24, 20, unused=256)
-_NODES = Block((172 << 24) + (16 << 16), 12)
-_BALANCERS = Block((100 << 24) + (64 << 16), 16)
-_WORKLOADS_IPV6 = Block(IPV6, 32)
-#: 192.0.2.0/24: the addresses of translators, 16 for each region; of a network, half of these are for routes.
-TRANSLATORS = Block((192 << 24) + (2 << 8), 4)
-#: 198.51.100.0/24: the addresses that policies hand out, those of the first quarter of a zone at least.
-HANDED_OUT = Block((198 << 24) + (51 << 16) + (100 << 8), 4)
 _HANDED_OUT_ADDRESSES = 7
-_ROUTED_BLOCKS = (_WORKLOADS, _WORKLOADS_IPV6, _BALANCERS, TRANSLATORS)
-_BLOCKS = (_WORKLOADS, _NODES, _BALANCERS, _WORKLOADS_IPV6, TRANSLATORS)
 
 
 class _Shared(IntEnum):
@@ -137,42 +85,6 @@ class PoolPlan:
     apart: bool = False
 
 
-def address_text(number: int) -> str:
-    """Canonical text of an address number."""
-    if number < IPV6:
-        return str(ipaddress.IPv4Address(number))
-    return str(ipaddress.IPv6Address(_IPV6_PREFIX + number - IPV6))
-
-
-def region_prefixes(region: int) -> list[tuple[int, int]]:
-    """First address and length of each prefix of a region, by its number."""
-    return [block.prefix(region) for block in _BLOCKS]
-
-
-def workload_prefixes() -> list[tuple[int, int]]:
-    """First address and length of the prefixes in which there are workloads and nothing else."""
-    return [(block.first, block.prefix(0)[1] - LARGEST_REGIONS.bit_length() + 1) for block in (_NODES, _WORKLOADS_IPV6)]
-
-
-def is_common(place: Int64, scenario: Scenario) -> Bool:
-    """Whether the addresses at these places of a pool are used by all networks at once."""
-    if scenario.networks == 1:
-        return np.zeros(len(place), np.bool_)
-    return np.asarray((place + 1) * _GOLDEN % 1 < scenario.overlap)
-
-
-def joined_networks(scenario: Scenario) -> Iterator[tuple[int, int]]:
-    """The two networks of each route: each network and the next."""
-    for network in range(scenario.networks - 1):
-        yield network, network + 1
-
-
-def routed_prefixes(one: int, other: int) -> list[tuple[int, int]]:
-    """First address and length of each prefix for which a route joins a network to the next one."""
-    floating = [] if one % 2 else [_WORKLOADS.prefix(_FLOATING + one // 2)]
-    return [block.routed(network) for block in _ROUTED_BLOCKS for network in (one, other)] + floating
-
-
 def plan_pools(
     endpoints: Endpoints, scenario: Scenario, rng: np.random.Generator
 ) -> tuple[Int64, tuple[PoolPlan, ...]]:
@@ -203,24 +115,8 @@ def plan_pools(
         elif endpoints.kind[service] == Kind.LABELLED:
             plans.append(PoolPlan(number, next(prefixes) + 1, count, grows=False))
         else:
-            plans.append(PoolPlan(number, _UNLABELLED_ADDRESSES, count, grows=False))
+            plans.append(PoolPlan(number, UNLABELLED_ADDRESSES, count, grows=False))
     return pool, tuple(plans)
-
-
-def labelled_prefixes(scenario: Scenario) -> list[int]:
-    """First address of the labelled /24 prefix of each service outside the fleet.
-
-    The services are of the networks in turn, and services of several networks may have one prefix.
-    """
-    service = np.arange(scenario.external_services)
-    row = service // scenario.networks
-    own = service if scenario.networks == 1 else LARGEST_LABELLED // 2 + service
-    return (_LABELLED_ADDRESSES + 256 * np.where(is_common(row, scenario), row, own)).tolist()
-
-
-def has_further_pools(scenario: Scenario) -> bool:
-    """Whether there are several networks, or addresses that policies hand out."""
-    return scenario.networks > 1 or scenario.pool_services > 0
 
 
 def _shared_number(zone: int, which: _Shared) -> int:
@@ -265,8 +161,8 @@ def _plans_of_zone(zone: int, wanted: list[int], scenario: Scenario) -> Iterator
     hosts = _hosts_of(scenario, zone)
     sockets = max(2, math.ceil(fresh[_Shared.NODE_PORTS] / hosts))
     for which, block in (
-        (_Shared.WORKLOADS, _WORKLOADS), (_Shared.WORKLOADS_IPV6, _WORKLOADS_IPV6),
-        (_Shared.NODE_PORTS, _NODES), (_Shared.BALANCERS, _BALANCERS),
+        (_Shared.WORKLOADS, WORKLOADS), (_Shared.WORKLOADS_IPV6, WORKLOADS_IPV6),
+        (_Shared.NODE_PORTS, NODES), (_Shared.BALANCERS, BALANCERS),
     ):  # fmt: skip
         number, start = _shared_number(zone, which), block.start(zone)
         common = block.common() if scenario.networks > 1 else -1
@@ -283,8 +179,8 @@ def _further_plans(zone: int, wanted: list[int], scenario: Scenario) -> Iterator
     """The further pools of a zone, for as many keys as their replicas want at once."""
     fresh = [math.ceil(count * (1 + scenario.spare_addresses)) for count in wanted]
     for which, block in (
-        (_Further.ROUTED_WORKLOADS, _WORKLOADS), (_Further.ROUTED_IPV6, _WORKLOADS_IPV6),
-        (_Further.ROUTED_BALANCERS, _BALANCERS),
+        (_Further.ROUTED_WORKLOADS, WORKLOADS), (_Further.ROUTED_IPV6, WORKLOADS_IPV6),
+        (_Further.ROUTED_BALANCERS, BALANCERS),
     ):  # fmt: skip
         start = block.routed(zone)[0] + 1
         yield PoolPlan(
@@ -296,7 +192,7 @@ def _further_plans(zone: int, wanted: list[int], scenario: Scenario) -> Iterator
         common=HANDED_OUT.common() if scenario.networks > 1 else -1,
     )  # fmt: skip
     yield PoolPlan(
-        _further_number(zone, _Further.FLOATING, scenario), _WORKLOADS.start(_FLOATING + zone // 2),
+        _further_number(zone, _Further.FLOATING, scenario), WORKLOADS.start(FLOATING + zone // 2),
         fresh[_Further.FLOATING], grows=True, zone=zone, apart=True,
     )  # fmt: skip
 
@@ -304,8 +200,8 @@ def _further_plans(zone: int, wanted: list[int], scenario: Scenario) -> Iterator
 def _fixed_port(number: int, zone: int, scenario: Scenario) -> PoolPlan:
     """The pool of a service with one port, the same on every node of its zone."""
     return PoolPlan(
-        number, _NODES.start(zone), _hosts_of(scenario, zone), grows=False, zone=zone,
-        first_socket=_FIXED_OWNED_SOCKET + number, common=_NODES.common() if scenario.networks > 1 else -1,
+        number, NODES.start(zone), _hosts_of(scenario, zone), grows=False, zone=zone,
+        first_socket=_FIXED_OWNED_SOCKET + number, common=NODES.common() if scenario.networks > 1 else -1,
     )  # fmt: skip
 
 

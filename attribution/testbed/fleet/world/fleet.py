@@ -8,11 +8,12 @@ import numpy as np
 from attribution.config import SECOND
 from attribution.core.addressing.sockets import ANY_SOCKET, TCP, UDP, socket_numbers
 from attribution.core.columnar.types import Bool, Int64
-from attribution.testbed.fleet.addresses import PoolPlan, is_common
-from attribution.testbed.fleet.catalogue import Catalogue, make_catalogue
-from attribution.testbed.fleet.kinds import Kind, is_fleet
-from attribution.testbed.fleet.placement import Pool
 from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.world.addresses import is_common
+from attribution.testbed.fleet.world.catalogue import Catalogue, make_catalogue
+from attribution.testbed.fleet.world.kinds import Kind, is_fleet
+from attribution.testbed.fleet.world.placement import Pool
+from attribution.testbed.fleet.world.pool_plans import PoolPlan
 
 #: How long endpoints that never change have been there, and will be.
 _ALWAYS = 366 * 24 * 3600 * SECOND

@@ -1,0 +1,1 @@
+"""The world of a fleet: who there is, where, and when; nothing is observed yet."""
