@@ -1,5 +1,6 @@
 """`attribution replay`: flow logs in, a Parquet lake out."""
 
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from attribution.cli.render.output import Column, Output, output_options
 from attribution.config import Settings
 from attribution.records import INPUT_RECORDS
 from attribution.replay import Inputs, Limits, Report, Summary, replay
+from attribution.replay.summary import NetworkCount
 from attribution.schema import FLOW
 
 #: Exit status where the lake was written but rows had to be left out.
@@ -117,9 +119,36 @@ def _note(summary: Summary) -> str:
     lines += [f"rejected {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.rejected.items())]
     if not summary.tally.flows:
         lines.append("No flow was in what --flows names, so the lake has none; graph and talkers will show nothing.")
+    lines += _about_networks(summary.networks())
     if summary.rejected:
         lines.append(f"The rejected rows stand in {summary.lake / 'rejects.jsonl'}, each with its reason.")
     return "\n".join(lines)
+
+
+def _about_networks(count: NetworkCount) -> Iterator[str]:
+    """How many sides networks leave open, and the options that would name them."""
+    if count["other_network"]:
+        yield f"{_sides(count['other_network'])} not named, because the evidence is another network's (other_network)."
+    if count["routes"]:
+        yield "Routes would name some. Declare a route only if you know that these addresses of the two networks reach"
+        yield "each other, and that no address is in use in both:"
+        width = max(len(one["route"]) for one in count["routes"])
+        for one in count["routes"]:
+            option = f"--route {shlex.quote(one['route']):{width}}"
+            yield f"  {option}   evidence for {_sides(one['sides'])}, which would name {one['named']:,}"
+    if count["more_routes"]:
+        yield f"  and {count['more_routes']:,} more"
+    if count["unsaid"]:
+        yield f"Of {_sides(count['unsaid'])} the flow does not say the network: --network flows=NAME gives it one."
+    if count["several_networks"]:
+        yield (
+            f"{_sides(count['several_networks'])} not named, because routes lead to several networks that have the "
+            "address (several_networks): give the routes prefixes."
+        )
+
+
+def _sides(count: int) -> str:
+    return f"{count:,} side{'' if count == 1 else 's'}"
 
 
 class _Done(ProgressColumn):

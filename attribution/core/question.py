@@ -8,6 +8,7 @@ from attribution.core.columnar.types import Bool, Int64
 
 #: A side of a flow.
 Side: TypeAlias = Literal["local", "remote"]
+SIDES: tuple[Side, Side] = ("local", "remote")
 OTHER_SIDE: dict[Side, Side] = {"local": "remote", "remote": "local"}
 
 

@@ -84,11 +84,15 @@ class Resolver:
 
     Attributes:
         ownership: what heartbeats say.
+        fallback: what else is known.
+        settings: the settings of the rules.
         workloads: the workloads and owners that answers name.
         services: the services that answers name.
     """
 
     ownership: Ownership
+    fallback: Fallback
+    settings: Settings
     workloads: pa.StringArray
     services: pa.StringArray
 
@@ -97,9 +101,9 @@ class Resolver:
         tables = {kind: evidence.get(kind, arrow_schema(kind).empty_table()) for kind in EVIDENCE}
         if settings.one_space:
             tables = {kind: without_networks(table) for kind, table in tables.items()}
-        self._settings = settings
+        self.settings = settings
         self._names = Hostnames(tables[NAME_BINDING], settings)
-        self._fallback = Fallback(tables[ASSIGNMENT], tables[LABEL], tables[SOCKET_RULE], settings)
+        self.fallback = Fallback(tables[ASSIGNMENT], tables[LABEL], tables[SOCKET_RULE], settings)
         self._pools = PoolSpace(tables[POLICY], settings)
         self._index(Heartbeats.of(tables[HEARTBEAT]))
 
@@ -112,16 +116,16 @@ class Resolver:
         """
         other = copy(self)
         if name_bindings is not None:
-            other._names = Hostnames(name_bindings, self._settings)  # noqa: SLF001 (its own class)
+            other._names = Hostnames(name_bindings, self.settings)  # noqa: SLF001 (its own class)
         other._index(heartbeats)  # noqa: SLF001 (its own class)
         return other
 
     def _index(self, heartbeats: Heartbeats) -> None:
-        self.ownership = Ownership(heartbeats, self._settings).prepared()
+        self.ownership = Ownership(heartbeats, self.settings).prepared()
         known = self.ownership.heartbeats
         self._owners_from, self._services_from = np.int32(len(known.workloads)), np.int32(len(known.services))
-        self.workloads = pa.concat_arrays([known.workloads, self._fallback.owners])
-        self.services = pa.concat_arrays([known.services, self._fallback.services])
+        self.workloads = pa.concat_arrays([known.workloads, self.fallback.owners])
+        self.services = pa.concat_arrays([known.services, self.fallback.services])
 
     def attribute(self, flows: pa.RecordBatch) -> pa.RecordBatch:
         """The flows of a canonical record batch, attributed; same rows in the same order.
@@ -145,7 +149,7 @@ class Resolver:
         size = halves.num_rows
         for name in (*pool_columns("local"), "local_hostname"):
             columns.setdefault(name, nothing(size))
-        asked = AskedPlaces.of(halves, "remote", self._settings)
+        asked = AskedPlaces.of(halves, "remote", self.settings)
         pooled = self._pools.ask(halves, "remote", asked, question)
         answers = self._side(halves, "remote", asked, question, pooled)
         columns |= self._columns("remote", answers) | pooled.columns()
@@ -171,7 +175,7 @@ class Resolver:
         """What each flow asks of the evidence on either side."""
         start, end = microseconds(flows.column("start")), microseconds(flows.column("end"))
         connection = is_value(flows.column("basis"), _CONNECTION).to_numpy(zero_copy_only=False)
-        tolerance = self._settings.clock_tolerance
+        tolerance = self.settings.clock_tolerance
         return Question(start - tolerance, np.where(connection, start, end) + tolerance, start, end, connection)
 
     def _side(
@@ -191,16 +195,16 @@ class Resolver:
         parts = []
         rows = np.flatnonzero((answers.reason == CODES["unknown"]) | pooled.inside)
         if len(rows):
-            found = self._fallback.ask(flows, side, asked, sockets, pooled, rows, question)
+            found = self.fallback.ask(flows, side, asked, sockets, pooled, rows, question)
             parts.append((rows, self._of_fallback(found)))
-        if self._settings.workload_memory < self._settings.retention:
+        if self.settings.workload_memory < self.settings.retention:
             rows = np.flatnonzero(np.isin(answers.reason, _OPEN) & ~pooled.inside)
             seen = self.ownership.remembered(place[rows], question.take(rows))
             rows = rows[~seen]
-            found = self._fallback.ask(flows, side, asked, sockets, pooled, rows, question)
+            found = self.fallback.ask(flows, side, asked, sockets, pooled, rows, question)
             said = np.flatnonzero(np.isin(found.reason, _SAID))
             parts.append((rows[said], self._of_fallback(found.take(said))))
-        old = np.flatnonzero(question.end - question.start > self._settings.retention)
+        old = np.flatnonzero(question.end - question.start > self.settings.retention)
         if len(old):
             parts.append((old, SideAnswers.unnamed(np.full(len(old), CODES["too_old"]))))
         return answers.with_parts(*parts)
@@ -240,7 +244,7 @@ class Resolver:
 
     def _local(self, flows: pa.RecordBatch, question: Question) -> pa.RecordBatch:
         """The flows with the local side's columns: what was captured stands, the rest is asked."""
-        asked = AskedPlaces.of(flows, "local", self._settings)
+        asked = AskedPlaces.of(flows, "local", self.settings)
         pooled = self._pools.ask(flows, "local", asked, question)
         known = flows.column("local_workload").is_valid().to_numpy(zero_copy_only=False)
         if not known.any():

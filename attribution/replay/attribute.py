@@ -13,6 +13,7 @@ from attribution.core.columnar.arrays import NEVER_AFTER
 from attribution.core.gate import Horizon, TimeGate
 from attribution.core.ownership.range_collector import SEVERAL_SERVICES, RangeCollector
 from attribution.core.resolve import Resolver
+from attribution.core.unrouted import Unrouted, unrouted
 from attribution.lake.lake import write_table
 from attribution.lake.layout import FOLDERS
 from attribution.lake.partitions import DailyWriter, HourlyWriter
@@ -122,9 +123,10 @@ class AttributionPass:
 
     def _attribute(self, flows: pa.RecordBatch, resolver: Future[Resolver], horizon: Horizon) -> None:
         """Attribute and write flows that are due; all assignment events are known, so that no flow waits on."""
-        released = self._gate.release(flows, resolver.result().attribute(flows), horizon)
+        rules = resolver.result()
+        released = self._gate.release(flows, rules.attribute(flows), horizon)
         for attributed in released.attributed:
-            self._flows_out.write(attributed)
+            self._flows_out.write(attributed, unrouted(rules, attributed))
 
 
 class _FlowsOut:
@@ -141,11 +143,12 @@ class _FlowsOut:
         self._writers: list[HourlyWriter] = []
         self.tally = Tally()
 
-    def write(self, attributed: pa.RecordBatch) -> None:
-        """Write a batch; safe to call from several threads."""
+    def write(self, attributed: pa.RecordBatch, routes: Unrouted) -> None:
+        """Write a batch, and count it with what routes would do for it; safe to call from several threads."""
         self._writer().write(attributed)
         with self._lock:
             self.tally.add(attributed)
+            self.tally.unrouted.add(routes)
             self._report("attributing", self.tally.flows, self.tally.flows / max(self._expected, 1))
 
     def _writer(self) -> HourlyWriter:

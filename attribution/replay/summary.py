@@ -11,11 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import SECOND
+from attribution.core.addressing.routes import route_between
 from attribution.core.columnar.arrays import microseconds
+from attribution.core.question import SIDES
 from attribution.core.reasons import METHOD_OF
+from attribution.core.unrouted import Unrouted
 from attribution.sources.records.model import Ledger
 
-SIDES = ("local", "remote")
+#: Routes that are listed, those of the most sides first.
+_LISTED_ROUTES = 5
 
 
 class AnswerCount(TypedDict):
@@ -36,6 +40,37 @@ class AnswerCount(TypedDict):
     share: float
 
 
+class RouteToDeclare(TypedDict):
+    """What a route would do that is not declared.
+
+    Attributes:
+        route: as the option `--route` and the setting `routes` take it.
+        sides: the sides of flows on which it would let the evidence of another network answer.
+        named: those of them on which that evidence names somebody.
+    """
+
+    route: str
+    sides: int
+    named: int
+
+
+class NetworkCount(TypedDict):
+    """How many sides of flows networks leave open, and what would name them.
+
+    Attributes:
+        other_network, several_networks: sides with this reason.
+        unsaid: the `other_network` sides of which the flow does not say the network.
+        routes: the routes that would let evidence answer most sides, at the most five.
+        more_routes: how many routes more there are.
+    """
+
+    other_network: int
+    several_networks: int
+    unsaid: int
+    routes: list[RouteToDeclare]
+    more_routes: int
+
+
 @dataclass
 class Tally:
     """Counts of attributed flows.
@@ -44,6 +79,7 @@ class Tally:
         flows: number of flows.
         by_reason: (side, reason) -> flows.
         by_hostname: why there is one hostname or none -> flows.
+        unrouted: what routes would do for sides whose evidence is another network's.
         first: earliest start, µs; None without flows.
         last: latest start, µs.
     """
@@ -51,6 +87,7 @@ class Tally:
     flows: int = 0
     by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
     by_hostname: Counter[str] = field(default_factory=Counter)
+    unrouted: Unrouted = field(default_factory=Unrouted)
     first: int | None = None
     last: int | None = None
 
@@ -116,6 +153,25 @@ class Summary:
             )
         ]
 
+    def networks(self) -> NetworkCount:
+        """The sides that networks leave open, and the routes to declare."""
+        reasons = self.tally.by_reason
+        other, several = (sum(reasons[side, name] for side in SIDES) for name in ("other_network", "several_networks"))
+        unrouted = self.tally.unrouted
+        pairs = sorted(unrouted.sides, key=lambda pair: (-unrouted.sides[pair], pair[0], pair[1] or ""))
+        routes: list[RouteToDeclare] = [
+            {"route": route, "sides": unrouted.sides[pair], "named": unrouted.named[pair]}
+            for pair in pairs
+            if (route := route_between(*pair)) is not None
+        ]
+        return {
+            "other_network": other,
+            "several_networks": several,
+            "unsaid": other - unrouted.said,
+            "routes": routes[:_LISTED_ROUTES],
+            "more_routes": len(routes[_LISTED_ROUTES:]),
+        }
+
     def metrics(self) -> dict[str, int]:
         """What the run counted, by the names that the streaming job's metrics have."""
         answers = {
@@ -137,6 +193,7 @@ class Summary:
             "skipped": _listed(self.ledger.skipped, "format", "reason"),
             "same_files": [{"file": again, "as": before} for again, before in self.ledger.same_files],
             "rejected": _listed(self.ledger.rejected, "format", "reason"),
+            "networks": self.networks(),
             "metrics": self.metrics(),
             "slabs": self.slabs,
             "seconds": round(self.seconds, 3),

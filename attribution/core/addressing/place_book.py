@@ -168,6 +168,10 @@ class PlaceBook:
         shut = np.flatnonzero(reason)
         return ChosenPlaces(place, rows[shut], reason[shut])
 
+    def standing(self, asked: AskedPlaces, stands: Stands) -> tuple[Int64, Int32]:
+        """Every place of the address of each row in which evidence stands: rows and places, one entry for each pair."""
+        return self._standing(np.arange(len(asked)), self._book.find(asked.address), stands)
+
     def numbered(self, network: Texts | None, rows: int) -> Int32:
         """The number of each row's network; `NONE` for no network, and a number below that for one never heard of."""
         if network is None:
@@ -175,6 +179,11 @@ class PlaceBook:
         code, names = encode(network)
         known = find(names, self._names)
         return recode(code, np.where(known < 0, _UNHEARD, known))
+
+    def names_of(self, place: Int32) -> pa.StringArray:
+        """The network of each place; null where it has none."""
+        number = self.network_of(place)
+        return self.networks.take(pa.array(number, mask=number < 0))
 
     def find(self, address: Int32, network: Int32) -> Int32:
         """The place of each address, as numbered here, in the very network; `NONE` where it is not known."""
@@ -192,11 +201,8 @@ class PlaceBook:
         self, rows: Int64, asked: AskedPlaces, address: Int32, view: Int32, stands: Stands
     ) -> tuple[Int32, UInt8]:
         """For each of these rows the place that answers, or the reason why none may; 0 is no such reason."""
-        known = address[rows]
-        pair_row, at = numbers_between(self._first[known], self._first[known + 1])
-        place, row = self._order[at], rows[pair_row]
-        counts = stands(place, row)
-        pair_row, place, row = pair_row[counts], place[counts], row[counts]
+        pair_row, place = self._standing(rows, address, stands)
+        row = rows[pair_row]
         candidate = self._candidates(place, row, asked, view)
         size = len(rows)
         mine = np.bincount(pair_row[candidate], minlength=size)
@@ -208,6 +214,15 @@ class PlaceBook:
         reason = np.where(elsewhere, CODES["other_network"], np.uint8(0))
         reason = np.where(~elsewhere & (mine > 1), CODES["several_networks"], reason)
         return np.where(reason > 0, NONE, found), reason
+
+    def _standing(self, rows: Int64, address: Int32, stands: Stands) -> tuple[Int64, Int32]:
+        """As `standing`, for some rows; `address` has the numbers of the addresses of all rows."""
+        known = address[rows]
+        found = np.flatnonzero(known >= 0)
+        pair_row, at = numbers_between(self._first[known[found]], self._first[known[found] + 1])
+        place, pair_row = self._order[at], found[pair_row]
+        counts = stands(place, rows[pair_row])
+        return pair_row[counts], place[counts]
 
     def _candidates(self, place: Int32, row: Int64, asked: AskedPlaces, view: Int32) -> Bool:
         """Whether the address of each row may be held in the network of the place."""

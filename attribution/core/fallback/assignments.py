@@ -143,17 +143,19 @@ class AssignmentIndex:
     So each event looks back only to the last moment with an `assign`.
 
     Attributes:
+        places: the places that the events are about.
         owners: distinct owners.
         services: distinct services.
     """
 
+    places: PlaceBook
     owners: pa.StringArray
     services: pa.StringArray
 
     def __init__(self, events: Records, settings: Settings = _DEFAULT) -> None:
         """Index `events`, canonical records of `schemas/assignment.avsc`, in any order."""
         address, addresses = encode(places_of(events))
-        self._places = PlaceBook(addresses, settings)
+        self.places = PlaceBook(addresses, settings)
         owner, self.owners = encode(events.column("owner"))
         service, self.services = encode(events.column("service"))
         assign = pc.equal(events.column("action").cast(pa.string()), "assign").to_numpy(zero_copy_only=False)
@@ -179,15 +181,22 @@ class AssignmentIndex:
         """
         if len(self._keys.keys) == 0:
             return AssignmentAnswers.unowned(np.full(len(socket), _NOBODY))
-        chosen = self._places.choose(asked, lambda place, row: self._known_from[place] <= b[row])
-        known = chosen.place
-        group = self._group(known, socket, b)
-        unclear = (socket == ANY_SOCKET) & (self._parted[known] <= b)
-        answers = AssignmentAnswers.unowned(np.where(unclear, _CHANGED, _NOBODY))
-        rows = np.flatnonzero((group >= 0) & ~unclear)
+        chosen = self.places.choose(asked, lambda place, row: self._known_from[place] <= b[row])
         several = chosen.reason == CODES["several_networks"]
         closed = AssignmentAnswers.unowned(np.where(several, _SEVERAL_NETWORKS, _OTHER_NETWORK))
-        return answers.with_parts((rows, self._ask_keys(group[rows], a[rows], b[rows])), (chosen.closed, closed))
+        return self.ask_places(chosen.place, socket, a, b).with_parts((chosen.closed, closed))
+
+    def standing(self, asked: AskedPlaces, b: Int64) -> tuple[Int64, Int32]:
+        """Every place of the address of each question that has an event up to b, as `PlaceBook.standing`."""
+        return self.places.standing(asked, lambda place, row: self._known_from[place] <= b[row])
+
+    def ask_places(self, place: Int32, socket: Int32, a: Int64, b: Int64) -> AssignmentAnswers:
+        """As `ask`, of places of `places`; nobody held `NONE`."""
+        group = self._group(place, socket, b)
+        unclear = (socket == ANY_SOCKET) & (self._parted[place] <= b)
+        answers = AssignmentAnswers.unowned(np.where(unclear, _CHANGED, _NOBODY))
+        rows = np.flatnonzero((group >= 0) & ~unclear)
+        return answers.with_parts((rows, self._ask_keys(group[rows], a[rows], b[rows])))
 
     def _ask_keys(self, group: Int64, a: Int64, b: Int64) -> AssignmentAnswers:
         """Who held each key during all of [a, b]."""

@@ -59,25 +59,27 @@ class Fallback:
     """Answers questions about addresses without evidence.
 
     Attributes:
+        assignments: what the events say.
         owners: the owners named by assignment events.
         services: the services named by assignment events, by labels and by socket rules.
     """
 
+    assignments: AssignmentIndex
     owners: pa.StringArray
     services: pa.StringArray
 
     def __init__(self, assignments: Records, labels: Records, rules: pa.Table, settings: Settings) -> None:
         """Index canonical tables of `schemas/assignment.avsc`, `schemas/label.avsc` and `schemas/socket_rule.avsc`."""
         self._workloads = PrefixTable.of_prefixes(settings.workload_prefixes + settings.translated_prefixes)
-        self._assignments = AssignmentIndex(assignments, settings)
+        self.assignments = AssignmentIndex(assignments, settings)
         self._labels = LabelIndex(labels, settings)
         named, names = encode(labels.column("service"))
-        self._label_service = np.append(named, NONE) + np.int32(len(self._assignments.services))
-        self.owners = self._assignments.owners
+        self._label_service = np.append(named, NONE) + np.int32(len(self.assignments.services))
+        self.owners = self.assignments.owners
         self._rules, self._connections = RuleIndex(rules, settings), settings.ports_of_connections
         self._lifetime = settings.connection_lifetime
-        self._rules_from = np.int32(len(self._assignments.services) + len(names))
-        self.services = pa.concat_arrays([self._assignments.services, names, self._rules.services])
+        self._rules_from = np.int32(len(self.assignments.services) + len(names))
+        self.services = pa.concat_arrays([self.assignments.services, names, self._rules.services])
 
     def ask(
         self,
@@ -144,7 +146,7 @@ class Fallback:
 
     def _by_events(self, asked: AskedPlaces, socket: Int32, question: Question) -> FallbackAnswers:
         """The answers of assignment events and labels."""
-        assigned = self._assignments.ask(asked, socket, question.a, question.b)
+        assigned = self.assignments.ask(asked, socket, question.a, question.b)
         owned = assigned.state == AssignmentState.ASSIGNED
         changed = assigned.state == AssignmentState.CHANGED
         closed = assigned.state > AssignmentState.CHANGED

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.addressing.place_book import AskedPlaces, ChosenPlaces, PlaceBook
+from attribution.core.addressing.place_book import AskedPlaces, ChosenPlaces, PlaceBook, Stands
 from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS
 from attribution.core.columnar.arrays import NONE, SEVERAL
 from attribution.core.columnar.types import Bool, Int32, Int64
@@ -80,6 +80,14 @@ class Ownership:
 
     def choose(self, asked: AskedPlaces, question: Question) -> ChosenPlaces:
         """The place whose evidence answers each question: that of the one network in which evidence stands."""
+        return self.places.choose(asked, self._standing_for(question))
+
+    def standing(self, asked: AskedPlaces, question: Question) -> tuple[Int64, Int32]:
+        """Every place of the address of each question in which evidence stands, as `PlaceBook.standing`."""
+        return self.places.standing(asked, self._standing_for(question))
+
+    def _standing_for(self, question: Question) -> Stands:
+        """Whether the evidence of a place counts for a question."""
 
         def stands(place: Int32, row: Int64) -> Bool:
             part = question.take(row)
@@ -89,7 +97,7 @@ class Ownership:
                 counting[shared] |= self._index.counts(self._shared_group(place[shared]), part.take(shared))
             return counting
 
-        return self.places.choose(asked, stands)
+        return stands
 
     def ask(self, place: Int32, socket: Int32, question: Question) -> OwnerAnswers:
         """What the evidence says of each (place, socket), by the key that `docs/design.md` chooses.
