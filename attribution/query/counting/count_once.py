@@ -1,10 +1,12 @@
 """Which reports of a window count: traffic that several observers report is counted once.
 
 The rule stands in the design, under "Which report counts". Most conversations are reported by one observer, in windows
-that do not overlap. One pass over all reports, by a hash of their two ends, finds the others. Only these are compared
-in time, rank by rank, by joins over sorted times, so that a long conversation costs no more than its reports.
+that do not overlap. One pass over all pairs of addresses says whether there may be others. If so, a second pass finds
+them, by a hash of both ends. Only these are compared in time, rank by rank, by joins over sorted times, so that a long
+conversation costs no more than its reports.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,17 +22,18 @@ _NEAR = Query(__package__, "near")
 _REPORTS = Query(__package__, "reports", standing_on=(_NEAR,))
 _LAST_END = Query(__package__, "last_end", standing_on=(WINDOWED,))
 _RELAYS = Query(__package__, "relays", standing_on=(_REPORTS,))
-#: The tables that find the few reports to compare in time, in the order in which they stand on one another.
+_PASSED_ON = Query(__package__, "passed_on", standing_on=(_REPORTS,))
+_DOUBTS = Query(__package__, "doubts", standing_on=(_NEAR,))
+_NONE = Query(__package__, "none")
+#: The tables that find the reports to compare in time, in the order in which they stand on one another.
 _FOUND = {
-    "passed_on": Query(__package__, "passed_on", standing_on=(_REPORTS,)),
-    "pairs": Query(__package__, "pairs", standing_on=(_NEAR,)),
     "suspects": Query(__package__, "suspects", standing_on=(_REPORTS,)),
     "observers": Query(__package__, "observers", standing_on=(_NEAR,)),
     "ways": Query(__package__, "ways", standing_on=(_REPORTS,)),
+    "samplers": Query(__package__, "samplers"),
+    "ranked": Query(__package__, "ranked"),
 }
-# These read the tables that `count_once` makes of one another.
-_SAMPLERS = Query(__package__, "samplers")
-_RANKED = Query(__package__, "ranked")
+# These read the tables that `_compare` makes of one another.
 _NESTED = Query(__package__, "nested")
 _PASSED_WAYS = Query(__package__, "passed_ways")
 _PENDING = Query(__package__, "pending")
@@ -40,7 +43,6 @@ _SHARED = Query(__package__, "shared")
 _STOOD_FOR = Query(__package__, "stood_for")
 _UNSHARED = Query(__package__, "unshared")
 _UNCOUNTED = Query(__package__, "uncounted")
-
 
 #: The flows that pass the filters, with the columns counts_sent, counts_received and counts. Reads the table uncounted.
 COUNTED = Query(__package__, "counted", standing_on=(FILTERED,))
@@ -65,20 +67,27 @@ def count_once(session: LakeSession, window: Window) -> None:
     # What was passed on is known by the hour of its end, which may come after all that is near.
     longest = timedelta(microseconds=settings.connection_lifetime)
     session.keep("relays", _RELAYS, **asked | _until(_moved(near["near_to"], longest)))
+    session.keep("passed_on", _PASSED_ON, **asked)
+    session.keep("left_out", _NONE)
+    (row,) = session.ask(_DOUBTS, **asked)
+    if row["doubts"]:
+        _compare(session, asked)
+    session.keep("uncounted", _UNCOUNTED)
+
+
+def _compare(session: LakeSession, asked: Mapping[str, object]) -> None:
+    """Add to the table left_out the reports that do not count, of the conversations that may be reported twice."""
     for table, query in _FOUND.items():
         session.keep(table, query, **asked)
-    session.keep("samplers", _SAMPLERS)
-    session.keep("ranked", _RANKED)
-    session.keep("left_out", _NESTED)
+    session.add("left_out", _NESTED)
     session.add("left_out", _PASSED_WAYS)
-    session.keep("pending", _PENDING, clock_tolerance=settings.clock_tolerance)
+    session.keep("pending", _PENDING, clock_tolerance=session.settings.clock_tolerance)
     (levels,) = session.ask(_LEVELS)
     for level in range(levels["first_level"] or 0, levels["last_level"] or 0):
         session.keep("one_level", _LEVEL, level=level)
         session.keep("shared", _SHARED, level=level)
         session.add("left_out", _STOOD_FOR)
         session.keep("pending", _UNSHARED)
-    session.keep("uncounted", _UNCOUNTED)
 
 
 def _near(session: LakeSession, window: Window) -> dict[str, Any]:

@@ -4,7 +4,6 @@ SELECT conversation, bool_or(is_split) AS is_split
 FROM (
     SELECT conversation, bool_or(measured = 1) AS is_split
     FROM reports
-    SEMI JOIN pairs ON pair = both_hash(hash(own_address), hash(far_address))
     GROUP BY conversation
     HAVING min(view) <> max(view) OR count(*) FILTER (is_window) > 1
     UNION ALL
