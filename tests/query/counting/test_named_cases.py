@@ -38,6 +38,11 @@ CASES = {
         (report("12:00:00", 60, A, B, **SENT, observer="a"), NO_WAY),
         (report("12:00:00", 600, B, A, **BOTH, observer="z"), BOTH_WAYS),
     ],
+    "reports of one view do not stand for each other": [
+        (report("12:00:00", 60, A, B, **BOTH, observer="a", basis="connection"), BOTH_WAYS),
+        (report("12:00:30", 60, A, B, **SENT, observer="a", basis="connection"), {"sent"}),
+        (report("12:01:00", 60, A, B, **SENT, observer="b"), NO_WAY),
+    ],
     "each way by whoever measures it": [
         (report("12:00:00", 60, A, B, **SENT, observer="a"), {"sent"}),
         (report("12:00:00", 60, B, A, **SENT, observer="b"), {"sent"}),
