@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from attribution.core.attributor import Attributor
+from attribution.core.columnar.dictionaries import plain
+from attribution.schema import ASSIGNMENT, HEARTBEAT, LABEL, NAME_BINDING
 from attribution.testbed.evaluate.outcomes import OURS
 from attribution.testbed.evaluate.runners import through_core, through_job, through_replay
 from attribution.testbed.fleet.scenarios import scenario
@@ -101,3 +104,33 @@ def test_the_job_gives_no_other_names():
     result = through_job(simulation, simulation.settings, seed=6)
     assert (result.misattributed, result.lost, result.repeated, result.foreign) == (0, 0, 0, 0)
     assert 0.85 < result.coverage / evaluated(simulation).coverage <= 1
+
+
+def wrong_hostnames(simulation, settings):
+    """Of the connections that clients opened: how many were given a hostname, and how many one of another service."""
+    attributor = Attributor(settings)
+    for kind, table in (
+        (HEARTBEAT, simulation.heartbeat_table()), (ASSIGNMENT, simulation.assignment_table()),
+        (NAME_BINDING, simulation.name_table()), (LABEL, simulation.label_table()),
+    ):  # fmt: skip
+        attributor.observe(kind, table)
+    named = wrong = 0
+    for flows, truth in zip(simulation.flow_batches(), simulation.truth_batches(), strict=True):
+        rows = plain(attributor.attribute(flows)).to_pylist()
+        for row, true in zip(rows, truth.to_pylist(), strict=True):
+            if row["remote_hostname"] and row["direction"] == "egress" and row["basis"] == "connection":
+                named += 1
+                wrong += row["remote_hostname"].split(".", 1)[1] != f"{true['remote_service']}.example"
+    return named, wrong
+
+
+def test_a_client_is_given_no_hostname_that_its_address_was_told_in_another_network():
+    """One client address and one address outside, in several networks, mean other clients and other services."""
+    simulation = fleet_of(
+        "overlap=1", "connections=8000", "external_share=0.8", "dns_share=0.3", "routed_share=0.1", "boundary_share=0",
+        "replicas=2", "load_balancer_lifetime=6h", seed=0,
+    )  # fmt: skip
+    named, wrong = wrong_hostnames(simulation, simulation.settings)
+    assert named > 500
+    assert wrong == 0
+    assert wrong_hostnames(simulation, replace(simulation.settings, one_space=True))[1] > 0
