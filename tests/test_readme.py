@@ -40,8 +40,8 @@ def test_the_readme_shows_what_its_commands_print(run):
     assert run[1] == README, "run `make docs`"
 
 
-def test_the_tutorial_shows_what_its_commands_print(tmp_path):
-    page = "docs/tutorial.md"
+@pytest.mark.parametrize("page", [page for page in outputs.PAGES if page != "README.md"])
+def test_a_page_shows_what_its_commands_print(page, tmp_path):
     assert outputs.refreshed(page, tmp_path) == (ROOT / page).read_text(encoding="utf-8"), "run `make docs`"
 
 

@@ -4,8 +4,9 @@
     python tools/outputs.py --check    # write nothing; exit 1 where a page shows something else
 
 A block of shell with a block of text or of Mermaid below it is run, and the block below shows what its last command
-prints. A line `…` in that block stands for lines that are left out. After it the block goes on at the line that the
-output has, too. Times and speeds of the run are kept as the page has them.
+prints. A block of JSON below the name of a file is what this file holds when the commands run. A line `…` in an output
+stands for lines that are left out. After it the page goes on at the line that the output has, too. Times and speeds of
+the run are kept as the page has them.
 """
 
 import argparse
@@ -23,9 +24,10 @@ from demo import make_fleet
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Pages whose commands are run, and whether `make demo` comes before.
-PAGES = {"README.md": True, "docs/tutorial.md": False}
+PAGES = {"README.md": True, "docs/tutorial.md": False, "docs/how-to/networks.md": False}
 
 _SHOWN = re.compile(r"^```sh\n((?:(?!```).*\n)*)```\n\n```(?:text|mermaid)\n((?:(?!```).*\n)*)```$", re.MULTILINE)
+_FILE = re.compile(r"^`([\w./-]+\.jsonl)`:\n\n```json\n((?:(?!```).*\n)*)```$", re.MULTILINE)
 _LEFT_OUT = "…"
 #: What differs from run to run, and is the same for a reader.
 _SPEED = re.compile(r"in [\d.]+ m?s \([\d,]+/s\)")
@@ -48,6 +50,9 @@ def refreshed(page: str, folder: Path) -> str:
     if PAGES[page]:
         make_fleet(folder / "demo")
     content = (ROOT / page).read_text(encoding="utf-8")
+    for name, lines in _FILE.findall(content):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(lines, encoding="utf-8")
     done, parts = 0, []
     for block in _SHOWN.finditer(content):
         printed = _run(block[1], folder).splitlines()
