@@ -92,19 +92,21 @@ class FlinkRest:
                     found[f"{vertex['name']}/{metric['id']}"] = float(metric["value"])
         return found
 
-    def savepoint(self, job_id: str, *, stop: bool, timeout_s: float = 300) -> Path:
+    def savepoint(self, job_id: str, *, stop: bool, drain: bool = False, timeout_s: float = 300) -> Path:
         """Take a savepoint in the cluster's folder for them, and end the job with it if `stop` is set; returns where.
 
         Args:
             job_id: A running job.
-            stop: Whether the job ends with it (without draining: windows and timers stay in the state).
+            stop: Whether the job ends with it.
+            drain: Whether time ends for a job that is stopped, so that all that waits goes out of the state.
             timeout_s: How long it may take.
 
         Raises:
             ClusterError: The savepoint failed; with the reason.
         """
         verb = "stop" if stop else "savepoints"
-        trigger = self.rest(f"/jobs/{job_id}/{verb}", method="POST", body={})["request-id"]
+        body = {"drain": True} if stop and drain else {}
+        trigger = self.rest(f"/jobs/{job_id}/{verb}", method="POST", body=body)["request-id"]
         done = self._completed(f"/jobs/{job_id}/savepoints/{trigger}", "the savepoint", timeout_s=timeout_s)
         if stop:
             with suppress(NoAnswerError):  # a cluster for one job ends with it

@@ -19,11 +19,11 @@ TIME = {HEARTBEAT: "end", ASSIGNMENT: "time", NAME_BINDING: "time", FLOW: "end"}
 class History:
     """Records of all kinds, the flows numbered by their observer, and the answers that they must get."""
 
-    def __init__(self, tables, labels, *, span="interval"):
+    def __init__(self, tables, labels, *, span="interval", settings=None):
         self.tables = tables | {FLOW: numbered(tables[FLOW])}
-        self.labels, self.span = labels, span
+        self.labels, self.span, self.settings = labels, span, settings or Settings()
         flows = self.tables[FLOW].combine_chunks().to_batches()[0]
-        attributor = Attributor(Settings())
+        attributor = Attributor(self.settings)
         attributor.observe(HEARTBEAT, self.tables[HEARTBEAT])
         attributor.observe(HEARTBEAT, flow_heartbeats(flows, span))
         attributor.observe(ASSIGNMENT, self.tables[ASSIGNMENT])
@@ -39,7 +39,8 @@ class History:
             NAME_BINDING: simulation.name_table(),
             FLOW: pa.Table.from_batches(list(simulation.flow_batches())).cast(arrow_schema(FLOW)),
         }
-        made = cls(tables, simulation.label_table(), span=span)
+        settings = simulation.settings if simulation.scenario.networks > 1 else Settings()
+        made = cls(tables, simulation.label_table(), span=span, settings=settings)
         made.truth = numbered(pa.Table.from_batches(list(simulation.truth_batches())))
         return made
 

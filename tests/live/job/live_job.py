@@ -56,16 +56,16 @@ class LiveJob:
         kafka = ["--bootstrap-servers", self._client["bootstrap.servers"]]
         return ["--config", str(self.config), *kafka, *name, *self.labels]
 
-    def start(self, *, parallelism=1, savepoint=None):
+    def start(self, *, parallelism=1, savepoint=None, script=SCRIPT):
         options = ["--parallelism", str(parallelism)]
         if savepoint is not None:
             options += ["--fromSavepoint", savepoint.as_uri()]
-        self.job_id = self.cluster.submit(SCRIPT, self.arguments(), options=options)
+        self.job_id = self.cluster.submit(script, self.arguments(), options=options)
         self.cluster.wait_for_state(self.job_id, "RUNNING", timeout_s=PATIENCE_S)
 
-    def stop(self):
+    def stop(self, *, drain=False):
         """Stop with a savepoint; where it is."""
-        return self.cluster.savepoint(self.job_id, stop=True)
+        return self.cluster.savepoint(self.job_id, stop=True, drain=drain)
 
     def send(self, kind, batch, *, span=None, partition=-1, ahead_ms=0):
         """Send rows; `ahead_ms` is how much the sender's clock is ahead."""
