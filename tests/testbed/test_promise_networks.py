@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from attribution.core.attributor import Attributor
@@ -99,11 +100,16 @@ def test_a_replay_gives_the_same_answers(tmp_path):
     assert result.to_dict() == expected.to_dict()
 
 
-def test_the_job_gives_no_other_names():
-    simulation = fleet_of("connections=1500", seed=6)
+def test_the_job_gives_no_other_names_if_events_of_load_balancers_are_late():
+    late = ("assignment_delay=2m", "load_balancer_lifetime=5m", "external_share=0.3")
+    simulation = fleet_of("connections=1500", *late, seed=6)
+    events = simulation.assignments
+    assert (np.diff(events.time) < 0).mean() > 0.2
     result = through_job(simulation, simulation.settings, seed=6)
     assert (result.misattributed, result.lost, result.repeated, result.foreign) == (0, 0, 0, 0)
     assert 0.85 < result.coverage / evaluated(simulation).coverage <= 1
+    (balancers,) = [row for row in result.kinds() if (row["system"], row["kind"]) == (OURS, "load_balancer")]
+    assert balancers["correct"] > 100
 
 
 def wrong_hostnames(simulation, settings):

@@ -126,13 +126,18 @@ def make_events(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> E
 
 
 def make_assignments(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Events:
-    """Events of the endpoints that have no heartbeats: load balancers. `received` is the time itself."""
+    """Events of the endpoints that have no heartbeats: load balancers."""
     tenure, release, true_time = _changes(fleet, fleet.kind == Kind.LOAD_BALANCER, scenario)
     time = true_time + int(rng.integers(-scenario.max_skew, scenario.max_skew, endpoint=True))
     order = np.lexsort((~release, time))
     if scenario.assignment_loss:
         order = order[rng.random(len(order)) >= scenario.assignment_loss]
-    return Events(tenure[order], release[order], time[order], time[order])
+    tenure, release, time, received = tenure[order], release[order], time[order], time[order]
+    if scenario.assignment_delay:
+        received = time + rng.integers(0, scenario.assignment_delay, endpoint=True, size=len(time))
+        late = np.argsort(received, kind="stable")
+        tenure, release, time, received = tenure[late], release[late], time[late], received[late]
+    return Events(tenure, release, time, received)
 
 
 def _changes(fleet: Fleet, chosen: Bool, scenario: Scenario) -> tuple[Int64, Bool, Int64]:

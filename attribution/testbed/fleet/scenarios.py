@@ -86,6 +86,7 @@ class Scenario:
         load_balancers: load balancers; they have assignment events and no heartbeats.
         load_balancer_lifetime: mean time until a load balancer is replaced.
         balancers_among_workloads: share of load balancers that take addresses which workloads had, and give them back.
+        assignment_delay: longest time between such an event and its delivery; each event has its own.
         assignment_loss: share of the load balancers' assignment events that attribution never gets.
         external_services: labelled prefixes outside the fleet.
         unlabelled: addresses outside the fleet that nothing names.
@@ -173,6 +174,7 @@ class Scenario:
     load_balancers: int = 2
     load_balancer_lifetime: int = a_duration(6 * HOUR)
     balancers_among_workloads: float = a_share(0.0)
+    assignment_delay: int = a_duration(0)
     assignment_loss: float = a_share(0.0)
     external_services: int = 3
     unlabelled: int = 10
