@@ -16,7 +16,7 @@ from rich.text import Text
 from attribution.cli.options.inputs import input_options
 from attribution.cli.options.settings import settings_options
 from attribution.cli.render.output import Column, Output, output_options
-from attribution.config import Settings
+from attribution.config import NO_NETWORK, Settings
 from attribution.records import INPUT_RECORDS
 from attribution.replay import Inputs, Limits, Report, Summary, replay
 from attribution.replay.summary import NetworkCount
@@ -138,6 +138,9 @@ def _about_networks(count: NetworkCount) -> Iterator[str]:
             yield f"  {option}   evidence for {_sides(one['sides'])}, which would name {one['named']:,}"
     if count["more_routes"]:
         yield f"  and {count['more_routes']:,} more"
+    if any(one["route"].endswith(f",{NO_NETWORK}") for one in count["routes"]):
+        yield f"A route to {NO_NETWORK} is for evidence that names no network. If you know its network, say it instead:"
+        yield "  --network heartbeats=NAME, or --network PATH=NAME for some of the files"
     if count["unsaid"]:
         yield f"Of {_sides(count['unsaid'])} the flow does not say the network: --network flows=NAME gives it one."
     if count["several_networks"]:

@@ -119,11 +119,11 @@ def command(
     elif output.format == "csv":
         output.csv(list(ranges[0]) if ranges else [column.name for column in _RANGES[:-1]], ranges)
     else:
-        output.document(_document(found, ranges))
+        output.document(_document(found, ranges, network))
 
 
-def _document(found: Whois, ranges: list[dict[str, object]]) -> list[Section | str]:
-    parts: list[Section | str] = [_headline(found)]
+def _document(found: Whois, ranges: list[dict[str, object]], network: str | None) -> list[Section | str]:
+    parts: list[Section | str] = [_headline(found, network)]
     if found.verdict is not None:
         parts += [
             "\n".join([_answer(found), *network_lines(found.networks)]),
@@ -150,13 +150,14 @@ def _document(found: Whois, ranges: list[dict[str, object]]) -> list[Section | s
     return [*parts, *(section for section in sections if section.rows)]
 
 
-def _headline(found: Whois) -> str:
+def _headline(found: Whois, network: str | None) -> str:
     workloads = len({one.workload for one in found.evidence.ranges})
     ranges = len(found.evidence.ranges)
     flows = sum(count.flows for count in found.flows)
     known = (ranges, flows, found.evidence.assignments, found.evidence.labels, found.hostnames, found.policies)
     if not any(known):
-        return f"{found.address}: nothing is known of it in this lake."
+        place = "in this lake" if network is None else f"in the network {network} of this lake"
+        return f"{found.address}: nothing is known of it {place}."
     counts = ((workloads, "workload"), (ranges, "ownership range"), (flows, "flow"))
     networks = f"; networks: {', '.join(found.named_networks)}" if found.named_networks else ""
     listed = ", ".join(f"{format_count(n)} {noun}{'' if n == 1 else 's'}" for n, noun in counts)

@@ -158,12 +158,14 @@ class Summary:
         reasons = self.tally.by_reason
         other, several = (sum(reasons[side, name] for side in SIDES) for name in ("other_network", "several_networks"))
         unrouted = self.tally.unrouted
-        pairs = sorted(unrouted.sides, key=lambda pair: (-unrouted.sides[pair], pair[0], pair[1] or ""))
-        routes: list[RouteToDeclare] = [
-            {"route": route, "sides": unrouted.sides[pair], "named": unrouted.named[pair]}
-            for pair in pairs
-            if (route := route_between(*pair)) is not None
-        ]
+        # A route has no direction: what it does both ways adds up, under the name of the way that has more sides.
+        both_ways: dict[frozenset[str | None], RouteToDeclare] = {}
+        for pair in sorted(unrouted.sides, key=lambda pair: (-unrouted.sides[pair], pair[0], pair[1] or "")):
+            if (route := route_between(*pair)) is not None:
+                one = both_ways.setdefault(frozenset(pair), {"route": route, "sides": 0, "named": 0})
+                one["sides"] += unrouted.sides[pair]
+                one["named"] += unrouted.named[pair]
+        routes = sorted(both_ways.values(), key=lambda one: -one["sides"])
         return {
             "other_network": other,
             "several_networks": several,

@@ -111,7 +111,7 @@ def _files(place: str) -> set[str]:
 
 
 def _no_input(text: str, place: str) -> NoReturn:
-    kinds = ", ".join(_PLURALS)
+    kinds = ", ".join(kind.replace("_", "-") for kind in _PLURALS)
     raise ConfigError(
         f"--network {text}: {place} is no file, folder or pattern of an input, and none of the kinds {kinds}; "
         f"name an input as its own option does"

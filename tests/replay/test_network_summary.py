@@ -134,3 +134,22 @@ def test_without_networks_nothing_speaks_of_them(logs, tmp_path, options):
     assert "network" not in shown.split("Lake:")[0]
     assert "route" not in shown
     assert read_manifest(tmp_path / "lake")["summary"]["networks"] == NOBODY
+
+
+def test_a_route_is_listed_once_with_what_it_does_both_ways(logs, tmp_path):
+    flows = [*FLOWS[:3], *(flow(f"10:10:1{n}", "10.3.0.1", "west") for n in range(2))]
+    (tmp_path / "flows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in flows))
+    (tmp_path / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in beats("10.3.0.1", "east", "mail")))
+    options = (*logs, "--heartbeats", tmp_path / "more.jsonl", "--out", tmp_path / "lake", "--format", "json")
+    before = json.loads(ok("replay", *options))["networks"]
+    assert before["routes"] == [{"route": "east,west", "sides": 4, "named": 3}]
+    after = json.loads(ok("replay", *options, "--route", "east,west"))["networks"]
+    assert after["other_network"] == before["other_network"] - 4
+
+
+def test_evidence_without_a_network_may_be_given_one_instead_of_a_route(logs, tmp_path):
+    hint = "A route to - is for evidence that names no network. If you know its network, say it instead:\n"
+    assert hint in ok("replay", *logs, "--out", tmp_path / "lake")
+    flows = [flow("10:10:01", "10.1.0.9", "east")]
+    (tmp_path / "flows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in flows))
+    assert hint not in ok("replay", *logs, "--out", tmp_path / "lake")

@@ -142,7 +142,7 @@ def test_a_filled_column_keeps_its_rows(encoded, values):
         (["heartbeats=east"], "there are no inputs of --heartbeats"),
         (
             ["heartbeat=east"],
-            "heartbeat is no file, folder or pattern of an input, and none of the kinds flows, heartb",
+            "none of the kinds flows, heartbeats, assignments, name-bindings, labels, policies, socket-rules;",
         ),
         (["logs/north=east"], "logs/north is no file"),
         (["other=east"], "other is no file"),

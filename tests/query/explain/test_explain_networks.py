@@ -208,6 +208,11 @@ def test_whois_of_one_network_shows_that_network_alone(strict):
     ]
 
 
+def test_whois_says_in_which_network_it_knows_nothing(strict):
+    shown = ok("whois", strict, "10.1.0.5", "--network", "south")
+    assert shown == "10.1.0.5: nothing is known of it in the network south of this lake.\n"
+
+
 def test_whois_says_what_to_say(strict):
     shown = ok("whois", strict, "10.1.0.5", "--at", NOW)
     assert "10.1.0.5 at 2026-01-05 12:00:00 UTC: unattributed\nnone, other_network: " in shown
