@@ -31,6 +31,8 @@ TOLD = "told_network"
 
 _ROW = "row"
 _NONE = pa.scalar("none")
+#: Reasons of remote sides that networks leave open.
+_LEFT_OPEN = pa.array(["other_network", "several_networks"])
 #: Bytes of entries about flows that are done from which a new log is worth its cost.
 _REWRITE_FROM = 1 << 20
 
@@ -214,10 +216,10 @@ def unanswered(flows: pa.RecordBatch, told: pa.RecordBatch, rows: Bool) -> pa.Re
         told: the same with the remote network as their log told it.
         rows: these rows.
     """
-    flows, told = plain(flows), plain(told)
-    nobody = silent(told, pc.if_else(_says_network(told), "several_networks", "other_network"))
+    flows, told, shut = plain(flows), plain(told), pa.array(rows)
+    nobody = _without_names(silent(told, pc.if_else(_says_network(told), "several_networks", "other_network")))
     columns = [
-        pc.if_else(pa.array(rows), nobody.column(name), flows.column(name)) if name.startswith("remote_") else column
+        pc.if_else(shut, nobody.column(name), column) if name in nobody.schema.names else column
         for name, column in zip(flows.schema.names, flows.columns, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, names=flows.schema.names)
@@ -240,7 +242,18 @@ def _answered(flows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
     # What the log told stands, as everywhere; else it is the network of the heartbeats that answered.
     found = pc.if_else(named, answers.column("remote_network"), pa.scalar(None, pa.string()))
     columns["network"] = pc.coalesce(flows.column("remote_network").cast(pa.string()), found)
-    return _with_remote(flows, columns)
+    return _without_names(_with_remote(flows, columns))
+
+
+def _without_names(flows: pa.RecordBatch) -> pa.RecordBatch:
+    """The flows; those whose remote side networks leave open have no hostname but a recorded one."""
+    recorded = pc.fill_null(pc.equal(flows.column("hostname_reason"), "recorded"), False)
+    shut = pc.and_not(pc.is_in(flows.column("remote_reason"), value_set=_LEFT_OPEN), recorded)
+    nothing = dict.fromkeys(("local_hostname", "remote_hostname", "hostname_candidates"))
+    columns = dict(zip(flows.schema.names, flows.columns, strict=True))
+    for name, value in (nothing | {"hostname_reason": "other_network", "hostname_count": 0}).items():
+        columns[name] = pc.if_else(shut, pa.scalar(value, columns[name].type), columns[name])
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=flows.schema)
 
 
 def _with_remote(flows: pa.RecordBatch, columns: dict[str, pa.Array]) -> pa.RecordBatch:

@@ -323,6 +323,19 @@ def overlapping(number, local, remote=None):
     return flow("10.0.0.9", local_address="10.0.0.1", observer=number, local_network=local, remote_network=remote)
 
 
+def test_an_answer_that_networks_leave_open_closes_the_name(tmp_path):
+    path = tmp_path / "regions.csv"
+    path.write_text(REGIONS)
+    east, west = (RegionJob(name, path, Settings()) for name in ("east", "west"))
+    west.send(HEARTBEAT, batch(HEARTBEAT, [Heartbeat(WEST, None, "w", None, T0, T0 + MINUTE, network="n2")]))
+    east.send(NAME_BINDING, batch(NAME_BINDING, [NameBinding(EAST, WEST, "cart.example", T0, 60.0, network="n1")]))
+    flows = [flow(WEST, local_network="n1", observer="told"), flow(WEST, local_network="n1", hostname="its.own")]
+    asked(east, *flows)
+    assert answered(east, west) == dict.fromkeys(("told", WEST), ("other_network", None))
+    names = {row["observer"]: (row["hostname_reason"], row["remote_hostname"]) for row in flows_of(east)}
+    assert names == {"told": ("other_network", None), WEST: ("recorded", "its.own")}
+
+
 def answered(east, west):
     forward(east, west)
     west.advance(T0 + 10 * MINUTE)
@@ -366,6 +379,51 @@ def test_evidence_of_another_regions_network_is_not_taken_and_an_answer_says_its
     west.send(HEARTBEAT, batch(HEARTBEAT, [Heartbeat(WEST, None, "w", None, T0 - MINUTE, T0 + MINUTE, network="n2")]))
     asked(east, flow(WEST, local_network="n1", observer="routed"), flow(WEST, local_network="n3", observer="apart"))
     assert answered(east, west) == {"apart": ("other_network", None), "routed": ("w", "n2")}
+
+
+def test_regions_whose_addresses_overlap_entirely_give_the_answers_of_a_replay_or_none(tmp_path):
+    parameters = ("connections=2000", "networks=2", "overlap=1", "crossing_share=0.4", "capture_share=0.5")
+    simulation = simulate(scenario("hostile", (*parameters, "network_loss=0", "told_share=0.6")), seed=3)
+    history = History.of(simulation, span="none")
+    names = {"network-1": "east", "network-2": "west"}
+    path = tmp_path / "regions.csv"
+    rows = [f"{prefix},{region},{network}" for network, region in names.items() for prefix in ("0.0.0.0/0", "::/0")]
+    path.write_text("\n".join(["prefix,region,network", *rows]))
+    jobs = {name: RegionJob(name, path, history.settings, labels=history.labels) for name in names.values()}
+    for kind, table in history.tables.items():
+        network = table.column("local_network" if kind == FLOW else "network")
+        assert set(network.unique().to_pylist()) == set(names), kind
+        for name, region in names.items():
+            for part in table.filter(pc.equal(network, name)).combine_chunks().to_batches(max_chunksize=500):
+                jobs[region].send(kind, part)
+    over = history.latest_ms * 1000 + 10 * MINUTE
+    for step in range(3):
+        for job in jobs.values():
+            job.advance(over + step * MINUTE)
+            job.crash()
+        for home, peer in itertools.permutations(jobs.values(), 2):
+            forward(home, peer)
+    assert [letters(job) for job in jobs.values()] == [[], []]
+    rows = found([pa.ipc.open_stream(value).read_all() for job in jobs.values() for value in job.written["flows"]])
+    told = history.tables[FLOW].column("remote_network").to_pylist()
+    unsure = unnamed = 0
+    for row, expected, network in zip(rows, history.expected, told, strict=True):
+        assert row.local == expected.local
+        if row.remote.reason == "several_networks" != expected.remote.reason:
+            # A route leaves open in which network the address is, and each region knows only its own.
+            assert (row.remote.workload, row.remote.service, network) == (None, None, None)
+            unsure += 1
+        else:
+            assert (row.remote, row.remote_network) == (expected.remote, expected.remote_network)
+        if row.name != expected.name:
+            # The home has the address in its own network, too, which closes the names of the other one.
+            assert (row.name.hostname_reason, row.name.remote_hostname) == ("other_network", None)
+            unnamed += 1
+    assert 0 < unsure < len(rows) / 5
+    assert unnamed < len(rows) / 2
+    local = history.tables[FLOW].column("local_network").to_pylist()
+    crossed = [row for row, home, network in zip(rows, local, told, strict=True) if network not in (None, home)]
+    assert sum(row.remote.workload is not None for row in crossed) > 100
 
 
 def test_a_log_that_is_mostly_done_is_written_anew(east, west, monkeypatch):
