@@ -178,6 +178,7 @@ def by_name(row):
     return sorted(row.items())
 
 
-EVERYTHING = dict.fromkeys(
-    ("local_address", "local_port", "remote_address", "remote_port", "from_hour", "to_hour", "from_time", "to_time")
-) | {"limit": 1000}
+EVERYTHING = dict.fromkeys((
+    "local_address", "local_port", "remote_address", "remote_port", "network",
+    "from_hour", "to_hour", "from_time", "to_time",
+)) | {"limit": 1000}  # fmt: skip

@@ -80,6 +80,11 @@ _ALTERNATIVES = (
     help="Explain the flow with this start, as exact as you know it: 10:00:05 is any time in that second.",
 )
 @click.option(
+    "--network",
+    metavar="NAME",
+    help="Explain the flow that was seen in this network; - is a flow that does not say the network.",
+)
+@click.option(
     "--edge", nargs=2, metavar="CLIENT SERVER", help="Explain this edge. The ends are called as in the graph."
 )
 @click.option(
@@ -99,6 +104,7 @@ def command(
     local: str | None,
     remote: str | None,
     start: str | None,
+    network: str | None,
     edge: tuple[str, str] | None,
     examples: int,
     selection: Selection,
@@ -124,6 +130,8 @@ def command(
     ways = (flow_text is not None) + any(text is not None for text in pointed) + (edge is not None)
     if ways != 1:
         raise click.UsageError("Say one thing to explain: --flow, or --local, --remote and --start, or --edge.")
+    if edge is not None and network is not None:
+        raise click.UsageError("--network chooses a flow: use it without --edge.")
     if edge is None and selection != EVERY_FLOW:
         raise click.UsageError("Filters choose the flows of an edge: use them with --edge.")
     with LakeSession(lake) as session:
@@ -135,7 +143,7 @@ def command(
             which = parse_flow(flow_text, last=last)
         else:
             which = selector(local=local, remote=remote, start=start, last=last)
-        _write_flow(explain_flow(session, which), output)
+        _write_flow(explain_flow(session, replace(which, network=network)), output)
 
 
 def _write_flow(found: FlowExplanation, output: Output) -> None:

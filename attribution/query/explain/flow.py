@@ -1,9 +1,11 @@
 """Why one flow was attributed as it was: which rule, which evidence, how old it is, and why nobody else."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from attribution.config import NO_NETWORK
 from attribution.core.addressing.sockets import PortRange
 from attribution.core.question import Side
 from attribution.core.reasons import REASONS
@@ -172,11 +174,15 @@ def _side(session: LakeSession, row: Row, side: Side) -> SideExplanation:
 
 
 def _identity(row: Row) -> tuple[object, ...]:
-    return tuple(row[name] for name in ("start", "local_address", "local_port", "remote_address", "remote_port"))
+    """What tells flows apart that a person may point at."""
+    ends = ("start", "local_address", "local_port", "remote_address", "remote_port", "local_network")
+    return tuple(row[name] for name in ends)
 
 
 def _several(rows: Sequence[Row]) -> str:
-    keys = list(dict.fromkeys(flow_key(row) for row in rows))
+    named = len({row["local_network"] for row in rows}) > 1
+    networks = (f" --network {shlex.quote(row['local_network'] or NO_NETWORK)}" if named else "" for row in rows)
+    keys = list(dict.fromkeys(f"{flow_key(row)}{network}" for row, network in zip(rows, networks, strict=True)))
     listed = "".join(f"\n  --flow {key}" for key in keys[:_LISTED])
     more = "" if len(keys) <= _LISTED else "\n  ..."
     return f"{rows[0]['total']} flows fit; say more of the one that you mean, or take one of these:{listed}{more}"

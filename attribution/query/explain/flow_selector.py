@@ -23,6 +23,7 @@ class FlowSelector:
 
     Attributes:
         local, remote: address and port of the endpoints.
+        network: the network that the flow was seen in; `-` is none.
         starts: the flow starts in it.
     """
 
@@ -30,12 +31,14 @@ class FlowSelector:
     local_port: int | None = None
     remote_address: str | None = None
     remote_port: int | None = None
+    network: str | None = None
     starts: Window = OPEN
 
     def __str__(self) -> str:
         ends = (
             ("local", _endpoint(self.local_address, self.local_port)),
             ("remote", _endpoint(self.remote_address, self.remote_port)),
+            ("network", self.network),
             ("start", str(self.starts) if self.starts.start else None),
         )
         return ", ".join(f"{name} {text}" for name, text in ends if text)

@@ -59,7 +59,7 @@ def hostile(request, tmp_path_factory):
 
 def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
     session, reasons = hostile
-    everything = dict.fromkeys(("local_address", "local_port", "remote_address", "remote_port"))
+    everything = dict.fromkeys(("local_address", "local_port", "remote_address", "remote_port", "network"))
     rows = session.ask(FIND_FLOWS, **everything, **OPEN.parameters(), limit=100_000)
     known, pairs = {}, Counter()
     for row in rows:

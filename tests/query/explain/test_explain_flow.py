@@ -70,8 +70,8 @@ def test_a_window_asks_for_all_of_it(session):
 
 def test_every_flow_key_finds_its_flow(session):
     for row in session.ask(
-        FIND_FLOWS, local_address=None, local_port=None, remote_address=None, remote_port=None, limit=100,
-        **OPEN.parameters(),
+        FIND_FLOWS, local_address=None, local_port=None, remote_address=None, remote_port=None, network=None,
+        limit=100, **OPEN.parameters(),
     ):  # fmt: skip
         found = explain_flow(session, parse_flow(flow_key(row), last=None))
         assert flow_key(found.flow) == flow_key(row)

@@ -1,16 +1,17 @@
 """`explain` and `whois` of an address that several networks have: who answered, whose evidence stands, which option."""
 
 import json
+import shlex
 
 import pyarrow.parquet as pq
 import pytest
-from tiny_lake import event, flow, held, write_lake, write_tiny_lake
-from verbs import csv_rows, ok
+from tiny_lake import NAME_BINDINGS, event, flow, held, policy, write_lake, write_tiny_lake
+from verbs import csv_rows, ok, run
 
 from attribution.config import Settings
 from attribution.errors import QueryError
 from attribution.query.explain.flow import explain_flow
-from attribution.query.explain.flow_selector import selector
+from attribution.query.explain.flow_selector import FlowSelector, parse_flow, selector
 from attribution.query.explain.whois import whois
 
 NOW = "2026-01-05T12:00"
@@ -154,6 +155,36 @@ def test_explain_shows_networks_to_a_person(strict, routed):
     assert "ads-1      ads       01-05 11:00:00 to 14:00:00   bridged      east,west,10.1.0.0/16\n" in shown
     rows = csv_rows(ok("explain", strict, "--start", "2026-01-05T12:00:00", "--format", "csv"))
     assert [(row["side"], row["workload"], row["network"]) for row in rows] == [("remote", "shop-1", "east")]
+
+
+def test_flows_of_two_networks_that_are_alike_are_told_apart_by_their_network(tmp_path):
+    alike = [to("10.1.0.5", "12:00:00", local_network=network) for network in ("west", "east", None)]
+    folder = write_lake(tmp_path / "lake", flows=alike)
+    with pytest.raises(QueryError, match="3 flows fit") as told:
+        explain_flow(folder, parse_flow("10.1.0.7:40000,10.1.0.5:443", last=None))
+    keys = [shlex.split(line) for line in str(told.value).splitlines()[1:]]
+    assert [key[-2:] for key in keys] == [["--network", "-"], ["--network", "east"], ["--network", "west"]]
+    for key, network in zip(keys, (None, "east", "west"), strict=True):
+        found = json.loads(ok("explain", folder, *key, "--format", "json"))
+        assert (found["alike"], found["flow"]["local_network"]) == (1, network)
+    with pytest.raises(QueryError, match="network south"):
+        explain_flow(folder, FlowSelector(local_address="10.1.0.7", network="south"))
+    refused = run("explain", folder, "--edge", "a", "b", "--network", "east").output
+    assert "--network chooses a flow: use it without --edge." in refused
+
+
+def test_names_and_policies_are_shown_by_network(tmp_path):
+    names = [NAME_BINDINGS[0] | {"network": network} for network in ("west", "east", "east")]
+    pools = [policy("p", "pool", "52.1.0.0/16") | {"network": network} for network in ("east", "west")]
+    folder = write_lake(tmp_path / "lake", name_bindings=names, policies=pools)
+    found = whois(folder, "52.1.2.3")
+    assert [(one.network, one.answers) for one in found.hostnames] == [("east", 2), ("west", 1)]
+    assert sorted(one.of_network for one in found.policies) == ["east", "west"]
+    one = whois(folder, "52.1.2.3", network="west")
+    assert ([name.network for name in one.hostnames], [pool.of_network for pool in one.policies]) == (
+        ["west"],
+        ["west"],
+    )
 
 
 def test_whois_shows_networks_apart(strict):

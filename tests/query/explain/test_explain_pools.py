@@ -13,7 +13,7 @@ from attribution.query.lake.window import OPEN
 from attribution.replay import Inputs, replay
 
 CASES = ("many_names_on_one_address", "a_pool_whose_policies_change")
-EVERYTHING = dict.fromkeys(("local_address", "local_port", "remote_address", "remote_port"))
+EVERYTHING = dict.fromkeys(("local_address", "local_port", "remote_address", "remote_port", "network"))
 
 
 @pytest.fixture(scope="module", params=CASES)

@@ -7,5 +7,7 @@ WHERE ($local_address::VARCHAR IS NULL OR local_address = $local_address::VARCHA
   AND ($local_port::INTEGER IS NULL OR local_port = $local_port::INTEGER)
   AND ($remote_address::VARCHAR IS NULL OR remote_address = $remote_address::VARCHAR)
   AND ($remote_port::INTEGER IS NULL OR remote_port = $remote_port::INTEGER)
-ORDER BY start, "end", local_address, remote_address, local_port, remote_port
+  AND ($network::VARCHAR IS NULL OR coalesce(local_network, '-') = $network::VARCHAR)
+ORDER BY start, "end", local_address, remote_address, local_port, remote_port,
+    local_network NULLS FIRST
 LIMIT $limit::BIGINT
