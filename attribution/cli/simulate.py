@@ -41,6 +41,8 @@ def command(
     Examples:
       attribution simulate --scenario gateway --seed 7 --out fleet
       attribution simulate --scenario hostile --set heartbeat_loss=0.4 --set duration=2h --out fleet
+      attribution simulate --scenario hostile --set networks=3 --set overlap=0.8 --out fleet
+      attribution simulate --set routers=2 --set second_log_share=0.5 --set window_share=1 --out fleet
       attribution replay --flows fleet/flows.parquet --heartbeats fleet/heartbeats.parquet --out lake
       attribution evaluate --attributed lake --truth fleet/truth.parquet
       attribution simulate --scenario agility --set ttl=2m --out names
