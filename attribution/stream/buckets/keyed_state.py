@@ -17,6 +17,8 @@ _ONE_BYTE = 128
 #: The key proper: a byte of flags, and the one number of its row.
 _KEY = struct.Struct(">bi")
 _LENGTH, _STATE = struct.Struct(">i"), struct.Struct(">H")
+#: In a timer, before the key proper.
+_TIME = struct.Struct(">q")
 _END = 0xFFFF
 _FOLLOWED = 0x80
 #: Where the header says whether entries are compressed.
@@ -32,7 +34,7 @@ class Entry:
         key: the number that the key proper is a row of.
         head: the flags of that row.
         rest: what tells the entries of one key apart.
-        value: the value; empty for a timer.
+        value: the value; empty for a timer, whose time is left out.
     """
 
     state: int
@@ -43,7 +45,7 @@ class Entry:
 
 
 def read_entries(content: bytes, offsets: Sequence[int], *, groups: int) -> Iterator[Entry]:
-    """The entries of a file, but for its timers.
+    """The entries of a file.
 
     Args:
         content: the file.
@@ -70,9 +72,9 @@ def _entries_of_group(content: bytes, at: int, prefix: int) -> Iterator[Entry]:
     while state != _END:
         key, at = _sized(content, at)
         value, at = _sized(content, at)
-        if value:
-            head, number = _KEY.unpack_from(key, prefix)
-            yield Entry(state, number, head, key[prefix + _KEY.size :], value)
+        begin = prefix if value else prefix + _TIME.size
+        head, number = _KEY.unpack_from(key, begin)
+        yield Entry(state, number, head, key[begin + _KEY.size :], value)
         if key[0] & _FOLLOWED:
             (state,) = _STATE.unpack_from(content, at)
             at += _STATE.size
@@ -96,7 +98,7 @@ def write_entries(
 
     Args:
         head: the header.
-        entries: all entries; those of other key groups are left out.
+        entries: all entries, without timers; those of other key groups are left out.
         group_of: the key group of a key.
         first: the first key group.
         last: the last one.

@@ -83,6 +83,9 @@ def convert(old: Path, new: Path, *, buckets: int, drained: bool = False) -> int
     if drained:
         states, keyed = [state for state in states if not (_handles(state) or _is_read_again(state))], []
     rewritten = {id(state): _Rewritten(state, new, buckets=buckets) for state in keyed}
+    highest = max((max(one.keys) for one in rewritten.values() if one.of_buckets and one.keys), default=buckets - 1)
+    if highest != buckets - 1:
+        raise ConfigError(_wrong_buckets(highest, buckets))
     shutil.copytree(old, new, ignore=lambda _, names: outdated.intersection(names))
     jvm = get_gateway().jvm
     moved = jvm.java.util.ArrayList()
@@ -90,8 +93,10 @@ def convert(old: Path, new: Path, *, buckets: int, drained: bool = False) -> int
         made = _like(state)
         for subtask in range(state.getParallelism()):
             part = state.getState(subtask)
-            if part is not None:
-                made.putState(subtask, rewritten[id(state)].part(part, subtask) if id(state) in rewritten else part)
+            if id(state) in rewritten:
+                made.putState(subtask, rewritten[id(state)].part(part, subtask))
+            elif part is not None:
+                made.putState(subtask, part)
         moved.add(made)
     _store(metadata, moved, new / _FILE)
     return sum(len(operator.keys) for operator in rewritten.values())
@@ -103,6 +108,13 @@ def _is_read_again(state: Java) -> bool:
     return any(uid.startswith(f"source-{kind}-") for kind in set(INPUT_TOPICS) - {FLOW, HEARTBEAT})
 
 
+def _wrong_buckets(highest: int, buckets: int) -> str:
+    return (
+        f"the savepoint has the buckets 0 to {highest}, and the configuration says {buckets}: name the file that the "
+        "old job had (--config). If it is the right one, take the savepoint again: its last bucket was at rest"
+    )
+
+
 class _Rewritten:
     """The keyed state of one operator, with other keys, in files of a new savepoint.
 
@@ -112,31 +124,32 @@ class _Rewritten:
         buckets: how many there are.
 
     Attributes:
-        keys: the keys of before.
+        keys: the keys of before, those of timers too.
+        of_buckets: whether they are buckets.
     """
 
     def __init__(self, state: Java, folder: Path, *, buckets: int) -> None:
         self._folder, self._workers = folder, state.getParallelism()
         uid, groups = state.getOperatorUid().orElse(None), state.getMaxParallelism()
         self._header, self._entries = b"", list[Entry]()
+        self.keys: set[int] = set()
         for handle in _handles(state):
             content, offsets = _content(handle)
-            entries = list(read_entries(content, offsets, groups=groups))
+            found = list(read_entries(content, offsets, groups=groups))
+            self.keys |= {entry.key for entry in found}
+            entries = [entry for entry in found if entry.value]
             if entries and not self._entries:
                 self._header = header(content, offsets)
             # An operator has one state beside its timers; its number is another one in each file.
             self._entries += [replace(entry, state=(self._entries or entries)[0].state) for entry in entries]
-        self.keys = {entry.key for entry in self._entries}
-        moved = dict(enumerate(bucket_keys(buckets))) if uid in _OF_BUCKETS else {key: key for key in self.keys}
+        self.of_buckets = uid in _OF_BUCKETS
+        moved = dict(enumerate(bucket_keys(buckets))) if self.of_buckets else {key: key for key in self.keys}
         if self.keys - set(moved):
-            raise ConfigError(
-                f"the savepoint has a bucket {max(self.keys)}, so there are more than {buckets} buckets: give the "
-                "configuration file that the job had (--config)"
-            )
+            raise ConfigError(_wrong_buckets(max(self.keys), buckets))
         self._entries = [replace(entry, key=moved[entry.key]) for entry in self._entries]
 
-    def part(self, part: Java, subtask: int) -> Java:
-        """The state of one worker, in files of its key groups."""
+    def part(self, part: Java | None, subtask: int) -> Java:
+        """The state of one worker, in files of its key groups; `part` is what this worker had before."""
         jvm = get_gateway().jvm
         first = -(-subtask * MAX_PARALLELISM // self._workers)
         last = ((subtask + 1) * MAX_PARALLELISM - 1) // self._workers
@@ -146,7 +159,8 @@ class _Rewritten:
         handles = jvm.java.util.ArrayList()
         if any(offsets):
             handles.add(self._written(content, offsets, first, last))
-        return part.toBuilder().setManagedKeyedState(_class("checkpoint.StateObjectCollection")(handles)).build()
+        builder = _class("checkpoint.OperatorSubtaskState").builder() if part is None else part.toBuilder()
+        return builder.setManagedKeyedState(_class("checkpoint.StateObjectCollection")(handles)).build()
 
     def _written(self, content: bytes, offsets: list[int], first: int, last: int) -> Java:
         gateway, jvm = get_gateway(), get_gateway().jvm

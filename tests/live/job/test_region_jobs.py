@@ -323,6 +323,17 @@ def overlapping(number, local, remote=None):
     return flow("10.0.0.9", local_address="10.0.0.1", observer=number, local_network=local, remote_network=remote)
 
 
+def test_evidence_at_home_in_another_network_does_not_decide_whose_an_address_is(tmp_path):
+    path = tmp_path / "regions.csv"
+    path.write_text("prefix,region,network\n10.1.0.0/16,east,\n10.2.0.0/16,west,n1\n")
+    east, west = (RegionJob(name, path, Settings(routes=("n1,n2",))) for name in ("east", "west"))
+    for job, network in ((east, "n2"), (west, "n1")):
+        held = Heartbeat(WEST, None, f"of-{network}", None, T0 - MINUTE, T0 + MINUTE, network=network)
+        job.send(HEARTBEAT, batch(HEARTBEAT, [held]))
+    asked(east, flow(WEST, local_network="n1"))
+    assert answered(east, west) == {WEST: ("several_networks", None)}
+
+
 def test_an_answer_that_networks_leave_open_closes_the_name(tmp_path):
     path = tmp_path / "regions.csv"
     path.write_text(REGIONS)

@@ -46,7 +46,7 @@ def test_entries_come_back_from_the_files_of_however_many_workers(entries, group
     assert sorted(map(repr, again)) == sorted(map(repr, entries))
 
 
-def test_a_file_of_flink_is_read_and_timers_are_left_out():
+def test_a_file_of_flink_is_read_with_its_timers():
     """Two states in key group 5, the second one of timers; then one entry in key group 7."""
     key = b"\0" + struct.pack(">i", 9) + b"\0"
 
@@ -60,7 +60,7 @@ def test_a_file_of_flink_is_read_and_timers_are_left_out():
     parts += [b"\0\0", entry(7, key, b"more", followed=True), b"\xff\xff"]
     offsets = [0] * 5 + [len(HEAD), 0, first]
     found = list(read_entries(HEAD + b"".join(parts), offsets, groups=128))
-    assert found == [Entry(0, 9, 0, b"\0", b"log"), Entry(0, 9, 0, b"\0", b"more")]
+    assert found == [Entry(0, 9, 0, b"\0", b"log"), Entry(1, 9, 0, b"\0", b""), Entry(0, 9, 0, b"\0", b"more")]
 
 
 def test_compressed_state_is_refused():
