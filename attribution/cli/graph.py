@@ -98,9 +98,9 @@ def command(
     r"""Show who talks to whom: services, the edges between them, and their traffic.
 
     An edge runs from client to server. If no log says who opened the flows, the edge has no arrow head, and the port of
-    the edge is the lower of the two ports. Traffic that several observers report is counted once. The table says who logged an edge.
-    If not all records of an observer count, it says how many: "server eni-2 (0 of 12 count)". Unattributed addresses are
-    one node for each reason, last in every list.
+    the edge is the lower of the two ports. Traffic that several observers report is counted once. The table says who
+    logged an edge. If not all records of an observer count, it says how many: "server eni-2 (0 of 12 count)".
+    Unattributed addresses are one node for each reason, last in every list.
 
     \b
     Examples:
