@@ -64,7 +64,10 @@ class GivenNetworks:
                 self._of_all = _same(text, self._of_all, name)
             elif kind is not None:
                 if not paths.get(kind):
-                    raise ConfigError(f"--network {text}: there are no inputs of {BY_NAME[kind].option}")
+                    raise ConfigError(
+                        f"--network {text}: there are no inputs of {BY_NAME[kind].option}; for what stands among other "
+                        "inputs give their path: PATH=NAME"
+                    )
                 self._of_kind[kind] = _same(text, self._of_kind.get(kind), name)
             else:
                 if inputs is None:
