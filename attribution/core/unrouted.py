@@ -75,8 +75,9 @@ def unrouted(resolver: Resolver, attributed: pa.RecordBatch) -> Unrouted:
         return found
     for side in SIDES:
         reason = is_value(attributed.column(f"{side}_reason"), _OTHER_NETWORK).to_numpy(zero_copy_only=False)
-        if reason.any():
-            _count(resolver, attributed.filter(pa.array(reason)), side, found)
+        flows = attributed.filter(pa.array(reason))
+        for part in resolver.ownership.places.parts(flows.num_rows):
+            _count(resolver, flows.slice(part.start, part.stop - part.start), side, found)
     return found
 
 

@@ -16,7 +16,7 @@ Three flows mean 10.0.0.1, as seen from `east`, from `south` and from no known n
 ([1, 2], ['other_network', 'other_network'])
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
@@ -37,6 +37,8 @@ from attribution.core.reasons import CODES
 #: Whether the evidence of a place counts for a row: (places, rows) -> mask, one entry for each pair.
 Stands: TypeAlias = Callable[[Int32, Int64], Bool]
 
+#: Places of the addresses of rows that are looked at together, in some 100 MB.
+_PAIRS = 1 << 20
 #: The number of a network that no evidence and no route names.
 _UNHEARD = np.int32(-2)
 
@@ -163,10 +165,16 @@ class PlaceBook:
         open_rows[alone] = False
         rows = np.flatnonzero(open_rows)
         place[rows] = NONE
-        found, reason = self._among(rows, asked, address, view, stands)
-        place[rows] = found
+        reason = np.zeros(len(rows), np.uint8)
+        for part in self.parts(len(rows)):
+            place[rows[part]], reason[part] = self._among(rows[part], asked, address, view, stands)
         shut = np.flatnonzero(reason)
         return ChosenPlaces(place, rows[shut], reason[shut])
+
+    def parts(self, rows: int) -> Iterator[slice]:
+        """Parts of a number of rows, so small that the places of all their addresses take little memory."""
+        size = max(1, _PAIRS // (len(self.networks) + 1))
+        return (slice(begin, begin + size) for begin in range(0, rows, size))
 
     def standing(self, asked: AskedPlaces, stands: Stands) -> tuple[Int64, Int32]:
         """Every place of the address of each row in which evidence stands: rows and places, one entry for each pair."""
@@ -233,6 +241,8 @@ class PlaceBook:
         # What is told to be in one network is in no other that has a name.
         may = ~asked.told[row] | (network == NONE)
         rest = np.flatnonzero(~same & may & (seen_from >= 0))
+        # Most networks have no route. To take the text of an address for each pair would cost more than all else.
+        rest = rest[self._routes.of(seen_from[rest]) & self._routes.of(network[rest])]
         address = (asked.address if asked.routed_by is None else asked.routed_by).take(pa.array(row[rest]))
         same[rest] = self._routes.join(seen_from[rest], network[rest], decoded(address))
         return same

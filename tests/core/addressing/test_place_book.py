@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from attribution.config import Settings
+from attribution.core.addressing import place_book
 from attribution.core.addressing.place_book import AskedPlaces, PlaceBook
 from attribution.core.addressing.places import join_places
 from attribution.core.reasons import REASONS
@@ -85,3 +86,27 @@ def test_the_view_is_asked_where_the_remote_network_is_not_told():
     asked = AskedPlaces.of(pa.RecordBatch.from_pylist(rows, schema=arrow_schema("flow")), "remote", Settings())
     assert asked.network.to_pylist() == ["b", "a"]
     assert asked.told.tolist() == [True, False]
+
+
+def test_many_networks_with_one_address_are_looked_at_in_parts_of_bounded_size(monkeypatch):
+    networks = [f"n-{number:03}" for number in range(100)]
+    book = PlaceBook(join_places(pa.array([X] * 100), pa.array(networks)), Settings(routes=("n-000,n-001", "x,n-007")))
+    views = [*networks, None, "x", "y"] * 5
+    asked = AskedPlaces.of_view(pa.array([X] * len(views)), pa.array(views, pa.string()))
+    sizes = []
+
+    def stands(place, _row):
+        sizes.append(len(place))
+        return place % 2 == 1
+
+    def chosen(pairs):
+        sizes.clear()
+        monkeypatch.setattr(place_book, "_PAIRS", pairs)
+        found = book.choose(asked, stands)
+        return found.place.tolist(), found.closed.tolist(), found.reason.tolist()
+
+    whole = chosen(1 << 20)
+    assert max(sizes) > 20_000
+    assert chosen(1000) == whole
+    assert max(sizes) <= 1000
+    assert chosen(1) == whole
