@@ -8,32 +8,21 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.addressing.places import without_networks
 from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
 from attribution.core.columnar.dictionaries import plain
 from attribution.core.columnar.types import Int32, UInt64
+from attribution.core.evidence_memory import EvidenceMemory
 from attribution.core.gate import Horizon, Released, Sides, TimeGate
 from attribution.core.held_flows import Folded, by_age, unfolded
 from attribution.core.identity import FlowMemory
-from attribution.core.ownership.compaction import current_names, distinct_rows
-from attribution.core.ownership.heartbeat_store import HeartbeatStore
-from attribution.core.ownership.lookup import Ownership
 from attribution.core.resolve import Resolver, captured
 from attribution.core.snapshot import Snapshot, packed, unpacked
-from attribution.records import EVIDENCE
 from attribution.schema import (
     FLOW,
     HEARTBEAT,
-    LABEL,
-    NAME_BINDING,
-    POLICY,
-    SOCKET_RULE,
-    arrow_schema,
     completed,
 )
 
@@ -41,7 +30,6 @@ from attribution.schema import (
 _HELD = "held"
 #: What a snapshot calls the identities of the flows that have gone out.
 _IDENTITIES = "identities"
-_TABLES = tuple(kind for kind in EVIDENCE if kind != HEARTBEAT)
 
 
 class Attributor:
@@ -68,12 +56,9 @@ class Attributor:
         self.settings = settings
         self.counters: Counter[str] = Counter()
         self._sides, self._index_per_batch = sides, index_per_batch
-        self._heartbeats = HeartbeatStore(settings)
-        self._evidence: dict[str, list[pa.Table]] = {kind: [] for kind in _TABLES}
+        self._evidence = EvidenceMemory(settings)
         self._gate = TimeGate(settings, sides=sides)
         self._memory = FlowMemory(settings)
-        self._resolver: Resolver | None = None
-        self._rules: Resolver | None = None
 
     def observe(self, kind: str, rows: pa.RecordBatch | pa.Table) -> None:
         """Add evidence.
@@ -82,46 +67,18 @@ class Attributor:
             kind: one of `attribution.records.EVIDENCE`.
             rows: canonical rows of `schemas/KIND.avsc`.
         """
-        if self.settings.one_space:
-            rows = without_networks(rows)
-        if kind != HEARTBEAT:
-            self._add(kind, rows)
-            return
-        late = int((microseconds(rows.column("end")) < self.watermark_us).sum())
-        self.counters["late_heartbeats"] += late
-        if rows.num_rows:
-            self._heartbeats.add(rows)
-            self._resolver = None
+        if kind == HEARTBEAT:
+            late = int((microseconds(rows.column("end")) < self.watermark_us).sum())
+            self.counters["late_heartbeats"] += late
+        self._evidence.observe(kind, rows)
 
     def replace_labels(self, labels: pa.RecordBatch | pa.Table) -> None:
         """Use these labels, a table of `schemas/label.avsc`, in the place of all that were observed."""
-        self._evidence[LABEL] = [labels]
-        self._resolver = self._rules = None
-
-    def _add(self, kind: str, rows: pa.RecordBatch | pa.Table) -> None:
-        if rows.num_rows:
-            self._evidence[kind].append(completed(kind, _table(rows)).select(arrow_schema(kind).names))
-            self._resolver = None
-            if kind != NAME_BINDING:
-                self._rules = None
+        self._evidence.replace_labels(labels)
 
     def resolver(self) -> Resolver:
         """The rules over the evidence as it is now; immutable, kept until evidence is added."""
-        if self._resolver is None:
-            self._resolver = self._configured().with_heartbeats(self._heartbeats.all(), self._gathered(NAME_BINDING))
-        return self._resolver
-
-    def _configured(self) -> Resolver:
-        """The rules over all evidence but heartbeats and name bindings, of which more comes all the time."""
-        if self._rules is None:
-            tables = {kind: self._gathered(kind) for kind in _TABLES if kind != NAME_BINDING}
-            self._rules = Resolver(tables, self.settings)
-        return self._rules
-
-    def _gathered(self, kind: str) -> pa.Table:
-        table = _joined(kind, self._evidence[kind])
-        self._evidence[kind] = [table]
-        return table
+        return self._evidence.resolver()
 
     def attribute(self, flows: pa.RecordBatch) -> pa.RecordBatch:
         """Attribute a record batch of flows with the evidence as it is now, whatever the watermark."""
@@ -141,10 +98,7 @@ class Attributor:
             several: service of a range whose heartbeats name several, as of `Ownership.ranges`.
             begun_by_us: as if there were no heartbeats but those that begin at this moment or before.
         """
-        heartbeats = self._heartbeats.all()
-        if begun_by_us is not None:
-            heartbeats = heartbeats.take(np.flatnonzero(heartbeats.start <= begun_by_us))
-        return Ownership(heartbeats, self.settings).ranges(several=several)
+        return self._evidence.ownership(begun_by_us=begun_by_us).ranges(several=several)
 
     @property
     def watermark_us(self) -> int:
@@ -159,7 +113,7 @@ class Attributor:
     @property
     def heartbeats(self) -> int:
         """How many heartbeats are kept."""
-        return self._heartbeats.rows
+        return self._evidence.heartbeat_rows
 
     @property
     def next_due_us(self) -> int:
@@ -196,7 +150,7 @@ class Attributor:
         released = self._release(due, Horizon(self._gate.forgotten_us, self.watermark_us), reached_us)
         for flows in released.postponed:
             self._gate.postpone(flows)
-        if self._heartbeats.grown:
+        if self._evidence.grown:
             self.compact(self.watermark_us - self.settings.retention if oldest_us is None else oldest_us)
         return released
 
@@ -259,33 +213,20 @@ class Attributor:
             return
         # What is known about the addresses of many flows is digested once for all of them.
         for group in by_age(flows, self.settings):
-            resolver = self._resolver_about(group)
+            resolver = self._evidence.resolver_about(group, self._sides)
             for batch in group:
                 yield batch, resolver
-
-    def _resolver_about(self, batches: list[pa.RecordBatch]) -> Resolver:
-        """The rules over the evidence that these flows ask for."""
-        oldest_us = min(int(microseconds(batch.column("start")).min()) for batch in batches)
-        asked = asked_addresses(batches, self._sides)
-        names = self._gathered(NAME_BINDING)
-        names = names.filter(pc.is_in(names.column("server_address"), value_set=asked))
-        return self._configured().with_heartbeats(self._heartbeats.for_addresses(asked, oldest=oldest_us), names)
 
     def compact(self, oldest_us: int) -> None:
         """Merge heartbeats, and forget evidence that no flow which starts at `oldest_us` or later can ask for."""
         forgotten_us = self._gate.forget(oldest_us)
-        self._heartbeats.merge(forgotten_us)
+        self._evidence.forget(forgotten_us)
         self._memory.forget(self.watermark_us)
-        self._evidence[NAME_BINDING] = [current_names(self._gathered(NAME_BINDING), self.settings, forgotten_us)]
-        for kind in (POLICY, SOCKET_RULE):
-            # Those that ended say whose an address was last, so they stay; but each may be sent many times.
-            self._evidence[kind] = [distinct_rows(self._gathered(kind))]
-        self._resolver = None
 
     @property
     def known_heartbeats(self) -> pa.Table:
         """The heartbeats that are kept: a table of `schemas/heartbeat.avsc`."""
-        return self._heartbeats.all().table()
+        return self._evidence.heartbeat_table()
 
     @property
     def held_flows(self) -> list[pa.RecordBatch | Folded]:
@@ -299,7 +240,7 @@ class Attributor:
             rows: whether with the heartbeats, the held flows and the flows that have gone out, which are most of it.
                 Whoever keeps these apart gives them back by `observe`, `hold` and `remember` after `restore`.
         """
-        tables = [(kind, _joined(kind, tables)) for kind, tables in self._evidence.items()]
+        tables = [*self._evidence.tables()]
         if rows:
             tables.append((HEARTBEAT, self.known_heartbeats))
             tables.append((_IDENTITIES, pa.table(dict(zip(("hash", "minute"), self.identities, strict=True)))))
@@ -332,24 +273,6 @@ class Attributor:
             if kind == _HELD:
                 for batch in table.to_batches():
                     made._gate.hold(batch, arrived_us=arrived_us)
-            elif kind == HEARTBEAT:
-                made._heartbeats.add(table)
             else:
-                made._add(kind, table)
+                made._evidence.observe(kind, table)
         return made
-
-
-def asked_addresses(batches: list[pa.RecordBatch], sides: Sides) -> pa.Array:
-    """The distinct addresses, Arrow text, of the sides of flows that are attributed."""
-    names = ["local_address", "remote_address"] if sides == "both" else [f"{sides}_address"]
-    columns = [batch.column(name) for batch in batches for name in names]
-    return pa.concat_arrays([column.unique().cast(pa.string()) for column in columns]).unique()
-
-
-def _table(rows: pa.RecordBatch | pa.Table) -> pa.Table:
-    return rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
-
-
-def _joined(kind: str, tables: list[pa.Table]) -> pa.Table:
-    schema = arrow_schema(kind)
-    return pa.concat_tables(table.cast(schema) for table in tables) if tables else schema.empty_table()
