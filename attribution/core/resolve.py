@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +11,9 @@ from attribution.config import Settings
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.places import without_networks
 from attribution.core.addressing.sockets import asked_sockets
-from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.arrays import NONE, is_value, microseconds, spread
 from attribution.core.columnar.dictionaries import decoded
-from attribution.core.columnar.types import Bool, Column, Int32, Int64, UInt8
+from attribution.core.columnar.types import Bool, Column, Int32, Int64
 from attribution.core.fallback.chain import Fallback, FallbackAnswers
 from attribution.core.fallback.pools import PoolAnswers, PoolSpace, nothing, pool_columns
 from attribution.core.hostnames.choice import Hostnames, accepted_in_pool
@@ -24,7 +21,8 @@ from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.index import OwnerAnswers
 from attribution.core.ownership.lookup import Ownership
 from attribution.core.question import Question, Side
-from attribution.core.reasons import CODES, METHOD_OF, METHODS, REASONS
+from attribution.core.reasons import CODES
+from attribution.core.side_answers import SideAnswers, numbered_texts, why
 from attribution.records import EVIDENCE
 from attribution.schema import (
     ASSIGNMENT,
@@ -42,41 +40,12 @@ from attribution.schema import (
 _FIELDS = record(ATTRIBUTED_FLOW).names
 _CONNECTION = pa.scalar("connection")
 _ABOUT_NAMES = ("hostname_reason", "hostname_count", "hostname_candidates")
-_METHOD_NAMES = pa.array(METHODS)
-_REASON_NAMES = pa.array(REASONS)
-#: The method of each reason, by the reason's code.
-_METHOD = np.array([list(METHODS).index(METHOD_OF[reason]) for reason in REASONS], np.int8)
 #: Reasons of questions that networks leave open.
 _CLOSED = [CODES["other_network"], CODES["several_networks"]]
 #: Reasons of questions that old evidence leaves open.
 _OPEN = [CODES["gap"], CODES["shared"]]
 #: Reasons of the fallback if it knows something.
 _SAID = [CODES[name] for name in ("dispatched", "rule_change", "assigned", "assignment_change", "prefix")]
-
-
-@dataclass(frozen=True)
-class SideAnswers(AlignedColumns):
-    """The answers for one side of a batch of flows.
-
-    Attributes:
-        workload: number into `Resolver.workloads`; `NONE` where nobody is named.
-        service: number into `Resolver.services`; `NONE` where none is named.
-        reason: code of the reason.
-        distance: µs to the evidence used; `NONE` where none was.
-        network: number into `PlaceBook.networks` of the heartbeats used; `NONE` where these name none, or none were.
-    """
-
-    workload: Int32
-    service: Int32
-    reason: UInt8
-    distance: Int64
-    network: Int32
-
-    @classmethod
-    def unnamed(cls, reason: UInt8) -> Self:
-        """Answers that name nobody, for these reasons."""
-        nobody = np.full(len(reason), NONE)
-        return cls(nobody, nobody, reason, nobody.astype(np.int64), nobody)
 
 
 class Resolver:
@@ -284,8 +253,8 @@ class Resolver:
     def _columns(self, side: Side, answers: SideAnswers) -> dict[str, Column]:
         return {
             f"{side}_workload": pc.take(self.workloads, pa.array(answers.workload, mask=answers.workload < 0)),
-            f"{side}_service": _dictionary(answers.service, self.services),
-            **_why(side, answers.reason, answers.distance),
+            f"{side}_service": numbered_texts(answers.service, self.services),
+            **why(side, answers.reason, answers.distance),
         }
 
 
@@ -301,7 +270,7 @@ def captured(flows: pa.RecordBatch) -> pa.RecordBatch:
 
 def _captured(rows: int) -> dict[str, Column]:
     """The columns of the local side of flows whose workload there was captured."""
-    return _why("local", np.full(rows, CODES["reported"]), np.full(rows, NONE, np.int64))
+    return why("local", np.full(rows, CODES["reported"]), np.full(rows, NONE, np.int64))
 
 
 def _either(mask: Bool, one: Column, other: Column) -> Column:
@@ -313,16 +282,3 @@ def _halves(flows: pa.RecordBatch, local: Mapping[str, Column]) -> pa.RecordBatc
     """The flows with the columns of their local side put in."""
     columns = {**dict(zip(flows.schema.names, flows.columns, strict=True)), **local}
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-
-
-def _why(side: Side, reason: UInt8, distance: Int64) -> dict[str, Column]:
-    """The columns that say where a side's answer came from, why, and how far the evidence was."""
-    return {
-        f"{side}_method": pa.DictionaryArray.from_arrays(pa.array(_METHOD[reason]), _METHOD_NAMES),
-        f"{side}_reason": pa.DictionaryArray.from_arrays(pa.array(reason.view(np.int8)), _REASON_NAMES),
-        f"{side}_distance": pa.array(distance, mask=distance < 0),
-    }
-
-
-def _dictionary(number: Int32, names: pa.StringArray) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(number, mask=number < 0), names)
