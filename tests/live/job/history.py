@@ -45,8 +45,12 @@ class History:
         return made
 
     @property
+    def times_ms(self):
+        return [end_of(kind, table) for kind, table in self.tables.items() if table.num_rows]
+
+    @property
     def latest_ms(self):
-        return max(max(end_of(kind, table)) for kind, table in self.tables.items() if table.num_rows)
+        return max(map(max, self.times_ms))
 
     def in_time(self, rows):
         """Pieces of at most so many rows and half a minute, of all kinds, in the order in which they were reported."""
