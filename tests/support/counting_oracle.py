@@ -6,13 +6,14 @@ HOUR = timedelta(hours=1)
 WAYS = ("sent", "received")
 
 
-def which_count(reports, *, tolerance=timedelta(seconds=1), same_space=lambda network: network):
+def which_count(reports, *, tolerance=timedelta(seconds=1), same_space=lambda network: network, joined=None):
     """For each report, the ways that it counts for: a list of sets of `sent` and `received`.
 
     Args:
         reports: attributed flows as rows; `start` and `end` are datetimes.
         tolerance: the setting `clock_tolerance`.
         same_space: the address space of a network, by the routes.
+        joined: whether a route joins two networks directly; None if no network is asked for.
     """
     ends = [_ends(report, same_space) for report in reports]
     passed_on = {n for n in range(len(reports)) if _is_passed_on(n, reports, ends)}
@@ -25,7 +26,8 @@ def which_count(reports, *, tolerance=timedelta(seconds=1), same_space=lambda ne
         found = {
             way
             for way in _measured(report)
-            if number not in passed_on and not _stood_for(number, way, others, reports, ends, passed_on, tolerance)
+            if number not in passed_on
+            and not _stood_for(number, way, others, reports, ends, passed_on, tolerance, joined)
         }
         # What tells nothing of bytes counts whole or not at all.
         counts.append(found if _known(report) or len(found) == 2 else set())
@@ -112,7 +114,7 @@ def _is_passed_on(number, reports, ends):
     return False
 
 
-def _stood_for(number, way, others, reports, ends, passed_on, tolerance):
+def _stood_for(number, way, others, reports, ends, passed_on, tolerance, joined):
     report = reports[number]
     source = _way(way, number, ends)
     is_sampled = _is_sampled(number, way, reports, ends)
@@ -125,9 +127,10 @@ def _stood_for(number, way, others, reports, ends, passed_on, tolerance):
         if other in passed_on:
             before.append(that)
         elif _view(other, reports, ends) == _view(number, reports, ends):
-            if _is_window(report) and _is_window(that) and _lies_in(other, number, reports):
+            is_one_log = joined is None or report["local_network"] == that["local_network"]
+            if is_one_log and _is_window(report) and _is_window(that) and _lies_in(other, number, reports):
                 return True
-        else:
+        elif joined is None or not _is_apart(number, other, reports, ends, joined):
             rank = _rank(other, reports, ends, _is_sampled(other, its_way, reports, ends))
             if rank < _rank(number, reports, ends, is_sampled):
                 before.append(that)
@@ -136,6 +139,12 @@ def _stood_for(number, way, others, reports, ends, passed_on, tolerance):
         start = min(start, _hour(report["start"]))
         end = max(end, _hour(report["start"]) + HOUR - timedelta(microseconds=1))
     return any(that["start"] <= end and that["end"] >= start for that in before)
+
+
+def _is_apart(number, other, reports, ends, joined):
+    """Whether two reports are of one local end by its address, but of two by its network."""
+    one, two = reports[number]["local_network"], reports[other]["local_network"]
+    return ends[number][0] == ends[other][0] and one != two and not joined(one, two)
 
 
 def _lies_in(inner, outer, reports):

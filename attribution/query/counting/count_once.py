@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attribution.config import NO_NETWORK, Settings
-from attribution.query.counting.spaces import joined_spaces
+from attribution.query.counting.spaces import joined_pairs, joined_spaces
 from attribution.query.lake.flows import FILTERED, WINDOWED
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession
@@ -85,7 +85,7 @@ def _compare(session: LakeSession, asked: Mapping[str, object]) -> None:
     (levels,) = session.ask(_LEVELS)
     for level in range(levels["first_level"] or 0, levels["last_level"] or 0):
         session.keep("one_level", _LEVEL, level=level)
-        session.keep("shared", _SHARED, level=level)
+        session.keep("shared", _SHARED, level=level, joined=joined_pairs(session.settings.network_routes))
         session.add("left_out", _STOOD_FOR)
         session.keep("pending", _UNSHARED)
 

@@ -24,3 +24,13 @@ def joined_spaces(routes: Sequence[Route]) -> dict[str, str]:
         groups |= dict.fromkeys(together, together)
     order = dict.fromkeys(name or NO_NETWORK for route in routes for name in route.networks)
     return {name: min(groups[name]) for name in order}
+
+
+def joined_pairs(routes: Sequence[Route]) -> list[str]:
+    """The pairs of networks that a route joins directly, in both orders, as `sql/shared.sql` compares them.
+
+    >>> joined_pairs([Route(("b", "a")), Route(("b", None))])
+    ['b,a', 'a,b', 'b,-', '-,b']
+    """
+    named = [[name or NO_NETWORK for name in route.networks] for route in routes]
+    return [",".join(pair) for both in named for pair in (both, both[::-1])]

@@ -5,6 +5,7 @@ from counting_lake import counted, counted_in, report
 from counting_oracle import which_count
 from tiny_lake import write_lake
 
+from attribution.config import Settings
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.window import Window
 
@@ -146,3 +147,24 @@ def test_a_window_sees_what_began_long_before_it_and_what_was_passed_on_long_aft
         start = rows[1]["start"].replace(minute=0)
         found = counted(session, Window(start, start.replace(minute=59)))
     assert found == {"1": NO_WAY, "2": NO_WAY, "3": NO_WAY}
+
+
+@pytest.mark.parametrize("routes", [("a,hub", "c,hub"), ("a,hub,10.0.0.2", "c,hub,10.0.0.2")])
+def test_tenants_of_one_hub_with_one_address_are_two_conversations(tmp_path, routes):
+    def seen(observer, network, local=A, remote=B, **fields):
+        return report("12:00:00", 60, local, remote, observer=observer, local_network=network, **fields)
+
+    rows = [
+        (seen("eni-a", "a", remote_network="hub", **BOTH), BOTH_WAYS),
+        (seen("eni-c", "c", remote_network="hub", **BOTH), BOTH_WAYS),
+        # The hub cannot tell the two apart, and its interface logs what both sent.
+        (seen("eni-hub", "hub", B, A, **BOTH), NO_WAY),
+        (seen("router", "a", remote_network="hub", **SENT), NO_WAY),
+        # One router logs both tenants.
+        (seen("vrfs", "a", "10.0.0.1:7", remote_network="hub", **SENT), {"sent"}),
+        (seen("vrfs", "c", "10.0.0.1:7", remote_network="hub", **SENT), {"sent"}),
+    ]
+    found = counted_in(tmp_path / "lake", [row for row, _ in rows], Settings(routes=routes))
+    assert found == [ways for _, ways in rows]
+    aliases = counted_in(tmp_path / "aliases", [row for row, _ in rows[:2]], Settings(routes=("a,c", "a,hub")))
+    assert aliases == [BOTH_WAYS, NO_WAY]

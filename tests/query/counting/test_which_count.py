@@ -52,6 +52,7 @@ def reports(draw):
 
 SETTINGS = st.sampled_from([
     Settings(), Settings(one_space=True), Settings(routes=("x,y",)), Settings(routes=("x,-",)),
+    Settings(routes=("x,-", "y,-")), Settings(routes=("x,z", "z,y")),
 ])  # fmt: skip
 
 
@@ -62,9 +63,15 @@ def same_space(settings):
     return lambda network: spaces.get(network or NO_NETWORK, network or NO_NETWORK)
 
 
+def joined(settings):
+    if settings.one_space:
+        return None
+    return lambda one, other: {one, other} in [set(route.networks) for route in settings.network_routes]
+
+
 @given(rows=st.lists(reports(), min_size=1, max_size=12), settings=SETTINGS)
 def test_questions_count_what_the_rule_counts(rows, settings):
-    expected = which_count(rows, same_space=same_space(settings))
+    expected = which_count(rows, same_space=same_space(settings), joined=joined(settings))
     with tempfile.TemporaryDirectory() as folder:
         assert counted_in(Path(folder) / "lake", rows, settings) == expected
 

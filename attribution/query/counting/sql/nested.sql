@@ -5,7 +5,7 @@ FROM (
         file, line, sent, received, until,
         -- What stands before a window begins no earlier, and of those that begin with it ends no later.
         min(until) OVER (
-            PARTITION BY conversation, way, view
+            PARTITION BY conversation, way, view, network
             ORDER BY since DESC, until, file, line
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS first_end

@@ -1,9 +1,9 @@
 -- The table ways with the place of each report's view in the conversation and way: level 0 was passed on and counts for nothing, of
--- the others the first is believed.
+-- the others the first is believed. A level has one view, in one network.
 SELECT
-    * EXCLUDE (is_passed_on, rank),
+    * EXCLUDE (is_passed_on),
     CASE WHEN is_passed_on THEN 0
-         ELSE dense_rank() OVER (PARTITION BY conversation, way ORDER BY is_passed_on, rank) END AS level
+         ELSE dense_rank() OVER (PARTITION BY conversation, way ORDER BY is_passed_on, rank, network) END AS level
 FROM (
     SELECT
         ways.* EXCLUDE (lacking, is_upper, place, hour), samplers.hour IS NOT NULL AS is_sampled,

@@ -16,6 +16,8 @@ FROM (
         bytes_sent IS NOT NULL OR packets_sent IS NOT NULL AS tells_sent,
         bytes_received IS NOT NULL OR packets_received IS NOT NULL AS tells_received,
         tells_sent::INTEGER + tells_received::INTEGER AS measured,
+        -- The very network of the local end, if routes join networks; without routes it is part of own_end.
+        CASE WHEN len($networks::VARCHAR[]) > 0 THEN coalesce(local_network, '-') ELSE '' END AS network,
         basis = 'window' AND start < "end" AS is_window,
         basis = 'window' AND start = "end" AS is_sample
     FROM (

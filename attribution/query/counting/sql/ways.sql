@@ -1,7 +1,7 @@
 -- The reports of the table suspects, a row for each way that they measure, and one row for both where these do not differ. Times in
 -- microseconds.
 SELECT
-    hash(filename) AS file, file_row_number AS line, conversation, hash(least(own_end, far_end), is_forth) AS way, view,
+    hash(filename) AS file, file_row_number AS line, conversation, hash(least(own_end, far_end), is_forth) AS way, view, own_end, network,
     epoch_us(start) AS since, epoch_us("end") AS until, epoch_us(start) // 3600000000 AS hour, is_window, is_sample,
     NOT is_split OR is_forth = (own_end <= far_end) AS sent,
     NOT is_split OR is_forth <> (own_end <= far_end) AS received,
