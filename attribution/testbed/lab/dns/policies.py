@@ -53,8 +53,8 @@ class Policy:
         return (self.start is None or self.start <= time) and (self.end is None or time <= self.end)
 
     def to_record(self) -> dict[str, object]:
-        """The policy as a row of the record, with times in microseconds."""
-        row = {name: getattr(self, name) for name in record(POLICY).names}
+        """The policy as a row of the record, for all networks, with times in microseconds."""
+        row = {name: getattr(self, name) for name in record(POLICY).names} | {"network": None}
         return row | {"match": ",".join(f"{attribute}={value}" for attribute, value in sorted(self.match)) or None}
 
 

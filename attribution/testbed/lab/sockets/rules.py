@@ -50,8 +50,8 @@ class SocketRule:
         )
 
     def to_record(self) -> dict[str, object]:
-        """The rule as a row of the record, with times in microseconds."""
-        return {name: getattr(self, name) for name in record(SOCKET_RULE).names}
+        """The rule as a row of the record, for all networks, with times in microseconds."""
+        return {name: getattr(self, name) for name in record(SOCKET_RULE).names} | {"network": None}
 
 
 def in_order(rules: Iterable[SocketRule]) -> list[SocketRule]:
