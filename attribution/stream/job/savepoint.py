@@ -29,7 +29,8 @@ Java = Any
 
 _FILE = "_metadata"
 #: The operators whose keys are buckets; the clock has one key, which stays.
-_OF_BUCKETS = ("attribute-local", "attribute-remote", "ask")
+_ASK = "ask"
+_OF_BUCKETS = ("attribute-local", "attribute-remote", _ASK)
 _HOW_TO = "docs/how-to/upgrade.md"
 
 
@@ -60,8 +61,9 @@ def convert(old: Path, new: Path, *, buckets: int, drained: bool = False) -> int
         old: the folder of a savepoint of the canonical format, which is what Flink makes by default.
         new: the folder to be made.
         buckets: the option `buckets` of the job.
-        drained: whether the job was drained, so that all flows are out. Of the state stays then where flows and
-            heartbeats were read up to. All other evidence is read again: what it says holds on, however old it is.
+        drained: whether the job was drained, so that all flows are out but those that other regions were asked about.
+            Of the state stay these flows, and where flows and heartbeats were read up to. All other evidence is read
+            again: what it says holds on, however old it is.
 
     Returns:
         The number of keys, of all operators, that were moved.
@@ -81,10 +83,12 @@ def convert(old: Path, new: Path, *, buckets: int, drained: bool = False) -> int
         raise ConfigError(f"cannot convert {old}: it needs no conversion; start the job from it as it is")
     outdated = {_file_name(handle) for state in keyed for handle in _handles(state)}
     if drained:
-        states, keyed = [state for state in states if not (_handles(state) or _is_read_again(state))], []
+        # Time ends for flows that wait for evidence, but not for those that wait for another region.
+        keyed = [state for state in keyed if _uid(state) == _ASK]
+        states = [state for state in states if state in keyed or not (_handles(state) or _is_read_again(state))]
     rewritten = {id(state): _Rewritten(state, new, buckets=buckets) for state in keyed}
     highest = max((max(one.keys) for one in rewritten.values() if one.of_buckets and one.keys), default=buckets - 1)
-    if highest != buckets - 1:
+    if highest != buckets - 1 and not drained:
         raise ConfigError(_wrong_buckets(highest, buckets))
     shutil.copytree(old, new, ignore=lambda _, names: outdated.intersection(names))
     jvm = get_gateway().jvm
@@ -104,8 +108,7 @@ def convert(old: Path, new: Path, *, buckets: int, drained: bool = False) -> int
 
 def _is_read_again(state: Java) -> bool:
     """Whether this is the source of a topic that a job reads from the beginning after it was drained."""
-    uid = state.getOperatorUid().orElse(None) or ""
-    return any(uid.startswith(f"source-{kind}-") for kind in set(INPUT_TOPICS) - {FLOW, HEARTBEAT})
+    return any(_uid(state).startswith(f"source-{kind}-") for kind in set(INPUT_TOPICS) - {FLOW, HEARTBEAT})
 
 
 def _wrong_buckets(highest: int, buckets: int) -> str:
@@ -113,6 +116,10 @@ def _wrong_buckets(highest: int, buckets: int) -> str:
         f"the savepoint has the buckets 0 to {highest}, and the configuration says {buckets}: name the file that the "
         "old job had (--config). If it is the right one, take the savepoint again: its last bucket was at rest"
     )
+
+
+def _uid(state: Java) -> str:
+    return state.getOperatorUid().orElse(None) or ""
 
 
 class _Rewritten:
@@ -130,7 +137,7 @@ class _Rewritten:
 
     def __init__(self, state: Java, folder: Path, *, buckets: int) -> None:
         self._folder, self._workers = folder, state.getParallelism()
-        uid, groups = state.getOperatorUid().orElse(None), state.getMaxParallelism()
+        groups = state.getMaxParallelism()
         self._header, self._entries = b"", list[Entry]()
         self.keys: set[int] = set()
         for handle in _handles(state):
@@ -142,7 +149,7 @@ class _Rewritten:
                 self._header = header(content, offsets)
             # An operator has one state beside its timers; its number is another one in each file.
             self._entries += [replace(entry, state=(self._entries or entries)[0].state) for entry in entries]
-        self.of_buckets = uid in _OF_BUCKETS
+        self.of_buckets = _uid(state) in _OF_BUCKETS
         moved = dict(enumerate(bucket_keys(buckets))) if self.of_buckets else {key: key for key in self.keys}
         if self.keys - set(moved):
             raise ConfigError(_wrong_buckets(max(self.keys), buckets))
