@@ -22,6 +22,8 @@ Sides = Literal["both", "local", "remote"]
 
 #: What the fallback says where an assignment event that is still to come may say something else.
 _OPEN_TO_EVENTS = pa.array(["assigned", "assignment_change", "prefix", "unknown", "other_network"])
+#: What is said of a side that nobody answers; only the remote side has all of these columns.
+_NOBODY = (("workload", None), ("service", None), ("distance", None), ("evidence_network", None), ("method", "none"))
 _NAMES = ("local_hostname", "remote_hostname", "hostname_count", "hostname_candidates")
 
 
@@ -181,7 +183,9 @@ def without_answers(attributed: pa.RecordBatch, rows: Bool, *, sides: Iterable[s
     columns = dict(zip(attributed.schema.names, attributed.columns, strict=True))
     for side in sides:
         asked = pc.and_(pa.array(rows), pc.not_equal(decoded(columns[f"{side}_method"]), "capture"))
-        for name, value in (("workload", None), ("service", None), ("distance", None), ("method", "none")):
+        for name, value in _NOBODY:
+            if f"{side}_{name}" not in columns:
+                continue
             column = decoded(columns[f"{side}_{name}"])
             columns[f"{side}_{name}"] = pc.if_else(asked, pa.scalar(value, column.type), column)
         reason = decoded(columns[f"{side}_reason"])

@@ -122,8 +122,10 @@ class Resolver:
         pooled = self._pools.ask(halves, "remote", asked, question)
         answers = self._side(halves, "remote", asked, question, pooled)
         columns |= self._columns("remote", answers) | pooled.columns()
-        if len(self.ownership.places.networks):
-            columns["remote_network"] = self._network(columns["remote_network"], answers)
+        networks = self.ownership.places.networks
+        columns["remote_evidence_network"] = (
+            numbered_texts(answers.network, networks) if len(networks) else nothing(size)
+        )
         accepts = self._accepted(halves)
         names = self._names.columns(halves, "remote", ~accepts, pooled.inside, _closed(answers), question)
         if accepts.any():
@@ -194,12 +196,6 @@ class Resolver:
             distance=np.where(unnamed | pooled.inside, NONE, answers.distance),
             network=np.where(unnamed | pooled.inside, NONE, self.ownership.places.network_of(chosen.place)),
         )
-
-    def _network(self, told: Column, answers: SideAnswers) -> Column:
-        """The network of each remote address: as told, else that of the heartbeats that answered."""
-        code = answers.network
-        found = self.ownership.places.networks.take(pa.array(code, mask=code < 0))
-        return pc.coalesce(decoded(told), found).dictionary_encode()
 
     def _of_fallback(self, found: FallbackAnswers) -> SideAnswers:
         """The answers of the fallback, under the numbers of this resolver."""

@@ -184,7 +184,7 @@ class Attributed:
     local_handed: Handed
     remote_handed: Handed
     name: Name
-    remote_network: str | None = None
+    remote_evidence_network: str | None = None
 
 
 def unattributed(reason: str) -> Side:
@@ -194,10 +194,9 @@ def unattributed(reason: str) -> Side:
 def attribute(evidence: Evidence, flow: Flow, settings: Settings) -> Attributed:
     """The answer of the rules for one flow, when all evidence is known."""
     if settings.one_space:
-        told = flow.remote_network
         flow = replace(flow, local_network=None, remote_network=None)
         evidence = Evidence(*(without_networks(getattr(evidence, kind.name)) for kind in fields(Evidence)))
-        return replace(attribute(evidence, flow, replace(settings, one_space=False)), remote_network=told)
+        return attribute(evidence, flow, replace(settings, one_space=False))
     if flow.local_workload is not None:
         local = Side(flow.local_workload, flow.local_service, "capture", "reported")
     else:
@@ -209,7 +208,7 @@ def attribute(evidence: Evidence, flow: Flow, settings: Settings) -> Attributed:
         local_handed=handed(evidence.policies, flow, "local", settings),
         remote_handed=handed(evidence.policies, flow, "remote", settings),
         name=name_of(evidence.name_bindings, flow, {"local": local, "remote": remote}, settings),
-        remote_network=remote_network(evidence, flow, remote, settings),
+        remote_evidence_network=evidence_network(evidence, flow, remote, settings),
     )
 
 
@@ -217,10 +216,10 @@ def without_networks(records: tuple) -> tuple:
     return tuple(replace(record, network=None) for record in records)
 
 
-def remote_network(evidence: Evidence, flow: Flow, remote: Side, settings: Settings) -> str | None:
-    """As the log tells it, else that of the heartbeats that answered."""
-    if flow.remote_network is not None or remote.method != "heartbeat":
-        return flow.remote_network
+def evidence_network(evidence: Evidence, flow: Flow, remote: Side, settings: Settings) -> str | None:
+    """The network of the heartbeats that answered the remote side."""
+    if remote.method != "heartbeat":
+        return None
     answering = of_one_network(counting(evidence, flow, "remote", settings), flow, "remote", settings)
     (network,) = {h.network for h in answering}
     return network

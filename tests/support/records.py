@@ -95,7 +95,7 @@ def answers(attributed_batch):
                 for side in ("local", "remote")
             ),
             name=Name(*(columns[f.name][row] for f in fields(Name))),
-            remote_network=columns["remote_network"][row],
+            remote_evidence_network=columns["remote_evidence_network"][row],
         )
         for row in range(attributed_batch.num_rows)
     ]
@@ -108,7 +108,7 @@ def attributed_row(flow_row, answer):
         for part in (getattr(answer, side), getattr(answer, f"{side}_handed")):
             row |= {f"{side}_{f.name}": getattr(part, f.name) for f in fields(part)}
     row |= {f.name: getattr(answer.name, f.name) for f in fields(Name)}
-    row["remote_network"] = answer.remote_network
+    row["remote_evidence_network"] = answer.remote_evidence_network
     order = schema.record(schema.ATTRIBUTED_FLOW).names
     return {name: row[name] for name in order if row.get(name) is not None}
 

@@ -79,8 +79,6 @@ def _asked(networks: SideNetworks) -> str:
     others = [_name(name) for name in networks.candidates if name != networks.network]
     if networks.said == "unsaid":
         return "network: the flow does not say it"
-    if networks.said == "found":
-        return f"network: {networks.network}, as the log says, or by the route {networks.route}"
     if networks.said == "told":
         return f"network: {networks.network}" + (f", or {' or '.join(others)}" if others else "")
     reached = f", from which routes lead to {', '.join(others)}" if others else ""

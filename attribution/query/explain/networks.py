@@ -18,7 +18,7 @@ from attribution.query.explain.verdict import CLOSED, FlowSide, Verdict, judge
 from attribution.query.lake.times import to_microseconds
 
 #: How a flow gives the network of an address, as of `SideNetworks.said`.
-Said = Literal["told", "view", "unsaid", "found"]
+Said = Literal["told", "view", "unsaid"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +60,13 @@ class SideNetworks:
     Attributes:
         network: the network that the flow gives; None if it gives none.
         said: `told` if it is the network of the address, `view` if the address is seen from it, `unsaid` if there is
-            none. `found` if it is where heartbeats answered, because the log told it or by `route`.
-        route: the route of the settings by which it may have been found; None otherwise.
+            none.
         candidates: the networks in which the address may be held, in order, none first.
         standing: the networks whose evidence stands for the flow, likewise.
     """
 
     network: str | None
     said: Said
-    route: str | None
     candidates: tuple[str | None, ...]
     standing: tuple[NetworkEvidence, ...]
 
@@ -93,7 +91,7 @@ def networks_of(
     if settings.one_space or verdict.pooled or (said.first is None and not any(names)):
         return None
     candidates = said.candidates(evidence.address, settings)
-    unsaid = replace(asked, local_network=None, remote_network=None, found=False)
+    unsaid = replace(asked, local_network=None, remote_network=None)
     standing = []
     for name in names:
         alone = _alone(evidence, name)
@@ -108,22 +106,12 @@ def networks_of(
             option=_option(name, said) if verdict.reason == "other_network" else None,
         )
         standing.append(one)
-    route = _found_by(evidence.address, settings, asked, said)
-    told: Said = "told" if said.told else "view"
     return SideNetworks(
         network=said.first,
-        said="unsaid" if said.first is None else told if route is None else "found",
-        route=route,
+        said="unsaid" if said.first is None else "told" if said.told else "view",
         candidates=in_order(candidates),
         standing=tuple(standing),
     )
-
-
-def _found_by(address: str, settings: Settings, asked: FlowSide, said: AskedNetworks) -> str | None:
-    """The route by which the network of the address may have been found, if the log did not tell it."""
-    if not asked.found or not said.told:
-        return None
-    return _route(said.first, address, settings, AskedNetworks(asked.local_network))
 
 
 def _standing(evidence: AddressEvidence, verdict: Verdict) -> tuple[str | None, ...]:

@@ -49,7 +49,6 @@ class FlowSide:
         socket: of the side; None where it has none.
         side, protocol, direction, data_centre, region: what the rules about connections ask besides.
         local_network, remote_network: what the flow says of networks; None where it does not.
-        found: whether `remote_network` may be where heartbeats were found, and not what the log says.
     """
 
     start: datetime
@@ -63,15 +62,12 @@ class FlowSide:
     region: str | None = None
     local_network: str | None = None
     remote_network: str | None = None
-    found: bool = False
 
     @classmethod
     def of(cls, flow: Row, side: Side) -> Self:
         """A side of a flow, which is a row of `schemas/attributed_flow.avsc`."""
         plain = {name: flow[name] for name in _OF_FLOWS}
-        # The lake says in which network heartbeats answered where the log does not say the network.
-        found = side == "remote" and flow["remote_method"] == "heartbeat"
-        return cls(socket=Socket.of(flow["protocol"], flow[f"{side}_port"]), side=side, found=found, **plain)
+        return cls(socket=Socket.of(flow["protocol"], flow[f"{side}_port"]), side=side, **plain)
 
     @property
     def networks(self) -> AskedNetworks:
@@ -141,15 +137,10 @@ def judge(evidence: AddressEvidence, settings: Settings, asked: FlowSide) -> Ver
 def _by_heartbeats(
     evidence: AddressEvidence, settings: Settings, asked: FlowSide
 ) -> tuple[AskedNetworks, ExplainedAnswer]:
-    """What the ranges say, and what was asked of them: a network that was found is asked for as the log may have."""
+    """What the ranges say, and what was asked of them."""
     timeline = AddressTimeline.from_ranges(evidence.address, (one.stored for one in evidence.ranges), settings)
     times = to_microseconds(asked.start), to_microseconds(asked.end)
-    networks = asked.networks
-    answer = timeline.ask(asked.socket, *times, basis=asked.basis, networks=networks)
-    if asked.found and answer.reason in CLOSED:
-        networks = AskedNetworks(asked.local_network)
-        answer = timeline.ask(asked.socket, *times, basis=asked.basis, networks=networks)
-    return networks, answer
+    return asked.networks, timeline.ask(asked.socket, *times, basis=asked.basis, networks=asked.networks)
 
 
 def _fallback(

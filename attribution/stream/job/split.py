@@ -16,7 +16,6 @@ from attribution.sources.records.model import FlowHeartbeats
 from attribution.stream.buckets.partitioning import by_bucket
 from attribution.stream.buckets.payload import pack_pieces
 from attribution.stream.regions.border import Border
-from attribution.stream.regions.open_questions import TOLD
 
 #: Which of the two attributing operators an entry is for.
 Stage = Literal["local", "remote"]
@@ -80,8 +79,6 @@ class Splitter:
 
     def halves(self, flows: pa.RecordBatch) -> Iterator[Entry]:
         """The entries of flows whose local side is attributed, or was captured."""
-        if self._border is not None and TOLD not in flows.schema.names:
-            flows = flows.append_column(TOLD, flows.column("remote_network"))
         for bucket, rows in by_bucket(flows, "remote_address", self._buckets):
             yield from (Entry("remote", bucket, content) for content in pack_pieces(FLOW, rows))
 

@@ -22,7 +22,7 @@ from attribution.errors import ConfigError
 from attribution.records import BY_NAME
 from attribution.stream.buckets.partitioning import by_bucket
 from attribution.stream.buckets.payload import CROSSING, pack_of_peer
-from attribution.stream.regions.open_questions import TOLD, unanswered
+from attribution.stream.regions.open_questions import unanswered
 from attribution.stream.regions.region_file import read_regions
 from attribution.stream.wire.dead_letters import Rejected
 
@@ -110,15 +110,15 @@ class Border:
 
         A flow stays, too, if its remote address may be of several regions. Then nobody is asked, and nobody is named.
         """
-        table, told = self.table, _as_told(flows)
-        number = table.numbers(AskedPlaces.of(told, "remote", self._settings))
+        table = self.table
+        number = table.numbers(AskedPlaces.of(flows, "remote", self._settings))
         unsure = number == UNSURE
         away = (number >= 0) & (number != table.names.index(self.region))
         if unsure.any():
-            flows = unanswered(flows, told, unsure)
+            flows = unanswered(flows, unsure)
         if not away.any():
             return flows, iter(())
-        crossing = plain(told.filter(pa.array(away)))
+        crossing = plain(flows.filter(pa.array(away)))
         return flows.filter(pa.array(~away)), self._entries(crossing, number[away], table)
 
     def own(self, kind: str, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Rejected]]:
@@ -149,14 +149,6 @@ class Border:
             for bucket, part in by_bucket(rows, "remote_address", self._buckets):
                 for at in range(0, part.num_rows, _ROWS):
                     yield bucket, pack_of_peer(CROSSING, part.slice(at, _ROWS), name)
-
-
-def _as_told(flows: pa.RecordBatch) -> pa.RecordBatch:
-    """Attributed flows with the remote network as their log told it."""
-    if TOLD not in flows.schema.names:
-        return flows
-    at = flows.schema.get_field_index("remote_network")
-    return flows.set_column(at, "remote_network", flows.column(TOLD))
 
 
 def _version(path: Path) -> tuple[int, int] | None:

@@ -26,8 +26,6 @@ from attribution.stream.buckets import payload
 SILENT = "region_silent"
 #: Column with the region that asked; a flow that another region asked about has it beside the columns of a flow.
 ASKED_BY = "asked_by"
-#: Column with the remote network as the log told it; evidence at home may fill in that of an attributed flow.
-TOLD = "told_network"
 
 _ROW = "row"
 _NONE = pa.scalar("none")
@@ -201,23 +199,22 @@ class OpenQuestions:
 def silent(flows: pa.RecordBatch, reason: Texts | None = None) -> pa.RecordBatch:
     """Attributed flows whose remote side nobody answered; the reason is `region_silent` by default."""
     schema, size = arrow_schema(ATTRIBUTED_FLOW), flows.num_rows
-    names = ("workload", "service", "distance")
+    names = ("workload", "service", "distance", "evidence_network")
     nothing: dict[str, Column] = {name: pa.nulls(size, schema.field(f"remote_{name}").type) for name in names}
     nothing["method"] = pa.repeat(_NONE, size)
     nothing["reason"] = pa.repeat(pa.scalar(SILENT), size) if reason is None else reason
     return _with_remote(flows, nothing)
 
 
-def unanswered(flows: pa.RecordBatch, told: pa.RecordBatch, rows: Bool) -> pa.RecordBatch:
+def unanswered(flows: pa.RecordBatch, rows: Bool) -> pa.RecordBatch:
     """Attributed flows, of which these rows are answered by nobody: their remote address may be of several regions.
 
     Args:
         flows: attributed flows.
-        told: the same with the remote network as their log told it.
         rows: these rows.
     """
-    flows, told, shut = plain(flows), plain(told), pa.array(rows)
-    nobody = _without_names(silent(told, pc.if_else(_says_network(told), "several_networks", "other_network")))
+    flows, shut = plain(flows), pa.array(rows)
+    nobody = _without_names(silent(flows, pc.if_else(_says_network(flows), "several_networks", "other_network")))
     columns = [
         pc.if_else(shut, nobody.column(name), column) if name in nobody.schema.names else column
         for name, column in zip(flows.schema.names, flows.columns, strict=True)
@@ -236,12 +233,9 @@ def _answered(flows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
     method = each_distinct(reason, METHOD_OF.get)[0].dictionary_decode()
     named = pc.not_equal(method, _NONE)
     columns = {"reason": reason, "method": method}
-    for name in ("workload", "service", "distance"):
+    for name in ("workload", "service", "distance", "evidence_network"):
         column = answers.column(f"remote_{name}")
         columns[name] = pc.if_else(named, column, pa.scalar(None, column.type))
-    # What the log told stands, as everywhere; else it is the network of the heartbeats that answered.
-    found = pc.if_else(named, answers.column("remote_network"), pa.scalar(None, pa.string()))
-    columns["network"] = pc.coalesce(flows.column("remote_network").cast(pa.string()), found)
     return _without_names(_with_remote(flows, columns))
 
 

@@ -64,7 +64,7 @@ def test_a_verdict_is_what_the_run_said_and_its_option_does_what_it_says(history
             assert verdict.reason == reason or (reason, verdict.reason) in LESS
             assert verdict.workload == row[f"{side}_workload"] or verdict.reason == "gap"
             if verdict.method == "heartbeat" and side == "remote":
-                assert verdict.ownership.network == row["remote_network"]
+                assert verdict.ownership.network == row["remote_evidence_network"]
             found = networks_of(evidence, its, asked, verdict)
             standing = found.standing if found else ()
             answered = [one.network for one in standing if one.answered]

@@ -11,7 +11,7 @@ FROM (
         hash(own_address, own_port, protocol, space_of(local_network, $networks::VARCHAR[], $spaces::VARCHAR[])) AS own_end,
         hash(
             remote_address, remote_port, protocol,
-            space_of(coalesce(remote_network, local_network), $networks::VARCHAR[], $spaces::VARCHAR[])
+            space_of(coalesce(remote_network, remote_evidence_network, local_network), $networks::VARCHAR[], $spaces::VARCHAR[])
         ) AS far_end,
         bytes_sent IS NOT NULL OR packets_sent IS NOT NULL AS tells_sent,
         bytes_received IS NOT NULL OR packets_received IS NOT NULL AS tells_received,

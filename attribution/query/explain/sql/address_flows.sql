@@ -11,7 +11,7 @@ FROM (
     WHERE local_address = $address::VARCHAR
     UNION ALL
     SELECT
-        coalesce(remote_network, local_network), 'remote', remote_method, remote_reason, remote_service, remote_pool,
+        coalesce(remote_network, remote_evidence_network, local_network), 'remote', remote_method, remote_reason, remote_service, remote_pool,
         remote_policy, remote_policy_state, start
     FROM windowed
     WHERE remote_address = $address::VARCHAR
