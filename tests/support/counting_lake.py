@@ -22,11 +22,11 @@ def report(start, seconds, local, remote, **fields):
 
 
 def counted(session, window=OPEN):
-    """record_id -> the ways for which a report counts."""
+    """data_centre -> the ways for which a report counts."""
     count_once(session, window)
     asked = EVERY_FLOW.parameters(window)
     rows = session._connection.execute(
-        f"SELECT record_id, counts_sent, counts_received FROM ({COUNTED.sql})",
+        f"SELECT data_centre, counts_sent, counts_received FROM ({COUNTED.sql})",
         {name: asked[name] for name in COUNTED.parameters},
     ).fetchall()
     return {
@@ -36,8 +36,8 @@ def counted(session, window=OPEN):
 
 
 def counted_in(folder, reports, settings=None):
-    """As `counted`, for a lake of these reports; record_id becomes their place in the list."""
-    rows = [one | {"record_id": str(number)} for number, one in enumerate(reports)]
+    """As `counted`, for a lake of these reports; data_centre becomes their place in the list."""
+    rows = [one | {"data_centre": str(number)} for number, one in enumerate(reports)]
     with LakeSession(write_lake(folder, flows=rows, settings=settings)) as session:
         found = counted(session)
     return [found[str(number)] for number in range(len(reports))]

@@ -85,6 +85,13 @@ def _is_window(report):
     return report["basis"] == "window" and report["start"] < report["end"]
 
 
+def _may_nest(report):
+    """Whether a window may be of one of two logs: of a named interface, and of a conversation that its ports tell."""
+    own_port = report["local_port"] if report["wire_address"] is None else report["wire_port"]
+    told = report["observer"] is not None and own_port is not None and report["remote_port"] is not None
+    return told and _is_window(report)
+
+
 def _view(number, reports, ends):
     return reports[number]["observer"], ends[number][0]
 
@@ -128,7 +135,7 @@ def _stood_for(number, way, others, reports, ends, passed_on, tolerance, joined)
             before.append(that)
         elif _view(other, reports, ends) == _view(number, reports, ends):
             is_one_log = joined is None or report["local_network"] == that["local_network"]
-            if is_one_log and _is_window(report) and _is_window(that) and _lies_in(other, number, reports):
+            if is_one_log and _may_nest(report) and _may_nest(that) and _lies_in(other, number, reports):
                 return True
         elif joined is None or not _is_apart(number, other, reports, ends, joined):
             rank = _rank(other, reports, ends, _is_sampled(other, its_way, reports, ends))
@@ -148,8 +155,8 @@ def _is_apart(number, other, reports, ends, joined):
 
 
 def _lies_in(inner, outer, reports):
-    """Whether a window lies in another; of two that are equal, the one that stands first in the lake does."""
+    """Whether a window lies in another; of two equal ones without an identity, the first in the lake does."""
     one, other = reports[inner], reports[outer]
     inside = other["start"] <= one["start"] and one["end"] <= other["end"]
     equal = (one["start"], one["end"]) == (other["start"], other["end"])
-    return inside and (not equal or inner < outer)
+    return inside and (not equal or (inner < outer and other["record_id"] is None))

@@ -134,13 +134,13 @@ def test_the_reports_that_count_are_those_of_the_table(tmp_path, name):
 
 def test_a_window_sees_what_began_long_before_it_and_what_was_passed_on_long_after(tmp_path):
     rows = [
-        report("01:00:00", 11 * 3600, A, B, **BOTH, observer="sensor", record_id="0"),
-        report("11:30:00", 60, A, B, **SENT, observer="router", record_id="1"),
+        report("01:00:00", 11 * 3600, A, B, **BOTH, observer="sensor", data_centre="0"),
+        report("11:30:00", 60, A, B, **SENT, observer="router", data_centre="1"),
         # Known to be passed on by what the gateway reports an hour after the window.
-        report("11:30:00", 5400, "10.0.0.20:1055", "203.0.113.50:443", **SENT, observer="nat", record_id="2"),
-        report("11:30:00", 60, "10.0.0.20:1055", "203.0.113.50:443", **SENT, observer="router", record_id="3"),
+        report("11:30:00", 5400, "10.0.0.20:1055", "203.0.113.50:443", **SENT, observer="nat", data_centre="2"),
+        report("11:30:00", 60, "10.0.0.20:1055", "203.0.113.50:443", **SENT, observer="router", data_centre="3"),
         report("13:58:00", 60, "203.0.113.50:443", A, **RECEIVED, observer="nat", relay_address="10.0.0.20",
-               record_id="4"),
+               data_centre="4"),
     ]  # fmt: skip
     rows[2]["end"] = rows[4]["end"]
     with LakeSession(write_lake(tmp_path / "lake", flows=rows)) as session:

@@ -42,6 +42,8 @@ def reports(draw):
         fields["local_network"] = draw(st.sampled_from(["x", "y"]))
         fields["remote_network"] = draw(st.sampled_from([None, "x", "y"]))
     if draw(st.integers(0, 5)) == 0:
+        fields["record_id"] = draw(st.sampled_from(["1", "2"]))
+    if draw(st.integers(0, 5)) == 0:
         fields["relay_address"] = "10.0.0.9"
     if draw(st.integers(0, 5)) == 0:
         fields["wire_address"], fields["wire_port"] = draw(st.sampled_from([("10.0.0.9", 7), ("10.0.0.2", None)]))
@@ -78,7 +80,7 @@ def test_questions_count_what_the_rule_counts(rows, settings):
 
 @given(rows=st.lists(reports(), min_size=1, max_size=12), cuts=st.lists(HALF_SECONDS, max_size=3, unique=True))
 def test_windows_that_share_no_time_count_each_report_as_the_whole_does(rows, cuts):
-    rows = [one | {"record_id": str(number)} for number, one in enumerate(rows)]
+    rows = [one | {"data_centre": str(number)} for number, one in enumerate(rows)]
     moments = [None, *(NOON + cut * timedelta(seconds=0.5) for cut in sorted(cuts)), None]
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -11,7 +11,7 @@ from attribution.stream.wire import codec
 from attribution.stream.wire.job_output import read_written
 
 T0 = 1_767_225_600_000_000
-CARRIED = ("network", "local_network", "remote_network", "relay_address", "record_id")
+CARRIED = ("network", "local_network", "remote_network", "remote_evidence_network", "relay_address", "record_id")
 ADDRESSES = {"relay_address"}
 #: A row of each kind, with what its fields without a default need.
 NEEDED = {

@@ -2,7 +2,7 @@
 -- microseconds.
 SELECT
     hash(filename) AS file, file_row_number AS line, conversation, hash(least(own_end, far_end), is_forth) AS way, view, own_end, network,
-    epoch_us(start) AS since, epoch_us("end") AS until, epoch_us(start) // 3600000000 AS hour, is_window, is_sample,
+    epoch_us(start) AS since, epoch_us("end") AS until, epoch_us(start) // 3600000000 AS hour, is_window, is_sample, may_nest, is_identified,
     NOT is_split OR is_forth = (own_end <= far_end) AS sent,
     NOT is_split OR is_forth <> (own_end <= far_end) AS received,
     passed_on.conversation IS NOT NULL AS is_passed_on,
