@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import MINUTE, Settings
+from attribution.core.addressing.sockets import WITH_PORTS
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, microseconds
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.hashing import hash_rows
@@ -18,6 +19,7 @@ from attribution.core.columnar.number_set import NumberSet
 from attribution.core.columnar.types import Bool, Int32, UInt64
 from attribution.core.ownership.flow_heartbeats import FIELDS as OF_HEARTBEATS
 
+_WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
 #: The fields of a conversation: when, between whom, and which way.
 CONVERSATION = (
     "start", "end", "local_address", "local_port", "remote_address", "remote_port", "protocol", "direction",
@@ -31,10 +33,13 @@ class Identity:
     Attributes:
         needs: a flow in which one of these fields is null has no identity.
         also: fields that must agree, too, and may be null.
+        by_ports: whether a flow has no identity if its protocol, or a port that the protocol has, is not known: then
+            several conversations look alike.
     """
 
     needs: tuple[str, ...]
     also: tuple[str, ...] = ()
+    by_ports: bool = False
 
     def hashes(self, flows: pa.RecordBatch) -> tuple[UInt64, Bool]:
         """A hash of the identity of each canonical flow, and which flows have one."""
@@ -42,12 +47,23 @@ class Identity:
         known = np.ones(flows.num_rows, np.bool_)
         for name in self.needs:
             known &= columns[name].is_valid().to_numpy(zero_copy_only=False)
+        if self.by_ports:
+            known &= _conversation_known(flows)
         return hash_rows(columns | _as_captured(flows, columns)), known
 
     def is_of(self, flows: pa.RecordBatch) -> bool:
         """Whether any of these flows can have the identity; costs next to nothing."""
         names = flows.schema.names
         return all(name in names and flows.column(name).null_count < flows.num_rows for name in self.needs)
+
+
+def _conversation_known(flows: pa.RecordBatch) -> Bool:
+    """Whether the protocol of each flow is known, and both its ports if the protocol has ports."""
+    protocol = flows.column("protocol")
+    both = pc.and_(flows.column("local_port").is_valid(), flows.column("remote_port").is_valid())
+    known = pc.and_(protocol.is_valid(), pc.or_(both, pc.invert(pc.is_in(protocol, value_set=_WITH_PORTS))))
+    told: Bool = known.to_numpy(zero_copy_only=False)
+    return told
 
 
 def _as_captured(flows: pa.RecordBatch, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:

@@ -22,7 +22,9 @@ _ID_DIGITS = 16
 #: The log has a row for each interface, window, 5-tuple and way. The counts tell apart rows that share these because
 #: the log does not show all that differs in them.
 BY_INTERFACE = Identity(
-    ("observer",), (*CONVERSATION, "bytes_sent", "bytes_received", "packets_sent", "packets_received")
+    ("observer",),
+    (*CONVERSATION, "bytes_sent", "bytes_received", "packets_sent", "packets_received"),
+    by_ports=True,
 )
 #: The log has a row for each node, 5-tuple, way and time.
 BY_NODE = BY_INTERFACE

@@ -1,7 +1,7 @@
 -- What each address of a pool carried while a policy handed it out.
 SELECT
     pool, policy, address, count(*) AS flows, count(*) FILTER (basis = 'connection') AS connections,
-    sum(bytes) AS bytes, sum(packets) AS packets, epoch_us(min(start)) AS first_seen, epoch_us(max("end")) AS last_seen
+    sum(bytes_counted) AS bytes, sum(packets_counted) AS packets, epoch_us(min(start)) AS first_seen, epoch_us(max("end")) AS last_seen
 FROM pool_ends
-WHERE state = 'in_force'
+WHERE counts AND state = 'in_force'
 GROUP BY pool, policy, address
