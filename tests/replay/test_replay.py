@@ -151,6 +151,33 @@ def test_slabs_give_the_same_rows_where_addresses_are_in_several_networks(tmp_pa
     assert {"other_network", "several_networks", "covered", "bridged"} <= reasons
 
 
+def test_what_a_route_led_to_is_no_word_of_the_log_for_a_later_run(tmp_path):
+    beat = {
+        "address": "10.0.0.2",
+        "workload": "db",
+        "network": "b",
+        "start": "2026-03-02T00:00:00Z",
+        "end": "2026-03-02T01:00:00Z",
+    }
+    flow = {
+        "start": "2026-03-02T00:30:00Z",
+        "end": "2026-03-02T00:30:09Z",
+        "local_address": "10.0.0.1",
+        "local_network": "a",
+    }
+    paths = {name: tmp_path / f"{name}.jsonl" for name in ("flow", "beat")}
+    paths["flow"].write_text(json.dumps(flow | {"remote_address": "10.0.0.2", "protocol": 6, "local_workload": "web"}))
+    paths["beat"].write_text(json.dumps(beat))
+    for flows, routes, expected in (
+        ([paths["flow"]], ("a,b",), ("db", "b", None)),
+        ([tmp_path / "lake-0" / "attributed_flows"], (), (None, None, None)),
+    ):
+        lake = tmp_path / f"lake-{len(list(tmp_path.glob('lake-*')))}"
+        replay(Inputs(flows=flows, heartbeats=[paths["beat"]]), lake, settings=Settings(routes=routes))
+        (row,) = map(json.loads, rows_of(lake, "attributed_flow"))
+        assert tuple(row[f"remote_{name}"] for name in ("workload", "evidence_network", "network")) == expected
+
+
 def _local(flows):
     return flows.column("local_address").to_pylist()
 
