@@ -54,7 +54,7 @@ def flows_of(job):
 
 
 #: What is said of no remote side here.
-UNSAID = dict.fromkeys(("address", "port", "network", "pool", "policy", "policy_state"))
+UNSAID = dict.fromkeys(("address", "port", "network", "evidence_network", "pool", "policy", "policy_state"))
 
 
 def remote(row):
@@ -353,7 +353,7 @@ def answered(east, west):
     forward(west, east)
     rows = {row["observer"]: row for row in flows_of(east)}
     return {
-        number: (row["remote_workload"] or row["remote_reason"], row["remote_network"])
+        number: (row["remote_workload"] or row["remote_reason"], row["remote_evidence_network"])
         for number, row in sorted(rows.items())
     }
 
@@ -425,7 +425,7 @@ def test_regions_whose_addresses_overlap_entirely_give_the_answers_of_a_replay_o
             assert (row.remote.workload, row.remote.service, network) == (None, None, None)
             unsure += 1
         else:
-            assert (row.remote, row.remote_network) == (expected.remote, expected.remote_network)
+            assert (row.remote, row.remote_evidence_network) == (expected.remote, expected.remote_evidence_network)
         if row.name != expected.name:
             # The home has the address in its own network, too, which closes the names of the other one.
             assert (row.name.hostname_reason, row.name.remote_hostname) == ("other_network", None)
