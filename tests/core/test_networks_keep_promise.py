@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
-from oracle import Evidence, Flow, Heartbeat, Settings, attribute
+from oracle import Evidence, Flow, Heartbeat, Settings, attribute, counts
 
 TOL, GAP, ADDRESS = 10, 60, "192.0.2.7"
 SETTINGS = Settings(clock_tolerance=TOL, max_gap=GAP, hold=80, retention=400)
@@ -140,6 +140,7 @@ def test_evidence_whose_network_was_left_out_names_nobody_in_a_network(world, da
     )
 )
 def test_a_flow_whose_network_was_left_out_is_nobodys_where_its_network_was_seen(world):
-    assume(any(h.network is not UNNAMED for h in world.heartbeats))
     flow = replace(world.flow, local_network=None, remote_network=None)
+    at_address = [h for h in world.heartbeats if h.address == flow.remote_address]
+    assume(any(h.network != UNNAMED and counts(h, flow, SETTINGS) for h in at_address))
     assert remote(world, world.heartbeats, flow).reason in {"unknown", "other_network"}
