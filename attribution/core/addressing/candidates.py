@@ -18,7 +18,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.routes import Routes
-from attribution.core.columnar.arrays import NONE, encode, find, recode
+from attribution.core.columnar.arrays import NONE
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool, Int8, Int32
 
@@ -34,10 +34,7 @@ class CandidateNetworks:
     def __init__(self, settings: Settings, networks: Sequence[str]) -> None:
         """Take the distinct networks that are asked about."""
         self._size = len(networks)
-        routed = [name for route in settings.network_routes for name in route.networks if name is not None]
-        names = [*dict.fromkeys([*networks, *routed])]
-        self._names = pa.array(names, pa.string())
-        self._routes = Routes(settings.network_routes, names)
+        self._routes = Routes(settings.network_routes, networks)
 
     def __bool__(self) -> bool:
         """Whether there is any network."""
@@ -49,15 +46,14 @@ class CandidateNetworks:
         if asked.network is None:
             found[:] = MAY_BE_IN
             return found
-        code, texts = encode(asked.network)
-        said = recode(code, find(texts, self._names))
+        said = self._routes.numbered(asked.network)
         routed = self._routed(asked, said)
         alone = ~routed.any(axis=1)
         for number in range(self._size):
             own = said == number
             found[own | routed[:, number], number] = MAY_BE_IN
             found[own & alone, number] = IS_IN
-        found[code < 0] = MAY_BE_IN
+        found[said == NONE] = MAY_BE_IN
         return found
 
     def sure(self, asked: AskedPlaces) -> pa.StringArray:
@@ -66,14 +62,14 @@ class CandidateNetworks:
             return pa.nulls(len(asked), pa.string())
         found = self.of(asked) == IS_IN
         number = np.where(found.any(axis=1), found.argmax(axis=1), NONE)
-        return self._names.take(pa.array(number, mask=number < 0))
+        return self._routes.names.take(pa.array(number, mask=number < 0))
 
     def _routed(self, asked: AskedPlaces, said: Int32) -> Bool:
         """To which of all named networks a route joins the view of each row, for its address."""
-        routed = np.zeros((len(said), len(self._names)), np.bool_)
+        routed = np.zeros((len(said), len(self._routes.names)), np.bool_)
         rows = np.flatnonzero((said >= 0) & ~asked.told) if self._routes else said[:0]
         if len(rows):
             address = decoded(asked.address.take(pa.array(rows)))
-            for number in range(len(self._names)):
+            for number in range(len(self._routes.names)):
                 routed[rows, number] = self._routes.join(said[rows], np.full(len(rows), number), address)
         return routed

@@ -27,8 +27,8 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.addressing.addresses import AddressBook
 from attribution.core.addressing.places import has_networks, split_places
-from attribution.core.addressing.routes import Routes
-from attribution.core.columnar.arrays import NONE, encode, find, numbers_between, recode
+from attribution.core.addressing.routes import UNHEARD, Routes
+from attribution.core.columnar.arrays import NONE, encode, numbers_between, recode
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool, Int32, Int64, Texts, UInt8
 from attribution.core.question import Side
@@ -39,8 +39,6 @@ Stands: TypeAlias = Callable[[Int32, Int64], Bool]
 
 #: Places of the addresses of rows that are looked at together, in some 100 MB.
 _PAIRS = 1 << 20
-#: The number of a network that no evidence and no route names.
-_UNHEARD = np.int32(-2)
 
 
 @dataclass(frozen=True)
@@ -128,11 +126,7 @@ class PlaceBook:
             self.network, self.networks = encode(named)
         # Without networks the places are the addresses, each once, and have their numbers.
         self._book = AddressBook(self._addresses)
-        routed = [name for route in settings.network_routes for name in route.networks if name is not None]
-        # Those of places first, so that their numbers are those of `networks`.
-        names = [*dict.fromkeys([*self.networks.to_pylist(), *routed])]
-        self._names = pa.array(names, pa.string())
-        self._routes = Routes(settings.network_routes, names)
+        self._routes = Routes(settings.network_routes, self.networks.to_pylist())
         # The places of each address stand together, in the order of their networks.
         key = self._key(self._of_address, self.network)
         self._order = np.argsort(key, kind="stable").astype(np.int32)
@@ -184,9 +178,7 @@ class PlaceBook:
         """The number of each row's network; `NONE` for no network, and a number below that for one never heard of."""
         if network is None:
             return np.full(rows, NONE)
-        code, names = encode(network)
-        known = find(names, self._names)
-        return recode(code, np.where(known < 0, _UNHEARD, known))
+        return self._routes.numbered(network)
 
     def names_of(self, place: Int32) -> pa.StringArray:
         """The network of each place; null where it has none."""
@@ -199,11 +191,11 @@ class PlaceBook:
             return np.full(len(address), NONE)
         key = self._key(address, network)
         at = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
-        known = (self._keys[at] == key) & (address >= 0) & (network > _UNHEARD)
+        known = (self._keys[at] == key) & (address >= 0) & (network > UNHEARD)
         return np.where(known, self._order[at], NONE)
 
     def _key(self, address: Int32, network: Int32) -> Int64:
-        return address.astype(np.int64) * (len(self._names) + 1) + network + 1
+        return address.astype(np.int64) * (len(self._routes.names) + 1) + network + 1
 
     def _among(
         self, rows: Int64, asked: AskedPlaces, address: Int32, view: Int32, stands: Stands

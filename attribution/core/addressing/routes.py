@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from attribution.config import NO_NETWORK, Route, Settings
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.types import Bool, Ints, Texts
+from attribution.core.columnar.arrays import encode, find, recode
+from attribution.core.columnar.types import Bool, Int32, Ints, Texts
 from attribution.errors import ConfigError
 
 
@@ -25,14 +26,27 @@ def route_between(one: str | None, other: str | None) -> str | None:
     return text if found == Route((one, other)) else None
 
 
+#: The number of a network that is not among the numbered ones.
+UNHEARD = np.int32(-2)
+
+
 class Routes:
-    """Answers whether routes join pairs of networks; networks are numbers, in which -1 is no network."""
+    """Numbers networks, and answers whether routes join two of them; -1 is no network.
+
+    Attributes:
+        names: the networks by their numbers: those that were given, then those that only routes name.
+    """
+
+    names: pa.StringArray
 
     def __init__(self, routes: Sequence[Route], networks: Sequence[str]) -> None:
-        """Number the routes' networks by their places in `networks`, which has all of them."""
-        number: dict[str | None, int] = {name: place for place, name in enumerate(networks)}
+        """Number the distinct `networks` by their places, and the routes' other networks after them."""
+        routed = [name for route in routes for name in route.networks if name is not None]
+        names = [*dict.fromkeys([*networks, *routed])]
+        self.names = pa.array(names, pa.string())
+        number: dict[str | None, int] = {name: place for place, name in enumerate(names)}
         number[None] = -1
-        self._size = len(networks) + 1
+        self._size = len(names) + 1
         self._everywhere: set[int] = set()
         prefixes: dict[int, list[str]] = {}
         for route in routes:
@@ -50,6 +64,12 @@ class Routes:
     def __bool__(self) -> bool:
         """Whether there is any route."""
         return len(self._pairs) > 0
+
+    def numbered(self, networks: Texts) -> Int32:
+        """The number of each network; `NONE` for null, and `UNHEARD` where it has no number."""
+        code, texts = encode(networks)
+        known = find(texts, self.names)
+        return recode(code, np.where(known < 0, UNHEARD, known))
 
     def of(self, network: Ints) -> Bool:
         """Whether any route joins each network to another; a network that has no number (-2) has no route."""
