@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.dictionaries import one_array
+from attribution.core.columnar.dictionaries import dictionary_encoded, one_array
+from attribution.core.columnar.hashing import hash_texts, mixed
 from attribution.core.columnar.types import Column, Int8, Int64, UInt64
 
 #: Of each row: seen for the first time; repeated by the node that reported it; repeated by another node.
@@ -27,10 +28,6 @@ _KEPT_REPORTS = 1 << 19
 _KEPT_FLOWS = 1 << 17
 #: Reports of one flow that are compared with; in each place the reports of a flow follow each other in time.
 _KEPT_OF_FLOW = 4
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
 
 #: Place, node, start and end of a report.
 Sighting = tuple[int, int, int, int]
@@ -95,7 +92,7 @@ class Repeats:
             start: microseconds of the first packet of the report.
             end: of the last.
         """
-        report = _mixed(flow, place, start.view(np.uint64), end.view(np.uint64))
+        report = _folded(flow, place, start.view(np.uint64), end.view(np.uint64))
         sightings = zip(place.tolist(), node.tolist(), start.tolist(), end.tolist(), strict=True)
         rows = zip(report.tolist(), flow.tolist(), sightings, strict=True)
         return np.array([self._one(*row) for row in rows], np.int8)
@@ -114,8 +111,8 @@ class Repeats:
 
 
 def hash_columns(*columns: Column) -> UInt64:
-    """One 64-bit hash a row of columns of numbers, text or null; equal rows of any block hash alike."""
-    return _mixed(*(_hash_column(column) for column in columns))
+    """One 64-bit hash a row of columns of whole numbers, text or null; equal rows of any block hash alike."""
+    return _folded(*(_hash_column(column) for column in columns))
 
 
 def _hash_column(column: Column) -> UInt64:
@@ -123,18 +120,12 @@ def _hash_column(column: Column) -> UInt64:
     if pa.types.is_integer(array.type):
         values: UInt64 = np.asarray(pc.fill_null(array.cast(pa.int64()), -1)).view(np.uint64)
         return values
-    encoded = pc.dictionary_encode(array)
-    hashes = np.array([hash(value) & 0xFFFFFFFFFFFFFFFF for value in encoded.dictionary.to_pylist()] + [0], np.uint64)
-    found: UInt64 = hashes[np.asarray(pc.fill_null(encoded.indices, -1))]
-    return found
+    return hash_texts(dictionary_encoded(array))
 
 
-def _mixed(*parts: UInt64) -> UInt64:
-    """The parts as one hash, after Steele, Lea and Flood: Fast splittable pseudorandom number generators (2014)."""
-    mixed: UInt64 = np.zeros(len(parts[0]), np.uint64)
+def _folded(*parts: UInt64) -> UInt64:
+    """The parts, in their order, as one hash."""
+    total: UInt64 = np.zeros(len(parts[0]), np.uint64)
     for part in parts:
-        mixed = (mixed ^ part) + _GOLDEN
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_2
-        mixed ^= mixed >> np.uint64(31)
-    return mixed
+        total = mixed(total ^ part)
+    return total
