@@ -20,13 +20,12 @@ from attribution.cli.render.evidence import (
 from attribution.cli.render.measures import format_bytes, format_count
 from attribution.cli.render.networks import network_lines, network_sections
 from attribution.cli.render.output import Column, Output, Section, output_options
-from attribution.core.reasons import HOSTNAME_REASONS, REASONS
+from attribution.core.reasons import CLOSED, HOSTNAME_REASONS, REASONS
 from attribution.query.explain.edge import EdgeExplanation, explain_edge
 from attribution.query.explain.findings import Witness
 from attribution.query.explain.flow import FlowExplanation, SideExplanation, explain_flow
 from attribution.query.explain.flow_selector import flow_key, parse_flow, selector
 from attribution.query.explain.path import held_name
-from attribution.query.explain.verdict import CLOSED
 from attribution.query.lake.protocols import port_name, protocol_name
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession

@@ -47,6 +47,9 @@ REASONS: dict[str, str] = {
 #: Number of each reason in columns of codes, by the type of these columns: its place in `REASONS`.
 CODES: dict[str, np.uint8] = {name: np.uint8(code) for code, name in enumerate(REASONS)}
 
+#: The reasons of sides that networks leave open, so that nothing else may answer them either.
+CLOSED = ("other_network", "several_networks")
+
 #: The method behind each reason.
 METHOD_OF: dict[str, str] = {
     "reported": "capture",

@@ -21,7 +21,7 @@ from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.index import OwnerAnswers
 from attribution.core.ownership.lookup import Ownership
 from attribution.core.question import Question, Side
-from attribution.core.reasons import CODES
+from attribution.core.reasons import CLOSED, CODES
 from attribution.core.side_answers import SideAnswers, numbered_texts, why
 from attribution.records import EVIDENCE
 from attribution.schema import (
@@ -40,8 +40,7 @@ from attribution.schema import (
 _FIELDS = record(ATTRIBUTED_FLOW).names
 _CONNECTION = pa.scalar("connection")
 _ABOUT_NAMES = ("hostname_reason", "hostname_count", "hostname_candidates")
-#: Reasons of questions that networks leave open.
-_CLOSED = [CODES["other_network"], CODES["several_networks"]]
+_CLOSED = [CODES[name] for name in CLOSED]
 #: Reasons of questions that old evidence leaves open.
 _OPEN = [CODES["gap"], CODES["shared"]]
 #: Reasons of the fallback if it knows something.

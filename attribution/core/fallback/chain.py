@@ -18,7 +18,7 @@ from attribution.core.fallback.labels import LabelIndex
 from attribution.core.fallback.pools import PoolAnswers
 from attribution.core.fallback.socket_rules import RuleIndex, RuleState
 from attribution.core.question import Question, Side
-from attribution.core.reasons import CODES
+from attribution.core.reasons import CLOSED, CODES
 
 _EGRESS, _INGRESS = pa.scalar("egress"), pa.scalar("ingress")
 #: The directions of flows that a side opened, and that it accepted.
@@ -30,7 +30,7 @@ _OPENED_AND_ACCEPTED: dict[Side, tuple[pa.StringScalar, pa.StringScalar]] = {
 #: The reason of each `AssignmentState` that networks leave open; 0 for the other states.
 _OF_CLOSED = np.array([0, 0, 0, CODES["other_network"], CODES["several_networks"]], np.uint8)
 #: Where these are the reason, no rule is asked.
-_CLOSED = [CODES[name] for name in ("silent", "other_network", "several_networks")]
+_CLOSED = [CODES[name] for name in ("silent", *CLOSED)]
 
 
 @dataclass(frozen=True)

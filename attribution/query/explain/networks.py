@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addressing.routes import route_between
+from attribution.core.reasons import CLOSED
 from attribution.core.timeline.networks import AskedNetworks
 from attribution.query.explain.address_evidence import AddressEvidence, in_order
 from attribution.query.explain.findings import Witness, verdict_row, witnesses
-from attribution.query.explain.verdict import CLOSED, FlowSide, Verdict, judge
+from attribution.query.explain.verdict import FlowSide, Verdict, judge
 from attribution.query.lake.times import to_microseconds
 
 #: How a flow gives the network of an address, as of `SideNetworks.said`.

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from attribution.core.addressing.sockets import PortRange
-from attribution.core.reasons import REASONS
+from attribution.core.reasons import CLOSED, REASONS
 from attribution.core.timeline.answer import Held
-from attribution.query.explain.verdict import CLOSED, Verdict
+from attribution.query.explain.verdict import Verdict
 from attribution.query.lake.protocols import port_name
 
 _NOT_ASKED = "not asked"

@@ -33,8 +33,6 @@ from attribution.schema import ASSIGNMENT, FLOW, LABEL, arrow_schema
 _NETWORKS = ("local_network", "remote_network")
 #: What is plain of a flow in the question about one of its sides.
 _OF_FLOWS = ("start", "end", "basis", "protocol", "direction", "data_centre", "region", *_NETWORKS)
-#: Reasons of questions that networks leave open.
-CLOSED = ("other_network", "several_networks")
 
 Basis = Literal["connection", "window"]
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from attribution.config import Microseconds
 from attribution.core.columnar.dictionaries import each_distinct, plain
 from attribution.core.columnar.types import Bool, Column, Int32, Int64, Texts
-from attribution.core.reasons import METHOD_OF
+from attribution.core.reasons import CLOSED, METHOD_OF
 from attribution.schema import ANSWER, ATTRIBUTED_FLOW, QUESTION, arrow_schema
 from attribution.stream.buckets import payload
 
@@ -29,8 +29,7 @@ ASKED_BY = "asked_by"
 
 _ROW = "row"
 _NONE = pa.scalar("none")
-#: Reasons of remote sides that networks leave open.
-_LEFT_OPEN = pa.array(["other_network", "several_networks"])
+_CLOSED = pa.array(CLOSED)
 #: Bytes of entries about flows that are done from which a new log is worth its cost.
 _REWRITE_FROM = 1 << 20
 
@@ -242,7 +241,7 @@ def _answered(flows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
 def _without_names(flows: pa.RecordBatch) -> pa.RecordBatch:
     """The flows; those whose remote side networks leave open have no hostname but a recorded one."""
     recorded = pc.fill_null(pc.equal(flows.column("hostname_reason"), "recorded"), False)
-    shut = pc.and_not(pc.is_in(flows.column("remote_reason"), value_set=_LEFT_OPEN), recorded)
+    shut = pc.and_not(pc.is_in(flows.column("remote_reason"), value_set=_CLOSED), recorded)
     nothing = dict.fromkeys(("local_hostname", "remote_hostname", "hostname_candidates"))
     columns = dict(zip(flows.schema.names, flows.columns, strict=True))
     for name, value in (nothing | {"hostname_reason": "other_network", "hostname_count": 0}).items():

@@ -8,14 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.types import Bool, Int64
+from attribution.core.reasons import CLOSED
 from attribution.testbed.evaluate.outcomes import OURS, Outcome, Outcomes
 
 #: How the network of the remote address is to that of the local one.
 RELATIONS = ("same network", "through a route")
 #: Which networks a log told: those of `networks_told`, in the order of a table.
 _TOLD = ("both", "local", "remote", "none")
-#: Reasons that networks give for naming nobody.
-CLOSING = ("other_network", "several_networks")
 
 
 @dataclass
@@ -24,11 +23,11 @@ class NetworkOutcomes:
 
     Attributes:
         outcomes: by system: (relations, told, 3), the last axis an `Outcome`.
-        closed: (relations, told, 2) flows that the system under evaluation left open for each reason of `CLOSING`.
+        closed: (relations, told, 2) flows that the system under evaluation left open for each reason of `CLOSED`.
     """
 
     outcomes: dict[str, Int64] = field(default_factory=dict)
-    closed: Int64 = field(default_factory=lambda: np.zeros((len(RELATIONS), len(_TOLD), len(CLOSING)), dtype=np.int64))
+    closed: Int64 = field(default_factory=lambda: np.zeros((len(RELATIONS), len(_TOLD), len(CLOSED)), dtype=np.int64))
 
     def add(self, system: str, truth: pa.Table, fleet: Bool, outcome: Int64) -> None:
         """Count the outcomes of one system; `fleet` says whose remote side is a workload."""
@@ -37,7 +36,7 @@ class NetworkOutcomes:
 
     def add_reasons(self, truth: pa.Table, fleet: Bool, reasons: pa.ChunkedArray) -> None:
         """Count the flows that networks leave open, by the system under evaluation."""
-        code = pc.index_in(reasons, value_set=pa.array(CLOSING)).fill_null(-1)
+        code = pc.index_in(reasons, value_set=pa.array(CLOSED)).fill_null(-1)
         number = np.asarray(code).astype(np.int64)
         closed = fleet & (number >= 0)
         np.add.at(self.closed, (*_cells(truth, closed), number[closed]), 1)
@@ -57,7 +56,7 @@ class NetworkOutcomes:
                 row: dict[str, object] = {"system": system, "relation": relation, "told": told, "flows": flows}
                 row |= {name: int(n) for name, n in zip(Outcomes.NAMES, counts, strict=True)}
                 if system == OURS:
-                    row |= {name: int(n) for name, n in zip(CLOSING, self.closed[i, j], strict=True)}
+                    row |= {name: int(n) for name, n in zip(CLOSED, self.closed[i, j], strict=True)}
                 yield row | {"attributed_share": named / flows}
 
 

@@ -7,10 +7,11 @@ from hypothesis import given
 from records import batch, package_settings
 from strategies import histories
 
+from attribution.core.reasons import CLOSED
 from attribution.core.resolve import Resolver
 from attribution.query.explain import address_evidence
 from attribution.query.explain.networks import networks_of
-from attribution.query.explain.verdict import CLOSED, FlowSide, judge
+from attribution.query.explain.verdict import FlowSide, judge
 from attribution.records import BY_NAME, EVIDENCE
 from attribution.schema import ASSIGNMENT, FLOW, LABEL, POLICY, SOCKET_RULE
 
