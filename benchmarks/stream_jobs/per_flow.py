@@ -21,7 +21,8 @@ FIELDS = {
 TABLE = """create table {topic} ({fields},
     seen as to_timestamp_ltz(`start` / 1000, 3), watermark for seen as seen - interval '{delay}' second
 ) with ('connector' = 'kafka', 'properties.bootstrap.servers' = '{servers}', 'format' = 'json',
-    'topic' = '{prefix}json-{topic}', 'scan.startup.mode' = 'earliest-offset')"""
+    'topic' = '{prefix}json-{topic}', 'scan.startup.mode' = 'earliest-offset',
+    'properties.isolation.level' = 'read_committed')"""
 
 
 class Join(KeyedCoProcessFunction):  # type: ignore[misc]  # pyflink has no types

@@ -5,7 +5,11 @@ import argparse
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
 KAFKA = "'connector' = 'kafka', 'properties.bootstrap.servers' = '{servers}', 'format' = 'json'"
-READ = KAFKA + ", 'topic' = '{prefix}json-{topic}', 'scan.startup.mode' = 'earliest-offset'"
+READ = (
+    KAFKA
+    + ", 'topic' = '{prefix}json-{topic}', 'scan.startup.mode' = 'earliest-offset'"
+    + ", 'properties.isolation.level' = 'read_committed'"
+)
 STATEMENTS = [
     """create table flows (
         `start` bigint, `end` bigint, local_address string, local_port int, remote_address string, remote_port int,

@@ -49,6 +49,7 @@ from attribution.stream.job.outputs import (
     to_peer,
 )
 from attribution.stream.job.receive import Receive
+from attribution.stream.kafka.settings import READ_COMMITTED
 from attribution.stream.milliseconds import to_ms
 from attribution.stream.regions.border import Border
 from attribution.stream.topics import INPUT_TOPICS, from_region, to_region, topic_of
@@ -158,7 +159,9 @@ def _attribute(entries: DataStream, function: Attribute, output: TypeInformation
 
 
 def _source(tables: StreamTableEnvironment, job: Job, topic: str, name: str, *, timed: bool = True) -> DataStream:
-    """A topic as rows of (value, topic, partition, offset, time); with watermarks of every partition where it is timed.
+    """A topic's committed messages as rows of (value, topic, partition, offset, time).
+
+    With watermarks of every partition if the topic is timed.
 
     The connector of the Table API, because only that hands the offset on to Python, for the dead letters.
     """
@@ -174,7 +177,7 @@ def _source(tables: StreamTableEnvironment, job: Job, topic: str, name: str, *, 
         "topic": topic,
         "properties.group.id": job.name,
         "scan.startup.mode": "earliest-offset",
-        **{f"properties.{key}": value for key, value in job.kafka.items()},
+        **{f"properties.{key}": value for key, value in {**job.kafka, **READ_COMMITTED}.items()},
     }
     if not timed:
         # The broker answers once in so long, however much there is to read: a stream without a pause would never be

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from attribution.errors import BrokerError
 from attribution.stream.kafka.client import AdminClient, Client, Consumer, KafkaError, Producer, TopicPartition
-from attribution.stream.kafka.settings import KafkaSettings
+from attribution.stream.kafka.settings import READ_COMMITTED, KafkaSettings
 
 #: Seconds to wait for a broker's answer.
 ANSWER_S = 15.0
@@ -178,13 +178,13 @@ class Broker:
         return self._reached(make, config)
 
     def consumer(self, config: Mapping[str, object]) -> Consumer:
-        """A `confluent_kafka.Consumer` that has reached the broker.
+        """A `confluent_kafka.Consumer` that has reached the broker. It reads committed messages, in any `config`.
 
         Raises:
             BrokerError: the broker could not be reached, or refused.
         """
         make: Callable[[dict[str, object]], Consumer] = self._library.Consumer
-        return self._reached(make, config)
+        return self._reached(make, {**config, **READ_COMMITTED})
 
     def topic_partition(self, topic: str, partition: int, offset: int = 0) -> TopicPartition:
         """A `confluent_kafka.TopicPartition`."""

@@ -171,6 +171,11 @@ class Consumer(Client, Protocol):
         """Leave the group."""
 
 
+def is_end(error: KafkaError) -> bool:
+    """Whether it says that everything committed in a partition was read; the offset beside it is the end."""
+    return error.name() == "_PARTITION_EOF"
+
+
 def is_lasting(error: KafkaError) -> bool:
     """Whether a consumer that met an error cannot go on.
 

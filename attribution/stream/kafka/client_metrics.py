@@ -75,7 +75,8 @@ METRICS: dict[str, Metric] = {
     "attribution_lake_open_rows": Metric("gauge", "Rows in files that are not finished yet.", ("topic",)),
     "attribution_lake_lag_messages": Metric(
         "gauge",
-        "Messages between the last one read and the end of the topic, over the partitions of this writer.",
+        "Messages between the last one read and the end of the topic, over the partitions of this writer. Marks and "
+        "aborted messages of transactions count as well, until everything committed was read: it is 0 then.",
         ("topic",),
         "It keeps rising: the writer is too slow, or waits for room on the disk.",
     ),
@@ -112,7 +113,7 @@ METRICS: dict[str, Metric] = {
     ),
     "attribution_forward_lag_messages": Metric(
         "gauge",
-        "Messages between the last one read and the end of the topic.",
+        "Messages between the last one read and the end of the topic; marks and aborted messages count as above.",
         ("peer",),
         "It keeps rising: as above, or no forwarder runs.",
     ),

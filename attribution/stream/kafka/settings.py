@@ -26,6 +26,9 @@ MECHANISMS = {
 _SECRETS = ("username", "password", "key_password")
 _OF_FILE = "_file"
 
+#: What every consumer reads. A row of an aborted transaction was never said: an owner that it names may be none.
+READ_COMMITTED = {"isolation.level": "read_committed"}
+
 _SERVERS = re.compile(r"\s*(?:\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}\s*")
 _TABLE = "kafka"
 

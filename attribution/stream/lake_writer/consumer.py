@@ -8,7 +8,6 @@ from attribution.stream.kafka.client import Consumer, Message, PartitionId, Topi
 _BEGINNING = -2
 _POLL_S = 0.2
 _CONFIG = {
-    "isolation.level": "read_committed",
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "enable.partition.eof": True,
@@ -71,7 +70,10 @@ class LakeConsumer:
         return self._consumer.get_watermark_offsets(self._broker.topic_partition(*partition), timeout=ANSWER_S)
 
     def lags(self) -> dict[PartitionId, int]:
-        """The number of messages of each partition that are still to be read, as far as the client knows."""
+        """The offsets from the message read next to the end of each partition, as far as the client knows.
+
+        Marks of transactions have offsets too: where only marks are left to read, it is not 0.
+        """
         lags = {}
         for read in self._consumer.position(self._consumer.assignment()):
             _, end = self._consumer.get_watermark_offsets(read, cached=True)

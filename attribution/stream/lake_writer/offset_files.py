@@ -8,6 +8,13 @@ neither loses nor repeats a row, if the files of a stretch, which may be many ho
     TABLE/date=…/hour=…/TOPIC-PARTITION-FIRST-LAST.parquet
 
 The step from open to ready is one rename.
+
+Behind LAST there may be offsets without rows: marks of transactions, aborted messages, messages that only say a time.
+A topic deletes them after a while, and a new start must not miss them. So a file without rows says how far they go:
+
+    .writing/read/TOPIC-PARTITION                     "LAST+1 NEXT": between the two there is nothing for the lake
+
+It counts while its first number is still where the files end. Without it these offsets are read again.
 """
 
 import fcntl
@@ -35,7 +42,7 @@ class PartitionFiles:
     """The files of one partition: which offsets they hold, and the next ones. Only one process has it at a time.
 
     Attributes:
-        position: the first offset that is in no file; None where there are no files.
+        position: the first offset that is neither in a file nor known to hold no row; None where there are no files.
         rows: rows that were added since the last `finish`.
     """
 
@@ -44,11 +51,14 @@ class PartitionFiles:
         self._topic, self._partition = topic, partition
         self._open = lake / _WRITING / "open" / f"{topic}-{partition}"
         self._ready = lake / _WRITING / "ready"
+        self._read = lake / _WRITING / "read" / f"{topic}-{partition}"
         self._hourly: HourlyWriter | None = None
         self._batches: list[pa.RecordBatch] = []
         self._letters: list[dict[str, object]] = []
         self._first: int | None = None
         self._last = -1
+        self._read_to = 0
+        self._end: int | None = None
         self.rows = 0
         self.position = self.recover()
 
@@ -86,8 +96,17 @@ class PartitionFiles:
             for path in self._stretches((self._lake / table).rglob("*.parquet"))
             if (found := _NAME.fullmatch(path.name))
         ]
-        self.position = max(offsets) + 1 if offsets else None
+        self._end = max(offsets) + 1 if offsets else None
+        self.position = self._end if self._end is None else self._without_rows(self._end)
         return self.position
+
+    def _without_rows(self, end: int) -> int:
+        """The first offset from `end` on that is not known to hold no row."""
+        try:
+            known, to = map(int, self._read.read_bytes().split())
+        except (OSError, ValueError):
+            return end
+        return max(to, end) if known == end else end
 
     def _stretches(self, paths: Iterator[Path]) -> Iterator[Path]:
         """The paths that are named by a stretch of this partition."""
@@ -115,6 +134,11 @@ class PartitionFiles:
         self._count(offset, 1)
         self._letters.append(letter(self._topic, self._partition, offset, self._kind, rejected))
 
+    def read_to(self, offset: int) -> bool:
+        """Note that no row stands between the last message that was added and `offset`; whether `finish` is due."""
+        self._read_to = offset
+        return bool(self.rows) or (self.position is not None and offset > self.position)
+
     def _count(self, offset: int, rows: int) -> None:
         self._first = offset if self._first is None else self._first
         self._last = offset
@@ -123,9 +147,12 @@ class PartitionFiles:
     def finish(self) -> int:
         """Let the files appear; how many there are. Rows are in no file before, and on disk after.
 
+        Offsets that `read_to` told of are not asked for again, if there are files before them.
+
         Raises:
             OSError: they cannot be written; `abandon` then.
         """
+        files, read_to = 0, self._read_to
         if self.rows and self._first is not None:
             self._close()
             for path in (*self._open.rglob("*"), self._open):
@@ -134,11 +161,17 @@ class PartitionFiles:
             ready = self._ready / f"{self._topic}-{self._partition}-{self._first:015d}-{self._last:015d}"
             self._open.rename(ready)
             _sync(self._ready)
-            self.position = self._last + 1
+            self.position = self._end = self._last + 1
             self._forget()
-            return self._publish(ready)
+            files = self._publish(ready)
         self._forget()
-        return 0
+        if self.position is not None and read_to > self.position:
+            self._read.parent.mkdir(exist_ok=True)
+            written = self._read.parent / f"{self._read.name}.new"
+            written.write_text(f"{self._end} {read_to}")
+            written.replace(self._read)
+            self.position = read_to
+        return files
 
     def _close(self) -> None:
         if self._hourly is not None:
@@ -193,7 +226,7 @@ class PartitionFiles:
     def _forget(self) -> None:
         self._hourly = None
         self._batches, self._letters = [], []
-        self._first, self.rows = None, 0
+        self._first, self.rows, self._read_to = None, 0, 0
 
 
 def _sync(path: Path) -> None:

@@ -16,7 +16,7 @@ class Partition:
         id: topic and number.
         kind: the record that its topic is for.
         files: its files; None while another process has them.
-        opened_s: the monotonic time at which the first row that is in no file yet was added; None without such a row.
+        opened_s: since when, in monotonic time, `finish` has something to write: a row, or how far was read; else None.
         ended: whether everything in it was read.
     """
 
@@ -29,13 +29,13 @@ class Partition:
 
 @dataclass(frozen=True)
 class Finished:
-    """Files of a partition that readers see from now on.
+    """Files of a partition that readers see from now on, and offsets without rows.
 
     Attributes:
         id: topic and number of the partition.
         rows: rows in the files.
         files: number of the files.
-        position: the first offset that is in no file.
+        position: the first offset that is neither in a file nor known to hold no row.
     """
 
     id: PartitionId
@@ -118,16 +118,17 @@ class Partitions:
             yield from self.finish(partition)
 
     def finish(self, partition: Partition) -> Iterator[Finished]:
-        """Let the files of a partition appear; nothing where it has no rows, or another process has its files.
+        """Let the files of a partition appear; nothing where nothing was read, or another process has its files.
 
         Raises:
             OSError: a file cannot be written.
         """
         if partition.files is None:
             return
-        rows, files = partition.files.rows, partition.files.finish()
+        rows, before = partition.files.rows, partition.files.position
+        files = partition.files.finish()
         partition.opened_s = None
-        if files:
+        if files or partition.files.position != before:
             yield Finished(partition.id, rows, files, partition.files.position or 0)
 
     def abandon(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from attribution.errors import BrokerError, LakeError
 from attribution.lake.layout import FOLDERS
 from attribution.stream.kafka.broker import Broker
-from attribution.stream.kafka.client import KafkaError, Message, PartitionId, is_lasting
+from attribution.stream.kafka.client import KafkaError, Message, PartitionId, is_end, is_lasting
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.lake_writer.consumer import LakeConsumer
 from attribution.stream.lake_writer.offset_files import PartitionFiles
@@ -147,7 +147,7 @@ class LakeWriter:
         partition = self._partitions.get((topic, message.partition()))
         error = message.error()
         if error is not None:
-            self._fault(topic, partition, error)
+            self._fault(message, partition, error)
         elif partition is not None and partition.files is not None:
             partition.ended = False
             try:
@@ -159,10 +159,13 @@ class LakeWriter:
                 partition.opened_s = partition.opened_s or time.monotonic()
                 self._note(self._partitions.finish_large(partition))
 
-    def _fault(self, topic: str, partition: Partition | None, error: KafkaError) -> None:
-        if error.name() == "_PARTITION_EOF":
+    def _fault(self, message: Message, partition: Partition | None, error: KafkaError) -> None:
+        topic = message.topic()
+        if is_end(error):
             if partition is not None:
                 partition.ended = True
+                if partition.files is not None and partition.files.read_to(message.offset()):
+                    partition.opened_s = partition.opened_s or time.monotonic()
         elif error.name() == "_AUTO_OFFSET_RESET":
             self._gone(partition)
         elif is_lasting(error):
@@ -260,7 +263,7 @@ class LakeWriter:
             if partition is not None and partition.files is not None:
                 had[topic] += 1
                 open_rows[topic] += partition.files.rows
-                behind[topic] += lag
+                behind[topic] += 0 if partition.ended else lag
         for topic in self._kinds:
             self._metrics.set("attribution_lake_partitions", had[topic], topic=topic)
             self._metrics.set("attribution_lake_open_rows", open_rows[topic], topic=topic)

@@ -20,6 +20,7 @@ from attribution.stream.kafka.client import (
     PartitionId,
     Producer,
     TopicPartition,
+    is_end,
     is_lasting,
 )
 from attribution.stream.kafka.client_metrics import Metrics
@@ -34,8 +35,8 @@ _LAST_S = 5.0
 #: Bytes under way from which on nothing more is read.
 _ENOUGH_BYTES, _ENOUGH_MESSAGES = 32 << 20, 100_000
 _CONSUMER = {
-    "isolation.level": "read_committed",
     "enable.auto.commit": False,
+    "enable.partition.eof": True,
     "auto.offset.reset": "earliest",
     "queued.max.messages.kbytes": 32_768,
 }
@@ -86,13 +87,15 @@ class _Partition:
 
     Attributes:
         waiting: offsets of the messages that are under way, in their order.
-        next: the offset after the last message that was read.
+        next: the offset after the last message that was read, and after the marks of transactions behind it.
         committed: the offset that was committed last.
+        ended: whether everything in it was read.
     """
 
     waiting: dict[int, None] = field(default_factory=dict)
     next: int | None = None
     committed: int | None = None
+    ended: bool = False
 
     @property
     def position(self) -> int | None:
@@ -207,12 +210,16 @@ class Forwarder:
 
     def _take(self, message: Message) -> None:
         error = message.error()
-        if error is not None:
+        if error is not None and not is_end(error):
             if is_lasting(error):
                 raise BrokerError(f"cannot read {self._way.source} from {self._home.servers}: {error.str()}")
             return
         partition = self._partitions.setdefault((message.topic(), message.partition()), _Partition())
         offset, size = message.offset(), len(message.value() or b"")
+        partition.ended = error is not None
+        if partition.ended:
+            partition.next = offset
+            return
         partition.waiting[offset] = None
         partition.next = offset + 1
         self._waiting_bytes += size
@@ -247,7 +254,8 @@ class Forwarder:
         lag = 0
         for read in self._consumer.position(self._consumer.assignment()):
             _, end = self._consumer.get_watermark_offsets(read, cached=True)
-            lag += max(end - max(read.offset, 0), 0)
+            known = self._partitions.get((read.topic, read.partition))
+            lag += 0 if known and known.ended else max(end - max(read.offset, 0), 0)
         waiting = sum(len(partition.waiting) for partition in self._partitions.values())
         self._metrics.set("attribution_forward_lag_messages", lag, peer=self._way.peer)
         self._metrics.set("attribution_forward_waiting_messages", waiting, peer=self._way.peer)

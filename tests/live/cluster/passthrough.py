@@ -26,6 +26,7 @@ def main():
         .set_topics(f"{arguments.topics}-in")
         .set_starting_offsets(KafkaOffsetsInitializer.earliest())
         .set_value_only_deserializer(SimpleStringSchema())
+        .set_property("isolation.level", "read_committed")
         .build()
     )
     sink = (

@@ -48,6 +48,7 @@ class LiveJob:
         # Messages as large as topics take, which is more than the client's own limit.
         limits = {"max.in.flight": 1, "message.max.bytes": 2_000_000}
         self._producer = Producer(self._client | limits | {"enable.idempotence": True})
+        self._limits, self._transactional = limits, None
         self._undelivered = []
         self.job_id = None
 
@@ -86,6 +87,19 @@ class LiveJob:
             for partition in range(self.partitions):
                 self.send_value(kind, codec.empty(kind), timestamp_ms=timestamp_ms, partition=partition)
         self.flush()
+
+    @contextlib.contextmanager
+    def transaction(self, *, commit):
+        """What is sent inside the block is one transaction, which is committed or aborted."""
+        if self._transactional is None:
+            self._transactional = Producer(self._client | self._limits | {"transactional.id": self.prefix})
+            self._transactional.init_transactions(60)
+        self._transactional.begin_transaction()
+        outside, self._producer = self._producer, self._transactional
+        yield
+        self.flush()
+        self._producer = outside
+        (self._transactional.commit_transaction if commit else self._transactional.abort_transaction)(60)
 
     def _delivered(self, error, message):
         if error is not None or message.offset() is None:

@@ -96,6 +96,8 @@ def test_what_was_committed_goes_on_and_a_restart_sends_nothing_again(broker, re
         forwarder.wait(10)
     assert arrived(real_peer, way) == numbers(0, 50)
     assert forwarder.metrics.total("attribution_forward_waiting_messages") == 0
+    # The marks of the transactions are no messages that somebody still has to read.
+    assert forwarder.metrics.total("attribution_forward_lag_messages") == 0
 
 
 def test_a_peer_that_is_down_is_waited_for(broker, real_broker, real_peer, way):

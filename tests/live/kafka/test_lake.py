@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from streamed import HOUR, T0, attributed, numbers_in
 
@@ -155,9 +155,40 @@ def test_only_committed_transactions_are_read(lake, broker, prefix, real_broker)
             output.producer.abort_transaction()
         else:
             output.producer.commit_transaction()
-    write_all(lake, broker, prefix)
+    metrics = write_all(lake, broker, prefix)
     assert numbers_in(lake) == [n for n in range(180) if n // 30 % 2 == 0]
+    # Marks and aborted messages stand behind the last one that was read: nobody waits for them, or misses them.
+    assert metrics.total("attribution_lake_lag_messages") == 0
+    ends = [end for _, end in offsets(real_broker, prefix + FLOWS)]
+    delete(real_broker, [TopicPartition(prefix + FLOWS, number, end) for number, end in enumerate(ends)])
     assert write_all(lake, broker, prefix).total("attribution_lake_rows_total") == 0
+
+
+def test_a_consumer_reads_committed_messages_whatever_it_is_told(broker, prefix, real_broker):
+    output = Output(real_broker.bootstrap, prefix, **{"transactional.id": prefix})
+    output.producer.init_transactions(60)
+    output.producer.begin_transaction()
+    output.flows(3)
+    output.producer.abort_transaction()
+    told = {"group.id": prefix, "auto.offset.reset": "earliest", "enable.partition.eof": True}
+    consumer = broker.consumer({**told, "isolation.level": "read_uncommitted"})
+    consumer.assign([TopicPartition(prefix + FLOWS, 0, 0)])
+    assert consumer.poll(30).error().name() == "_PARTITION_EOF"
+    consumer.close()
+
+
+def offsets(real_broker, topic):
+    """The first offset and the end of each partition."""
+    consumer = Consumer({"bootstrap.servers": real_broker.bootstrap, "group.id": "test"})
+    found = [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10) for number in range(3)]
+    consumer.close()
+    return found
+
+
+def delete(real_broker, places):
+    admin = AdminClient({"bootstrap.servers": real_broker.bootstrap})
+    for deleted in admin.delete_records(places).values():
+        deleted.result()
 
 
 # What it refuses
@@ -192,9 +223,7 @@ def test_messages_that_are_gone_stop_the_writer_unless_the_loss_is_accepted(lake
     output.flows(6)
     write_all(lake, broker, prefix)
     output.flows(6)
-    admin = AdminClient({"bootstrap.servers": real_broker.bootstrap})
-    for deleted in admin.delete_records([TopicPartition(prefix + FLOWS, 1, 3)]).values():
-        deleted.result()
+    delete(real_broker, [TopicPartition(prefix + FLOWS, 1, 3)])
     with pytest.raises(BrokerError, match=rf"needs offset 2 of {prefix}{FLOWS} 1, which has 3 to 3\. 1 messages were"):
         write_all(lake, broker, prefix)
     metrics = write_all(lake, broker, prefix, accept_loss=True)

@@ -133,6 +133,7 @@ def test_json_is_read_and_the_environment_alone_is_enough(tmp_path):
     ("text", "message"),
     [
         ("[kafka]\npasswd = 'secret'", "unknown setting 'passwd'; the settings are bootstrap_servers"),
+        ("[kafka]\n'isolation.level' = 'read_uncommitted'", "unknown setting 'isolation.level'; the settings are"),
         ("[kafka]\nbootstrap_servers = 9092", "bootstrap_servers must be text, found int"),
         ("[kafka]\n", "no broker is named: set bootstrap_servers"),
         ("password = 'secret", "are no TOML$"),

@@ -49,6 +49,36 @@ def test_messages_without_rows_make_no_file(tmp_path):
     assert (files.finish(), files.position, names(tmp_path)) == (0, None, [])
 
 
+def test_offsets_without_rows_are_not_asked_for_again(tmp_path):
+    files = take(tmp_path)
+    assert not files.read_to(4)
+    assert (files.finish(), files.position) == (0, None)  # without a row there is nothing to go on behind
+    files.add(7, attributed(range(5)))
+    assert files.read_to(9)
+    assert (files.finish(), files.position) == (2, 9)
+    assert not files.read_to(9)
+    files.add(9, attributed([]))
+    assert files.read_to(30)
+    assert (files.finish(), files.position) == (0, 30)
+    files.release()
+    again = take(tmp_path)
+    assert again.position == 30
+    again.read_to(40)
+    again.abandon()
+    assert (again.finish(), again.position) == (0, 30)
+    # What it says holds behind the files that it was written for, and it is not needed.
+    again.add(30, attributed(range(1)))
+    assert (again.finish(), again.position) == (1, 31)
+    again.release()
+    noted = tmp_path / ".writing" / "read" / f"{TOPIC}-3"
+    assert noted.read_text() == "8 30"
+    for text in ("8 30", "31", "", "31 x"):
+        noted.write_text(text)
+        files = take(tmp_path)
+        assert files.position == 31
+        files.release()
+
+
 def test_what_was_abandoned_is_gone(tmp_path):
     files = take(tmp_path)
     files.add(0, attributed(range(5)))
