@@ -39,7 +39,7 @@ from attribution.stream.wire.job_output import read_written
 
 NEWER = {"wire_address", "wire_port", "last_port", "data_centre", "client_prefix", "local_hostname", "hostname_reason"}
 NEWER |= {"hostname_count", "hostname_candidates", "network", "local_network", "remote_network", "relay_address"}
-NEWER |= {"record_id"}
+NEWER |= {"record_id", "flow_count"}
 NEWER |= {f"{side}_{name}" for side in ("local", "remote") for name in ("pool", "policy", "policy_state")}
 SEEN = [Heartbeat("10.0.0.9", 443, "w", "web", moment, moment) for moment in (BASE, BASE + 60 * SECOND)]
 ASKED = Flow(BASE + 30 * SECOND, BASE + 31 * SECOND, "10.0.0.1", 4000, "10.0.0.9", 443, local_workload="c")

@@ -164,6 +164,7 @@ _SPECIAL: dict[str, _Special] = {
     "bytes_received": _COUNT,
     "packets_sent": _COUNT,
     "packets_received": _COUNT,
+    "flow_count": _COUNT,
     "remote_distance": _COUNT,
     "question": _whole(0, (1 << 63) - 1, "impossible_count"),
     "row": _whole(0, (1 << 31) - 1, "impossible_count"),

@@ -2,7 +2,7 @@
 SELECT
     source_method, source_reason, target_method, target_reason,
     count(*) AS records,
-    count(*) FILTER (counts) AS flows,
+    coalesce(sum(flows_of(flow_count)) FILTER (counts), 0) AS flows,
     sum(bytes) AS bytes,
     max(source_distance) AS source_distance,
     max(target_distance) AS target_distance,

@@ -12,7 +12,7 @@ SELECT
     CASE WHEN at_source THEN remote_distance ELSE local_distance END AS target_distance,
     CASE WHEN at_source THEN remote_workload ELSE local_workload END AS target_workload,
     CASE WHEN at_source THEN remote_address ELSE local_address END AS target_address,
-    counts, bytes_counted AS bytes
+    counts, flow_count, bytes_counted AS bytes
 FROM (
     SELECT
         *,

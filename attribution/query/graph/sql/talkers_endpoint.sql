@@ -9,7 +9,7 @@ WITH ends AS (
         local_method AS method, local_service AS service,
         CASE WHEN counts_sent THEN bytes_sent END AS bytes_sent,
         CASE WHEN counts_received THEN bytes_received END AS bytes_received,
-        packets_counted AS packets,
+        packets_counted AS packets, flows_of(flow_count) AS flows,
         local_method = 'none' OR remote_method = 'none' AS unattributed, start, "end"
     FROM counted
     WHERE counts
@@ -22,7 +22,7 @@ WITH ends AS (
         remote_method, remote_service,
         CASE WHEN counts_received THEN bytes_received END,
         CASE WHEN counts_sent THEN bytes_sent END,
-        packets_counted,
+        packets_counted, flows_of(flow_count),
         local_method = 'none' OR remote_method = 'none', start, "end"
     FROM counted
     WHERE counts
@@ -35,12 +35,12 @@ FROM (
              WHEN bool_or(method IN ('capture', 'heartbeat')) THEN 'workload'
              WHEN bool_or(method = 'policy') THEN 'pool' ELSE 'external' END AS kind,
         CASE WHEN min(service) = max(service) THEN min(service) END AS service,
-        count(*) AS flows,
+        sum(flows) AS flows,
         both_ways(sum(bytes_sent), sum(bytes_received)) AS bytes,
         sum(bytes_sent) AS bytes_sent,
         sum(bytes_received) AS bytes_received,
         sum(packets) AS packets,
-        count(*) FILTER (unattributed) AS unattributed_flows,
+        coalesce(sum(flows) FILTER (unattributed), 0) AS unattributed_flows,
         epoch_us(min(start)) AS first_seen,
         epoch_us(max("end")) AS last_seen
     FROM ends

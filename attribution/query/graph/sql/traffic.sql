@@ -21,7 +21,7 @@ SELECT
     CASE WHEN $undirected::BOOLEAN AND opener IS NULL THEN local_address <= remote_address END AS local_first,
     observer,
     count(*) AS reports,
-    count(*) FILTER (counts) AS flows,
+    coalesce(sum(flows_of(flow_count)) FILTER (counts), 0) AS flows,
     sum(bytes_sent) FILTER (counts_sent) AS bytes_sent,
     sum(bytes_received) FILTER (counts_received) AS bytes_received,
     sum(packets_sent) FILTER (counts_sent) AS packets_sent,

@@ -22,6 +22,9 @@ CREATE OR REPLACE TEMP MACRO node_kind(class, seen, by_what) AS
 CREATE OR REPLACE TEMP MACRO both_ways(one, other) AS
     CASE WHEN one IS NULL AND other IS NULL THEN NULL ELSE coalesce(one, 0) + coalesce(other, 0) END;
 
+-- How many flows a record stands for: the number that the log gives, else one.
+CREATE OR REPLACE TEMP MACRO flows_of(flow_count) AS coalesce(nullif(flow_count, 0), 1);
+
 -- What a list of the largest is ordered by.
 CREATE OR REPLACE TEMP MACRO measure(what, flows, bytes, packets) AS
     CASE what WHEN 'flows' THEN flows WHEN 'packets' THEN packets ELSE bytes END;

@@ -5,7 +5,7 @@ FROM (
         *, row_number() OVER (PARTITION BY place ORDER BY flows DESC, network) AS number
     FROM (
         SELECT
-            place, client_network(client) AS network, count(*) AS flows, sum(bytes) AS bytes,
+            place, client_network(client) AS network, sum(flows_of(flow_count)) AS flows, sum(bytes) AS bytes,
             epoch_us(min(start)) AS first_seen, epoch_us(max("end")) AS last_seen
         FROM placed_flow
         GROUP BY ALL

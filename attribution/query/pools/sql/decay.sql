@@ -3,7 +3,7 @@
 -- one is known.
 SELECT
     place, begin, CASE WHEN $doubling::BOOLEAN AND begin > 0 THEN 2 * begin ELSE begin + width END AS until,
-    count(*) AS flows, sum(bytes) AS bytes, count(DISTINCT client_network(client)) AS networks
+    sum(flows_of(flow_count)) AS flows, sum(bytes) AS bytes, count(DISTINCT client_network(client)) AS networks
 FROM (
     SELECT
         *,

@@ -6,14 +6,14 @@ SELECT *
 FROM (
     SELECT
         'server' AS logged_by, data_centre, region, local_address AS address, remote_address AS client, local_pool AS pool,
-        local_policy AS policy, local_policy_state AS state, local_reason AS reason, basis, start, "end",
+        local_policy AS policy, local_policy_state AS state, local_reason AS reason, basis, flow_count, start, "end",
         both_ways(bytes_sent, bytes_received) AS bytes, bytes_counted, packets_counted, counts
     FROM counted
     WHERE opener IS DISTINCT FROM 'local'
     UNION ALL
     SELECT
         'client', data_centre, region, remote_address, local_address, remote_pool,
-        remote_policy, remote_policy_state, remote_reason, basis, start, "end",
+        remote_policy, remote_policy_state, remote_reason, basis, flow_count, start, "end",
         both_ways(bytes_sent, bytes_received), bytes_counted, packets_counted, counts
     FROM counted
     WHERE opener IS DISTINCT FROM 'remote'

@@ -1,5 +1,5 @@
 -- How many flows came to addresses of the pool space, and which of them no policy in force handed out.
-SELECT coalesce(state, 'unpooled') AS state, count(*) AS flows
+SELECT coalesce(state, 'unpooled') AS state, sum(flows_of(flow_count)) AS flows
 FROM pool_ends
 WHERE counts
 GROUP BY ALL
