@@ -218,6 +218,13 @@ def test_every_format_has_a_how_to_that_says_what_is_skipped(known):
     assert not missing
 
 
+@pytest.mark.parametrize("known", [known for known in registry.FORMATS if known.wants], ids=lambda known: known.name)
+def test_every_field_that_a_format_wants_is_on_its_how_to(known):
+    page = text(f"docs/how-to/{how_to(known)}")
+    names = {name for one in known.wants for name in one.name.split(", ")}
+    assert not [name for name in names if name not in page]
+
+
 @pytest.mark.parametrize("setting", [field.name for field in fields(Settings)])
 def test_every_setting_is_explained_where_settings_are_tuned(setting):
     assert re.search(rf"^## .*`{setting}`", text("docs/how-to/tuning.md"), re.MULTILINE)

@@ -250,6 +250,11 @@ A source is recognised by its content, never by its name, and decompressed where
     yield _table(["name", "reads", "how-to"], [[f"`{f.name}`", _first_line(f), _guide(f)] for f in registry.FORMATS])
     for module in dict.fromkeys(type(known).__module__ for known in registry.FORMATS):
         yield f"\n## {_short(module)}\n\n{inspect.getdoc(sys.modules[module])}"
+        wants = next(known.wants for known in registry.FORMATS if type(known).__module__ == module)
+        if wants:
+            yield "\nWhat `attribution inspect` misses, if no row has it:\n"
+            rows = [[one.name, f"{one.without[0].upper()}{one.without[1:]}.", one.get] for one in wants]
+            yield _table(["missing", "without it", "how to get it"], rows)
 
 
 def _short(module: str) -> str:

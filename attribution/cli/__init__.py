@@ -10,6 +10,7 @@ from attribution.errors import AttributionError
 
 #: The verbs, in the order of `attribution --help`, which is the order in which one uses them.
 VERBS = {
+    "inspect": "Say what logs hold, what is missing for attribution, and how to attribute them.",
     "replay": "Attribute flow logs and write the result as a Parquet lake.",
     "graph": "Show who talks to whom: services, edges, traffic; or compare two windows.",
     "talkers": "Show the largest services, workloads, addresses, ports or edges.",

@@ -2,23 +2,18 @@
 
 import shlex
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from attribution.cli.options.inputs import input_options
 from attribution.cli.options.settings import settings_options
 from attribution.cli.render.output import Column, Output, output_options
+from attribution.cli.render.progress import progress_line
 from attribution.config import NO_NETWORK, Settings
 from attribution.records import INPUT_RECORDS
-from attribution.replay import Inputs, Limits, Report, Summary, replay
+from attribution.replay import Inputs, Limits, Summary, replay
 from attribution.replay.summary import NetworkCount
 from attribution.schema import FLOW
 
@@ -92,7 +87,7 @@ def command(
     limits = Limits(
         rejected_share=max_rejected_share, evidence_rows=evidence_rows, **({"workers": workers} if workers else {})
     )
-    with _progress() as progress:
+    with progress_line() as progress:
         summary = replay(
             inputs, out, settings=settings, limits=limits, flows_are_heartbeats=flow_heartbeats, progress=progress
         )
@@ -152,45 +147,3 @@ def _about_networks(count: NetworkCount) -> Iterator[str]:
 
 def _sides(count: int) -> str:
     return f"{count:,} side{'' if count == 1 else 's'}"
-
-
-class _Done(ProgressColumn):
-    """The share that is done and the time left, where these are known."""
-
-    def render(self, task: Task) -> Text:
-        """As `40 %, 0:01:10 left`."""
-        if task.total is None:
-            return Text("")
-        left = task.time_remaining
-        return Text(f"{task.percentage:.0f} %" + ("" if left is None else f", {timedelta(seconds=int(left))} left"))
-
-
-@contextmanager
-def _progress() -> Iterator[Report | None]:
-    """A line on the terminal that says how far the run is; None where nobody watches."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        _Done(),
-        TextColumn("{task.fields[rows]:,} rows"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        tasks: dict[str, TaskID] = {}
-        shown = 0.0
-
-        def report(phase: str, rows: int, share: float | None) -> None:
-            nonlocal shown
-            if phase not in tasks:
-                for before in tasks.values():
-                    bar.update(before, total=1, completed=1)
-                tasks[phase] = bar.add_task(phase, total=None, rows=rows)
-            if time.monotonic() - shown > 0.1:  # a terminal is not read faster
-                shown = time.monotonic()
-                bar.update(tasks[phase], total=None if share is None else 1, completed=share or 0, rows=rows)
-
-        yield report

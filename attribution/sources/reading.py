@@ -1,6 +1,6 @@
 """From paths to canonical batches: open, recognise, read, validate, and account for every row left out."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from attribution.sources.records.identity import TakenOnce
 from attribution.sources.records.model import Account, FlowHeartbeats, Format, Ledger, Reject
 from attribution.sources.records.network_names import filled
 from attribution.sources.records.validate import canonical
+from attribution.sources.records.wanted import fields_shown
 
 #: Format under which sources are counted whose format is not known.
 UNKNOWN = "unknown"
@@ -69,7 +70,7 @@ def read(
     kinds: Collection[str] | None = None,
     network: NetworkOf = no_network,
     once: Once | None = None,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The records of all sources that `paths` name, lazily and in bounded memory.
 
     A source that breaks off, is damaged or is of no known format ends after its good rows with one reject, and the
@@ -212,6 +213,7 @@ class _Reader:
             batch = filled(block.kind, canonical(block, account), self._network(block.source, block.kind))
             if block.kind == FLOW:
                 batch = self._first(batch, found, account)
+            account.shows(fields_shown(block.kind, batch, found.wants))
             self._ledger.check(at_least=_JUDGED_FROM)
             if batch.num_rows:
                 source, beats = block.source, found.flow_heartbeats

@@ -14,7 +14,8 @@ from attribution.sources.formats.netobserv import format as netobserv
 from attribution.sources.formats.vpc import parquet as vpc_parquet
 from attribution.sources.formats.vpc import text as vpc
 from attribution.sources.formats.zeek import format as zeek
-from attribution.sources.records.model import ColumnarFormat, Format, Input
+from attribution.sources.records.model import ColumnarFormat, Format, Input, Ledger, Wanted
+from attribution.sources.records.wanted import missing
 
 #: Every format, those that claim least first. Native JSON comes last: extra fields do not keep it from matching.
 FORMATS: tuple[Format, ...] = (
@@ -55,7 +56,19 @@ _NO_LOGS: tuple[tuple[bytes, str], ...] = (
 
 
 class UnknownFormatError(SourceError):
-    """A source is of no known format; it may be whole all the same."""
+    """A source is of no known format; it may be whole all the same.
+
+    Attributes:
+        short: what it is instead, without the list of formats.
+    """
+
+    def __init__(self, source: str, found: str, known_as: str = "") -> None:
+        advice = known_as or (
+            f"the formats are {', '.join(names())}; "
+            "name one if it is of that format all the same, or leave the file out"
+        )
+        super().__init__(f"cannot tell the format of {source}: {found}; {advice}")
+        self.short = f"{source} is of no known format: {known_as or found}"
 
 
 def names() -> tuple[str, ...]:
@@ -94,19 +107,20 @@ def detect(data: Input) -> Format:
             if known.matches(head):
                 return known
         found = f"it starts with {head[:_SHOWN]!r}"
-    raise UnknownFormatError(f"cannot tell the format of {data.name}: {found}; {_advice(head)}")
+    for magic, known_as in _NO_LOGS:
+        if head.startswith(magic):
+            raise UnknownFormatError(data.name, found, known_as)
+    raise UnknownFormatError(data.name, found)
+
+
+def lacking(ledger: Ledger) -> list[tuple[Format, Wanted]]:
+    """What attribution wants of the logs that were read, and no row had, by format."""
+    return [(known, one) for known in FORMATS for one in missing(known.wants, ledger.shown_by(known.name))]
 
 
 def read_order(name: str) -> tuple[tuple[str, int], ...]:
     """Sort key of a file's name: some formats want one log of a set before another."""
     return tuple(known.read_order(name) for known in FORMATS)
-
-
-def _advice(head: bytes) -> str:
-    for magic, advice in _NO_LOGS:
-        if head.startswith(magic):
-            return advice
-    return f"the formats are {', '.join(names())}; name one if it is of that format all the same, or leave the file out"
 
 
 def _parquet_columns(data: Input) -> frozenset[str]:

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from attribution.core.columnar.types import Column
 from attribution.schema import FLOW
 from attribution.sources.json.lines import JsonLines, first_object
-from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input
+from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input, Wanted
 from attribution.sources.records.network_names import numbered, within
 from attribution.sources.records.raw_columns import (
     mask,
@@ -80,12 +80,24 @@ _SKIPS = {
 }
 
 
+#: What attribution wants of the collector's records.
+_WANTS = (
+    Wanted(
+        name="src_port, dst_port, proto",
+        told_by=("flow.remote_port",),
+        without="workloads that share an address by port are not told apart",
+        get="Let the exporter send ports and protocol: in Flexible NetFlow, match on them in the record.",
+    ),
+)
+
+
 class Goflow2(Format):
     """The JSON lines of goflow2."""
 
     name = "goflow2"
     how_to = "goflow2"
     skips = _SKIPS
+    wants = _WANTS
     #: No record of a device knows a workload.
     flow_heartbeats: FlowHeartbeats = "none"
 

@@ -45,7 +45,7 @@ def open_inputs(
     """
     found = expand(paths)
     if order is not None:
-        found.sort(key=lambda path: order(_name(path)))
+        found.sort(key=lambda path: order(name_of(path)))
     for path in found:
         with OpenInput(path) as opened:
             yield opened
@@ -125,7 +125,7 @@ class OpenInput:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.name = _name(path)
+        self.name = name_of(path)
         self.network: str | None = None
         self.damage: Damage | None = None
         self.line = 1
@@ -257,7 +257,8 @@ def _count_lines(block: bytes) -> int:
     return sum(int(np.count_nonzero(piece == _NEWLINE)) for piece in pieces)
 
 
-def _name(path: Path | None) -> str:
+def name_of(path: Path | None) -> str:
+    """What a person calls an input of `expand`."""
     return STDIN_NAME if path is None else str(path)
 
 

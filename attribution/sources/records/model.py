@@ -7,7 +7,7 @@ validates values: it only finds the columns.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
@@ -16,8 +16,20 @@ from attribution.core.identity import Identity
 from attribution.core.ownership.flow_heartbeats import FlowHeartbeats
 from attribution.errors import RejectLimitError
 from attribution.sources.records.rejects import REASONS, Reject
+from attribution.sources.records.wanted import Shown, Wanted
 
-__all__ = ["ANY_FORMAT", "Account", "Block", "ColumnarFormat", "FlowHeartbeats", "Format", "Input", "Ledger", "Reject"]
+__all__ = [
+    "ANY_FORMAT",
+    "Account",
+    "Block",
+    "ColumnarFormat",
+    "FlowHeartbeats",
+    "Format",
+    "Input",
+    "Ledger",
+    "Reject",
+    "Wanted",
+]
 
 #: Why a sound row of any format may carry no record, also of a source whose format is not known: reason -> meaning.
 ANY_FORMAT: dict[str, str] = {
@@ -91,6 +103,7 @@ class Ledger:
         skipped: (source format, reason) -> rows that carry no record on purpose; reasons are the format's `skips` and
             those of `ANY_FORMAT`.
         rejected: (source format, reason) -> rows that are broken; reasons are those of `sources.records.rejects`.
+        shown: (source format, name) -> how often what a format wants was there; names are those of `Wanted.told_by`.
         sink: called with each `Reject`; the run writes them to its rejects file.
         max_rejected_share: the share of rejected rows above which `check` stops the run.
         same_files: (file, the file before it with the same content) for each that was not read again.
@@ -102,6 +115,7 @@ class Ledger:
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    shown: Counter[tuple[str, str]] = field(default_factory=Counter)
     sink: Callable[[Reject], None] | None = None
     max_rejected_share: float = 0.1
     same_files: list[tuple[str, str]] = field(default_factory=list)
@@ -112,6 +126,22 @@ class Ledger:
     def of(self, source_format: "Format") -> "Account":
         """The ledger for one format to write to."""
         return Account(self, source_format.name, source_format.skips)
+
+    def add(self, other: "Ledger") -> None:
+        """Count what another ledger counted, too."""
+        self.rows.update(other.rows)
+        self.skipped.update(other.skipped)
+        self.rejected.update(other.rejected)
+        self.shown.update(other.shown)
+        self.consumed += other.consumed
+
+    def shown_by(self, source_format: str) -> Shown:
+        """What was there in the sources of one format, by all the names of `Wanted.told_by`."""
+        found: Counter[str] = Counter()
+        rows = {(name, kind): count for (kind, name), count in self.rows.items()}
+        for counts in (self.shown, rows, self.skipped, self.rejected):
+            found.update({name: count for (of, name), count in counts.items() if of == source_format})
+        return found
 
     def keep(self, reject: Reject) -> None:
         """Pass a reject to the sink."""
@@ -191,6 +221,11 @@ class Account:
         if not skipped[self.name, reason]:
             del skipped[self.name, reason]
 
+    def shows(self, names: Mapping[str, int]) -> None:
+        """Count what a format wants and was there: name of `Wanted.told_by` -> rows."""
+        for name, rows in names.items():
+            self.ledger.shown[self.name, name] += rows
+
     def reject(self, reject: Reject) -> None:
         """Count a broken row and keep it; raises as `Ledger.reject`."""
         self.ledger.reject(self.name, reject)
@@ -216,6 +251,8 @@ class Format(Protocol):
     flow_heartbeats: FlowHeartbeats = "interval"
     #: What makes one of its flows one record; None if equal rows may be records of two connections.
     identity: ClassVar[Identity | None] = None
+    #: What attribution wants of this log, and how a person gets it.
+    wants: ClassVar[Sequence[Wanted]] = ()
 
     def matches(self, head: bytes) -> bool:
         """Whether `head`, the first bytes of the decompressed content, is this format. Never raises."""

@@ -26,6 +26,7 @@ import numpy as np
 from attribution.core.identity import BY_RECORD_ID
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.formats.hubble.records import LISTS, events, fields
+from attribution.sources.formats.hubble.wants import WANTS
 from attribution.sources.json.lines import JsonLines, first_object
 from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.set_aside import bad_lines, bad_times
@@ -53,6 +54,7 @@ class Hubble(Format):
     how_to = "hubble"
     skips = _SKIPS
     identity = BY_RECORD_ID
+    wants = WANTS
 
     def matches(self, head: bytes) -> bool:
         """Whether the first line is an answer of Hubble, or a flow of Hubble's."""

@@ -26,7 +26,7 @@ from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import first_object
 from attribution.sources.records.deduplication import Recent
 from attribution.sources.records.json_values import Json, JsonObject, object_at, text_at, typed_column
-from attribution.sources.records.model import Account, Block, Format, Input
+from attribution.sources.records.model import Account, Block, Format, Input, Wanted
 from attribution.sources.records.set_aside import OnBad, bad_lines
 
 _BLOCK_BYTES = 4 << 20
@@ -66,12 +66,26 @@ _SKIPS = {
 }
 
 
+#: What attribution wants of pods.
+_WANTS = (
+    Wanted(
+        name="status of pods",
+        told_by=(HEARTBEAT,),
+        among="metadata_level",
+        without="no audit event has the address of a pod",
+        get="Log the status of pods at level `Request` or higher in the audit policy.",
+        needed=True,
+    ),
+)
+
+
 class Kubernetes(Format):
     """Pod lists, watched pods and audit events."""
 
     name = "kubernetes"
     how_to = "kubernetes"
     skips = _SKIPS
+    wants = _WANTS
 
     def matches(self, head: bytes) -> bool:
         """Whether the content begins with a pod, a list of objects or an audit event."""

@@ -38,9 +38,20 @@ from attribution.sources.formats.native.columns import (
 )
 from attribution.sources.formats.native.decode import NAME, decode_json, kind_of
 from attribution.sources.json.objects import first_objects
-from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input
+from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input, Wanted
 
 __all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "parquet_starts"]
+
+
+#: What attribution wants of flows.
+_WANTS = (
+    Wanted(
+        name="remote_port, protocol",
+        told_by=("flow.remote_port",),
+        without="workloads that share an address by port are not told apart",
+        get="Write the ports and the protocol of each flow, if the source knows them.",
+    ),
+)
 
 
 class Native(ColumnarFormat):
@@ -50,6 +61,7 @@ class Native(ColumnarFormat):
     how_to = "native"
     flow_heartbeats: FlowHeartbeats = "interval"
     identity = BY_RECORD_ID
+    wants = _WANTS
 
     def matches(self, head: bytes) -> bool:
         """Whether JSON objects or Arrow columns at the start have the fields of a record."""

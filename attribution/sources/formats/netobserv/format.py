@@ -31,7 +31,7 @@ from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Repeats
 from attribution.sources.records.identity import BY_NODE
 from attribution.sources.records.json_values import Json, object_at
-from attribution.sources.records.model import Account, Block, Format, Input, Ledger
+from attribution.sources.records.model import Account, Block, Format, Input, Ledger, Wanted
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20
@@ -49,12 +49,37 @@ _SKIPS = {
 }
 
 
+#: What attribution wants of NetObserv's records.
+_WANTS = (
+    Wanted(
+        name="SrcK8S_Name, DstK8S_Name, SrcK8S_HostIP, DstK8S_HostIP, AgentIP",
+        told_by=("flow.local_workload", HEARTBEAT),
+        without="no record shows which pods are of the agent's own node, so no record is evidence",
+        get="Export the flows after NetObserv has added what Kubernetes knows (its `loki` or `kafka` exporter).",
+        needed=True,
+    ),
+    Wanted(
+        name="K8S_ClusterName",
+        told_by=("flow.local_network",),
+        without="clusters that use one address are not told apart",
+        get="Set the name of the cluster in NetObserv, or say it with `--network NAME`.",
+    ),
+    Wanted(
+        name="SrcPort, DstPort, Proto",
+        told_by=("flow.remote_port",),
+        without="pods that share the address of a node are not told apart",
+        get="Keep these fields in the export.",
+    ),
+)
+
+
 class NetObserv(Format):
     """NetObserv flows, plain or in Loki's envelope."""
 
     name = "netobserv"
     how_to = "netobserv"
     skips = _SKIPS
+    wants = _WANTS
     #: The address of a node is unique in its cluster only.
     identity = replace(BY_NODE, also=(*BY_NODE.also, "local_network"))
 

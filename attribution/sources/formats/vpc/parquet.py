@@ -16,6 +16,7 @@ from attribution.core.columnar.types import Column
 from attribution.errors import SourceError
 from attribution.sources.formats.vpc.fields import Layout, is_flow_log
 from attribution.sources.formats.vpc.rows import SKIPS, RowReader
+from attribution.sources.formats.vpc.wants import WANTS
 from attribution.sources.records.identity import BY_INTERFACE
 from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input
 
@@ -29,6 +30,7 @@ class VpcParquet(ColumnarFormat):
     how_to = "vpc-flow-logs"
     skips = SKIPS
     identity = BY_INTERFACE
+    wants = WANTS
     flow_heartbeats: FlowHeartbeats = "none"
 
     def matches(self, head: bytes) -> bool:  # noqa: ARG002  a Parquet file begins as every other does

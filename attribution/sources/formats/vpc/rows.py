@@ -73,6 +73,7 @@ class RowReader:
             table: columns of `vpc_fields.READ`, numbers or text, `-` as null; the start and end in seconds.
             lines: where each row stands.
         """
+        self._account.shows(dict.fromkeys(table.column_names, table.num_rows))
         keep = self._kept(table)
         if keep is not None:
             table, lines = table.filter(pa.array(keep)), lines[keep]

@@ -21,6 +21,7 @@ from attribution.errors import SourceError
 from attribution.schema import FLOW
 from attribution.sources.formats.vpc.fields import VERSION_2, Layout, header_layout
 from attribution.sources.formats.vpc.rows import SKIPS, RowReader
+from attribution.sources.formats.vpc.wants import WANTS
 from attribution.sources.records.identity import BY_INTERFACE
 from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input, Reject
 
@@ -45,6 +46,7 @@ class VpcText(Format):
     how_to = "vpc-flow-logs"
     skips = SKIPS
     identity = BY_INTERFACE
+    wants = WANTS
     flow_heartbeats: FlowHeartbeats = "none"
 
     def matches(self, head: bytes) -> bool:

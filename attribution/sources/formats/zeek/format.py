@@ -28,7 +28,7 @@ from attribution.sources.formats.zeek.records import FIELDS, LISTS, answers, con
 from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Recent
-from attribution.sources.records.model import Account, Block, Format, Input
+from attribution.sources.records.model import Account, Block, Format, Input, Wanted
 from attribution.sources.records.raw_columns import text
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
@@ -89,6 +89,30 @@ _SKIPS = {
 }
 
 
+_GIVE = "Give these logs of the same days as well, together with conn.log, as `--flows`."
+#: What attribution wants of Zeek's logs.
+_WANTS = (
+    Wanted(
+        name="dhcp.log",
+        told_by=(HEARTBEAT,),
+        without="no log shows which host had an address",
+        get=_GIVE,
+    ),
+    Wanted(
+        name="dns.log",
+        told_by=(NAME_BINDING, "dns_error", "no_address_query", "no_answer"),
+        without="flows get no hostname from the answers that the client got",
+        get=_GIVE,
+    ),
+    Wanted(
+        name="ssl.log, http.log",
+        told_by=("name_of_connection", "no_name", "flow.hostname"),
+        without="flows get no hostname from TLS or HTTP",
+        get=_GIVE,
+    ),
+)
+
+
 class Zeek(Format):
     """Zeek logs; the names of ssl and http are carried over to conn in the run's memory."""
 
@@ -96,6 +120,7 @@ class Zeek(Format):
     how_to = "zeek"
     skips = _SKIPS
     identity = BY_RECORD_ID
+    wants = _WANTS
 
     def matches(self, head: bytes) -> bool:
         """Whether this is a Zeek header, or a JSON line with Zeek's fields."""

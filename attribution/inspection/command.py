@@ -1,0 +1,60 @@
+"""The `attribution replay` command for what was inspected: each path under the option of what is in it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attribution.inspection.log_file import LogFile
+from attribution.records import BY_NAME, INPUT_RECORDS
+from attribution.schema import FLOW, LABEL, POLICY, SOCKET_RULE
+from attribution.sources.input.opening import STDIN, expand, name_of
+
+#: Files of one path that are named one by one where one option does not fit all of them.
+_ONE_BY_ONE = 20
+_CONFIGURATION = {LABEL, POLICY, SOCKET_RULE}
+
+
+def replay_command(
+    paths: Sequence[str | Path],
+    files: Sequence[LogFile],
+    *,
+    format: str | None,  # noqa: A002 - as the option is called
+    networks: Sequence[str],
+) -> list[str]:
+    """The words of the command; empty if there are no flows.
+
+    Args:
+        paths: as they were given.
+        files: what is in them.
+        format: what was given as `--input-format`.
+        networks: what was given as `--network`.
+    """
+    kinds = {file.name: file.given_as for file in files if file.readable}
+    if FLOW not in kinds.values():
+        return []
+    options: dict[str, list[str]] = {kind: [] for kind in INPUT_RECORDS}
+    for path in paths:
+        for kind, given in _sorted(path, kinds):
+            if given not in options[kind]:
+                options[kind].append(given)
+    words = ["attribution", "replay"]
+    for kind, chosen in options.items():
+        words += [word for path in chosen for word in (BY_NAME[kind].option, path)]
+    words += [word for network in networks for word in ("--network", network)]
+    return [*words, *(["--input-format", format] if format else []), "--out", "lake"]
+
+
+def _sorted(path: str | Path, kinds: Mapping[str, str | None]) -> list[tuple[str, str]]:
+    """The kinds as which a path is given, each with the path, or with files of it where they are of several kinds."""
+    names = [name_of(file) for file in expand([path])]
+    found = {name: kind for name in names if (kind := kinds.get(name)) is not None}
+    several = set(found.values())
+    if not found:
+        return []
+    # Sources of flows may hold other records, too. Configuration has options of its own, which say more.
+    together = len(several) == 1 or (FLOW in several and several.isdisjoint(_CONFIGURATION))
+    if together and kinds.keys() >= set(names):
+        return [(FLOW if FLOW in several else min(several), str(path))]
+    if len(found) <= _ONE_BY_ONE:
+        return [(kind, STDIN if str(path) == STDIN else name) for name, kind in found.items()]
+    configuration = [(kind, name) for name, kind in found.items() if kind in _CONFIGURATION]
+    return [(FLOW if FLOW in several else min(several), str(path)), *configuration]
