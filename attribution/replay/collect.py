@@ -79,9 +79,17 @@ class Collection:
 
     def _read(self, given_as: str, paths: Sequence[str | Path], kinds: Sequence[str]) -> None:
         """Read sources; flows that are given as another kind are evidence only."""
-        keep_flows, network = given_as == FLOW, self._inputs.network_of(given_as)
-        once, inputs = self._once if keep_flows else None, self._inputs
-        for found in read(paths, ledger=self.ledger, format=inputs.format, kinds=kinds, network=network, once=once):
+        keep_flows, inputs = given_as == FLOW, self._inputs
+        sources = read(
+            paths,
+            ledger=self.ledger,
+            format=inputs.format,
+            kinds=kinds,
+            network=inputs.network_of(given_as),
+            seen_at=inputs.seen_at_of(given_as),
+            once=self._once if keep_flows else None,
+        )
+        for found in sources:
             trusted = self._task.flows_are_heartbeats or not keep_flows
             if found.kind == FLOW:
                 if keep_flows:

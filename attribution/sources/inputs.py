@@ -7,6 +7,7 @@ from pathlib import Path
 from attribution.records import BY_NAME, INPUT_RECORDS
 from attribution.schema import FLOW
 from attribution.sources.networks import GivenNetworks, NetworkOf
+from attribution.sources.request_times import GivenRequestTimes, SeenAt
 
 #: Files, folders, glob patterns, or `-` for standard input.
 Paths = Sequence[str | Path]
@@ -20,8 +21,9 @@ class Inputs:
 
     Args:
         format: read everything as this format; by default the content of each file says its format.
-        networks: networks of what names none, as `attribution.sources.networks` writes them: `east`,
+        networks: networks of what names none, as `attribution.sources.given` writes them: `east`,
             `heartbeats=east`, `logs/east=east`.
+        seen_at: when requests began whose answers are read, written likewise: `pods.json=2026-03-02T10:00:00Z`.
         paths: plural of a kind of `attribution.records.INPUT_RECORDS` -> its paths.
 
     Raises:
@@ -33,18 +35,20 @@ class Inputs:
         *,
         format: str | None = None,  # noqa: A002 - as the option is called
         networks: Sequence[str] = (),
+        seen_at: Sequence[str] = (),
         **paths: Paths,
     ) -> None:
         plurals = {BY_NAME[name].plural: name for name in INPUT_RECORDS}
         if unknown := sorted(paths.keys() - plurals.keys()):
-            raise TypeError(f"Inputs takes {', '.join(plurals)} format and networks, not {', '.join(unknown)}")
-        for plural, given in {**paths, "networks": networks}.items():
+            raise TypeError(f"Inputs takes {', '.join(plurals)} format, networks and seen_at, not {', '.join(unknown)}")
+        for plural, given in {**paths, "networks": networks, "seen_at": seen_at}.items():
             # The letters of a text would be taken for paths.
             if isinstance(given, str | Path):
-                of = "texts" if plural == "networks" else "paths"
+                of = "paths" if plural in plurals else "texts"
                 raise TypeError(f"Inputs takes a list of {of} as {plural}, not {given!r}; write [{str(given)!r}]")
         self.format = format
         self._networks = tuple(networks)
+        self._seen_at = tuple(seen_at)
         self._paths = {plurals[plural]: tuple(given) for plural, given in paths.items()}
 
     def __bool__(self) -> bool:
@@ -62,6 +66,14 @@ class Inputs:
             SourceError: an input cannot be found.
         """
         return self._given_networks.of(kind)
+
+    def seen_at_of(self, kind: str) -> SeenAt:
+        """When the requests began whose answers are the sources of a kind; raises as `network_of`."""
+        return self._given_request_times.of(kind)
+
+    @cached_property
+    def _given_request_times(self) -> GivenRequestTimes:
+        return GivenRequestTimes(self._seen_at, self._paths)
 
     @cached_property
     def _given_networks(self) -> GivenNetworks:

@@ -18,6 +18,7 @@ from attribution.sources.records.model import Account, FlowHeartbeats, Format, L
 from attribution.sources.records.network_names import filled
 from attribution.sources.records.validate import canonical
 from attribution.sources.records.wanted import fields_shown
+from attribution.sources.request_times import SeenAt, not_said
 
 #: Format under which sources are counted whose format is not known.
 UNKNOWN = "unknown"
@@ -69,6 +70,7 @@ def read(
     format: str | None = None,  # noqa: A002 (what the option is called everywhere)
     kinds: Collection[str] | None = None,
     network: NetworkOf = no_network,
+    seen_at: SeenAt = not_said,
     once: Once | None = None,
 ) -> Generator[Batch, None, None]:
     """The records of all sources that `paths` name, lazily and in bounded memory.
@@ -83,6 +85,7 @@ def read(
         format: name of the format of all sources; by default each is recognised by its content.
         kinds: kinds of records to yield; others are counted as skipped, reason `other_kind`. All by default.
         network: the network of what names none, by source and kind of record.
+        seen_at: when the requests began whose answers the sources are, by source.
         once: what was read before; if several calls read one option's sources, all of them are given it.
 
     Raises:
@@ -95,6 +98,7 @@ def read(
     broken: SourceError | None = None
     rows = 0
     for source in open_inputs(paths, order=registry.read_order):
+        source.seen_at = seen_at(source.name)
         reader = _Reader(source, ledger, chosen, network, once)
         before = ledger.consumed
         for batch in reader.batches(wanted):

@@ -8,8 +8,8 @@ from attribution.sources.records.validate import canonical
 
 
 class MemoryInput:
-    def __init__(self, content, *, name="memory", block_bytes=None, network=None):
-        self.name, self.network = name, network
+    def __init__(self, content, *, name="memory", block_bytes=None, network=None, seen_at=None):
+        self.name, self.network, self.seen_at = name, network, seen_at
         self._content = content if isinstance(content, bytes) else content.encode()
         self._block_bytes = block_bytes
         self._at = 0

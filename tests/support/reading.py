@@ -29,7 +29,7 @@ class Read:
     (source name, line, reason, found).
     """
 
-    def __init__(self, source_format, *sources, block_bytes=None):
+    def __init__(self, source_format, *sources, block_bytes=None, seen_at=None):
         self.rows, self.rejects, self.blocks = {"flow": [], "heartbeat": [], "name_binding": []}, [], []
         self.ledger = Ledger(sink=lambda r: self.rejects.append((Path(r.source).name, r.line, r.reason, r.found)))
         with tempfile.TemporaryDirectory() as folder:
@@ -38,14 +38,14 @@ class Read:
                 if not isinstance(source, Path):
                     path = Path(folder) / f"source-{number}"
                     path.write_bytes(source if isinstance(source, bytes) else source.encode())
-                self._read(source_format, path, block_bytes)
+                self._read(source_format, path, block_bytes, seen_at)
         self.flows, self.heartbeats, self.names = self.rows.values()
         self.skipped = {reason: n for (_, reason), n in self.ledger.skipped.items()}
         self.rejected = {reason: n for (_, reason), n in self.ledger.rejected.items()}
 
-    def _read(self, source_format, path, block_bytes):
+    def _read(self, source_format, path, block_bytes, seen_at):
         with CutInput(path) as data:
-            data.block_bytes = block_bytes
+            data.block_bytes, data.seen_at = block_bytes, seen_at
             assert registry.detect(data).name == source_format.name
             for block in source_format.read(data, self.ledger.of(source_format)):
                 assert {len(column) for column in block.columns.values()} == {len(block.lines)}

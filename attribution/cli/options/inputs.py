@@ -6,12 +6,12 @@ from collections.abc import Callable
 import click
 
 from attribution.records import BY_NAME
+from attribution.sources import networks, request_times
 from attribution.sources.inputs import Inputs
-from attribution.sources.networks import SYNTAX
 
 
 def input_options(*kinds: str, required: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Options for the paths of these kinds, their format and networks, as one argument `inputs` of the function.
+    """Options for the paths of these kinds, their format, networks and times, as one argument `inputs` of the function.
 
     Args:
         kinds: names of record kinds, in the order of the help text.
@@ -21,15 +21,23 @@ def input_options(*kinds: str, required: str | None = None) -> Callable[[Callabl
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
-        def wrapped(*args: object, input_format: str | None, network: tuple[str, ...], **kwargs: object) -> None:
+        def wrapped(
+            *args: object,
+            input_format: str | None,
+            network: tuple[str, ...],
+            seen_at: tuple[str, ...],
+            **kwargs: object,
+        ) -> None:
             paths = {kind.plural: kwargs.pop(kind.plural) for kind in known}
-            inputs = Inputs(format=input_format, networks=network, **paths)  # type: ignore[arg-type]
+            inputs = Inputs(format=input_format, networks=network, seen_at=seen_at, **paths)  # type: ignore[arg-type]
             return function(*args, inputs=inputs, **kwargs)
 
         text = "Read everything as this format; recognised by content otherwise."
         decorated = click.option("--input-format", metavar="NAME", help=text)(wrapped)
         text = "Network of what names none: of all inputs, of a kind (heartbeats=NAME), or of a path. Repeatable."
-        decorated = click.option("--network", multiple=True, metavar=SYNTAX, help=text)(decorated)
+        decorated = click.option("--network", multiple=True, metavar=networks.SYNTAX, help=text)(decorated)
+        text = "When the first request began whose answer is read, for lists of pods that do not say so. Repeatable."
+        decorated = click.option("--seen-at", multiple=True, metavar=request_times.SYNTAX, help=text)(decorated)
         for kind in reversed(known):
             decorated = click.option(
                 kind.option,

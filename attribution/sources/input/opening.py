@@ -119,6 +119,7 @@ class OpenInput:
     Attributes:
         name: as a person names it: the path, or `<stdin>`.
         network: the network that a person gave for what names none.
+        seen_at: when the requests began whose answers it is, microseconds, as a person said.
         damage: why the content ended early, once reading came to that place; None where it did not.
         line: of text read by `lines`, the number of the line that comes next.
         consumed: bytes of the file read so far, as stored; for progress.
@@ -127,6 +128,7 @@ class OpenInput:
     def __init__(self, path: Path | None) -> None:
         self.name = name_of(path)
         self.network: str | None = None
+        self.seen_at: int | None = None
         self.damage: Damage | None = None
         self.line = 1
         self.consumed = 0

@@ -17,13 +17,14 @@ class SameFiles:
     """The files that were read, by their decompressed content."""
 
     def __init__(self) -> None:
-        self._files: dict[tuple[bytes, str | None], list[_File]] = {}
+        self._files: dict[tuple[bytes, str | None, int | None], list[_File]] = {}
 
     def before(self, source: OpenInput) -> str | None:
         """The name of a file before this one that has its content; None if there is none.
 
-        The same content given to two networks is what two networks said. Standard input and pipes can be read once
-        only, so they are never compared. Damaged content is never the same.
+        The same content given to two networks is what two networks said. The same content seen at two times was seen
+        twice. Standard input and pipes can be read once only, so they are never compared. Damaged content is never the
+        same.
         """
         path = source.file
         if path is None or source.damage is not None:
@@ -31,7 +32,7 @@ class SameFiles:
         head = source.head()
         found = _File(source.name, path, whole=len(head) < HEAD_BYTES)
         beginning = hashlib.blake2b(head, digest_size=_DIGEST_BYTES).digest()
-        alike = self._files.setdefault((beginning, source.network), [])
+        alike = self._files.setdefault((beginning, source.network, source.seen_at), [])
         for other in alike:
             if found.has_content_of(other):
                 return other.name

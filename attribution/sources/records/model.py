@@ -73,6 +73,8 @@ class Input(Protocol):
     name: str
     #: The network that a person gave for what names none, or null; formats need it for names inside a cluster only.
     network: str | None
+    #: When the requests began whose answers it is, microseconds, or null if nobody said; for formats of snapshots only.
+    seen_at: int | None
 
     def head(self) -> bytes:
         """The first bytes (up to 64 KiB) without consuming them; decides the format."""

@@ -107,13 +107,20 @@ def _iso(value: str | None) -> int | None:
     return None if value is None else instant(value)
 
 
-def instant(value: str) -> int | None:
-    """Microseconds of one ISO 8601 text (UTC where it names no zone), or None where it is none."""
+def instant(value: str, *, zone_needed: bool = False) -> int | None:
+    """Microseconds of one ISO 8601 text (UTC where it names no zone), or None where it is none.
+
+    Args:
+        value: the text.
+        zone_needed: whether a text that names no zone is none.
+    """
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError:
         return None
     if moment.tzinfo is None:
+        if zone_needed:
+            return None
         moment = moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -140,9 +140,17 @@ def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heart
     pools = PrefixTable.of_prefixes(settings.pool_prefixes)
     for given, paths, kinds in inputs.sources(of=tuple(INPUT_TOPICS)):
         evidence_only = given != FLOW
-        # The job knows a flow that it had before by its `record_id`.
-        once, network = Once(named=not evidence_only), inputs.network_of(given)
-        for found in read(paths, ledger=ledger, format=inputs.format, kinds=kinds, network=network, once=once):
+        sources = read(
+            paths,
+            ledger=ledger,
+            format=inputs.format,
+            kinds=kinds,
+            network=inputs.network_of(given),
+            seen_at=inputs.seen_at_of(given),
+            # The job knows a flow that it had before by its `record_id`.
+            once=Once(named=not evidence_only),
+        )
+        for found in sources:
             trusted = flows_are_heartbeats or evidence_only
             if found.kind != FLOW:
                 if trusted or not found.shown_by_flows:

@@ -15,6 +15,7 @@ class ValueInput:
 
     def __init__(self, value: bytes) -> None:
         self.network: str | None = None
+        self.seen_at: int | None = None
         self._value = value.removeprefix(_BYTE_ORDER_MARK)
         self._at = 0
 
