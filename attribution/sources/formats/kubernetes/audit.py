@@ -1,7 +1,9 @@
 """Audit events of the Kubernetes API about pods, as the API server logs them or Google Cloud Logging wraps them."""
 
 from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
 
+from attribution.sources.formats.kubernetes.pods import Known
 from attribution.sources.records.json_values import Json, JsonObject, object_at, objects_at, text_at
 from attribution.sources.records.timestamps import instant
 
@@ -15,12 +17,12 @@ class PodEvent:
 
     Attributes:
         pods: what it has of pods: the answer where that is a pod or a list of pods, else what was asked for.
-        seen_at: when the pod's own kubelet wrote this, microseconds; None where somebody else did.
+        known: when this was known to be true.
         cluster: in which it was; None where the event does not say.
     """
 
     pods: list[JsonObject]
-    seen_at: int | None
+    known: Known
     cluster: str | None = None
 
 
@@ -38,6 +40,7 @@ class _Event:
         user: who asked.
         time: the first moment of the request: what it says was so by then.
         about: uid, name and namespace of the pod, those that are known.
+        reads_the_present: whether it asked what is there now; false where the shape does not say.
         cluster: in which it was; None where the shape does not say.
     """
 
@@ -50,6 +53,7 @@ class _Event:
     user: str | None
     time: str | None
     about: JsonObject
+    reads_the_present: bool = False
     cluster: str | None = None
 
 
@@ -74,9 +78,14 @@ def pod_event(item: JsonObject) -> PodEvent | str:
     if not event.request and not event.response:
         return "metadata_level"
     pods = _pods(event)
-    written = event.verb in {"patch", "update"} and event.user is not None and event.user.startswith(_KUBELET)
-    at = instant(event.time) if written and event.time is not None else None
-    return PodEvent(pods, at, event.cluster) if pods else "no_pod"
+    return PodEvent(pods, _known(event), event.cluster) if pods else "no_pod"
+
+
+def _known(event: _Event) -> Known:
+    at = None if event.time is None else instant(event.time)
+    if event.verb in {"patch", "update"} and event.user is not None and event.user.startswith(_KUBELET):
+        return Known(written_at=at)
+    return Known(seen_at=at) if event.reads_the_present else Known()
 
 
 def _of_api_server(item: JsonObject) -> _Event:
@@ -90,9 +99,25 @@ def _of_api_server(item: JsonObject) -> _Event:
         request=object_at(item, "requestObject"),
         response=object_at(item, "responseObject"),
         user=text_at(object_at(item, "user"), "username"),
-        time=text_at(item, "requestReceivedTimestamp") or text_at(item, "stageTimestamp"),
+        time=text_at(item, "requestReceivedTimestamp"),
         about={name: reference[name] for name in ("uid", "name", "namespace") if reference.get(name)},
+        reads_the_present=item.get("verb") in ("get", "list") and _asks_for_the_present(text_at(item, "requestURI")),
     )
+
+
+def _asks_for_the_present(uri: str | None) -> bool:
+    """Whether the request lets the API answer neither from its cache nor with what it was before.
+
+    A `resourceVersion` asks for what is not older than it, or for that itself. A `continue` asks for the next page of a
+    list that was taken when its first page was asked for.
+    """
+    if uri is None:
+        return False
+    try:
+        asked = parse_qs(urlsplit(uri).query)
+    except ValueError:
+        return False
+    return not asked.keys() & {"resourceVersion", "resourceVersionMatch", "continue"}
 
 
 def _of_cloud_logging(item: JsonObject) -> _Event:

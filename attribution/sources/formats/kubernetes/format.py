@@ -10,6 +10,9 @@ The workload is the pod's UID, its service `cluster/namespace/owner`. The cluste
 only the entries of Google Cloud Logging tell it; without it a service is `namespace/owner`. What a pod proves about its
 address stands in `sources.formats.kubernetes.pods`. Audit events of a status have not the whole pod: what is fixed for
 its life (owner, host network, ports) is remembered from other events of the run.
+
+A list of the API does not tell when it was asked for. Its key `seenAt` says it, or `--seen-at`. Its key `fromCache`
+says that it may be old (`sources.formats.kubernetes.snapshots`).
 """
 
 import json
@@ -21,7 +24,8 @@ import pyarrow as pa
 
 from attribution.schema import HEARTBEAT
 from attribution.sources.formats.kubernetes.audit import is_audit_event, pod_event
-from attribution.sources.formats.kubernetes.pods import Facts, Held, facts, held
+from attribution.sources.formats.kubernetes.pods import Facts, Held, Known, facts, held
+from attribution.sources.formats.kubernetes.snapshots import SEEN_AT, Found, objects_of
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import first_object
 from attribution.sources.records.deduplication import Recent
@@ -98,8 +102,8 @@ class Kubernetes(Format):
         known: Recent[Facts] = account.kept(lambda: Recent(_KEPT_PODS))
         lines: list[int] = []
         rows: dict[str, list[Json]] = {name: [] for name in _COLUMNS}
-        for line, item in self._items(data, account):
-            for pod, claim, cluster in self._claims(item, known, account):
+        for line, item, seen_at in self._items(data, account):
+            for pod, claim, cluster in self._claims(item, seen_at, known, account):
                 lines.append(line)
                 for name, value in _row(pod, claim, known, cluster or data.network).items():
                     rows[name].append(value)
@@ -109,29 +113,34 @@ class Kubernetes(Format):
         if lines:
             yield _block(rows, lines, data.name)
 
-    def _items(self, data: Input, account: Account) -> Iterator[tuple[int, JsonObject]]:
-        """Pods and events, one by one, each with its number."""
+    def _items(self, data: Input, account: Account) -> Iterator[tuple[int, JsonObject, int | None]]:
+        """Pods and events, one by one, each with its number, and when the request began that was answered with it."""
         set_aside = bad_lines(account, data.name, HEARTBEAT)
         numbered = _by_document(data) if first_object(data.head()) is None else _by_line(data, set_aside)
-        for number, item in numbered:
-            if isinstance(item, dict):
-                yield number, item
+        for number, found in numbered:
+            if not isinstance(found.content, dict):
+                set_aside(number, json.dumps(found.content).encode(), "malformed")
+            elif found.bad_time is not None:
+                set_aside(number, f"{SEEN_AT}={json.dumps(found.bad_time)}".encode(), "not_a_time")
             else:
-                set_aside(number, json.dumps(item).encode(), "malformed")
+                yield number, found.content, found.seen_at
 
     def _claims(
-        self, item: JsonObject, known: Recent[Facts], account: Account
+        self, item: JsonObject, seen_at: int | None, known: Recent[Facts], account: Account
     ) -> Iterator[tuple[JsonObject, Held, str | None]]:
         """What one object says of pods, with its cluster; why it says nothing goes to the ledger."""
-        seen_at = cluster = None
+        cluster = None
         if is_audit_event(item):
             event = pod_event(item)
             if isinstance(event, str):
                 account.skip(event)
                 return
-            pods, seen_at, cluster = event.pods, event.seen_at, event.cluster
+            pods, true_at, cluster = event.pods, event.known, event.cluster
+        elif watched := object_at(item, "object"):
+            # Watches are left open for hours: when they began says nothing of an event.
+            pods, true_at = [watched], Known()
         else:
-            pods = [object_at(item, "object") or item]
+            pods, true_at = [item], Known(seen_at=seen_at)
         for pod in pods:
             uid = _uid(pod)
             if not uid or (pod.get("kind", "Pod") != "Pod" and not pod.get("@type") and "status" not in pod):
@@ -139,44 +148,34 @@ class Kubernetes(Format):
                 continue
             if isinstance(pod.get("spec"), dict):
                 known.put(uid, facts(pod))
-            found = held(pod, known.get(uid) or Facts(), seen_at)
-            if isinstance(found, str):
-                account.skip(found)
+            claims = held(pod, known.get(uid) or Facts(), true_at)
+            if isinstance(claims, str):
+                account.skip(claims)
                 continue
-            for claim in found:
+            for claim in claims:
                 yield pod, claim, cluster
 
 
-def _by_document(data: Input) -> Iterator[tuple[int, Json]]:
+def _by_document(data: Input) -> Iterator[tuple[int, Found]]:
     number = 0
     for document in documents(data):
-        for item in _flat(document):
+        for found in objects_of(document, data.seen_at):
             number += 1
-            yield number, item
+            yield number, found
 
 
-def _by_line(data: Input, set_aside: OnBad) -> Iterator[tuple[int, Json]]:
+def _by_line(data: Input, set_aside: OnBad) -> Iterator[tuple[int, Found]]:
     for first_line, block in data.lines(_BLOCK_BYTES):
         for line, content in enumerate(block.split(b"\n"), first_line):
             if not content.strip():
                 continue
             try:
-                found = json.loads(content)
+                document = json.loads(content)
             except (ValueError, RecursionError) as error:
                 set_aside(line, content, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
                 continue
-            for item in _flat(found):
-                yield line, item
-
-
-def _flat(document: Json) -> Iterator[Json]:
-    """The objects of a document: of an array, of a list's `items`, or itself."""
-    if isinstance(document, list):
-        yield from document
-    elif isinstance(document, dict) and isinstance(items := document.get("items"), list):
-        yield from items
-    else:
-        yield document
+            for found in objects_of(document, data.seen_at):
+                yield line, found
 
 
 def _uid(pod: JsonObject) -> str | None:

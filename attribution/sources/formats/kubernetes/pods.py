@@ -5,11 +5,16 @@ has the address that the same status reports. A new address takes a new sandbox,
 the interval goes from the start of a container that still runs to the last moment at which the status is known to be
 true. In a terminal phase the address is free, whenever the object may be deleted: the interval ends with the last
 container.
+
+A quiet pod's status is not written for days. Then the last moment is the one at which somebody asked the API for it.
+The answer is from then or from later, so a container that started before, and runs in the answer, ran then. This holds
+as far as the API's word about the pod is the present, see `_is_vouched_for`.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from attribution.sources.records.json_values import Json, JsonObject, object_at, objects_at, text_at
 from attribution.sources.records.timestamps import instant
@@ -23,6 +28,15 @@ _PROVING = ("Ready", "ContainersReady", "Initialized")
 _RUN_OF_CRON_JOB = re.compile(r"-\d{8,}$")
 
 
+class Port(NamedTuple):
+    """A port that a container declares, with its transport protocol; on all addresses, if `address` is null."""
+
+    number: int
+    protocol: str
+    container: str | None
+    address: str | None
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is fixed for a pod's life, which a patch of its status does not repeat.
@@ -30,14 +44,27 @@ class Facts:
     Attributes:
         service: `namespace/owner`; null where not known.
         host_network: whether it shares the node's address; None where not known.
-        ports: that its containers declare, each with its transport protocol.
+        ports: that its containers declare, each once, in order.
         node: where it runs.
     """
 
     service: str | None = None
     host_network: bool | None = None
-    ports: tuple[tuple[int, str], ...] = ()
+    ports: tuple[Port, ...] = ()
     node: str | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """When a status was known to be true, by what brought it; microseconds, None where nothing says so.
+
+    Attributes:
+        written_at: when the pod's own kubelet wrote the status.
+        seen_at: when the request began that the API answered with the status. The answer is from then or from later.
+    """
+
+    written_at: int | None = None
+    seen_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +82,7 @@ def facts(pod: JsonObject) -> Facts:
     """The facts of a pod object that has its `spec`."""
     spec, metadata = object_at(pod, "spec"), object_at(pod, "metadata")
     ports = {
-        (number, text_at(port, "protocol") or "TCP")
+        Port(number, text_at(port, "protocol") or "TCP", text_at(container, "name"), _bound_to(port))
         for container in [*objects_at(spec, "containers"), *objects_at(spec, "initContainers")]
         for port in objects_at(container, "ports")
         if (number := _number(port.get("hostPort") or port.get("containerPort"))) is not None
@@ -63,39 +90,59 @@ def facts(pod: JsonObject) -> Facts:
     return Facts(
         service=_service(metadata, spec),
         host_network=spec.get("hostNetwork") is True,
-        ports=tuple(sorted(ports)),
+        ports=tuple(sorted(ports, key=_in_order)),
         node=text_at(spec, "nodeName"),
     )
 
 
-def held(pod: JsonObject, known: Facts, seen_at: int | None) -> list[Held] | str:
+def _in_order(port: Port) -> tuple[int, str, str, str]:
+    return port.number, port.protocol, port.container or "", port.address or ""
+
+
+def held(pod: JsonObject, fixed: Facts, known: Known) -> list[Held] | str:
     """What the pod held, or the reason why that cannot be said.
 
-    A host-network pod has the node's address in common with others: it holds the ports that it declares, and nothing
-    else of it.
+    A host-network pod has the node's address in common with others. It holds the ports that its containers declare,
+    each while its container runs, and nothing else of the address. Other pods hold nothing of the node's address:
+    whether anything listens on their `hostPort` depends on the network plugin.
 
     Args:
         pod: a pod object, or the part of it that a patch has.
-        known: its facts.
-        seen_at: a moment at which its kubelet wrote this status; None where the object came otherwise.
+        fixed: its facts.
+        known: when this status was known to be true.
     """
-    status = object_at(pod, "status")
+    status, metadata = object_at(pod, "status"), object_at(pod, "metadata")
     addresses = _addresses(status)
     if not addresses:
         return "no_address"
-    host_network = known.host_network
+    host_network = fixed.host_network
     if host_network is None:
         hosts = {text_at(status, "hostIP"), *(text_at(entry, "ip") for entry in objects_at(status, "hostIPs"))} - {None}
         if not hosts:
             return "host_network_unknown"
         host_network = not hosts.isdisjoint(addresses)
-    interval = _interval(status, object_at(pod, "metadata"), seen_at)
-    if interval is None:
-        return "no_proof"
-    if host_network and not known.ports:
-        return "host_network"
-    ports: tuple[tuple[int, str] | tuple[None, None], ...] = known.ports if host_network else ((None, None),)
-    return [Held(address, port, protocol, *interval) for address in addresses for port, protocol in ports]
+    if host_network:
+        own = [(a, port) for a in addresses for port in fixed.ports if port.address in (None, a)]
+        return _held_ports(own, status, metadata, known) if own else "host_network"
+    interval = _interval(status, metadata, known) or _when_written(status, metadata, known)
+    return [Held(address, None, None, *interval) for address in addresses] if interval else "no_proof"
+
+
+def _held_ports(
+    own: list[tuple[str, Port]], status: JsonObject, metadata: JsonObject, known: Known
+) -> list[Held] | str:
+    found = [
+        Held(address, port.number, port.protocol, *interval)
+        for address, port in own
+        if (interval := _interval(_of_container(status, port.container), metadata, known))
+    ]
+    return found or "no_proof"
+
+
+def _of_container(status: JsonObject, name: str | None) -> JsonObject:
+    """The status with one container alone."""
+    alone: JsonObject = {key: [c for c in objects_at(status, key) if text_at(c, "name") == name] for key in _STATUSES}
+    return status | alone
 
 
 def _addresses(status: JsonObject) -> list[str]:
@@ -106,7 +153,8 @@ def _addresses(status: JsonObject) -> list[str]:
     return found or ([single] if single else [])
 
 
-def _interval(status: JsonObject, metadata: JsonObject, seen_at: int | None) -> tuple[int, int] | None:
+def _interval(status: JsonObject, metadata: JsonObject, known: Known) -> tuple[int, int] | None:
+    """From when to when a container of the status ran, on the address that it has; None if none runs or ran."""
     states = [object_at(container, "state") for name in _STATUSES for container in objects_at(status, name)]
     started = [at for state in states if (at := _instant(object_at(state, "running"), "startedAt")) is not None]
     ended = [
@@ -118,10 +166,30 @@ def _interval(status: JsonObject, metadata: JsonObject, seen_at: int | None) -> 
     if status.get("phase") in _TERMINAL or (ended and not started):
         # Of the last container only: one that ended before may have run in a sandbox, and on an address, before.
         return _rounded(max(ended)[1], max(ended)[0]) if ended else None
-    reported = [at for at in (*_written_by_kubelet(metadata), seen_at) if at is not None]
-    if started:
-        return _rounded(min(started), max([*started, *_true_since(status), *reported]))
-    return (max(reported), max(reported)) if reported else None
+    if not started:
+        return None
+    proofs = [*started, *_true_since(status), *_written(metadata, known)]
+    # What began after the request stands in a slow answer, too: it was not there when the request began.
+    if known.seen_at is not None and known.seen_at >= min(started) + _SECOND and _is_vouched_for(status, metadata):
+        proofs.append(known.seen_at)
+    return _rounded(min(started), max(proofs))
+
+
+def _is_vouched_for(status: JsonObject, metadata: JsonObject) -> bool:
+    """Whether the API's word is that the pod runs now.
+
+    The API says what the kubelet wrote last. If a node dies, that stays as it was, and the address may be another
+    pod's. The control plane then takes back the condition `Ready`, and nothing else of the status. Of a pod that is
+    being deleted the containers may have ended, and the kubelet has not said so yet.
+    """
+    ready = (c.get("status") == "True" for c in objects_at(status, "conditions") if c.get("type") == "Ready")
+    return status.get("phase") == "Running" and metadata.get("deletionTimestamp") is None and any(ready)
+
+
+def _when_written(status: JsonObject, metadata: JsonObject, known: Known) -> tuple[int, int] | None:
+    """When the kubelet last wrote of a pod whose containers all wait."""
+    written = _written(metadata, known) if status.get("phase") not in _TERMINAL else []
+    return (max(written), max(written)) if written else None
 
 
 def _rounded(start: int, end: int) -> tuple[int, int]:
@@ -136,11 +204,14 @@ def _true_since(status: JsonObject) -> Iterator[int]:
                 yield at
 
 
-def _written_by_kubelet(metadata: JsonObject) -> Iterator[int | None]:
-    """When the pod's kubelet last changed the status, which is then what it saw."""
-    for entry in objects_at(metadata, "managedFields"):
-        if entry.get("manager") == "kubelet" and entry.get("subresource", "status") == "status":
-            yield _instant(entry, "time")
+def _written(metadata: JsonObject, known: Known) -> list[int]:
+    """When the pod's kubelet changed the status, which is then what it saw."""
+    found = [
+        _instant(entry, "time")
+        for entry in objects_at(metadata, "managedFields")
+        if entry.get("manager") == "kubelet" and entry.get("subresource", "status") == "status"
+    ]
+    return [at for at in (*found, known.written_at) if at is not None]
 
 
 def _service(metadata: JsonObject, spec: JsonObject) -> str | None:
@@ -160,6 +231,12 @@ def _service(metadata: JsonObject, spec: JsonObject) -> str | None:
     elif name and kind == "Job":
         name = _RUN_OF_CRON_JOB.sub("", name)
     return f"{space}/{name}" if space and name else None
+
+
+def _bound_to(port: JsonObject) -> str | None:
+    """The one address of the node that a port is on; None if it is on all."""
+    address = text_at(port, "hostIP")
+    return None if address in ("0.0.0.0", "::") else address  # noqa: S104 - read, not bound
 
 
 def _number(value: Json) -> int | None:
