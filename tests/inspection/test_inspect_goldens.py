@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pods import DAY, listed, pod
 from verbs import run
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -87,6 +88,10 @@ CASES = {
     "audit_events_without_pods": {
         "audit.log": jsonl([METADATA_LEVEL, METADATA_LEVEL]),
         "flows.jsonl": jsonl(flow(minute) for minute in range(3)),
+    },
+    "pod_lists_without_times": {
+        "pods.json": listed(pod()).replace(DAY, "2026-02-28T"),
+        "flows.jsonl": jsonl(flow(minute, "10.1.0.7") for minute in range(3)),
     },
     "evidence_of_another_day": {
         "flows.jsonl": jsonl(flow(minute) for minute in range(3)),

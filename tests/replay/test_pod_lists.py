@@ -102,6 +102,17 @@ def test_a_dead_nodes_pod_is_listed_as_running_while_another_pod_has_its_address
     assert answers(folder, [to(WEB, "12:59:00"), to(WEB, "14:30:00")]) == [("dead", "covered"), (None, "gap")]
 
 
+def test_a_lease_tells_when_a_node_died_that_still_has_ready_pods(folder):
+    # The node died at 14:10, and its pod was ready in the list for good. The heir came and went between two lists.
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"namespace": "kube-node-lease"}}
+    lease["metadata"]["name"], lease["spec"] = "node-1", {"renewTime": f"{DAY}14:09:58.000000Z"}
+    flows = [to(WEB, "14:09:30"), to(WEB, "14:30:00")]
+    (folder / "pods-1.json").write_text(listed(pod("dead"), lease, seenAt=f"{DAY}15:00:00Z"))
+    assert answers(folder, flows) == [("dead", "covered"), (None, "gap")]
+    (folder / "pods-1.json").write_text(listed(pod("dead"), seenAt=f"{DAY}15:00:00Z"))
+    assert answers(folder, flows)[1] == ("dead", "covered"), "so a list without leases does name the dead pod"
+
+
 def test_a_list_from_a_cache_would_name_a_pod_that_is_gone(folder):
     (folder / "pods-1.json").write_text(listed(pod("gone"), seenAt=f"{DAY}14:00:00Z"))
     (folder / "pods-2.json").write_text(listed(pod("gone"), seenAt=f"{DAY}15:00:00Z", fromCache=True))

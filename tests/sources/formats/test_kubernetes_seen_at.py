@@ -216,6 +216,49 @@ def test_a_time_never_claims_a_moment_after_it_or_before_a_start(lists):
             assert beat["start"] <= beat["end"]
 
 
+# Leases of nodes
+
+
+def lease(node="node-1", renewed="14:59:55.250000", space="kube-node-lease"):
+    spec = {"holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": renewed and f"{DAY}{renewed}Z"}
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": node, "namespace": space}} | {
+        "spec": spec
+    }
+
+
+def test_a_list_with_leases_is_evidence_until_the_kubelet_was_there_at_the_latest():
+    assert spans(seen(pod(), lease())) == [(at("10:00:01"), at("14:59:55") + 250_000)]
+    assert spans(seen(lease(renewed="15:00:20.000000"), pod())) == [SEEN]
+    assert counts(seen(pod(), lease(), lease("node-2")))["skipped"] == {"lease": 2}
+    # Whoever does not say when it was asked for says no more with leases.
+    assert spans(Read(KUBERNETES, listed(pod(), lease()))) == [OWN]
+    assert spans(seen(pod(), lease(), fromCache=True)) == [OWN]
+
+
+def test_a_pod_of_a_dead_node_ends_with_the_lease_whatever_its_status_says():
+    # The control plane leaves `Ready` as it was for 50 seconds, and sometimes for good.
+    assert spans(seen(pod(), lease(renewed="11:00:00.000000"))) == [(at("10:00:01"), at("11:00:00"))]
+
+
+def test_a_kubelet_that_is_there_vouches_for_pods_that_are_not_ready():
+    lost = pod(conditions=[READY | {"status": "False"}])
+    assert spans(seen(lost, lease(renewed="15:00:05.000000"))) == [SEEN]
+    deleted = pod(deletionTimestamp=f"{DAY}15:30:00Z")
+    assert spans(seen(deleted, lease(renewed="15:00:05.000000"))) == [OWN]
+
+
+@pytest.mark.parametrize(
+    "leases", [[lease("node-2")], [lease("node-2"), lease(renewed=None)], [lease("node-2"), lease(space="kube-system")]]
+)
+def test_a_pod_whose_node_has_no_lease_among_leases_is_not_seen(leases):
+    assert spans(seen(pod(), *leases)) == [OWN]
+
+
+@pytest.mark.parametrize("leases", [[lease(space="kube-system")], [lease(renewed=None)]])
+def test_leases_of_no_node_change_nothing(leases):
+    assert spans(seen(pod(), *leases)) == [SEEN]
+
+
 # Audit events
 
 
@@ -267,6 +310,16 @@ def test_a_time_from_outside_is_nothing_to_audit_events():
     assert spans(Read(KUBERNETES, answer(), seen_at=at("18:00:00"))) == [(at("10:00:01"), at(ASKED) + 250_000)]
 
 
+def test_a_list_without_pods_is_counted():
+    assert counts(Read(KUBERNETES, listed()))["skipped"] == {"no_pod": 1}
+    lines = json.dumps(pod()) + "\n" + json.dumps(json.loads(listed())) + "\n[]\n"
+    assert counts(Read(KUBERNETES, lines)) == {
+        "rows": {"heartbeat": 1},
+        "skipped": {"no_pod": 1},
+        "rejected": {"malformed": 1},
+    }
+
+
 # The command of the documentation
 
 
@@ -285,7 +338,7 @@ def run_documented(folder, kubectl):
 @pytest.mark.parametrize("printed", [listed(pod()), json.dumps(json.loads(listed(pod(), kind="PodList", version="7")))])
 def test_the_documented_command_writes_when_it_asked(tmp_path, printed):
     (tmp_path / "list").write_text(printed)
-    # kubectl notes when it runs: in whole seconds, and later than the command looked at the clock.
+    # The test's kubectl notes when it runs: in whole seconds, and later than the command looked at the clock.
     written = run_documented(tmp_path, f"date -u +%Y-%m-%dT%H:%M:%SZ > {tmp_path}/began; cat {tmp_path}/list")
     found = json.loads(written.read_text())
     assert found.pop("seenAt") <= (tmp_path / "began").read_text().strip()

@@ -25,7 +25,7 @@ import pyarrow as pa
 from attribution.schema import HEARTBEAT
 from attribution.sources.formats.kubernetes.audit import is_audit_event, pod_event
 from attribution.sources.formats.kubernetes.pods import Facts, Held, Known, facts, held
-from attribution.sources.formats.kubernetes.snapshots import SEEN_AT, Found, objects_of
+from attribution.sources.formats.kubernetes.snapshots import SEEN_AT, Found, is_lease, objects_of
 from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import first_object
 from attribution.sources.records.deduplication import Recent
@@ -57,7 +57,8 @@ _COLUMNS = {
 
 #: Why a sound row carries no record.
 _SKIPS = {
-    "no_pod": "An object that is no pod.",
+    "no_pod": "An object that is no pod, or a list without any.",
+    "lease": "A lease: that of a node tells until when the kubelet was there to say that its pods run.",
     "no_address": "A pod without an address, as yet or any more.",
     "no_proof": "A pod of which nothing says when it had its address: no container runs or ran.",
     "host_network": "A host-network pod that declares no port: nothing of the node's address is its own.",
@@ -78,6 +79,14 @@ _WANTS = (
         among="metadata_level",
         without="no audit event has the address of a pod",
         get="Log the status of pods at level `Request` or higher in the audit policy.",
+        needed=True,
+    ),
+    Wanted(
+        name="seenAt",
+        told_by=("seen",),
+        among="listed",
+        without="a pod that reports nothing for days is not proved to have run when a list was made",
+        get="Let the command that lists pods write when it asked, or give the time with `--seen-at`.",
         needed=True,
     ),
 )
@@ -102,8 +111,8 @@ class Kubernetes(Format):
         known: Recent[Facts] = account.kept(lambda: Recent(_KEPT_PODS))
         lines: list[int] = []
         rows: dict[str, list[Json]] = {name: [] for name in _COLUMNS}
-        for line, item, seen_at in self._items(data, account):
-            for pod, claim, cluster in self._claims(item, seen_at, known, account):
+        for line, item, true_at in self._items(data, account):
+            for pod, claim, cluster in self._claims(item, true_at, known, account):
                 lines.append(line)
                 for name, value in _row(pod, claim, known, cluster or data.network).items():
                     rows[name].append(value)
@@ -113,8 +122,8 @@ class Kubernetes(Format):
         if lines:
             yield _block(rows, lines, data.name)
 
-    def _items(self, data: Input, account: Account) -> Iterator[tuple[int, JsonObject, int | None]]:
-        """Pods and events, one by one, each with its number, and when the request began that was answered with it."""
+    def _items(self, data: Input, account: Account) -> Iterator[tuple[int, JsonObject, Known]]:
+        """Pods and events, one by one, each with its number, and when it was true by what it stands in."""
         set_aside = bad_lines(account, data.name, HEARTBEAT)
         numbered = _by_document(data) if first_object(data.head()) is None else _by_line(data, set_aside)
         for number, found in numbered:
@@ -123,10 +132,12 @@ class Kubernetes(Format):
             elif found.bad_time is not None:
                 set_aside(number, f"{SEEN_AT}={json.dumps(found.bad_time)}".encode(), "not_a_time")
             else:
-                yield number, found.content, found.seen_at
+                if found.listed:
+                    account.shows({"listed": 1, "seen": found.seen_at is not None})
+                yield number, found.content, Known(seen_at=found.seen_at, by_lease=found.by_lease)
 
     def _claims(
-        self, item: JsonObject, seen_at: int | None, known: Recent[Facts], account: Account
+        self, item: JsonObject, true_at: Known, known: Recent[Facts], account: Account
     ) -> Iterator[tuple[JsonObject, Held, str | None]]:
         """What one object says of pods, with its cluster; why it says nothing goes to the ledger."""
         cluster = None
@@ -139,8 +150,11 @@ class Kubernetes(Format):
         elif watched := object_at(item, "object"):
             # Watches are left open for hours: when they began says nothing of an event.
             pods, true_at = [watched], Known()
+        elif is_lease(item):
+            account.skip("lease")
+            return
         else:
-            pods, true_at = [item], Known(seen_at=seen_at)
+            pods = [item]
         for pod in pods:
             uid = _uid(pod)
             if not uid or (pod.get("kind", "Pod") != "Pod" and not pod.get("@type") and "status" not in pod):

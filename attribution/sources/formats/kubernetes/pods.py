@@ -8,7 +8,7 @@ container.
 
 A quiet pod's status is not written for days. Then the last moment is the one at which somebody asked the API for it.
 The answer is from then or from later, so a container that started before, and runs in the answer, ran then. This holds
-as far as the API's word about the pod is the present, see `_is_vouched_for`.
+as far as the API's word about the pod is the present, see `_runs_now`.
 """
 
 import re
@@ -61,10 +61,12 @@ class Known:
     Attributes:
         written_at: when the pod's own kubelet wrote the status.
         seen_at: when the request began that the API answered with the status. The answer is from then or from later.
+        by_lease: whether the pod's kubelet is known to have been there then.
     """
 
     written_at: int | None = None
     seen_at: int | None = None
+    by_lease: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,20 +172,23 @@ def _interval(status: JsonObject, metadata: JsonObject, known: Known) -> tuple[i
         return None
     proofs = [*started, *_true_since(status), *_written(metadata, known)]
     # What began after the request stands in a slow answer, too: it was not there when the request began.
-    if known.seen_at is not None and known.seen_at >= min(started) + _SECOND and _is_vouched_for(status, metadata):
+    if known.seen_at is not None and known.seen_at >= min(started) + _SECOND and _runs_now(status, metadata, known):
         proofs.append(known.seen_at)
     return _rounded(min(started), max(proofs))
 
 
-def _is_vouched_for(status: JsonObject, metadata: JsonObject) -> bool:
+def _runs_now(status: JsonObject, metadata: JsonObject, known: Known) -> bool:
     """Whether the API's word is that the pod runs now.
 
     The API says what the kubelet wrote last. If a node dies, that stays as it was, and the address may be another
-    pod's. The control plane then takes back the condition `Ready`, and nothing else of the status. Of a pod that is
-    being deleted the containers may have ended, and the kubelet has not said so yet.
+    pod's. If nothing tells until when the kubelet was there, the condition `Ready` does: after a while the control
+    plane takes it back, and nothing else of the status. Of a pod that is being deleted the containers may have ended,
+    and the kubelet has not said so yet.
     """
+    if status.get("phase") != "Running" or metadata.get("deletionTimestamp") is not None:
+        return False
     ready = (c.get("status") == "True" for c in objects_at(status, "conditions") if c.get("type") == "Ready")
-    return status.get("phase") == "Running" and metadata.get("deletionTimestamp") is None and any(ready)
+    return known.by_lease or any(ready)
 
 
 def _when_written(status: JsonObject, metadata: JsonObject, known: Known) -> tuple[int, int] | None:

@@ -8,15 +8,20 @@ its first key, or a person gives it for the file:
 An answer from a cache may be old, whenever it was asked for. Then the time counts for nothing. The API's own answer
 does not tell that it is from the API's cache. So the command writes that, too: `"fromCache": true`. A `PodList` without
 a version is not the API's answer, but a dump of what a client or a kubelet remembers.
+
+The API says of a pod what its kubelet wrote last. A list that also holds the leases of nodes tells until when each
+kubelet was there to write: it renews its lease every ten seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from attribution.sources.records.json_values import Json, JsonObject, object_at
+from attribution.sources.records.json_values import Json, JsonObject, object_at, text_at
 from attribution.sources.records.timestamps import instant
 
 SEEN_AT, FROM_CACHE = "seenAt", "fromCache"
+#: The namespace in which every node has a lease of its own name.
+_NODE_LEASES = "kube-node-lease"
 
 
 @dataclass(frozen=True)
@@ -26,16 +31,21 @@ class Found:
     Attributes:
         content: the object, or what stands in its place.
         seen_at: when the request began, microseconds; None if nobody says, or the answer is from a cache.
+            If the answer holds leases, no later than the last renewal by the kubelet of the object's node.
+        by_lease: whether the answer holds leases.
+        listed: whether it stands in a list.
         bad_time: what stands in the place of that time and is none; None if there is nothing wrong.
     """
 
     content: Json
     seen_at: int | None = None
+    by_lease: bool = False
+    listed: bool = False
     bad_time: Json = None
 
 
 def objects_of(document: Json, given: int | None) -> Iterator[Found]:
-    """The objects of a document: of an array, of a list's `items`, or itself.
+    """The objects of a document: of an array, of a list's `items`, or itself if there are none.
 
     Args:
         document: a JSON value.
@@ -45,7 +55,7 @@ def objects_of(document: Json, given: int | None) -> Iterator[Found]:
     >>> [(found.content, found.seen_at) for found in objects_of([pods, {"items": ["c"]}], 5)]
     [('a', 1000000), ('b', 1000000), ('c', 5)]
     """
-    if isinstance(document, list):
+    if isinstance(document, list) and document:
         for part in document:
             yield from _of_answer(part, given)
     else:
@@ -58,8 +68,35 @@ def _of_answer(answer: Json, given: int | None) -> Iterator[Found]:
         return
     seen_at, bad_time = _time_of(answer, given)
     items = answer.get("items")
-    for item in items if isinstance(items, list) else [answer]:
-        yield Found(item, seen_at, bad_time)
+    if not isinstance(items, list) or not items:
+        yield Found(answer, seen_at, bad_time=bad_time)
+        return
+    renewed = _renewals(items) if seen_at is not None else {}
+    for item in items:
+        at = _bounded(seen_at, item, renewed) if renewed else seen_at
+        yield Found(item, at, by_lease=bool(renewed), listed=True, bad_time=bad_time)
+
+
+def is_lease(item: Json) -> bool:
+    """Whether the object is a lease, of a node or of anything else."""
+    return isinstance(item, dict) and item.get("kind") == "Lease"
+
+
+def _renewals(objects: Iterable[Json]) -> dict[str | None, int]:
+    """Name of each node that has a lease among the objects -> when its kubelet renewed it, microseconds."""
+    found = {}
+    for item in filter(is_lease, objects):
+        metadata, at = object_at(item, "metadata"), text_at(object_at(item, "spec"), "renewTime")
+        renewed = None if at is None else instant(at)
+        if metadata.get("namespace") == _NODE_LEASES and renewed is not None:
+            found[text_at(metadata, "name")] = renewed
+    return found
+
+
+def _bounded(seen_at: int | None, item: Json, renewed: Mapping[str | None, int]) -> int | None:
+    """The time up to which the object's kubelet was there; None if its node has no lease."""
+    last = renewed.get(text_at(object_at(item, "spec"), "nodeName"))
+    return None if seen_at is None or last is None else min(seen_at, last)
 
 
 def _time_of(answer: JsonObject, given: int | None) -> tuple[int | None, Json]:
