@@ -14,6 +14,7 @@ from attribution.cli.render.progress import progress_line
 from attribution.config import NO_NETWORK, Settings
 from attribution.records import INPUT_RECORDS
 from attribution.replay import Inputs, Limits, Summary, replay
+from attribution.replay.next_step import inspect_command, next_step
 from attribution.replay.summary import NetworkCount
 from attribution.schema import FLOW
 
@@ -92,9 +93,12 @@ def command(
             inputs, out, settings=settings, limits=limits, flows_are_heartbeats=flow_heartbeats, progress=progress
         )
     if output.format == "json":
-        output.json({"lake": str(out), **summary.to_dict()})
+        step = next_step(summary)
+        command = None if step is None else vars(step) | {"command": inspect_command(inputs)}
+        output.json({"lake": str(out), **summary.to_dict(), "next_step": command})
     else:
-        output.table(_COLUMNS, summary.rows(), title=_title(summary), note=_note(summary))
+        note = "\n".join([*_note(summary), *_next_step(summary, inputs)])
+        output.table(_COLUMNS, summary.rows(), title=_title(summary), note=note)
     if summary.rejected:
         sys.exit(ROWS_REJECTED)
 
@@ -105,7 +109,7 @@ def _title(summary: Summary) -> str:
     return f"{summary.tally.flows:,} flows in {summary.seconds:.1f} s ({rate:,.0f}/s), attributed: {named}"
 
 
-def _note(summary: Summary) -> str:
+def _note(summary: Summary) -> list[str]:
     lines = [f"{summary.ranges:,} ownership ranges. Lake: {summary.lake}"]
     ledger = summary.ledger
     lines += [f"read     {n:>12,}  {kind} ({name})" for (kind, name), n in sorted(ledger.rows.items())]
@@ -117,7 +121,16 @@ def _note(summary: Summary) -> str:
     lines += _about_networks(summary.networks())
     if summary.rejected:
         lines.append(f"The rejected rows stand in {summary.lake / 'rejects.jsonl'}, each with its reason.")
-    return "\n".join(lines)
+    return lines
+
+
+def _next_step(summary: Summary, inputs: Inputs) -> Iterator[str]:
+    """What to do next if little was attributed."""
+    step = next_step(summary)
+    if step is not None:
+        named = f"Only {step.share:.1%} of the flows have" if step.share else "No flow has"
+        yield f"{named} a named remote side, and {step.share_of_reason:.1%} are {step.reason}. {step.cause}"
+        yield f"To learn more: {shlex.join(inspect_command(inputs))}"
 
 
 def _about_networks(count: NetworkCount) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addressing.places import without_networks
-from attribution.core.columnar.arrays import NEVER_BEFORE
+from attribution.core.columnar.arrays import NEVER_BEFORE, microseconds
 from attribution.core.ownership.compaction import compact, shrinks
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.lake.partitions import by_hour
@@ -29,6 +29,9 @@ class EvidenceStore:
         folder: where evidence goes that does not fit.
         settings: the settings of the rules.
         limit: rows of heartbeats and name bindings that may stay in memory; about 1 KB each while they are digested.
+
+    Attributes:
+        heard_us: the start of the first heartbeat and the end of the last, microseconds; None without heartbeats.
     """
 
     def __init__(self, folder: Path, settings: Settings, *, limit: int) -> None:
@@ -39,6 +42,7 @@ class EvidenceStore:
         self._heartbeats = HeartbeatRuns(folder / "heartbeats")
         self._names = Buckets(folder / "names")
         self._spilled = False
+        self.heard_us: tuple[int, int] | None = None
 
     @property
     def fits(self) -> bool:
@@ -49,11 +53,19 @@ class EvidenceStore:
         """Add a canonical record batch of that kind."""
         if kind in _TIMED:
             self._rows += batch.num_rows
+        if kind == HEARTBEAT and batch.num_rows:
+            self._hear(batch)
         if self._settings.one_space:
             batch = without_networks(batch)
         self._tables.setdefault(kind, []).append(pa.Table.from_batches([batch]).cast(arrow_schema(kind)))
         if self._rows > self._limit:
             self._relieve()
+
+    def _hear(self, heartbeats: pa.RecordBatch) -> None:
+        start, end = (microseconds(heartbeats.column(name)) for name in ("start", "end"))
+        first, last = int(start.min()), int(end.max())
+        before = self.heard_us or (first, last)
+        self.heard_us = min(first, before[0]), max(last, before[1])
 
     def _relieve(self) -> None:
         """Merge heartbeats that say the same; where that does not halve the rows, put all of them on disk."""

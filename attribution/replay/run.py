@@ -69,6 +69,7 @@ def replay(
             ranges=attributed.ranges,
             seconds=time.monotonic() - began_s,
             slabs=attributed.slabs,
+            heard_us=collection.store.heard_us,
         )
         staged.commit({"written_by": __version__, "settings": settings.to_dict(), "summary": summary.to_dict()})
     return summary

@@ -117,6 +117,7 @@ class Summary:
         ranges: ownership ranges written.
         seconds: wall time.
         slabs: spans of time that the history was cut into; 1 where all evidence fitted into memory.
+        heard_us: the start of the first heartbeat and the end of the last, microseconds; None without heartbeats.
     """
 
     lake: Path
@@ -125,6 +126,7 @@ class Summary:
     ranges: int
     seconds: float
     slabs: int
+    heard_us: tuple[int, int] | None
 
     @property
     def rejected(self) -> int:

@@ -47,8 +47,8 @@ class Inputs:
                 of = "paths" if plural in plurals else "texts"
                 raise TypeError(f"Inputs takes a list of {of} as {plural}, not {given!r}; write [{str(given)!r}]")
         self.format = format
-        self._networks = tuple(networks)
-        self._seen_at = tuple(seen_at)
+        self.networks = tuple(networks)
+        self.seen_at = tuple(seen_at)
         self._paths = {plurals[plural]: tuple(given) for plural, given in paths.items()}
 
     def __bool__(self) -> bool:
@@ -73,11 +73,11 @@ class Inputs:
 
     @cached_property
     def _given_request_times(self) -> GivenRequestTimes:
-        return GivenRequestTimes(self._seen_at, self._paths)
+        return GivenRequestTimes(self.seen_at, self._paths)
 
     @cached_property
     def _given_networks(self) -> GivenNetworks:
-        return GivenNetworks(self._networks, self._paths)
+        return GivenNetworks(self.networks, self._paths)
 
     def sources(self, *, of: Sequence[str] = INPUT_RECORDS) -> list[tuple[str, Paths, tuple[str, ...]]]:
         """For each kind that was given: the kind, its paths, and the kinds to read there.

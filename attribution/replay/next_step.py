@@ -1,0 +1,119 @@
+"""What to do next if a run named few remote sides: the most likely cause, and the command that says more."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from attribution.config import SECOND
+from attribution.core.reasons import METHOD_OF, REASONS
+from attribution.records import BY_NAME
+from attribution.replay.summary import Summary
+from attribution.schema import ASSIGNMENT
+from attribution.sources.inputs import Inputs
+from attribution.sources.registry import lacking
+
+#: Share of flows with a named remote side below which a run ends with a next step.
+_LITTLE = 0.5
+
+#: The most likely cause of each reason, and what to do; of other reasons their own meaning.
+_CAUSES = {
+    "unknown": (
+        "Nobody was seen at these addresses. Give heartbeats of the workloads there, and labels of other addresses."
+    ),
+    "silent": "Nobody was seen at these addresses of workloads. Give heartbeats of them.",
+    "gap": (
+        "Heartbeats are rarer than --max-gap trusts workloads to survive. Send one a minute. Or raise --max-gap and "
+        "--hold, if no address comes to another workload sooner."
+    ),
+    "shared": "Workloads share these addresses by port. Give heartbeats with port and protocol of what listens there.",
+    "conflict": (
+        "Two workloads were seen at one address at once. Look for names that two sources spell differently, clocks "
+        "that differ (--clock-tolerance), and addresses that workloads share (--shared-prefix)."
+    ),
+    "other_network": "The evidence is of other networks. Say networks with --network, or declare routes with --route.",
+    "several_networks": "Routes lead to several networks that have the address. Give the routes prefixes.",
+    "too_old": "The flows are longer than evidence counts. Raise --retention.",
+    "unpooled": "No policy is known for these addresses of pools. Give --policies.",
+}
+#: Reasons that say that evidence is missing.
+_NOT_SEEN = ("unknown", "silent", "gap")
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What to do next.
+
+    Attributes:
+        reason: the most frequent reason for which the remote sides of flows have no name.
+        share: the share of all flows with a named remote side.
+        share_of_reason: the share of all flows with that reason.
+        cause: the most likely cause, and what to do about it; sentences.
+    """
+
+    reason: str
+    share: float
+    share_of_reason: float
+    cause: str
+
+
+def next_step(summary: Summary) -> NextStep | None:
+    """The next step after a run; None if most remote sides were named, or there were no flows."""
+    flows, share = summary.tally.flows, summary.share_attributed("remote")
+    if not flows or share >= _LITTLE:
+        return None
+    open_sides = [
+        (count, reason)
+        for (side, reason), count in summary.tally.by_reason.items()
+        if side == "remote" and METHOD_OF[reason] == "none"
+    ]
+    count, reason = max(open_sides)
+    return NextStep(reason, share, count / flows, _cause(summary, reason))
+
+
+def _cause(summary: Summary, reason: str) -> str:
+    if reason in _NOT_SEEN:
+        missing = [(known, one) for known, one in lacking(summary.ledger) if one.needed]
+        if missing:
+            known, one = missing[0]
+            return f"{known.name} logs have no {one.name}: {one.without}. {one.get}"
+        if not _has_evidence(summary):
+            return (
+                "There is no evidence of who held an address. Give heartbeats: pod lists, leases, or sightings of your "
+                "own."
+            )
+        if apart := _apart(summary):
+            return apart
+    return _CAUSES.get(reason, REASONS[reason])
+
+
+def _has_evidence(summary: Summary) -> bool:
+    events = any(rows for (kind, _), rows in summary.ledger.rows.items() if kind == ASSIGNMENT)
+    return events or summary.heard_us is not None
+
+
+def _apart(summary: Summary) -> str:
+    """How flows and heartbeats lie in time, if neither reaches into the other; else empty."""
+    heard, first, last = summary.heard_us, summary.tally.first, summary.tally.last
+    if heard is None or first is None or last is None or (heard[0] <= last and first <= heard[1]):
+        return ""
+    return (
+        f"The flows start from {_time(first)} to {_time(last)}, but the heartbeats are from {_time(heard[0])} to "
+        f"{_time(heard[1])} (UTC). Give heartbeats of the same time, and look at clocks and time zones."
+    )
+
+
+def _time(microseconds: int) -> str:
+    return f"{datetime.fromtimestamp(microseconds / SECOND, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def inspect_command(inputs: Inputs) -> list[str]:
+    """The words of the `attribution inspect` command for the inputs of a run."""
+    paths = [str(path) for _, given, _ in inputs.sources() for path in given]
+    plurals = {kind.plural: kind.name for kind in BY_NAME.values()}
+    networks = []
+    for text in inputs.networks:
+        place, _, name = text.rpartition("=")
+        kind = plurals.get(place.strip().replace("-", "_"))
+        networks += [text] if kind is None else [f"{path}={name.strip()}" for path in inputs.of(kind)]
+    words = ["attribution", "inspect", *dict.fromkeys(paths)]
+    words += [word for network in networks for word in ("--network", network)]
+    return words + (["--input-format", inputs.format] if inputs.format else [])
