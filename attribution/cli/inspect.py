@@ -4,24 +4,22 @@ import sys
 
 import click
 
+from attribution.cli.options.inputs import paths_argument
 from attribution.cli.render.inspection import as_document, as_json, file_rows
 from attribution.cli.render.output import Output, output_options
 from attribution.cli.render.progress import progress_line
 from attribution.inspection import inspect_logs
+from attribution.sources.inputs import Inputs
 
 #: Exit status where rows had to be left out, as that of `replay`.
 ROWS_REJECTED = 3
 
 
 @click.command(name="inspect")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--input-format", metavar="NAME", help="Read everything as this format; recognised by content otherwise.")
-@click.option("--network", multiple=True, metavar="[PATH=]NAME", help="Network of what names none. Repeatable.")
+@paths_argument
 @click.option("--rows", type=click.IntRange(min=1), help="Stop after about so many records of each file.")
 @output_options()
-def command(
-    *, paths: tuple[str, ...], input_format: str | None, network: tuple[str, ...], rows: int | None, output: Output
-) -> None:
+def command(*, inputs: Inputs, rows: int | None, output: Output) -> None:
     r"""Say what logs hold, what is missing for attribution, and which command attributes them.
 
     A PATH is a file, a folder, a glob pattern, or - for standard input. Flow logs and evidence may be mixed. Everything
@@ -39,7 +37,7 @@ def command(
     """
     with progress_line() as progress:
         report = None if progress is None else lambda count, share: progress("reading", count, share)
-        found = inspect_logs(paths, format=input_format, networks=network, rows=rows, progress=report)
+        found = inspect_logs(inputs, rows=rows, progress=report)
     if output.format == "json":
         output.json(as_json(found))
     elif output.format == "csv":

@@ -7,40 +7,32 @@ from attribution.inspection.log_file import LogFile
 from attribution.records import BY_NAME, INPUT_RECORDS
 from attribution.schema import FLOW, LABEL, POLICY, SOCKET_RULE
 from attribution.sources.input.opening import STDIN, expand, name_of
+from attribution.sources.inputs import Inputs
 
 #: Files of one path that are named one by one where one option does not fit all of them.
 _ONE_BY_ONE = 20
 _CONFIGURATION = {LABEL, POLICY, SOCKET_RULE}
 
 
-def replay_command(
-    paths: Sequence[str | Path],
-    files: Sequence[LogFile],
-    *,
-    format: str | None,  # noqa: A002 - as the option is called
-    networks: Sequence[str],
-) -> list[str]:
+def replay_command(inputs: Inputs, files: Sequence[LogFile]) -> list[str]:
     """The words of the command; empty if there are no flows.
 
     Args:
-        paths: as they were given.
-        files: what is in them.
-        format: what was given as `--input-format`.
-        networks: what was given as `--network`.
+        inputs: what was inspected, as flows.
+        files: what is in it.
     """
     kinds = {file.name: file.given_as for file in files if file.readable}
     if FLOW not in kinds.values():
         return []
     options: dict[str, list[str]] = {kind: [] for kind in INPUT_RECORDS}
-    for path in paths:
+    for path in inputs.of(FLOW):
         for kind, given in _sorted(path, kinds):
             if given not in options[kind]:
                 options[kind].append(given)
     words = ["attribution", "replay"]
     for kind, chosen in options.items():
         words += [word for path in chosen for word in (BY_NAME[kind].option, path)]
-    words += [word for network in networks for word in ("--network", network)]
-    return [*words, *(["--input-format", format] if format else []), "--out", "lake"]
+    return [*words, *inputs.options_by_path(), "--out", "lake"]
 
 
 def _sorted(path: str | Path, kinds: Mapping[str, str | None]) -> list[tuple[str, str]]:

@@ -35,15 +35,17 @@ class Finding:
 
     Attributes:
         code: what it is, in one word of a closed list.
-        text: what was found; sentences.
+        text: what was found; sentences, or a beginning that `items` end.
         advice: what to do; sentences.
         page: the page about it, below `docs/`, without `.md`.
+        items: several things that were found, a sentence each.
     """
 
     code: str
     text: str
     advice: str
     page: str
+    items: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -103,10 +105,11 @@ def _lacking(facts: Facts, *, needed: bool) -> Iterator[Finding]:
         if one.needed == needed:
             together.setdefault((known.name, known.how_to, one.get), []).append(one)
     for (name, how_to, get), wants in together.items():
-        lines = [f"{one.name}: {one.without}." for one in wants]
-        several = "\n- ".join([f"{name} logs have none of these:", *lines])
-        text = f"{name} logs have no {lines[0]}" if len(lines) == 1 else several
-        yield Finding("missing_field", text, get, f"how-to/{how_to}")
+        items = tuple(f"{one.name}: {one.without}." for one in wants)
+        if len(items) == 1:
+            yield Finding("missing_field", f"{name} logs have no {items[0]}", get, f"how-to/{how_to}")
+        else:
+            yield Finding("missing_field", f"{name} logs have none of these:", get, f"how-to/{how_to}", items)
 
 
 def _unreadable(facts: Facts) -> Iterator[Finding]:

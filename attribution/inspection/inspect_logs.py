@@ -1,7 +1,7 @@
 """Reads logs once, file by file, and says what they hold."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,9 @@ from attribution.inspection.flow_facts import FlowFacts
 from attribution.inspection.log_file import LogFile
 from attribution.schema import FLOW
 from attribution.sources import Ledger, Once, Reject, read, total_bytes
-from attribution.sources.input.opening import expand, name_of
+from attribution.sources.input.opening import STDIN, expand, name_of
 from attribution.sources.inputs import Inputs
-from attribution.sources.registry import UnknownFormatError, lacking, read_order
+from attribution.sources.registry import UnknownFormatError, by_name, lacking, read_order
 
 #: Called with the records read so far, and the share of the bytes that is read; None if that is not known.
 Progress = Callable[[int, float | None], None]
@@ -51,34 +51,28 @@ class Inspection:
 
 
 def inspect_logs(
-    paths: Sequence[str | Path],
-    *,
-    format: str | None = None,  # noqa: A002 - as the option is called
-    networks: Sequence[str] = (),
-    rows: int | None = None,
-    now_us: int | None = None,
-    progress: Progress | None = None,
+    inputs: Inputs, *, rows: int | None = None, now_us: int | None = None, progress: Progress | None = None
 ) -> Inspection:
-    """Read all that `paths` name, and say what it is.
+    """Read all that `inputs` has as flows, and say what it is: flows or evidence.
 
     A file that cannot be read, or is of no known format, is said to be so; the others are read.
 
     Args:
-        paths: files, folders, glob patterns, or `-` for standard input.
-        format: read everything as this format; by default the content of each file says its format.
-        networks: as `Inputs` takes them, for paths.
+        inputs: where the logs stand. A kind that is named in its networks or times is `flows`.
         rows: of each file, stop after about so many records.
         now_us: the present, microseconds UTC.
         progress: called as reading goes on.
 
     Raises:
-        SourceError: a path cannot be found or opened.
-        ConfigError: what was given as `networks` is none.
+        SourceError: a path cannot be found or opened, or there is no format of that name.
+        ConfigError: what was given as networks or times is none.
     """
-    reading = _Reading(Inputs(flows=paths, format=format, networks=networks), rows, progress)
-    for path in sorted(expand(paths), key=lambda path: read_order(name_of(path))):
+    if inputs.format is not None:
+        by_name(inputs.format)
+    reading = _Reading(inputs, rows, progress)
+    for path in sorted(expand(inputs.of(FLOW)), key=lambda path: read_order(name_of(path))):
         reading.read(path)
-    command = replay_command(paths, reading.files, format=format, networks=networks)
+    command = replay_command(inputs, reading.files)
     covered = {side: coverage(reading.flows.places[side], reading.evidence) for side in SIDES}
     facts = Facts(
         flows=reading.flows,
@@ -103,7 +97,7 @@ class _Reading:
 
     def __init__(self, inputs: Inputs, rows: int | None, progress: Progress | None) -> None:
         self._inputs, self._rows, self._progress = inputs, rows, progress
-        self._network, self._once = inputs.network_of(FLOW), Once()
+        self._once = Once()
         self._bytes = total_bytes(inputs.of(FLOW))
         self.files: list[LogFile] = []
         self.flows, self.evidence = FlowFacts(), EvidenceFacts()
@@ -129,11 +123,16 @@ class _Reading:
 
     def _records(self, path: Path | None, ledger: Ledger) -> bool:
         """Take the records of a file; whether all of it was read."""
-        given = ["-" if path is None else path]
-        inputs, taken = self._inputs, 0
-        with closing(
-            read(given, ledger=ledger, format=inputs.format, network=self._network, once=self._once)
-        ) as batches:
+        found_in = read(
+            [STDIN if path is None else path],
+            ledger=ledger,
+            format=self._inputs.format,
+            network=self._inputs.network_of(FLOW),
+            seen_at=self._inputs.seen_at_of(FLOW),
+            once=self._once,
+        )
+        taken = 0
+        with closing(found_in) as batches:
             for found in batches:
                 if found.kind == FLOW:
                     self.flows.add(found.batch)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from attribution.config import SECOND
 from attribution.core.reasons import METHOD_OF, REASONS
-from attribution.records import BY_NAME
 from attribution.replay.summary import Summary
 from attribution.schema import ASSIGNMENT
 from attribution.sources.inputs import Inputs
@@ -108,12 +107,4 @@ def _time(microseconds: int) -> str:
 def inspect_command(inputs: Inputs) -> list[str]:
     """The words of the `attribution inspect` command for the inputs of a run."""
     paths = [str(path) for _, given, _ in inputs.sources() for path in given]
-    plurals = {kind.plural: kind.name for kind in BY_NAME.values()}
-    networks = []
-    for text in inputs.networks:
-        place, _, name = text.rpartition("=")
-        kind = plurals.get(place.strip().replace("-", "_"))
-        networks += [text] if kind is None else [f"{path}={name.strip()}" for path in inputs.of(kind)]
-    words = ["attribution", "inspect", *dict.fromkeys(paths)]
-    words += [word for network in networks for word in ("--network", network)]
-    return words + (["--input-format", inputs.format] if inputs.format else [])
+    return ["attribution", "inspect", *dict.fromkeys(paths), *inputs.options_by_path()]

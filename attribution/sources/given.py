@@ -19,7 +19,8 @@ from attribution.errors import ConfigError, SourceError
 from attribution.records import BY_NAME, INPUT_RECORDS
 from attribution.sources.input.opening import STDIN_NAME, expand
 
-_PLURALS = {BY_NAME[kind].plural: kind for kind in INPUT_RECORDS}
+#: The kinds of inputs by their plurals.
+PLURALS = {BY_NAME[kind].plural: kind for kind in INPUT_RECORDS}
 
 
 class Given:
@@ -59,7 +60,7 @@ class Given:
         for text in texts:
             place, _, value = (part.strip() for part in text.rpartition("="))
             check(text, value)
-            kind = _PLURALS.get(place.replace("-", "_"))
+            kind = PLURALS.get(place.replace("-", "_"))
             if not place:
                 self.for_all = self._same(text, self.for_all, value)
             elif kind is not None:
@@ -94,7 +95,7 @@ class Given:
         return value
 
     def _no_input(self, text: str, place: str) -> NoReturn:
-        kinds = ", ".join(kind.replace("_", "-") for kind in _PLURALS)
+        kinds = ", ".join(kind.replace("_", "-") for kind in PLURALS)
         raise ConfigError(
             f"{self._option} {text}: {place} is no file, folder or pattern of an input, and none of the kinds {kinds}; "
             f"name an input as its own option does"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attribution.records import BY_NAME, INPUT_RECORDS
 from attribution.schema import FLOW
+from attribution.sources.given import PLURALS
 from attribution.sources.networks import GivenNetworks, NetworkOf
 from attribution.sources.request_times import GivenRequestTimes, SeenAt
 
@@ -70,6 +71,21 @@ class Inputs:
     def seen_at_of(self, kind: str) -> SeenAt:
         """When the requests began whose answers are the sources of a kind; raises as `network_of`."""
         return self._given_request_times.of(kind)
+
+    def options_by_path(self) -> list[str]:
+        """What was said of the sources, as options for a command that may give the paths as other kinds.
+
+        >>> Inputs(flows=["a", "b"], networks=["flows=east", "west"]).options_by_path()
+        ['--network', 'a=east', '--network', 'b=east', '--network', 'west']
+        """
+        words = []
+        for option, texts in (("--network", self.networks), ("--seen-at", self.seen_at)):
+            for text in texts:
+                place, _, value = text.rpartition("=")
+                kind = PLURALS.get(place.strip().replace("-", "_"))
+                given = [text] if kind is None else [f"{path}={value.strip()}" for path in self.of(kind)]
+                words += [word for each in given for word in (option, each)]
+        return [*words, "--input-format", self.format] if self.format else words
 
     @cached_property
     def _given_request_times(self) -> GivenRequestTimes:

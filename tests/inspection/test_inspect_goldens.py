@@ -119,7 +119,7 @@ CASES = {
         "flows.jsonl": jsonl([*FLOWS, flow(30, local_network="east", **NAMED)]),
         "beats.jsonl": jsonl(BEATS),
     },
-    "one_pod_list": {"flows.jsonl": jsonl(FLOWS), "beats.jsonl": jsonl(BEATS[:1])},
+    "one_heartbeat": {"flows.jsonl": jsonl(FLOWS), "beats.jsonl": jsonl(BEATS[:1])},
     "rare_heartbeats": {"flows.jsonl": jsonl(FLOWS), "beats.jsonl": jsonl(BEATS[::10])},
     "private_addresses_without_heartbeats": {
         "flows.jsonl": jsonl([*FLOWS[:1], *(flow(minute, f"10.0.1.{minute}", **NAMED) for minute in range(20))]),

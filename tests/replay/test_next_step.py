@@ -98,7 +98,8 @@ def test_the_command_takes_what_the_run_was_told_of_its_inputs(logs):
 
 @pytest.mark.parametrize(("named", "said"), [(3, True), (4, False)])
 def test_nothing_is_said_if_half_of_the_remote_sides_are_named(named, said, logs):
-    flows = [flow(minute) for minute in range(1, named + 1)] + [flow(4, remote_address="10.9.9.9") for _ in range(8 - named)]
+    flows = [flow(minute) for minute in range(1, named + 1)]
+    flows += [flow(4, remote_address="10.9.9.9") for _ in range(8 - named)]
     options = logs(flows, [beat(minute) for minute in EVERY_MINUTE])
     assert (json.loads(ok("replay", *options, "--format", "json"))["next_step"] is not None) == said
     assert ("To learn more" in ok("replay", *options)) == said

@@ -32,12 +32,7 @@ def input_options(*kinds: str, required: str | None = None) -> Callable[[Callabl
             inputs = Inputs(format=input_format, networks=network, seen_at=seen_at, **paths)  # type: ignore[arg-type]
             return function(*args, inputs=inputs, **kwargs)
 
-        text = "Read everything as this format; recognised by content otherwise."
-        decorated = click.option("--input-format", metavar="NAME", help=text)(wrapped)
-        text = "Network of what names none: of all inputs, of a kind (heartbeats=NAME), or of a path. Repeatable."
-        decorated = click.option("--network", multiple=True, metavar=networks.SYNTAX, help=text)(decorated)
-        text = "When the first request began whose answer is read, for lists of pods that do not say so. Repeatable."
-        decorated = click.option("--seen-at", multiple=True, metavar=request_times.SYNTAX, help=text)(decorated)
+        decorated = _source_options(wrapped)
         for kind in reversed(known):
             decorated = click.option(
                 kind.option,
@@ -50,3 +45,31 @@ def input_options(*kinds: str, required: str | None = None) -> Callable[[Callabl
         return decorated
 
     return decorate
+
+
+def paths_argument(function: Callable[..., None]) -> Callable[..., None]:
+    """Paths of any kind, with format, networks and times, as one argument `inputs` that has them as flows."""
+
+    @functools.wraps(function)
+    def wrapped(
+        *args: object,
+        paths: tuple[str, ...],
+        input_format: str | None,
+        network: tuple[str, ...],
+        seen_at: tuple[str, ...],
+        **kwargs: object,
+    ) -> None:
+        inputs = Inputs(flows=paths, format=input_format, networks=network, seen_at=seen_at)
+        return function(*args, inputs=inputs, **kwargs)
+
+    return click.argument("paths", metavar="PATH...", nargs=-1, required=True)(_source_options(wrapped))
+
+
+def _source_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what sources do not say themselves."""
+    text = "Read everything as this format; recognised by content otherwise."
+    decorated = click.option("--input-format", metavar="NAME", help=text)(function)
+    text = "Network of what names none: of all inputs, of a kind (heartbeats=NAME), or of a path. Repeatable."
+    decorated = click.option("--network", multiple=True, metavar=networks.SYNTAX, help=text)(decorated)
+    text = "When the first request began whose answer is read, for lists of pods that do not say so. Repeatable."
+    return click.option("--seen-at", multiple=True, metavar=request_times.SYNTAX, help=text)(decorated)

@@ -4,7 +4,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from attribution.cli.render.measures import format_count, format_share
+from attribution.cli.render.measures import format_count, format_share, visible
 from attribution.cli.render.output import Column, Section
 from attribution.core.question import SIDES
 from attribution.inspection import Inspection
@@ -94,7 +94,8 @@ def as_json(found: Inspection) -> dict[str, object]:
         },
         "evidence": _evidence(found),
         "findings": [
-            {"code": one.code, "text": one.text, "advice": one.advice, "page": one.path} for one in found.findings
+            {"code": one.code, "text": one.text, "items": list(one.items), "advice": one.advice, "page": one.path}
+            for one in found.findings
         ],
         "command": found.command,
     }
@@ -148,8 +149,9 @@ def as_document(found: Inspection) -> Iterator[Section | str]:
     if found.findings:
         yield "\nFindings"
         for number, one in enumerate(found.findings, 1):
-            first, *more = one.text.split("\n")
-            yield "\n   ".join([f"{number}. {first}", *more, f"{one.advice} See {one.path}."])
+            yield visible(f"{number}. {one.text}")
+            yield from (visible(f"   - {item}") for item in one.items)
+            yield visible(f"   {one.advice} See {one.path}.")
     if found.command:
         yield "\nTo attribute the flows:"
         yield _command(found.command)
@@ -259,7 +261,7 @@ def _tops(rows: DistinctRows, name: str, total: int) -> str:
     top = rows.top(name)
     if [value for value, _ in top] == [None]:
         return "none named"
-    parts = [f"{value or 'not named'} {format_share(count, total)}" for value, count in top[:_LISTED_NAMES]]
+    parts = [f"{visible(value or 'not named')} {format_share(count, total)}" for value, count in top[:_LISTED_NAMES]]
     more = [f"{len(top) - _LISTED_NAMES:,} more"] if len(top) > _LISTED_NAMES else []
     return ", ".join([*parts, *more])
 
