@@ -20,7 +20,16 @@ from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Column, Int64
 from attribution.sources.json.cutting import ShapedLines
 from attribution.sources.json.shapes import Path
-from attribution.sources.records.json_values import Json, JsonObject, json_texts, load, to_column, without_nulls
+from attribution.sources.records.json_values import (
+    MIXED,
+    Json,
+    JsonObject,
+    is_nested,
+    json_texts,
+    load,
+    to_column,
+    without_nulls,
+)
 from attribution.sources.records.set_aside import OnBad
 
 __all__ = ["JsonLines", "Path", "Piece", "first_object"]
@@ -59,6 +68,7 @@ class JsonLines:
         fields: Mapping[str, Path],
         *,
         nested: Collection[str] = (),
+        texts: Collection[str] = (),
         apart: bool = False,
         any_order: bool = False,
     ) -> None:
@@ -67,6 +77,7 @@ class JsonLines:
         Args:
             fields: name of each column, and where its value stands in the object.
             nested: names of those that may be lists or objects. A list or object in any other field is JSON text.
+            texts: names of those in which a list or an object is no value: there it is null.
             apart: whether lists and objects are told apart from text in columns that have no one type. Such columns are
                 `MIXED` of `records.json_values`, else JSON text.
             any_order: whether rows of a block may come in any order, and text dictionary-encoded; that is faster
@@ -76,6 +87,7 @@ class JsonLines:
         self._shaped = ShapedLines(fields)
         self._fields = dict(fields)
         self._nested = frozenset(nested)
+        self._texts = frozenset(texts)
         self._apart = apart
         #: One value of each type that was seen of each field, by the name of the type.
         self._seen: dict[str, dict[str, Json]] = {name: {} for name in fields}
@@ -164,7 +176,9 @@ class JsonLines:
                 on_bad(number, line, "malformed")
         if objects:
             columns = {
-                name: to_column([_leaf(o, path) for o in objects], apart=self._apart)
+                name: self._plain(
+                    name, to_column([self._value(name, _leaf(o, path)) for o in objects], apart=self._apart)
+                )
                 for name, path in self._fields.items()
             }
             yield Piece(columns, np.array(good, dtype=np.int64))
@@ -187,8 +201,17 @@ class JsonLines:
         for name, path in self._fields.items():
             column = table.column(path[0])
             column = pc.struct_field(column, list(path[1:])) if len(path) > 1 else column
-            found[name] = json_texts(column) if pa.types.is_nested(column.type) and name not in self._nested else column
+            found[name] = self._plain(name, column)
         return found
+
+    def _plain(self, name: str, column: Column) -> Column:
+        """The column, without lists and objects if its field has none."""
+        if not pa.types.is_nested(column.type) or name in self._nested or column.type == MIXED:
+            return column
+        return pa.nulls(len(column), pa.string()) if name in self._texts else json_texts(column)
+
+    def _value(self, name: str, value: Json) -> Json:
+        return None if name in self._texts and is_nested(value) else value
 
     def _learn(self, samples: Sequence[JsonObject]) -> pa.Schema | None:
         """The schema of these objects and of all before them; of these alone where they clash; None if they do too."""

@@ -87,6 +87,19 @@ def test_records_stay_records(tmp_path):
     assert (part.flows, part.records) == (120, 1)
 
 
+def test_records_of_two_nodes_that_begin_their_intervals_apart_count_once_and_know_who_opened(tmp_path):
+    def record(second, local, remote, **fields):
+        return flow(f"12:00:{second}", local, remote, end=at(f"12:00:{second}"), basis="window", **fields)
+
+    client, server = "10.0.0.1:41000", "10.0.0.11:8080"
+    flows = [
+        *(record(second, client, server, observer="n1", flow_count=60) for second in ("00", "30")),
+        *(record(second, server, client, observer="n2", flow_count=60, direction="ingress") for second in ("14", "44")),
+    ]
+    found = graph(write_lake(tmp_path / "lake", flows=flows))
+    assert [(str(e.source), str(e.target), e.directed, e.flows) for e in found.edges] == [("web", "api", True, 120)]
+
+
 def test_a_record_that_stands_for_none_is_one_all_the_same(tmp_path):
     lake = write_lake(tmp_path / "lake", flows=[flow("12:00:00", "10.0.0.1:1", "10.0.0.11:2", flow_count=0)])
     assert [edge.flows for edge in graph(lake).edges] == [1]

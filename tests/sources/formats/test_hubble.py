@@ -1,8 +1,10 @@
-"""Hubble events: who is local, what is a heartbeat, what is left out."""
+"""Hubble events: who is local, what is a heartbeat, what is left out, and what is left of it behind a field mask."""
 
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reading import DATA, Read, counts
 
 from attribution.sources.formats.hubble.format import FORMATS
@@ -11,7 +13,7 @@ from attribution.sources.formats.hubble.format import FORMATS
 WRAPPED, BARE = DATA / "hubble" / "flows.jsonl", DATA / "hubble" / "bare.jsonl"
 FRONTEND, CART, DB = "shop/frontend-6d5f8c7b9-x2x4q", "shop/cart-7c9d5b6f8-abcde", "shop/db-0"
 EXPECTED = {
-    "rows": {"flow": 9, "heartbeat": 7, "name_binding": 2},
+    "rows": {"flow": 9, "heartbeat": 9, "name_binding": 2},
     "skipped": {
         "dropped": 1,
         "no_address": 1,
@@ -103,6 +105,8 @@ def test_the_host_is_no_workload(read):
 def test_icmp_has_no_ports(read):
     icmp = flow(read, 15)
     assert icmp["protocol"] == 58
+    # What is no connection is no heartbeat as a flow.
+    assert beats(read, 15) == {("fd00:10::13", FRONTEND)}
     assert not {"local_port", "remote_port", "tcp_flags"} & set(icmp)
 
 
@@ -131,7 +135,7 @@ def test_bad_lines_are_rejected_by_number_and_good_ones_kept():
         (5, "unknown_kind"),
         (4, "not_a_time"),
     ]
-    assert counts(read)["rows"] == {"flow": 7, "heartbeat": 5, "name_binding": 2}
+    assert counts(read)["rows"] == {"flow": 7, "heartbeat": 7, "name_binding": 2}
 
 
 def test_a_field_of_another_type_costs_no_other_line():
@@ -146,3 +150,194 @@ def test_a_field_of_another_type_costs_no_other_line():
 )
 def test_other_content_is_not_taken(head):
     assert not HUBBLE.matches(head)
+
+
+EVENTS = [json.loads(line) for line in WRAPPED.read_text().splitlines()]
+
+
+def paths(value, path=()):
+    for key, inner in value.items():
+        yield (*path, key)
+        if isinstance(inner, dict):
+            yield from paths(inner, (*path, key))
+
+
+#: Every field that a mask of the exporter may leave out; of the flags all or none.
+MASKABLE = sorted({path[:3] for event in EVENTS for path in paths(event.get("flow", {}))})
+
+
+def masked(event, left_out):
+    """The event without these fields of its flow."""
+    changed = json.loads(json.dumps(event))
+    for *outer, last in left_out:
+        inside = changed.get("flow")
+        for key in outer:
+            inside = inside.get(key) if isinstance(inside, dict) else None
+        if isinstance(inside, dict):
+            inside.pop(last, None)
+    return changed
+
+
+def of_lines(read):
+    """What is said by line: who was seen where, what names were told, and who opened the flow if that is known."""
+    seen = {(row["line"], row["address"], row["workload"]) for row in read.heartbeats}
+    seen |= {(r["line"], r["local_address"], r["local_workload"]) for r in read.flows if "local_workload" in r}
+    told = {(row["line"], row["client_address"], row["server_address"], row["hostname"]) for row in read.names}
+    opener = {"egress": "local_address", "ingress": "remote_address"}
+    opened = {(r["line"], r[opener[r["direction"]]]) for r in read.flows if "direction" in r}
+    return seen, told, opened
+
+
+WHOLE = of_lines(Read(HUBBLE, WRAPPED))
+
+
+@settings(max_examples=60)
+@given(left_out=st.sets(st.sampled_from(MASKABLE), max_size=12))
+def test_a_mask_drops_no_event_and_makes_none_say_anything_else(left_out):
+    read = Read(HUBBLE, "\n".join(json.dumps(masked(event, left_out)) for event in EVENTS))
+    used = {row["line"] for rows in read.rows.values() for row in rows} | {line for _, line, _, _ in read.rejects}
+    assert len(used) + sum(read.skipped.values()) >= len(EVENTS)
+    for found, whole in zip(of_lines(read), WHOLE, strict=True):
+        assert found <= whole
+
+
+def test_a_mask_of_the_exporter_guide_names_nobody_and_keeps_the_traffic():
+    ids = [("source", "ID"), ("destination", "ID")]
+    read = Read(HUBBLE, "\n".join(json.dumps(masked(event, ids)) for event in EVENTS))
+    assert (len(read.flows), read.heartbeats) == (9, [])
+    assert not [row for row in read.flows if "local_workload" in row]
+    assert read.skipped == EXPECTED["skipped"]
+
+
+def test_the_envelope_tells_the_time_and_the_node_that_the_mask_leaves_out():
+    left_out = [("time",), ("node_name",)]
+    read = Read(HUBBLE, "\n".join(json.dumps(masked(event, left_out)) for event in EVENTS))
+    assert (counts(read), read.flows) == (EXPECTED, Read(HUBBLE, WRAPPED).flows)
+
+
+def test_a_time_of_the_flow_that_is_none_is_not_replaced():
+    read = Read(HUBBLE, json.dumps(event(flow={"time": "some day"})))
+    assert [(line, reason) for _, line, reason, _ in read.rejects] == [(1, "not_a_time")]
+
+
+def event(flow=(), source=(), destination=(), **envelope):
+    """A SYN from one node's pod to another node's."""
+    own = {
+        "time": "2026-03-02T10:00:00.1Z",
+        "verdict": "FORWARDED",
+        "IP": {"source": "10.1.0.5", "destination": "10.1.0.9"},
+        "l4": {"TCP": {"source_port": 41000, "destination_port": 8080, "flags": {"SYN": True}}},
+        "source": {"ID": 11, "namespace": "shop", "pod_name": "web-0", "workloads": [{"name": "web"}]} | dict(source),
+        "destination": {"namespace": "shop", "pod_name": "api-0"} | dict(destination),
+        "Type": "L3_L4",
+        "traffic_direction": "EGRESS",
+        "is_reply": False,
+    }
+    return {"flow": own | dict(flow), "node_name": "east/n1", "time": "2026-03-02T10:00:00.1Z"} | envelope
+
+
+UDP = {"UDP": {"source_port": 53, "destination_port": 40000}}
+REPLY = {
+    "IP": {"source": "10.1.0.9", "destination": "10.1.0.5"},
+    "source": {"namespace": "shop", "pod_name": "api-0"},
+    "destination": {"ID": 11, "namespace": "shop", "pod_name": "web-0"},
+}
+
+
+@pytest.mark.parametrize(
+    ("flow", "expected"),
+    [
+        # Nothing tells: a packet of nobody knows which way. Of endpoint IDs the mask may have left one out.
+        ({"l4": UDP}, [{"local_address": "10.1.0.5"}]),
+        ({"l4": UDP, **REPLY}, [{"local_address": "10.1.0.5"}]),
+        # The flags.
+        ({"traffic_direction": None}, [{"local_address": "10.1.0.5", "direction": "egress"}]),
+        ({"traffic_direction": None, "l4": {"TCP": {"flags": {"SYN": True, "ACK": True}}}}, []),
+        ({"traffic_direction": None, "l4": {"TCP": {"flags": {"ACK": True}}}}, [{"local_address": "10.1.0.5"}]),
+        ({"traffic_direction": None, "l7": {"type": "RESPONSE"}}, []),
+    ],
+)
+def test_without_is_reply_other_fields_tell_which_way_a_packet_went(flow, expected):
+    read = Read(HUBBLE, json.dumps(event(flow={"is_reply": None} | flow)))
+    assert [{k: row[k] for k in ("local_address", "direction") if k in row} for row in read.flows] == expected
+    assert len(read.flows) + read.skipped.get("reply", 0) == 1
+
+
+def test_an_answer_goes_to_its_client_whatever_the_mask_leaves_out():
+    dns = {"type": "RESPONSE", "dns": {"query": "a.example.", "ips": ["192.0.2.1"]}}
+    left_out = {"is_reply": None, "traffic_direction": None, "l4": UDP, "l7": dns}
+    read = Read(HUBBLE, json.dumps(event(flow=REPLY | left_out)))
+    assert [row["client_address"] for row in read.names] == ["10.1.0.5"]
+
+
+#: What an object or a list in a field of text leaves: nobody is named by it.
+@pytest.mark.parametrize("odd", [{"name": "x/y"}, ["a"], [], {}])
+@pytest.mark.parametrize(
+    "place", ["pod_name", "namespace", "pod_uid", "cluster_name", "node_name", "uuid", "dns_query"]
+)
+def test_an_object_in_a_field_of_text_is_none(odd, place):
+    dns = {"type": "RESPONSE", "dns": {"query": odd if place == "dns_query" else "a.example", "ips": ["192.0.2.1"]}}
+    flow = {"l7": dns, "uuid": "u"} | {name: odd for name in ("node_name", "uuid") if name == place}
+    source = {place: odd} if place in {"pod_name", "namespace", "pod_uid", "cluster_name"} else {}
+    read = Read(
+        HUBBLE, json.dumps(event(flow=flow, source=source, node_name=odd if place == "node_name" else "east/n1"))
+    )
+    (row,) = read.flows
+    named = {k: v for k, v in row.items() if k in {"local_workload", "local_network", "observer", "record_id"}}
+    whole = {"local_workload": "east/shop/web-0", "local_network": "east", "observer": "east/n1", "record_id": "u"}
+    if place in {"pod_name", "namespace"}:
+        del whole["local_workload"]
+    if place == "node_name":
+        whole = {"local_workload": "shop/web-0", "record_id": "u"}
+    if place == "uuid":
+        del whole["record_id"]
+    assert named == whole
+    assert len(read.names) == (place != "dns_query")
+
+
+def test_one_line_with_an_odd_value_costs_the_lines_beside_it_nothing():
+    dns = {"type": "RESPONSE", "dns": {"query": "a.example", "ips": ["192.0.2.1"]}}
+    good = event(flow={"l7": dns, "is_reply": True})
+    odd = [
+        event(flow={"l7": dns, "is_reply": "no"}),
+        event(flow={"l7": dns, "is_reply": True}, source={"workloads": "web"}),
+        event(flow={"l7": {"type": "RESPONSE", "dns": {"query": "a.example", "ips": "192.0.2.1"}}, "is_reply": True}),
+        event(flow={"l4": {"TCP": {"source_port": 1, "destination_port": 2, "flags": {"SYN": "yes"}}}}),
+    ]
+    alone, beside = Read(HUBBLE, json.dumps(good)), Read(HUBBLE, "\n".join(map(json.dumps, [good, *odd])))
+    for kind in ("flow", "heartbeat", "name_binding"):
+        assert [row for row in beside.rows[kind] if row["line"] == 1] == alone.rows[kind]
+    assert alone.names
+    assert alone.heartbeats[0]["service"] == "east/shop/web"
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [
+        ({"egress_flow_count": 120}, 120),
+        ({"ingress_flow_count": 1, "egress_flow_count": 2, "unknown_direction_flow_count": 4}, 7),
+        ({"unknown_direction_flow_count": "3"}, 3),
+        ({}, None),
+    ],
+)
+def test_a_record_says_how_many_events_it_stands_for(aggregate, expected):
+    read = Read(HUBBLE, json.dumps(event(flow={"aggregate": aggregate})))
+    assert read.flows[0].get("flow_count") == expected
+
+
+def test_an_aggregated_record_proves_its_first_moment_only():
+    read = Read(HUBBLE, json.dumps(event(flow={"aggregate": {"egress_flow_count": 120}})))
+    ((row,), (beat,)) = read.flows, read.heartbeats
+    assert (row["start"], row["end"], row["basis"], row["direction"]) == (
+        beat["start"],
+        beat["end"],
+        "window",
+        "egress",
+    )
+    assert (beat["address"], beat["workload"], beat["service"]) == ("10.1.0.5", "east/shop/web-0", "east/shop/web")
+
+
+def test_a_count_that_is_none_is_left_to_validation():
+    lines = [event(flow={"aggregate": {"egress_flow_count": count}}) for count in (2, "many", {"a": 1})]
+    read = Read(HUBBLE, "\n".join(map(json.dumps, lines)))
+    assert [row["flow_count"] for row in read.flows] == ["2", "many", '{"a": 1}']

@@ -39,6 +39,15 @@ def test_lists_and_objects_stand_as_json_text_where_no_field_is_one(copies):
     assert bad == []
 
 
+@pytest.mark.parametrize("copies", [1, 300])
+@pytest.mark.parametrize("beside", [b"", b'{"a":"text"}\n'])
+def test_lists_and_objects_are_no_value_of_a_field_of_text(copies, beside):
+    lines = (b'{"a":[1],"b":{"c.d":{"x":null}}}\n' + beside) * copies
+    rows, bad = read(lines, reader=JsonLines(FIELDS, nested=["items"], texts=["a"]))
+    assert [row[1:3] for row in rows] == ([(None, '{"x": null}')] + [("text", None)] * bool(beside)) * copies
+    assert bad == []
+
+
 @pytest.mark.parametrize("copies", [1, 60])
 def test_lists_and_objects_beside_other_values_are_told_apart_if_that_was_asked_for(copies):
     lines = b"\n".join([b'{"items":[1]}', b'{"items":"[1]"}', b'{"items":7}', b'{"items":{"k":[]}}', b"{}"] * copies)

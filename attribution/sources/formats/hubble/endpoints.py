@@ -8,23 +8,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Bool, Column
+from attribution.sources.formats.hubble.values import first, number, texts_in
 from attribution.sources.records.network_names import cluster_names, qualified
 from attribution.sources.records.raw_columns import mask, no_empty, null_where, text
-from attribution.sources.records.timestamps import micros
 
 
-def is_source_local(event: dict[str, Column], reply: Bool) -> Bool:
+def is_source_local(event: dict[str, Column], replied: Column) -> Bool:
     """Whether the source is of the observing node, by its ID; where both or none are, by the connection's direction.
 
-    `traffic_direction` is that of the connection, so that a reply of an outgoing one comes in.
+    `traffic_direction` is that of the connection, so that a reply of an outgoing one comes in. If nothing tells, the
+    source is taken for the local side.
+
+    Args:
+        event: columns of events.
+        replied: whether each is a reply, null where nothing tells.
     """
     source, destination = (_has_id(event, end) for end in ("source", "destination"))
     direction = text(event["traffic_direction"])
     inbound = mask(pc.equal(direction, "INGRESS"))
     outbound = mask(pc.equal(direction, "EGRESS"))
-    told = np.where(inbound | outbound, outbound != reply, True)
+    told = np.where((inbound | outbound) & mask(pc.is_valid(replied)), outbound != mask(replied), True)
     local: Bool = np.where(source != destination, source, told).astype(np.bool_)
     return local
 
@@ -47,7 +51,8 @@ def pod_of(event: dict[str, Column], end: str) -> dict[str, Column]:
     # Without a name it is no pod, whatever else is said of it.
     named = pc.if_else(pc.is_valid(in_cluster), pc.coalesce(no_empty(event[f"{end}_pod_uid"]), in_cluster), in_cluster)
     workload = null_where(foreign, named)
-    owner = _first_name(event[f"{end}_workloads"])
+    owners = texts_in(event[f"{end}_workloads"], "name")
+    owner = first(pc.list_parent_indices(owners), pc.list_flatten(owners), len(owners))
     service = qualified(cluster, pc.binary_join_element_wise(space, owner, "/"))
     return {"workload": workload, "service": null_where(pc.is_null(workload), service)}
 
@@ -60,27 +65,3 @@ def clusters(event: dict[str, Column], network: str | None) -> dict[str, Column]
     node = pc.struct_field(pc.extract_regex(text(event["node_name"]), r"^(?P<cluster>[^/]+)/"), ["cluster"])
     found = {f"{end}_cluster": cluster_names(event[f"{end}_cluster_name"]) for end in ("source", "destination")}
     return found | {"cluster": cluster_names(node, network)}
-
-
-def _first_name(workloads: Column) -> Column:
-    """The name of the first of the workloads, null where there is none."""
-    array = one_array(workloads)
-    if not pa.types.is_list(array.type) or not pa.types.is_struct(array.type.value_type):
-        return pa.nulls(len(array), pa.string())
-    if array.type.value_type.get_field_index("name") < 0:
-        return pa.nulls(len(array), pa.string())
-    return first(pc.list_parent_indices(array), pc.struct_field(pc.list_flatten(array), ["name"]), len(array))
-
-
-def first(parents: Column, items: Column, count: int) -> Column:
-    """Of each of `count` lists its first item as text, given the list that each item is in; null where it has none."""
-    rows, at = np.unique(np.asarray(parents), return_index=True)
-    index = np.full(count, -1, np.int64)
-    index[rows] = at
-    return pc.take(text(items), pa.array(index, mask=index < 0))
-
-
-def number(column: Column) -> Column:
-    """Integers, null where the field is not there; Protocol Buffers leave out a zero."""
-    array = one_array(column)
-    return array.cast(pa.int64()) if pa.types.is_integer(array.type) else micros(array, "us")

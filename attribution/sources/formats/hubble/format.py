@@ -11,6 +11,13 @@
 Hubble logs single events, some for each packet that opens or closes a connection and some at every point that it
 passes. Its rows tell who talks to whom and when, not how often: an edge's number of flows is a number of events.
 
+An exporter that aggregates (`fieldAggregate`) writes one record for an interval: the time of its first event, with the
+fields of that event, and how many events there were (`flow_count`). So the record proves that first moment and no more.
+It is a window, so that the records of two nodes, whose intervals begin at different times, count once.
+
+A field mask of the exporter (`fieldMask`) may leave out any field. Time and node then come from the envelope, and
+replies are told by other fields. Endpoint IDs are told by nothing else: without them no pod is named.
+
 The pod of an endpoint goes by its UID (`pod_uid`), as in lists and audit events of Kubernetes. If an event tells no
 UID, the pod goes by its name: `cluster/namespace/pod`. Endpoint IDs are no help: they are unique on one node only, so
 that one pod would have another name as soon as the stream misses them.
@@ -25,7 +32,7 @@ import numpy as np
 
 from attribution.core.identity import BY_RECORD_ID
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
-from attribution.sources.formats.hubble.records import LISTS, events, fields
+from attribution.sources.formats.hubble.records import LISTS, TEXTS, events, fields
 from attribution.sources.formats.hubble.wants import WANTS
 from attribution.sources.json.lines import JsonLines, first_object
 from attribution.sources.records.model import Account, Block, Format, Input
@@ -39,9 +46,9 @@ _ENVELOPE = ("flow", "lost_events", "node_status", "agent_event", "debug_event")
 _SKIPS = {
     "reply": "A packet back: the flow is counted the way in which it was opened. Its pods are heartbeats.",
     "dropped": "Cilium let nothing through, or failed: nothing reached anybody, and a source may be forged.",
-    "no_verdict": "An event whose verdict is neither that the packet passed nor that it was dropped, as a trace.",
+    "no_verdict": "An event that neither passed nor was dropped, as a trace, or whose verdict is masked.",
     "socket_event": "A socket's translation of a service address, not a packet.",
-    "no_address": "A packet without IP addresses.",
+    "no_address": "A packet without IP addresses, or whose addresses are masked or aggregated away.",
     "no_answer": "A DNS answer without addresses.",
     "other_event": "A message of the agent, of the node's state, or of events that were lost.",
 }
@@ -70,7 +77,7 @@ class Hubble(Format):
         """Flows, heartbeats and name bindings of the events."""
         set_aside = bad_lines(account, data.name, FLOW)
         first = first_object(data.head()) or {}
-        reader = JsonLines(fields(wrapped=any(key in first for key in _ENVELOPE)), nested=LISTS)
+        reader = JsonLines(fields(wrapped=any(key in first for key in _ENVELOPE)), nested=LISTS, texts=TEXTS)
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):
                 found = events(piece.columns, data.network)
@@ -78,7 +85,7 @@ class Hubble(Format):
                     account.skip(reason, count)
                 for row in np.flatnonzero(found.unknown).tolist():
                     set_aside(int(piece.lines[row]), b"neither a flow nor another event of Hubble", "unknown_kind")
-                bad_times(piece.columns, ("time",), found.bad_time, piece.lines, set_aside)
+                bad_times(piece.columns, ("time", "envelope_time"), found.bad_time, piece.lines, set_aside)
                 for kind, columns, rows in (
                     (FLOW, found.flows, found.flow_row),
                     (HEARTBEAT, found.heartbeats, found.heartbeat_row),

@@ -13,6 +13,22 @@ WANTS = (
         needed=True,
     ),
     Wanted(
+        name="verdict",
+        told_by=(FLOW, "reply", "dropped"),
+        among="no_verdict",
+        without="no event shows that it reached anybody, so all are left out",
+        get="Add `verdict` to the field mask of the exporter (`fieldMask`).",
+        needed=True,
+    ),
+    Wanted(
+        name="IP",
+        told_by=(FLOW, "reply"),
+        among="no_address",
+        without="no event has an address, so all are left out",
+        get="Add `IP` to the field mask of the exporter (`fieldMask`); if it aggregates, to `fieldAggregate` as well.",
+        needed=True,
+    ),
+    Wanted(
         name="source.ID, destination.ID",
         told_by=("flow.local_workload", "heartbeat"),
         without="no event shows which pods are of the observing node, so no event is evidence, and no pod is named",
