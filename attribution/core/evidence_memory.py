@@ -8,12 +8,12 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.addressing.places import without_networks
-from attribution.core.columnar.arrays import microseconds
 from attribution.core.gate import Sides
 from attribution.core.ownership.compaction import current_names, distinct_rows
 from attribution.core.ownership.heartbeat_store import HeartbeatStore
 from attribution.core.ownership.lookup import Ownership
 from attribution.core.resolve import Resolver
+from attribution.core.times import asked_times
 from attribution.records import EVIDENCE
 from attribution.schema import HEARTBEAT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE, arrow_schema, completed
 
@@ -61,7 +61,7 @@ class EvidenceMemory:
 
     def resolver_about(self, batches: list[pa.RecordBatch], sides: Sides) -> Resolver:
         """The rules over the evidence that these flows ask for."""
-        oldest_us = min(int(microseconds(batch.column("start")).min()) for batch in batches)
+        oldest_us = min(int(asked_times(batch, self._settings)[0].min()) for batch in batches)
         asked = asked_addresses(batches, sides)
         names = self._gathered(NAME_BINDING)
         names = names.filter(pc.is_in(names.column("server_address"), value_set=asked))

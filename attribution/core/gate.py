@@ -5,17 +5,18 @@ The streaming job and a replay drive it alike. It knows no clock: time is the wa
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, microseconds
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool
 from attribution.core.held_flows import Folded, HeldFlows
+from attribution.core.times import asked_times
 
 #: Which sides of a flow are attributed.
 Sides = Literal["both", "local", "remote"]
@@ -102,7 +103,7 @@ class TimeGate:
         self._settings = settings
         self._sides = ("local", "remote") if sides == "both" else (sides,)
         self._last_arrived_us = 0
-        self.held = HeldFlows(settings.hold)
+        self.held = HeldFlows(settings.hold, times=partial(asked_times, settings=settings))
         self.watermark_us, self.forgotten_us = watermark_us, forgotten_us
 
     def hold(self, flows: pa.RecordBatch | Folded, *, arrived_us: int = 0) -> None:
@@ -154,7 +155,7 @@ class TimeGate:
             attributed: the same rows, attributed.
             horizon: the evidence by which they were attributed.
         """
-        late = microseconds(flows.column("start")) < horizon.forgotten_us
+        late = asked_times(flows, self._settings)[0] < horizon.forgotten_us
         too_old = int(late.sum())
         if too_old:
             attributed = without_answers(attributed, late, sides=self._sides)
@@ -169,7 +170,7 @@ class TimeGate:
         """Which flows wait on for assignment events, an Arrow mask; None if no flow does."""
         if self._settings.assignment_hold <= self._settings.hold:
             return None
-        early = microseconds(flows.column("end")) > horizon.events_us - self._settings.assignment_hold
+        early = asked_times(flows, self._settings)[1] > horizon.events_us - self._settings.assignment_hold
         if not early.any():
             return None
         reasons = [decoded(attributed.column(f"{side}_reason")) for side in self._sides]

@@ -1,7 +1,8 @@
 """Flows that wait for the evidence about them to be complete."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
 from attribution.core.columnar.types import Bool, Int64
+from attribution.core.times import asked_times
 
 #: Rows of a batch that is dense: smaller ones are joined, so that what is done to a batch costs what its rows cost.
 _DENSE = 1 << 13
@@ -20,12 +22,21 @@ class Folded(Protocol):
     """Flows in a form that takes less memory than a record batch."""
 
     def times(self) -> tuple[Int64, Int64]:
-        """Start and end of each, µs."""
+        """Start and end of each, µs, as of `attribution.core.times`."""
         ...
 
     def unfold(self) -> pa.RecordBatch:
         """The record batch."""
         ...
+
+
+#: Start and end of flows, µs.
+Times: TypeAlias = Callable[[pa.RecordBatch], tuple[Int64, Int64]]
+
+
+def recorded_times(flows: pa.RecordBatch) -> tuple[Int64, Int64]:
+    """Start and end of the records."""
+    return microseconds(flows.column("start")), microseconds(flows.column("end"))
 
 
 @dataclass(frozen=True)
@@ -56,11 +67,11 @@ class _Waiting:
     def batch(self) -> pa.RecordBatch:
         return self.flows if isinstance(self.flows, pa.RecordBatch) else self.flows.unfold()
 
-    def part(self, batch: pa.RecordBatch, rows: Bool) -> "_Waiting":
+    def part(self, batch: pa.RecordBatch, rows: Bool, times: Times) -> "_Waiting":
         """Some rows of the batch that was unfolded."""
         some = batch.filter(pa.array(rows))
         # Of these rows exactly, as after a restart: when evidence is forgotten must not depend on one.
-        return _Waiting.of(some, self.due_us[rows], int(microseconds(some.column("start")).min()), self.arrived_us)
+        return _Waiting.of(some, self.due_us[rows], int(times(some)[0].min()), self.arrived_us)
 
 
 class HeldFlows:
@@ -68,10 +79,11 @@ class HeldFlows:
 
     Args:
         hold_us: how long after its end a flow waits.
+        times: start and end of flows, µs; those of the records by default.
     """
 
-    def __init__(self, hold_us: int) -> None:
-        self._hold_us = hold_us
+    def __init__(self, hold_us: int, *, times: Times = recorded_times) -> None:
+        self._hold_us, self._times = hold_us, times
         self._waiting: list[_Waiting] = []
         self._small: list[_Waiting] = []
         #: When (µs) the first of the flows is due; after all time where none is held.
@@ -99,7 +111,7 @@ class HeldFlows:
             hold_us: how long after their end these flows wait, instead of the usual time.
         """
         if isinstance(flows, pa.RecordBatch):
-            start, end = microseconds(flows.column("start")), microseconds(flows.column("end"))
+            start, end = self._times(flows)
             small = len(end) < _DENSE and not _encoded(flows)
         else:
             start, end = flows.times()
@@ -126,8 +138,8 @@ class HeldFlows:
                 kept.append(one)
             else:
                 due, batch = one.due_us <= watermark_us, one.batch
-                released.append(one.part(batch, due))
-                kept.append(one.part(batch, ~due))
+                released.append(one.part(batch, due, self._times))
+                kept.append(one.part(batch, ~due, self._times))
         return self._keep(kept, released)
 
     def stale(self, before_us: int) -> list[pa.RecordBatch]:
@@ -160,7 +172,7 @@ def by_age(batches: list[pa.RecordBatch], settings: Settings) -> list[list[pa.Re
     """
     groups: list[list[pa.RecordBatch]] = []
     span = settings.hold + settings.max_gap
-    rest = [(batch, microseconds(batch.column("start"))) for batch in batches]
+    rest = [(batch, asked_times(batch, settings)[0]) for batch in batches]
     while rest:
         from_here = max(int(start.max()) for _, start in rest) - span
         groups.append([])

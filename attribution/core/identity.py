@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 
 from attribution.config import MINUTE, Settings
 from attribution.core.addressing.sockets import WITH_PORTS
-from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, microseconds
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.hashing import hash_rows
 from attribution.core.columnar.number_set import NumberSet
 from attribution.core.columnar.types import Bool, Int32, UInt64
 from attribution.core.ownership.flow_heartbeats import FIELDS as OF_HEARTBEATS
+from attribution.core.times import asked_times
 
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
 #: The fields of a conversation: when, between whom, and which way.
@@ -93,6 +94,7 @@ class FlowMemory:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._memory_us = settings.hold + settings.record_memory
         self._out = NumberSet()
 
@@ -120,7 +122,7 @@ class FlowMemory:
                 kept.append(batch)
                 continue
             hashes, known = BY_RECORD_ID.hashes(batch)
-            young = microseconds(batch.column("end")) >= self._oldest_us(watermark_us)
+            young = asked_times(batch, self._settings)[1] >= self._oldest_us(watermark_us)
             repeat = known & young & self._out.has(hashes)
             asked = np.flatnonzero(known & ~repeat)
             repeat[asked] = ~now.add(hashes[asked], 0)
@@ -134,7 +136,7 @@ class FlowMemory:
         for batch in batches:
             if BY_RECORD_ID.is_of(batch):
                 hashes, known = BY_RECORD_ID.hashes(batch)
-                minutes = (microseconds(batch.column("end")) // MINUTE + 1).astype(np.int32)
+                minutes = (asked_times(batch, self._settings)[1] // MINUTE + 1).astype(np.int32)
                 self._out.add(hashes[known], minutes[known])
 
     def stayed(self, batch: pa.RecordBatch) -> None:

@@ -1,10 +1,14 @@
 """What a batch of flows asks of the evidence about one side: an interval for each flow."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
+import numpy as np
+
+from attribution.config import Microseconds
 from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.types import Bool, Int64
+from attribution.core.times import FlowTimes
 
 #: A side of a flow.
 Side: TypeAlias = Literal["local", "remote"]
@@ -22,6 +26,7 @@ class Question(AlignedColumns):
         start: start of the flow, µs.
         end: end of the flow, µs.
         connection: whether the flow is a connection; it is a window otherwise.
+        untimed: whether the flow does not show when it was, so that nobody answers.
     """
 
     a: Int64
@@ -29,3 +34,11 @@ class Question(AlignedColumns):
     start: Int64
     end: Int64
     connection: Bool
+    untimed: Bool
+
+    @classmethod
+    def of(cls, times: FlowTimes, clock_tolerance: Microseconds) -> Self:
+        """What flows of these times ask."""
+        start, end = times.start, times.end
+        last = np.where(times.connection, start, end)
+        return cls(start - clock_tolerance, last + clock_tolerance, start, end, times.connection, times.untimed)

@@ -12,6 +12,7 @@ METHODS: dict[str, str] = {
     "heartbeat": "Heartbeats force the answer: no other workload can have held the address then.",
     "socket_rule": "A rule hands the connections to this address and port over to a service, whoever listens where.",
     "assignment": "A control plane's events gave the address to this owner; only for addresses that are no workload's.",
+    "peer": "The far end of the same connection reported it, and knew its own workload.",
     "label": "The longest known prefix that contains the address names a service; there is no workload.",
     "policy": "Policies hand the address out of a pool that many names are served from; nobody is named.",
     "none": "Unattributed; the reason says why.",
@@ -20,6 +21,7 @@ METHODS: dict[str, str] = {
 #: Why an answer was given, or why not, in the order in which the rules are tried.
 REASONS: dict[str, str] = {
     "reported": "The record names its local workload; it was seen at capture.",
+    "untimed": "The record does not show when its traffic was: the clock is wrong, or the time is that of an export.",
     "other_network": "There is evidence for the address in another network only, or the flow does not say which.",
     "several_networks": "Networks that a route joins both have evidence for the address, so it may be either's.",
     "conflict": "Two or more workloads were seen around that time, and the evidence cannot tell which one it was.",
@@ -28,6 +30,7 @@ REASONS: dict[str, str] = {
     "within": "One workload, and nobody before it, was seen while the connection lasted, so it was there at its start.",
     "gap": "There is evidence for the address, but none that covers the time asked about.",
     "shared": "Workloads share the address by port, and nothing was seen of the flow's own port.",
+    "both_ends": "The far end reported this connection, no other report fits, and nothing speaks against its workload.",
     "silent": "The address is inside the workload space and nobody was seen there, so no event or label may name it.",
     "dispatched": "By the socket rules one service got the connections to this socket all of the time asked about.",
     "rule_change": "The socket rules change the service in the time asked about, or two of one priority contest it.",
@@ -53,6 +56,7 @@ CLOSED = ("other_network", "several_networks")
 #: The method behind each reason.
 METHOD_OF: dict[str, str] = {
     "reported": "capture",
+    "untimed": "none",
     "other_network": "none",
     "several_networks": "none",
     "conflict": "none",
@@ -61,6 +65,7 @@ METHOD_OF: dict[str, str] = {
     "within": "heartbeat",
     "gap": "none",
     "shared": "none",
+    "both_ends": "peer",
     "silent": "none",
     "dispatched": "socket_rule",
     "rule_change": "none",
@@ -87,6 +92,7 @@ HOSTNAME_REASONS: dict[str, str] = {
         "The client was told this address in another network only, or the address of the server is another network's."
     ),
     "untold": "Nothing that the client was told leads to the address.",
+    "untimed": "The record does not show when the traffic was.",
     "too_old": "The flow came so late that some of what the client was told may be forgotten (`retention`).",
 }
 

@@ -11,7 +11,7 @@ from attribution.config import Settings
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.places import without_networks
 from attribution.core.addressing.sockets import asked_sockets
-from attribution.core.columnar.arrays import NONE, is_value, microseconds, spread
+from attribution.core.columnar.arrays import NONE, spread
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool, Column, Int32, Int64
 from attribution.core.fallback.chain import Fallback, FallbackAnswers
@@ -23,6 +23,7 @@ from attribution.core.ownership.lookup import Ownership
 from attribution.core.question import Question, Side
 from attribution.core.reasons import CLOSED, CODES
 from attribution.core.side_answers import SideAnswers, numbered_texts, why
+from attribution.core.times import times_of
 from attribution.records import EVIDENCE
 from attribution.schema import (
     ASSIGNMENT,
@@ -38,7 +39,6 @@ from attribution.schema import (
 
 #: The fields of an attributed flow, in order.
 _FIELDS = record(ATTRIBUTED_FLOW).names
-_CONNECTION = pa.scalar("connection")
 _ABOUT_NAMES = ("hostname_reason", "hostname_count", "hostname_candidates")
 _CLOSED = [CODES[name] for name in CLOSED]
 #: Reasons of questions that old evidence leaves open.
@@ -143,10 +143,7 @@ class Resolver:
 
     def question(self, flows: pa.RecordBatch) -> Question:
         """What each flow asks of the evidence on either side."""
-        start, end = microseconds(flows.column("start")), microseconds(flows.column("end"))
-        connection = is_value(flows.column("basis"), _CONNECTION).to_numpy(zero_copy_only=False)
-        tolerance = self.settings.clock_tolerance
-        return Question(start - tolerance, np.where(connection, start, end) + tolerance, start, end, connection)
+        return Question.of(times_of(flows, self.settings), self.settings.clock_tolerance)
 
     def _side(
         self, flows: pa.RecordBatch, side: Side, asked: AskedPlaces, question: Question, pooled: PoolAnswers
@@ -177,6 +174,9 @@ class Resolver:
         old = np.flatnonzero(question.end - question.start > self.settings.retention)
         if len(old):
             parts.append((old, SideAnswers.unnamed(np.full(len(old), CODES["too_old"]))))
+        untimed = np.flatnonzero(question.untimed)
+        if len(untimed):
+            parts.append((untimed, SideAnswers.unnamed(np.full(len(untimed), CODES["untimed"]))))
         return answers.with_parts(*parts)
 
     def _by_heartbeats(

@@ -55,6 +55,7 @@ class Heartbeat:
     protocol: int | None = TCP  # of the port; without one it means nothing
     last_port: int | None = None  # None: the one port
     network: str | None = None
+    claim: str | None = None
 
 
 @dataclass(frozen=True)
@@ -868,6 +869,7 @@ class OwnershipRange:
     holes: tuple[tuple[int, int], ...]
     last_port: int | None = None
     network: str | None = None
+    claim: str | None = None
 
 
 def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set[OwnershipRange]:

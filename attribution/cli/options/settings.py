@@ -18,6 +18,8 @@ _DURATIONS = {
     "workload_memory": "How long after its last heartbeat an address is a workload's, so that no event may name it.",
     "assignment_hold": "How long after its end a flow waits, in a stream, for assignment events.",
     "record_memory": "How long a stream remembers a flow that has gone out, by its `record_id`.",
+    "max_lag": "How long after its end a record may be received and still be judged.",
+    "active_timeout": "Active timeout of exporters whose records show the time of export only; 0s: not known.",
     "name_stretch": "How long after its TTL a DNS answer may still be in use.",
     "connection_lifetime": "Longest connection: a window may hold one that was opened so long before.",
 }

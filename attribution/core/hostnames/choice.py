@@ -22,7 +22,7 @@ from attribution.core.reasons import HOSTNAME_CODES, HOSTNAME_REASONS
 _REASONS = pa.array(HOSTNAME_REASONS)
 _RECORDED, _TOLD, _SEVERAL = HOSTNAME_CODES["recorded"], HOSTNAME_CODES["told"], HOSTNAME_CODES["several"]
 _INCOMPLETE, _UNTOLD = HOSTNAME_CODES["incomplete"], HOSTNAME_CODES["untold"]
-_OTHER_NETWORK = HOSTNAME_CODES["other_network"]
+_OTHER_NETWORK, _UNTIMED = HOSTNAME_CODES["other_network"], HOSTNAME_CODES["untimed"]
 _INGRESS = pa.scalar("ingress")
 
 
@@ -67,17 +67,23 @@ class Hostnames:
             question: what the flows ask.
         """
         given = flows.column("hostname")
-        if not self._names and given.null_count == len(given) and asked.all() and not closed.any():
+        if (
+            not (self._names or closed.any() or question.untimed.any())
+            and given.null_count == len(given)
+            and asked.all()
+        ):
             return {f"{server}_hostname": nothing(len(given)), **_untold(len(given))}
         recorded = given.is_valid().to_numpy(zero_copy_only=False)
+        untimed = question.untimed & ~recorded
         candidates = Candidates.united([], flows.num_rows)
         closed = closed & asked & ~recorded
         if self._names:
-            rows = np.flatnonzero(asked & ~recorded & ~closed)
+            rows = np.flatnonzero(asked & ~recorded & ~closed & ~untimed)
             candidates, shut = self._candidates(flows, server, rows, question)
             closed[shut] = True
         reason = self._reasons(flows, server, candidates, recorded, in_pool)
         reason[closed] = _OTHER_NETWORK
+        reason[untimed] = _UNTIMED
         count = np.where(recorded, np.int32(1), candidates.count)
         name = np.where(reason == _TOLD, candidates.only, NONE)
         unasked = None if asked.all() else ~asked

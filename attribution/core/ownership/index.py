@@ -123,7 +123,7 @@ class RangeIndex:
         coming = self._coming(group, known, question)
         until = question.end - self._settings.clock_tolerance
         newcomer, alone = self._pieces.only_newcomer(group, known, until)
-        alone &= question.connection & ~self._tables.keys.is_ephemeral(group)
+        alone &= question.connection & (group < self._tables.keys.addresses)
         rows = np.flatnonzero(alone)
         rows = rows[self._seen_after(group[rows], until[rows], question.b[rows])]
         owner = np.full(len(group), NONE)

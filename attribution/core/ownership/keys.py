@@ -1,8 +1,9 @@
 """The keys that heartbeats are evidence for.
 
 A heartbeat of one socket is evidence twice. It says who holds the key (address, socket). It also says that the address
-is shared by port, whoever the heartbeat names. A heartbeat of a range of ports is evidence for each port block that it
-holds (`attribution.core.addressing.port_blocks`).
+is held by port, whoever the heartbeat names. Claims of connections say the former only, unless the wire showed the
+port. Those of opened connections have a key of their own beside that of the socket. A heartbeat of a range of ports is
+evidence for each port block that it holds (`attribution.core.addressing.port_blocks`).
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,32 @@ import numpy as np
 from attribution.config import Settings
 from attribution.core.addressing.places import split_places
 from attribution.core.addressing.port_blocks import PortBlocks
-from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, ephemeral, translated
+from attribution.core.addressing.sockets import (
+    ANY_SOCKET,
+    BALANCED,
+    CLAIM,
+    CONNECTED,
+    OPENED,
+    SHOWN,
+    SOCKETS,
+    claims,
+    ephemeral,
+    split_ranges,
+    translated,
+)
+from attribution.core.columnar.arrays import NONE
 from attribution.core.columnar.types import Bool, Int32, Int64, Ints
 from attribution.core.ownership.heartbeats import Heartbeats
+
+#: The kind of the key that a row about a single socket is evidence for, by its claim: the socket itself, the
+#: connections opened from it, or connections that were accepted for others, which nobody asks.
+_KIND = np.zeros(8, np.int64)
+_KIND[[OPENED, SHOWN, CONNECTED]] = 1
+_KIND[BALANCED] = 2
+#: The claim of ownership ranges, by kind.
+_CLAIM = np.array([0, SHOWN, BALANCED, 0])
+#: Numbers of the single sockets of an address: those of all kinds.
+_OF_ADDRESS = 4 * SOCKETS
 
 
 @dataclass(frozen=True)
@@ -26,10 +50,11 @@ class Keys:
 
     Attributes:
         addresses: number of addresses; group i is the whole address i.
-        shared: the addresses with evidence of ports, and all translated addresses, sorted. The group of such an address
-            says when any of this evidence was seen.
-        socket_keys: sorted `address * SOCKETS + socket` of the single sockets.
-        ephemeral: which single sockets are given out per connection.
+        shared: the addresses with explicit evidence of ports, and all translated addresses, sorted. The group of such
+            an address says when any of this evidence was seen.
+        socket_keys: sorted numbers of the single sockets, and of the connections opened from them, as of `numbered`.
+        ephemeral: which of these are given out per connection.
+        opened: which of these are connections opened from a socket.
         blocks: the port blocks, and the ranges of ports that are no block by themselves.
     """
 
@@ -37,6 +62,7 @@ class Keys:
     shared: Int64
     socket_keys: Int64
     ephemeral: Bool
+    opened: Bool
     blocks: PortBlocks
 
     @property
@@ -54,6 +80,25 @@ class Keys:
         """Number of groups."""
         return self.first_block + len(self.blocks)
 
+    def of_socket(self, address: Ints, socket: Ints, *, opened: bool = False) -> Int32:
+        """The group of each single socket, or of the connections opened from it; `NONE` where it has none."""
+        if len(self.socket_keys) == 0:
+            return np.full(len(address), NONE)
+        key = _numbered(address, socket, int(opened))
+        position = np.minimum(np.searchsorted(self.socket_keys, key), len(self.socket_keys) - 1)
+        known = (self.socket_keys[position] == key) & (socket != ANY_SOCKET)
+        return np.where(known, self.first_socket + position, NONE).astype(np.int32)
+
+    def sockets(self, number: Ints) -> tuple[Int64, Int64]:
+        """Address and socket of the entries of `socket_keys` at these places; the socket as of `held_sockets`."""
+        address, kind, socket = _split(np.append(self.socket_keys, 0)[number])
+        return address, socket + _CLAIM[kind] * int(CLAIM)
+
+    @property
+    def any_opened(self) -> bool:
+        """Whether there are keys of opened connections."""
+        return bool(self.opened.any())
+
     def is_ephemeral(self, group: Ints) -> Bool:
         """Whether each group is a socket that is given out per connection."""
         found = np.zeros(len(group), np.bool_)
@@ -70,22 +115,26 @@ def build_keys(heartbeats: Heartbeats, settings: Settings) -> tuple[Keys, Int64,
     address, socket, workload = heartbeats.address.astype(np.int64), heartbeats.socket, heartbeats.workload
     by_port = socket != ANY_SOCKET
     behind = translated(split_places(heartbeats.addresses)[0], settings)
-    on_shared = by_port | behind[address] if behind.any() else by_port
-    if not on_shared.any():
+    on_shared = is_explicit(socket) | behind[address] if behind.any() else is_explicit(socket)
+    if not by_port.any() and not on_shared.any():
         nothing = np.zeros(0, np.int64)
-        keys = Keys(addresses, nothing, nothing, np.zeros(0, np.bool_), PortBlocks.of(nothing, nothing))
+        keys = Keys(addresses, nothing, nothing, nothing > 0, nothing > 0, PortBlocks.of(nothing, nothing))
         return keys, np.arange(len(address)), address, workload
     whole = np.flatnonzero(~by_port)
     sharing = np.flatnonzero(on_shared)
     shared, of_shared = np.unique(address[sharing], return_inverse=True)
-    single = np.flatnonzero(by_port & (socket < SOCKETS))
-    socket_keys, of_socket = np.unique(address[single] * SOCKETS + socket[single], return_inverse=True)
-    per_connection = ephemeral(socket_keys % SOCKETS, behind[socket_keys // SOCKETS], settings)
-    ranged = np.flatnonzero(socket >= SOCKETS)
+    first, last = split_ranges(socket)
+    single = np.flatnonzero(by_port & (last < 0))
+    kind = _KIND[claims(socket[single])]
+    socket_keys, of_socket = np.unique(_numbered(address[single], first[single], kind), return_inverse=True)
+    of_address, kind, number = _split(socket_keys)
+    opened = kind == _KIND[OPENED]
+    per_connection = opened | ephemeral(number, behind[of_address], settings)
+    ranged = np.flatnonzero(last >= 0)
     blocks = PortBlocks.of(address[ranged], socket[ranged])
     of_range, of_block = blocks.expand(address[ranged], socket[ranged])
     ranged = ranged[of_range]
-    keys = Keys(addresses, shared, socket_keys, per_connection, blocks)
+    keys = Keys(addresses, shared, socket_keys, per_connection, opened, blocks)
     row = np.concatenate([whole, sharing, single, ranged])
     group = np.concatenate(
         [address[whole], addresses + of_shared, keys.first_socket + of_socket, keys.first_block + of_block]
@@ -93,3 +142,19 @@ def build_keys(heartbeats: Heartbeats, settings: Settings) -> tuple[Keys, Int64,
     # An address is shared whoever shares it: all evidence of that speaks for one workload.
     of_key = [workload[whole], np.zeros(len(sharing), np.int32), workload[single], workload[ranged]]
     return keys, row, group, np.concatenate(of_key)
+
+
+def is_explicit(socket: Int64) -> Bool:
+    """Which rows of evidence say that their address is held by port; as of `held_sockets`."""
+    claim = claims(socket)
+    return np.asarray((socket != ANY_SOCKET) & ((claim == 0) | (claim == SHOWN) | (claim == BALANCED)))
+
+
+def _numbered(address: Ints, socket: Ints, kind: Ints | int) -> Int64:
+    return np.asarray(address.astype(np.int64) * _OF_ADDRESS + kind * np.int64(SOCKETS) + socket)
+
+
+def _split(number: Int64) -> tuple[Int64, Int64, Int64]:
+    """Address, kind and socket of each number."""
+    address, rest = np.divmod(number, _OF_ADDRESS)
+    return address, rest // SOCKETS, rest % SOCKETS

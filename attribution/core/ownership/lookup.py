@@ -1,15 +1,15 @@
 """Who held an address, by heartbeats: from address and socket to the key, and from the key to the answer."""
 
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addressing.place_book import AskedPlaces, ChosenPlaces, PlaceBook, Stands
-from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS
 from attribution.core.columnar.arrays import NONE, SEVERAL
 from attribution.core.columnar.types import Bool, Int32, Int64
+from attribution.core.ownership.claims import of_counting_claims
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.index import OwnerAnswers, RangeIndex
 from attribution.core.ownership.range_records import range_records
@@ -40,7 +40,7 @@ class Ownership:
     Four connections begin at 5 s. The last one asks for TCP port 80 of the shared address 10.0.0.2.
 
     >>> start = np.full(4, 5 * second)
-    >>> question = Question(start - second, start + second, start, start, np.full(4, True))
+    >>> question = Question(start - second, start + second, start, start, np.full(4, True), np.full(4, False))
     >>> addresses = pa.array(["10.0.0.1", "10.0.0.9", "10.0.0.2", "10.0.0.2"])
     >>> sockets = np.array([6 << 16 | 80, 6 << 16 | 80, 17 << 16 | 53, 6 << 16 | 80], np.int32)
     >>> places = ownership.choose(AskedPlaces.of_view(addresses), question).place
@@ -53,7 +53,7 @@ class Ownership:
 
     def __init__(self, heartbeats: Heartbeats, settings: Settings) -> None:
         """Build the ranges of heartbeats, in any order."""
-        self.heartbeats = heartbeats.of_one_host()
+        self.heartbeats = of_counting_claims(heartbeats.of_one_host(), settings)
         self.tables: RangeTables = build_ranges(self.heartbeats, settings)
         self._settings = settings
         ranges = self.tables.ranges
@@ -114,55 +114,73 @@ class Ownership:
         whole = self._shared_group(group[rows])
         rows = rows[self._index.counts(whole, question.take(rows))]
         part = question.take(rows)
-        single = self._socket_group(group[rows], socket[rows])
-        seen = self._index.counts(single, part)
-        block = self._block_group(group[rows], socket[rows])
-        in_range = self._index.counts(block, part) if len(keys.blocks) else np.zeros(len(rows), np.bool_)
-        asked = group.copy()
-        asked[rows] = np.where(seen, single, np.where(in_range, block, group[rows]))
+        held = self._keys_of_sockets(group[rows], socket[rows])
+        seen = [self._index.counts(key, part) for key in held]
+        asked, found = group.copy(), np.full(len(rows), NONE)
+        for key, counts in zip(held[::-1], seen[::-1], strict=True):
+            found = np.where(counts, key, found)
+        known = np.sum(seen, axis=0)
+        asked[rows] = np.where(known > 0, found, group[rows])
         answers, parts = self._index.ask(asked, question), []
-        unseen = rows[~seen & ~in_range]
+        unseen = rows[known == 0]
         if len(unseen):
             parts.append((unseen, OwnerAnswers.unnamed(np.full(len(unseen), _SHARED))))
-        both = np.flatnonzero(seen & in_range)
-        if len(both):
-            exact = answers.take(rows[both])
-            parts.append((rows[both], self._combined(exact, single[both], block[both], part.take(both))))
+        several = np.flatnonzero(known > 1)
+        if len(several):
+            keys_of = [np.where(counts[several], key[several], NONE) for key, counts in zip(held, seen, strict=True)]
+            parts.append((rows[several], self._combined(keys_of, part.take(several))))
         return answers.with_parts(*parts)
 
-    def _combined(self, exact: OwnerAnswers, single: Int32, block: Int32, question: Question) -> OwnerAnswers:
-        """The answers where a socket and a range of ports that holds it were both seen; `exact` are the socket's."""
-        ranged = self._index.ask(block, question)
-        one, other = (self._index.only_touching(group, question.a, question.b) for group in (single, block))
-        several = (one == SEVERAL) | (other == SEVERAL) | ((one >= 0) & (other >= 0) & (one != other))
-        nobody = OwnerAnswers.unnamed(np.where(several, _CONFLICT, _GAP))
-        by_range, by_socket = (
-            self._stands(*key, question) for key in ((ranged, block, single), (exact, single, block))
-        )
-        return nobody.where(by_range, ranged).where(by_socket, exact)
+    def _keys_of_sockets(self, place: Int32, socket: Int32) -> list[Int32]:
+        """The groups that are about each socket, in the order in which they answer; `NONE` where there is none."""
+        keys = self.tables.keys
+        found = [keys.of_socket(place, socket)]
+        if keys.any_opened:
+            found.append(keys.of_socket(place, socket, opened=True))
+        if len(keys.blocks):
+            found.append(self._block_group(place, socket))
+        return found
 
-    def _stands(self, answers: OwnerAnswers, group: Int32, other: Int32, question: Question) -> Bool:
-        """Whether each answer of a key names a workload that nobody on the other key speaks against."""
+    def touching(self, place: Int32, socket: Int32, question: Question) -> Int32:
+        """The one workload whose ranges touch each asked interval, on the keys that `ask` asks.
+
+        `NONE` where none does, `SEVERAL` where several do.
+        """
+        keys = self.tables.keys
+        whole, a, b = place, question.a, question.b
+        if len(keys.shared) == 0:
+            return self._index.only_touching(whole, a, b)
+        shared = self._is_shared[place]
+        by_port = shared & self._index.counts(np.where(shared, self._shared_group(place), NONE), question)
+        found = np.where(by_port, NONE, self._index.only_touching(whole, a, b)).astype(np.int32)
+        for group in self._keys_of_sockets(place, socket):
+            found = np.where(by_port, _either(found, self._index.only_touching(group, a, b)), found)
+        return found
+
+    def _combined(self, keys: list[Int32], question: Question) -> OwnerAnswers:
+        """The answers where several keys about a socket were seen; `NONE` for a key that was not."""
+        touching = [self._index.only_touching(group, question.a, question.b) for group in keys]
+        several = reduce(_either, touching) == SEVERAL
+        combined = OwnerAnswers.unnamed(np.where(several, _CONFLICT, _GAP))
+        for at in reversed(range(len(keys))):
+            answers = self._index.ask(keys[at], question)
+            others = [group for number, group in enumerate(keys) if number != at]
+            combined = combined.where(self._stands(answers, others, question), answers)
+        return combined
+
+    def _stands(self, answers: OwnerAnswers, others: list[Int32], question: Question) -> Bool:
+        """Whether each answer of a key names a workload that nobody on the other keys speaks against."""
         around = np.where(answers.reason == _BRIDGED, self._settings.max_gap, 0)
-        touching = self._index.only_touching(other, question.a - around, question.b + around)
-        alone = (touching == NONE) | (touching == self.workload_of(answers))
-        lasting = (answers.reason != _WITHIN) | self.tables.keys.is_ephemeral(group)
-        return np.asarray((answers.range >= 0) & alone & lasting)
+        stands = answers.range >= 0
+        for group in others:
+            touching = self._index.only_touching(group, question.a - around, question.b + around)
+            stands &= (touching == NONE) | (touching == self.workload_of(answers))
+        return np.asarray(stands)
 
     def _shared_group(self, address: Int32) -> Int32:
         """The group of each shared address as a shared one."""
         keys = self.tables.keys
         return (keys.addresses + np.searchsorted(keys.shared, address)).astype(np.int32)
-
-    def _socket_group(self, address: Int32, socket: Int32) -> Int32:
-        """The group of each socket; `NONE` where it has none."""
-        keys = self.tables.keys
-        if len(keys.socket_keys) == 0:
-            return np.full(len(address), NONE)
-        key = address * np.int64(SOCKETS) + socket
-        position = np.minimum(np.searchsorted(keys.socket_keys, key), len(keys.socket_keys) - 1)
-        known = (keys.socket_keys[position] == key) & (socket != ANY_SOCKET)
-        return np.where(known, keys.first_socket + position, NONE).astype(np.int32)
 
     def _block_group(self, address: Int32, socket: Int32) -> Int32:
         """The group of the port block that each socket is in; `NONE` where it is in none."""
@@ -216,3 +234,9 @@ class Ownership:
             among: places of ranges in `tables.ranges`; all by default.
         """
         return range_records(self.heartbeats, self.tables, several=several, among=among)
+
+
+def _either(one: Int32, other: Int32) -> Int32:
+    """The one workload of two columns of `RangeIndex.only_touching`; `SEVERAL` where they differ."""
+    same = (one == other) | (other == NONE)
+    return np.where(same, one, np.where(one == NONE, other, SEVERAL)).astype(np.int32)

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.addressing.places import split_places
-from attribution.core.addressing.sockets import ANY_SOCKET, SOCKETS, columns_of
+from attribution.core.addressing.sockets import ANY_SOCKET, columns_of
 from attribution.core.columnar.arrays import NONE, order_by
 from attribution.core.columnar.types import Bool, Int64
 from attribution.core.ownership.heartbeats import Heartbeats
@@ -57,8 +57,8 @@ def range_records(
 def _addressed(keys: Keys, group: Int64) -> tuple[Int64, Int64, Bool]:
     """Address and socket (or range of ports) of each key, and whether heartbeats name this key itself."""
     single = (group >= keys.addresses) & (group < keys.first_block)
-    key = np.append(keys.socket_keys, 0)[np.where(single, group - keys.first_socket, NONE)]
-    address, socket = np.where(single, key // SOCKETS, group), np.where(single, key % SOCKETS, ANY_SOCKET)
+    of_key, held = keys.sockets(np.where(single, group - keys.first_socket, NONE))
+    address, socket = np.where(single, of_key, group), np.where(single, held, ANY_SOCKET)
     is_key = np.ones(len(group), np.bool_)
     ranged = np.flatnonzero(group >= keys.first_block)
     if len(ranged):

@@ -125,7 +125,7 @@ def judge(evidence: AddressEvidence, settings: Settings, asked: FlowSide) -> Ver
     forgotten = reason in ("gap", "shared") and not remembered
     if reason != "too_old" and (reason == "unknown" or pooled or forgotten):
         a, b, s, e = (np.array([moment], np.int64) for moment in (low, high, first, last))
-        said = _fallback(evidence, settings, asked, Question(a, b, s, e, np.array([connection])))
+        said = _fallback(evidence, settings, asked, Question(a, b, s, e, np.array([connection]), np.array([False])))
         if reason == "unknown" or pooled or said[2] not in ("silent", "unknown"):
             workload, service, reason = said
     times = from_microseconds(low), from_microseconds(high)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from attribution.core.addressing.addresses import canonical as canonical_addresses
 from attribution.core.addressing.addresses import canonical_hosts, canonical_prefixes
+from attribution.core.addressing.sockets import CLAIMS
 from attribution.core.columnar.dictionaries import each_distinct
 from attribution.core.reasons import REASONS
 from attribution.errors import SchemaError
@@ -147,6 +148,7 @@ _SPECIAL: dict[str, _Special] = {
     "local_address": _ADDRESS,
     "remote_address": _ADDRESS,
     "wire_address": _ADDRESS,
+    "remote_wire_address": _ADDRESS,
     "client_address": _ADDRESS,
     "server_address": _ADDRESS,
     # An assignment may name its address as a prefix of full length; for a heartbeat that does no harm.
@@ -158,6 +160,7 @@ _SPECIAL: dict[str, _Special] = {
     "local_port": _PORT,
     "remote_port": _PORT,
     "wire_port": _PORT,
+    "remote_wire_port": _PORT,
     "protocol": _of(pa.int32(), casting.protocols),
     "tcp_flags": _whole(0, 65535, "impossible_flags"),
     "bytes_sent": _COUNT,
@@ -165,6 +168,7 @@ _SPECIAL: dict[str, _Special] = {
     "packets_sent": _COUNT,
     "packets_received": _COUNT,
     "flow_count": _COUNT,
+    "sampling_rate": _COUNT,
     "remote_distance": _COUNT,
     "question": _whole(0, (1 << 63) - 1, "impossible_count"),
     "row": _whole(0, (1 << 31) - 1, "impossible_count"),
@@ -173,7 +177,8 @@ _SPECIAL: dict[str, _Special] = {
     "hostname": _text(partial(each_distinct, function=_hostname, plain=_HOSTNAME), "missing_field"),
     "match": _text(partial(each_distinct, function=_match), "not_a_match"),
     "direction": _words("ingress", "egress"),
-    "basis": _words("connection", "window"),
+    "basis": _words("connection", "window", "export"),
+    "claim": _words(*(claim for claim in CLAIMS if claim)),
     "action": _words("assign", "release"),
     "remote_reason": _words(*(reason for reason in REASONS if reason not in _AT_HOME)),
 }

@@ -33,7 +33,7 @@ _SHOWN_FOR = {
     "end": ("start", "end"),
     "port_without_protocol": ("port", "protocol"),
     "not_a_port_range": ("port", "last_port"),
-    "port_without_address": ("wire_address", "wire_port"),
+    "port_without_address": ("wire_address", "wire_port", "remote_wire_address", "remote_wire_port"),
 }
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
 _WITH_CONNECTIONS = pa.array(WITH_CONNECTIONS, pa.int32())
@@ -116,6 +116,7 @@ def _unranged(casts: dict[str, Cast]) -> list[_Fault]:
     for name, beside, reason in (
         ("last_port", "port", "not_a_port_range"),
         ("wire_port", "wire_address", "port_without_address"),
+        ("remote_wire_port", "remote_wire_address", "port_without_address"),
     ):
         if name not in casts or casts[name].values.null_count == len(casts[name].values):
             continue

@@ -75,7 +75,7 @@ class Bucket:
         """Observe the evidence, or hold the flows, of an entry of `payload.pack_rows` that came at `now_us`."""
         self._logged_bytes += len(entry)
         if len(entry) >= _FOLD_FROM and payload.kind_of(entry) == FLOW:
-            self.attributor.hold(payload.PackedFlows(entry), arrived_us=now_us)
+            self.attributor.hold(payload.PackedFlows(entry, self._settings), arrived_us=now_us)
             return
         kind, batch = payload.unpack_rows(entry)
         if kind == FLOW:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from attribution.core.columnar.arrays import microseconds
+from attribution.config import Settings
+from attribution.core import times
 from attribution.core.columnar.dictionaries import plain
 from attribution.core.columnar.types import Int32, Int64, UInt64
 from attribution.errors import ConfigError
@@ -107,17 +108,17 @@ def unpack_identities(entry: bytes) -> tuple[UInt64, Int32]:
 class PackedFlows:
     """The flows of an entry of `pack_rows`, as `core.held_flows.Folded`: only the times are read at first."""
 
-    def __init__(self, entry: bytes) -> None:
-        self.entry = entry
+    def __init__(self, entry: bytes, settings: Settings) -> None:
+        self.entry, self._settings = entry, settings
 
     def times(self) -> tuple[Int64, Int64]:
-        """Start and end of each, µs."""
+        """Start and end of each, µs, as of `attribution.core.times`."""
         content = pa.py_buffer(self.entry).slice(1)
         schema = pa.ipc.open_stream(content).schema
-        fields = [schema.get_field_index(name) for name in ("start", "end")]
+        fields = [schema.get_field_index(name) for name in times.FIELDS if name in schema.names]
         options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
         batch = pa.ipc.open_stream(content, options=options).read_next_batch()
-        return microseconds(batch.column("start")), microseconds(batch.column("end"))
+        return times.asked_times(batch, self._settings)
 
     def unfold(self) -> pa.RecordBatch:
         """The record batch."""

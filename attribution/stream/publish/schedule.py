@@ -133,8 +133,16 @@ class Schedule:
 
 
 def _reported(kind: str, batch: pa.RecordBatch) -> Int64:
-    """When each row of a kind that is no configuration could be reported, µs."""
-    return microseconds(batch.column(str(BY_NAME[kind].reported)))
+    """When each row of a kind that is no configuration could be reported, µs.
+
+    That is its end, or when the collector received it, whatever the clock of the observer says.
+    """
+    moment = microseconds(batch.column(str(BY_NAME[kind].reported)))
+    received = batch.column("received") if kind == FLOW else None
+    if received is None or received.null_count == len(received):
+        return moment
+    known = received.is_valid().to_numpy(zero_copy_only=False)
+    return np.where(known, microseconds(received.fill_null(0)), moment)
 
 
 def _cut(batch: pa.RecordBatch, reported: Int64, length_us: Microseconds) -> Iterator[tuple[int, pa.RecordBatch]]:

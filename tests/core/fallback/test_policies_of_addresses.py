@@ -26,7 +26,14 @@ def ask(policies, addresses=("203.0.113.7",), a=100, b=200, *, data_centre="ams"
     rows = [{"remote_address": one, "data_centre": data_centre, "region": region} for one in addresses]
     flows = pa.RecordBatch.from_pylist(rows, schema=arrow_schema(FLOW))
     size = len(addresses)
-    question = Question(np.full(size, a), np.full(size, b), np.full(size, a), np.full(size, a), np.full(size, True))
+    question = Question(
+        np.full(size, a),
+        np.full(size, b),
+        np.full(size, a),
+        np.full(size, a),
+        np.full(size, True),
+        np.full(size, False),
+    )
     return space.ask(flows, "remote", AskedPlaces.of(flows, "remote", SETTINGS), question)
 
 

@@ -34,7 +34,7 @@ def ask(rules, a=100, b=200, *, port=443, data_centre="ams"):
         np.zeros(1, np.int64),
     )
     a, b = np.array([a]), np.array([b])
-    answers = index.ask(sides, Question(a, b, a, a, np.array([True])))
+    answers = index.ask(sides, Question(a, b, a, a, np.array([True]), np.array([False])))
     names = [*index.services.to_pylist(), None]
     return RuleState(answers.state[0]), names[answers.service[0]]
 

@@ -13,7 +13,7 @@ ROWS = [
     {"local_address": "10.0.0.3", "local_workload": "c", "basis": "window"},
     {"local_address": "10.0.0.4", "local_workload": "d"},
 ]
-WHOLE = {"network": None, "port": None, "last_port": None, "protocol": None}
+WHOLE = {"network": None, "port": None, "last_port": None, "protocol": None, "claim": None}
 SEEN_AT_1 = WHOLE | {"address": "10.0.0.1", "workload": "a", "service": "web", "observer": "n1"}
 SEEN_AT_4 = WHOLE | {"address": "10.0.0.4", "workload": "d", "service": None, "observer": None}
 

@@ -5,6 +5,7 @@ import pytest
 from oracle import Flow, Heartbeat
 from records import batch
 
+from attribution.config import Settings
 from attribution.errors import ConfigError
 from attribution.records import INPUT_RECORDS
 from attribution.schema import FLOW, HEARTBEAT, LABEL, OWNERSHIP_RANGE, arrow_schema
@@ -41,7 +42,7 @@ def test_a_slice_takes_only_its_own_bytes_along():
 @pytest.mark.parametrize("size", [1, 10_000])
 def test_packed_flows_tell_their_times_and_unfold_to_what_they_were(size):
     rows = batch(FLOW, [Flow(n, 2 * n, "10.0.0.1", 1, "10.0.0.2", 2) for n in range(size)])
-    packed = payload.PackedFlows(payload.pack_rows(FLOW, rows))
+    packed = payload.PackedFlows(payload.pack_rows(FLOW, rows), Settings())
     start, end = packed.times()
     assert (start.tolist(), end.tolist()) == ([*range(size)], [*range(0, 2 * size, 2)])
     assert packed.unfold().equals(rows)
