@@ -372,6 +372,7 @@ class Key:
 
     heartbeats: tuple[Heartbeat, ...]
     ephemeral: bool = False
+    whole: bool = False  # the whole address
 
     def workloads(self) -> set[str]:
         return {h.workload for h in self.heartbeats}
@@ -413,7 +414,7 @@ def answer_of_key(key: Key, flow: Flow, settings: Settings) -> Side:
                     by_a_piece = any(p.covers(a, b) for p in key.pieces(workload, settings))
                     reason = "covered" if by_a_piece else "bridged"
                     return named(key, workload, a, b, reason, flow, settings)
-    if flow.basis == "connection" and not key.ephemeral:
+    if flow.basis == "connection" and key.whole:
         workload_within = within(key, flow, settings)
         if workload_within is not None:
             first = min(h.start for h in key.own(workload_within))
@@ -532,7 +533,7 @@ def side_by_heartbeats(
     if any(h.port is not None for h in counting) or (counting and is_translated(address, settings)):
         return unattributed("shared")
     if counting:
-        return answer_of_key(Key(tuple(counting)), flow, settings)
+        return answer_of_key(Key(tuple(counting), whole=True), flow, settings)
     return None
 
 
@@ -547,7 +548,7 @@ def answer_of_socket(exact: Key, ranged: Key, flow: Flow, settings: Settings) ->
         answer = answer_of_key(key, flow, settings)
         around = settings.max_gap if answer.reason == "bridged" else 0
         alone = other.touching(a - around, b + around, settings) <= {answer.workload}
-        if answer.workload is not None and alone and (answer.reason != "within" or key.ephemeral):
+        if answer.workload is not None and alone:
             return answer
     touching = exact.touching(a, b, settings) | ranged.touching(a, b, settings)
     return unattributed("conflict" if len(touching) >= 2 else "gap")

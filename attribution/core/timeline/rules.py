@@ -46,10 +46,10 @@ def decide_socket(exact: Key, ranged: Key, asked: AskedInterval) -> ExplainedAns
     a, b = asked.a, asked.b
     answers = [decide(key, asked) for key in (exact, ranged)]
     steps = tuple(step for answer in answers for step in answer.steps)
-    for key, other, answer in zip((exact, ranged), (ranged, exact), answers, strict=True):
+    for other, answer in zip((ranged, exact), answers, strict=True):
         around = asked.settings.max_gap if answer.reason == "bridged" else 0
         alone = other.touched_by(a - around, b + around) <= {answer.workload}
-        if answer.workload is not None and alone and (answer.reason != "within" or key.ephemeral):
+        if answer.workload is not None and alone:
             evidence, alternatives = _beside(other, asked)
             return replace(
                 answer,
@@ -106,7 +106,7 @@ def _decide(key: Key, asked: AskedInterval) -> ExplainedAnswer:
         reason = None if holes else _holding(own, asked)
         if reason is not None:
             return _named(own, reason, key, evidence, asked)
-    newcomer = _within(tracks, asked)
+    newcomer = _within(tracks, asked) if socket is None else None
     if newcomer is not None:
         first = _first(newcomer, asked)
         evidence = [_claim(socket, newcomer, *found) for found in newcomer.ranges(first, first)]
