@@ -2,14 +2,15 @@
 
 Arrow's JSON reader is fast but all or nothing: one broken line, or one field that is a number here and text there,
 fails the whole block. So the types are learned from the lines themselves. A block that fails is halved until only the
-lines in question are left, and those few are read one by one.
+lines in question are left, and those few are read one by one. Lines whose fields have no type in common become pieces
+of their own: else the list of a sound line would be text, because another line has text there.
 """
 
 import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ import pyarrow.json as pj
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Column, Int64
 from attribution.sources.json.cutting import ShapedLines
+from attribution.sources.json.field_types import changes, leaf, schema_of, signature
 from attribution.sources.json.shapes import Path
 from attribution.sources.records.json_values import (
     MIXED,
@@ -28,7 +30,6 @@ from attribution.sources.records.json_values import (
     json_texts,
     load,
     to_column,
-    without_nulls,
 )
 from attribution.sources.records.set_aside import OnBad
 
@@ -38,8 +39,6 @@ __all__ = ["JsonLines", "Path", "Piece", "first_object"]
 _SAMPLED_LINES = 64
 #: Pieces of this many lines or fewer are read one by one when Arrow cannot read them.
 _ONE_BY_ONE = 128
-#: The type of a field, or those of an object's fields by their names.
-_Tree: TypeAlias = "pa.DataType | dict[str, _Tree]"
 _NO_LINES: Int64 = np.zeros(0, np.int64)
 
 
@@ -48,8 +47,9 @@ class Piece:
     """Rows that were read together.
 
     Attributes:
-        columns: every field of the reader; null where a line lacks it. A field that has several types among the lines
-            of a piece is text, or `MIXED` of `records.json_values`.
+        columns: every field of the reader; null where a line lacks it. A field whose value has no type, as a list of a
+            number and a text, is JSON text. Where lists and objects are told apart, it is `MIXED` of
+            `records.json_values`, as is a field that has several types among the lines of a piece.
         lines: 1-based line of each row.
     """
 
@@ -174,14 +174,17 @@ class JsonLines:
                 good.append(number)
             else:
                 on_bad(number, line, "malformed")
-        if objects:
-            columns = {
-                name: self._plain(
-                    name, to_column([self._value(name, _leaf(o, path)) for o in objects], apart=self._apart)
-                )
-                for name, path in self._fields.items()
-            }
-            yield Piece(columns, np.array(good, dtype=np.int64))
+        cuts = [0, *([] if self._apart else changes(objects, self._fields)), len(objects)]
+        for begin, end in pairwise(cuts):
+            if end > begin:
+                yield Piece(self._of_objects(objects[begin:end]), np.array(good[begin:end], dtype=np.int64))
+
+    def _of_objects(self, objects: Sequence[JsonObject]) -> dict[str, Column]:
+        columns = {}
+        for name, path in self._fields.items():
+            values = [self._value(name, leaf(one, path)) for one in objects]
+            columns[name] = self._plain(name, to_column(values, apart=self._apart))
+        return columns
 
     def _parse(self, block: bytes, schema: pa.Schema) -> pa.Table | None:
         """The block as a table of the schema, or None where Arrow cannot read it so."""
@@ -218,13 +221,13 @@ class JsonLines:
         here: dict[str, dict[str, Json]] = {name: {} for name in self._fields}
         for name, path in self._fields.items():
             for sample in samples:
-                value = _leaf(sample, path)
+                value = leaf(sample, path)
                 if value is not None:
-                    here[name][_signature(value)] = value
+                    here[name][signature(value)] = value
         together = {name: {**self._seen[name], **values} for name, values in here.items()}
-        schema = _schema(self._fields, together)
+        schema = schema_of(self._fields, together)
         if schema is None:
-            return _schema(self._fields, here)
+            return schema_of(self._fields, here)
         if samples:
             self._seen, self._schema = together, schema
         return schema
@@ -263,45 +266,3 @@ def _sample(lines: Sequence[bytes]) -> list[JsonObject]:
         if isinstance(value, dict):
             samples.append(value)
     return samples
-
-
-def _leaf(value: Json, path: Path) -> Json:
-    for key in path:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value
-
-
-def _signature(value: Json) -> str:
-    """A name for the value's type: one value of each is remembered."""
-    if not isinstance(value, list | dict):
-        return type(value).__name__
-    try:
-        return str(pa.infer_type([value]))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return "mixed"
-
-
-def _schema(fields: Mapping[str, Path], seen: Mapping[str, Mapping[str, Json]]) -> pa.Schema | None:
-    """The Arrow schema of the fields, or None where a field has values that no one type can hold."""
-    tree: dict[str, _Tree] = {}
-    for name, path in fields.items():
-        try:
-            kind = pa.infer_type(list(seen[name].values()))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            return None
-        node = tree
-        for key in path[:-1]:
-            inner = node.setdefault(key, {})
-            if not isinstance(inner, dict):  # another field is the whole of what this one is a part of
-                return None
-            node = inner
-        node[path[-1]] = without_nulls(kind)
-    return pa.schema([pa.field(key, _nested(node)) for key, node in tree.items()])
-
-
-def _nested(node: _Tree) -> pa.DataType:
-    if isinstance(node, dict):
-        return pa.struct([pa.field(key, _nested(child)) for key, child in node.items()])
-    return node

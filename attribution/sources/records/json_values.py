@@ -62,18 +62,24 @@ def to_column(values: Sequence[Json], *, apart: bool = False) -> pa.Array:
         apart: whether lists and objects among other values are told apart from text: the column is `MIXED`. Without
             it they are JSON text, as numbers and booleans are.
     """
-    try:
-        kind = without_nulls(pa.infer_type(values))
-        if not _makes_numbers_of_booleans(kind, values):
-            return pa.array(values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError):
-        pass
+    found = of_one_type(values)
+    if found is not None:
+        return found
     if not apart or not any(map(is_nested, values)):
         return pa.array(map(_as_text, values), pa.string(), size=len(values))
     plain = pa.array([None if is_nested(value) else _as_text(value) for value in values], pa.string())
     inner = pa.array([_as_text(value) if is_nested(value) else None for value in values], pa.string())
     null = pa.array([value is None for value in values])
     return pa.StructArray.from_arrays([plain, inner], fields=list(MIXED), mask=null)
+
+
+def of_one_type(values: Sequence[Json]) -> pa.Array | None:
+    """A column of values that have a type in common; None where they have none."""
+    try:
+        kind = without_nulls(pa.infer_type(values))
+        return None if _makes_numbers_of_booleans(kind, values) else pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError):
+        return None
 
 
 def object_at(value: Json, key: str) -> JsonObject:

@@ -8,6 +8,8 @@ from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Bool, Column, Int64
 from attribution.sources.records.json_values import json_texts
 
+#: Whole numbers from here on have more than 64 bits.
+_BEYOND = 1 << 63
 #: Protocols whose header has ports: TCP, UDP, DCCP, SCTP, UDP-Lite; by number and by the names that logs use.
 _WITH_PORTS = pa.array(["6", "17", "33", "132", "136", "TCP", "UDP", "DCCP", "SCTP", "UDPLITE", "UDP-LITE"])
 
@@ -61,11 +63,19 @@ def only_with_ports(protocol: Column, port: Column) -> Column:
 def scaled(count: Column, rate: Column) -> Column:
     """Counts of sampled packets as an estimate of all: one packet in `rate` was looked at; 0, 1 and null say all were.
 
-    Counts or rates that are no integers stay as they are, for validation to judge.
+    Counts or rates that are no numbers stay as they are, for validation to judge. Products beyond 64 bits are doubles.
     """
-    if not (pa.types.is_integer(count.type) and pa.types.is_integer(rate.type)):
+    kinds = count.type, rate.type
+    if not all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds):
         return count
-    return pc.multiply(count.cast(pa.int64()), pc.max_element_wise(rate.cast(pa.int64()), 1))
+    whole = all(map(pa.types.is_integer, kinds)) and _largest(count) * max(1, _largest(rate)) < _BEYOND
+    kind, one = (pa.int64(), 1) if whole else (pa.float64(), 1.0)
+    return pc.multiply(count.cast(kind, safe=False), pc.max_element_wise(rate.cast(kind, safe=False), one))
+
+
+def _largest(numbers: Column) -> int:
+    """The largest absolute value; 0 where there is none."""
+    return max(abs(bound or 0) for bound in pc.min_max(numbers).as_py().values())
 
 
 def take(column: Column, rows: Int64) -> Column:

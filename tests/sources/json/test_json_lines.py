@@ -49,10 +49,18 @@ def test_lists_and_objects_are_no_value_of_a_field_of_text(copies, beside):
 
 
 @pytest.mark.parametrize("copies", [1, 60])
+def test_a_value_of_another_type_changes_none_of_those_beside_it(copies):
+    lines = b"\n".join([b'{"items":[1]}', b'{"items":"[1]"}', b'{"items":7}', b'{"items":{"k":[2]}}', b"{}"] * copies)
+    found, _ = read(lines)
+    assert [row[3] for row in found] == [[1], "[1]", 7, {"k": [2]}, None] * copies
+    values = ["7", "[1]", '[1, "x"]', "true", "7.5", "1" + "0" * 30]
+    found, _ = read("\n".join(f'{{"a": {value}}}' for value in values).encode())
+    assert [row[1] for row in found] == [7, "[1]", '[1, "x"]', True, 7.5, "1" + "0" * 30]
+
+
+@pytest.mark.parametrize("copies", [1, 60])
 def test_lists_and_objects_beside_other_values_are_told_apart_if_that_was_asked_for(copies):
     lines = b"\n".join([b'{"items":[1]}', b'{"items":"[1]"}', b'{"items":7}', b'{"items":{"k":[]}}', b"{}"] * copies)
-    found, _ = read(lines)
-    assert [row[3] for row in found] == ["[1]", "[1]", "7", '{"k": []}', None] * copies
     pieces = JsonLines(FIELDS, nested=["items"], apart=True).read(lines, 1, pytest.fail)
     columns = [piece.columns["items"] for piece in pieces]
     assert {column.type for column in columns} == {MIXED}

@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TypedDict, TypeGuard
 
 import pyarrow as pa
 
@@ -30,7 +31,7 @@ from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Repeats
 from attribution.sources.records.identity import BY_NODE
-from attribution.sources.records.json_values import Json, object_at
+from attribution.sources.records.json_values import Json, JsonObject, object_at
 from attribution.sources.records.model import Account, Block, Format, Input, Ledger, Wanted
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
@@ -39,6 +40,13 @@ _ENVELOPE = re.compile(rb'"resultType"\s*:\s*"streams"')
 #: An entry of Loki is its time and its text.
 _OF_ENTRY = 2
 _FLOW_IN_TEXT = rb"\"TimeFlowEndMs\""
+
+
+class _Stream(TypedDict):
+    """What Loki answers of one stream."""
+
+    stream: JsonObject
+    values: list[Json]
 
 
 #: Why a sound row carries no record.
@@ -149,25 +157,33 @@ def _entries(data: Input) -> Iterator[tuple[int, bytes]]:
 
 
 def _streams(answer: Json, source: str) -> Iterator[tuple[str, str]]:
-    """Labels, as the inside of a JSON object, and text of each entry."""
+    """Labels, as the inside of a JSON object, and text of each entry.
+
+    What is no stream or no entry stands for one entry, as JSON that is no object: its line is malformed.
+    """
     streams = object_at(answer, "data").get("result")
-    for stream in streams if isinstance(streams, list) else [None]:
-        entries = stream.get("values") if isinstance(stream, dict) else None
-        if not isinstance(stream, dict) or not isinstance(stream.get("stream"), dict) or not isinstance(entries, list):
-            raise _no_loki_answer(source)
-        known = {name: value for name, value in object_at(stream, "stream").items() if name in FIELDS}
+    if not isinstance(streams, list) or (streams and not any(map(_is_stream, streams))):
+        raise SourceError(
+            f"cannot read {source}: a Loki answer without data.result[].stream and values; "
+            "save the answer to a log query (resultType streams)"
+        )
+    for stream in streams:
+        if not _is_stream(stream):
+            yield "", json.dumps([stream])
+            continue
+        known = {name: value for name, value in stream["stream"].items() if name in FIELDS}
         labels = json.dumps(known)[1:-1]
-        for entry in entries:
-            if not isinstance(entry, list) or len(entry) != _OF_ENTRY:
-                raise _no_loki_answer(source)
-            yield labels, str(entry[1])
+        for entry in stream["values"]:
+            if isinstance(entry, list) and len(entry) == _OF_ENTRY and isinstance(entry[1], str):
+                yield labels, entry[1]
+            else:
+                yield "", json.dumps([entry])
 
 
-def _no_loki_answer(source: str) -> SourceError:
-    return SourceError(
-        f"cannot read {source}: a Loki answer without data.result[].stream and values; "
-        "save the answer to a log query (resultType streams)"
-    )
+def _is_stream(stream: Json) -> TypeGuard[_Stream]:
+    """Whether it has labels and entries."""
+    values = stream.get("values") if isinstance(stream, dict) else None
+    return isinstance(stream, dict) and isinstance(stream.get("stream"), dict) and isinstance(values, list)
 
 
 def _with_labels(labels: str, entry: str) -> bytes:
