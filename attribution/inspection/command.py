@@ -21,9 +21,15 @@ def replay_command(inputs: Inputs, files: Sequence[LogFile]) -> list[str]:
         inputs: what was inspected, as flows.
         files: what is in it.
     """
-    kinds = {file.name: file.given_as for file in files if file.readable}
-    if FLOW not in kinds.values():
+    if not any(FLOW in file.read for file in files):
         return []
+    # A log without records may say something about those of others, as Zeek's ssl.log.
+    with_flows = {file.format for file in files if FLOW in file.read}
+    kinds = {
+        file.name: file.given_as or (FLOW if file.format in with_flows and not file.same_as else None)
+        for file in files
+        if file.readable
+    }
     options: dict[str, list[str]] = {kind: [] for kind in INPUT_RECORDS}
     for path in inputs.of(FLOW):
         for kind, given in _sorted(path, kinds):

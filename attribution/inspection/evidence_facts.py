@@ -88,6 +88,11 @@ class EvidenceFacts:
         """The largest scale of the sets that `places` puts together."""
         return max([self.kinds[kind].sightings.scale for kind in NAMING if kind in self.kinds], default=1)
 
+    @property
+    def names_owners(self) -> bool:
+        """Whether some of it may name the owner of an address."""
+        return any(kind in self.kinds for kind in NAMING)
+
     def prefixes(self) -> PrefixTable:
         """The prefixes of labels, policies and socket rules, whatever their network."""
         tables = [self.kinds[kind].sightings.table() for kind in OF_PREFIXES if kind in self.kinds]
@@ -95,8 +100,8 @@ class EvidenceFacts:
         return PrefixTable.of_prefixes(distinct)
 
     def span(self) -> tuple[int, int] | None:
-        """From when to when there is evidence that may name owners, microseconds; None without such evidence."""
-        times = [self.kinds[kind].times for kind in NAMING if kind in self.kinds]
+        """From when to when there are heartbeats, those of flows among them, microseconds; None without any."""
+        times = [self.kinds[kind].times for kind in (FLOW, HEARTBEAT) if kind in self.kinds]
         first = [one.first for one in times if one.first is not None]
         last = [one.last for one in times if one.last is not None]
         return (min(first), max(last)) if first and last else None

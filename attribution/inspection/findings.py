@@ -12,10 +12,10 @@ from attribution.core.question import Side
 from attribution.inspection.coverage import Coverage
 from attribution.inspection.evidence_facts import EvidenceFacts
 from attribution.inspection.flow_facts import FlowFacts
+from attribution.inspection.lacks import Lack
 from attribution.inspection.log_file import LogFile
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT
 from attribution.sources.input.opening import STDIN, STDIN_NAME
-from attribution.sources.records.model import Format, Wanted
 from attribution.sources.registry import names
 
 #: A flow may end so much after now before a clock is said to be ahead.
@@ -61,7 +61,7 @@ class Facts:
         flows: of all logs.
         evidence: of all logs.
         covered: by side of flows.
-        lacking: what formats want, and no row had.
+        lacks: what formats want and logs have not.
         files: all of them.
         command: the words of the command that attributes them.
         now_us: the present, microseconds UTC.
@@ -70,7 +70,7 @@ class Facts:
     flows: FlowFacts
     evidence: EvidenceFacts
     covered: Mapping[Side, Coverage]
-    lacking: list[tuple[Format, Wanted]]
+    lacks: Sequence[Lack]
     files: Sequence[LogFile]
     command: Sequence[str]
     now_us: int
@@ -78,17 +78,17 @@ class Facts:
 
 def findings(facts: Facts) -> list[Finding]:
     """All findings, those first that keep most from being attributed."""
-    found = [*_lacking(facts, needed=True), *_nothing(facts)]
+    found = [*_missing(facts, needed=True), *_nothing(facts)]
     if facts.flows.rows:
         found += [*_clock(facts), *_times(facts), *_networks(facts), *_rare(facts), *_unknown(facts)]
-    return [*found, *_lacking(facts, needed=False), *_gaps(facts), *_unreadable(facts)]
+    return [*found, *_missing(facts, needed=False), *_gaps(facts), *_unreadable(facts)]
 
 
 def _nothing(facts: Facts) -> Iterator[Finding]:
-    explained = any(one.needed for _, one in facts.lacking)
+    explained = any(lack.wanted.needed and lack.everywhere for lack in facts.lacks)
     if not facts.flows.rows and not explained:
         yield Finding("no_flows", "There are no flows.", "Give flow logs as well.", "index")
-    elif facts.evidence.span() is None and not explained:
+    elif not facts.evidence.names_owners and not explained:
         yield Finding(
             "no_evidence",
             "Nothing says who held an address: no flow is evidence of its own workload, and there are neither "
@@ -98,18 +98,20 @@ def _nothing(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _lacking(facts: Facts, *, needed: bool) -> Iterator[Finding]:
+def _missing(facts: Facts, *, needed: bool) -> Iterator[Finding]:
     """What formats want, those together that are got in one way."""
-    together: dict[tuple[str, str, str], list[Wanted]] = {}
-    for known, one in facts.lacking:
-        if one.needed == needed:
-            together.setdefault((known.name, known.how_to, one.get), []).append(one)
-    for (name, how_to, get), wants in together.items():
-        items = tuple(f"{one.name}: {one.without}." for one in wants)
+    together: dict[tuple[str, ...], list[Lack]] = {}
+    for lack in facts.lacks:
+        if lack.wanted.needed == needed:
+            name = lack.known.name
+            logs = f"{name} logs have" if lack.everywhere else f"In {lack.files} of {lack.of} {name} files there is"
+            together.setdefault((logs, lack.wanted.get, f"how-to/{lack.known.how_to}"), []).append(lack)
+    for (logs, get, page), lacks in together.items():
+        items = tuple(f"{lack.wanted.name}: {lack.wanted.without}." for lack in lacks)
         if len(items) == 1:
-            yield Finding("missing_field", f"{name} logs have no {items[0]}", get, f"how-to/{how_to}")
+            yield Finding("missing_field", f"{logs} no {items[0]}", get, page)
         else:
-            yield Finding("missing_field", f"{name} logs have none of these:", get, f"how-to/{how_to}", items)
+            yield Finding("missing_field", f"{logs} none of these:", get, page, items)
 
 
 def _unreadable(facts: Facts) -> Iterator[Finding]:
@@ -129,14 +131,16 @@ def _clock(facts: Facts) -> Iterator[Finding]:
 
 def _times(facts: Facts) -> Iterator[Finding]:
     span = facts.evidence.span()
-    if span is None:
+    # An assignment event holds until the next one.
+    if span is None or ASSIGNMENT in facts.evidence.kinds:
         return
     first, last = span[0] - _DEFAULT.max_gap, span[1] + _DEFAULT.max_gap
     outside = facts.flows.times.share_outside(first, last)
     if outside > _OUTSIDE:
         part = "All flows are" if outside == 1 else f"{outside:.0%} of the flows' time is"
-        text = f"{part} outside of the time of the evidence, so nobody is named there."
-        yield Finding("other_times", text, "Give evidence of the same time as the flows.", "how-to/heartbeats")
+        text = f"{part} outside of the time of the heartbeats, so nobody is named there."
+        advice = "Give heartbeats of the same time as the flows, and look at clocks and time zones."
+        yield Finding("other_times", text, advice, "how-to/heartbeats")
 
 
 def _networks(facts: Facts) -> Iterator[Finding]:
@@ -168,9 +172,11 @@ def _rare(facts: Facts) -> Iterator[Finding]:
     table = facts.evidence.kinds[HEARTBEAT].sightings.table()
     first, last, covered, rows = (table.column(name).to_numpy() for name in ("first", "last", "covered", "rows"))
     several = rows > 1
-    if not several.any():
+    if not several.any() and not np.median(covered):
         text = "Every workload was seen only once, so it is named for that moment only."
         yield Finding("seen_once", text, "Take heartbeats every minute.", "how-to/heartbeats")
+        return
+    if not several.any():
         return
     silence = np.maximum(last - first - covered, 0)[several] / (rows[several] - 1)
     usual = int(np.median(silence))
@@ -185,7 +191,7 @@ def _rare(facts: Facts) -> Iterator[Finding]:
 
 def _unknown(facts: Facts) -> Iterator[Finding]:
     remote = facts.covered["remote"]
-    if facts.evidence.span() is None or remote.flows_with_evidence >= _FEW * remote.flows:
+    if not facts.evidence.names_owners or remote.flows_with_evidence >= _FEW * remote.flows:
         return
     without = {"private": remote.private_without, "public": remote.public_without}
     parts = [f"{count:,} {kind} address{'' if count == 1 else 'es'}" for kind, count in without.items() if count]
@@ -209,7 +215,7 @@ def _gaps(facts: Facts) -> Iterator[Finding]:
         begin, end = gaps[0]
         more = f", and {len(gaps) - 1} more" if len(gaps) > 1 else ""
         text = f"There are no flows for {_span(end - begin)}, from {_time(begin)}{more}."
-        yield Finding("gap_in_time", text, "If a file is missing, give it, too.", "limits")
+        yield Finding("gap_in_time", text, "If a file is missing, give it, too.", "how-to/inspect")
 
 
 def _addresses(count: int) -> str:

@@ -13,12 +13,13 @@ from attribution.inspection.coverage import Coverage, coverage
 from attribution.inspection.evidence_facts import EvidenceFacts
 from attribution.inspection.findings import Facts, Finding, findings
 from attribution.inspection.flow_facts import FlowFacts
+from attribution.inspection.lacks import Lacks
 from attribution.inspection.log_file import LogFile
 from attribution.schema import FLOW
 from attribution.sources import Ledger, Once, Reject, read, total_bytes
 from attribution.sources.input.opening import STDIN, expand, name_of
 from attribution.sources.inputs import Inputs
-from attribution.sources.registry import UnknownFormatError, by_name, lacking, read_order
+from attribution.sources.registry import UnknownFormatError, by_name, read_order
 
 #: Called with the records read so far, and the share of the bytes that is read; None if that is not known.
 Progress = Callable[[int, float | None], None]
@@ -78,7 +79,7 @@ def inspect_logs(
         flows=reading.flows,
         evidence=reading.evidence,
         covered=covered,
-        lacking=lacking(reading.whole),
+        lacks=reading.lacks.found(),
         files=reading.files,
         command=command,
         now_us=time.time_ns() // 1000 if now_us is None else now_us,
@@ -93,6 +94,7 @@ class _Reading:
         files: what they were.
         flows, evidence: what they held.
         whole: a ledger of all of them.
+        lacks: what is missing in them.
     """
 
     def __init__(self, inputs: Inputs, rows: int | None, progress: Progress | None) -> None:
@@ -101,7 +103,7 @@ class _Reading:
         self._bytes = total_bytes(inputs.of(FLOW))
         self.files: list[LogFile] = []
         self.flows, self.evidence = FlowFacts(), EvidenceFacts()
-        self.whole = Ledger()
+        self.whole, self.lacks = Ledger(), Lacks()
 
     def read(self, path: Path | None) -> None:
         """Read one file, or standard input."""
@@ -119,6 +121,7 @@ class _Reading:
         except SourceError as error:
             trouble = str(error)
         self.whole.add(ledger)
+        self.lacks.add(ledger)
         self.files.append(LogFile.of(name_of(path), ledger, rejects, trouble=trouble, whole=whole))
 
     def _records(self, path: Path | None, ledger: Ledger) -> bool:

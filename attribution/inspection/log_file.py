@@ -67,11 +67,8 @@ class LogFile:
 
     @property
     def given_as(self) -> str | None:
-        """The kind as whose option the file is best given; None if there is nothing in it, or it was not read."""
-        kinds = {kind for kind, rows in self.read.items() if rows}
-        if self.format is None or self.same_as:
-            return None
+        """The kind as whose option the file is best given; None if it holds no records."""
+        kinds = self.read.keys()
         if not kinds:
-            # A log that holds no records may still say something about those of others, as Zeek's ssl.log.
-            return FLOW if self.skipped.total() else None
+            return None
         return next((kind for kind in INPUT_RECORDS[1:] if kinds <= set(BY_NAME[kind].read_as) - {FLOW}), FLOW)

@@ -82,6 +82,16 @@ CASES = {
     "hubble_without_ids": {"events.jsonl": jsonl([{"flow": HUBBLE | {"source": {}}}])},
     "hubble_without_times": {"events.jsonl": jsonl([{"flow": without(HUBBLE, "time")}])},
     "vpc_default_format": {"vpc.log": f"2 {VPC_2} 1772445600 1772445660 ACCEPT OK\n"},
+    "vpc_two_formats": {
+        "custom.log": "vpc-id interface-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr srcport dstport protocol start end "
+        "flow-direction\n"
+        "vpc-1 eni-2 10.0.0.1 10.0.0.2 10.0.0.1 10.0.0.2 40000 443 6 1772445600 1772445660 egress\n",
+        "default.log": f"2 {VPC_2} 1772445600 1772445660 ACCEPT OK\n",
+    },
+    "a_log_beside_evidence_that_says_nothing": {
+        "flows.jsonl": jsonl(FLOWS),
+        "pods.json": json.dumps({"kind": "List", "apiVersion": "v1", "items": [{"kind": "Pod", "metadata": {}}]}),
+    },
     "zeek_conn_alone": {"conn.log": jsonl([CONN])},
     "netobserv_before_names": {"flows.json": jsonl([NETOBSERV])},
     "goflow2_without_ports": {"flows.json": jsonl([GOFLOW2])},

@@ -189,7 +189,7 @@ def _together(files: Sequence[LogFile]) -> list[dict[str, object]]:
         {
             "file": f"{_number(len(group), 'file')}, as {group[0].name}",
             "format": name,
-            "holds": _records(sum((file.read for file in group), start=Counter())),
+            "holds": _records(sum((file.read for file in group), start=Counter())) if name else _holds(group[0]),
             "skipped": sum(file.skipped.total() for file in group),
             "rejected": sum(file.rejected.total() for file in group),
         }

@@ -26,6 +26,7 @@ class Wanted:
         among: the name of `Shown` without which nobody misses it.
         without: what is lost without it; a clause.
         get: how to get it; sentences. What is got in one way is shown together.
+        elsewhere: whether it may stand in another file of the format than what it is missed for.
         needed: whether attribution by this log names hardly anybody without it.
     """
 
@@ -34,6 +35,7 @@ class Wanted:
     without: str
     get: str
     among: str = FLOW
+    elsewhere: bool = False
     needed: bool = False
 
 

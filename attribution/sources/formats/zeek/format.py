@@ -97,18 +97,21 @@ _WANTS = (
         told_by=(HEARTBEAT,),
         without="no log shows which host had an address",
         get=_GIVE,
+        elsewhere=True,
     ),
     Wanted(
         name="dns.log",
         told_by=(NAME_BINDING, "dns_error", "no_address_query", "no_answer"),
         without="flows get no hostname from the answers that the client got",
         get=_GIVE,
+        elsewhere=True,
     ),
     Wanted(
         name="ssl.log, http.log",
         told_by=("name_of_connection", "no_name", "flow.hostname"),
         without="flows get no hostname from TLS or HTTP",
         get=_GIVE,
+        elsewhere=True,
     ),
 )
 
