@@ -70,5 +70,5 @@ def test_pools_and_policies_are_those_that_the_readme_says(folder):
         assert found == handed, f"flow {number}"
 
 
-def test_the_twenty_eight_cases_are_there():
-    assert len(CASES) == 28
+def test_the_twenty_nine_cases_are_there():
+    assert len(CASES) == 29

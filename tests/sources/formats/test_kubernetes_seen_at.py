@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pods import DAY, at, listed, pod, running, terminated
 from reading import Read, counts
 
+from attribution.sources import Ledger, read
 from attribution.sources.formats.kubernetes.format import FORMATS
 
 (KUBERNETES,) = FORMATS
@@ -257,6 +258,19 @@ def test_a_pod_whose_node_has_no_lease_among_leases_is_not_seen(leases):
 @pytest.mark.parametrize("leases", [[lease(space="kube-system")], [lease(renewed=None)]])
 def test_leases_of_no_node_change_nothing(leases):
     assert spans(seen(pod(), *leases)) == [SEEN]
+
+
+# The golden case
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "pod_lists_of_quiet_pods"
+
+
+def test_the_heartbeats_of_the_golden_case_are_what_is_read_of_its_lists():
+    told, lists = (
+        sorted(str(row) for batch in read([GOLDEN / name], ledger=Ledger()) for row in batch.batch.to_pylist())
+        for name in ("heartbeats.jsonl", "pods.json")
+    )
+    assert lists == told
 
 
 # Audit events
