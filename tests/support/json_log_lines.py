@@ -110,6 +110,14 @@ LINES = [
         },
     ),
     (
+        "kubernetes",
+        {
+            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "stage": "ResponseComplete", "verb": "list",
+            "objectRef": {"resource": "pods"}, "responseStatus": {"code": 200}, "requestURI": "/api/v1/pods?limit=500",
+            "requestReceivedTimestamp": T0, "responseObject": {"items": [{"metadata": {"uid": "u-1"}, "status": {}}]},
+        },
+    ),
+    (
         "cloudtrail",
         {
             "eventName": "CreateNetworkInterface", "eventSource": "ec2.amazonaws.com", "eventTime": T0,

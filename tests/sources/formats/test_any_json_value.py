@@ -83,6 +83,23 @@ RULES = {
 }
 LOKI = {"data": {"resultType": "streams", "result": [{"stream": {"AgentIP": "a"}, "values": [["1", "{}"]]}]}}
 
+PODS = {
+    "seenAt": "2026-03-02T10:00:00Z",
+    "fromCache": False,
+    "apiVersion": "v1",
+    "kind": "List",
+    "metadata": {"resourceVersion": ""},
+    "items": [
+        next(line for name, line in LINES if name == "kubernetes"),
+        {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "n", "namespace": "kube-node-lease"},
+            "spec": {"renewTime": "2026-03-02T10:00:00.000000Z"},
+        },
+    ],
+}
+
 
 def places(value, path=()):
     """Every place in a document, in lists too."""
@@ -94,8 +111,8 @@ def places(value, path=()):
 
 @pytest.mark.parametrize(
     ("name", "document"),
-    [("aws_ip_ranges", RANGES), ("policies", RULES), ("netobserv", LOKI)],
-    ids=["aws_ip_ranges", "policies", "netobserv"],
+    [("aws_ip_ranges", RANGES), ("policies", RULES), ("netobserv", LOKI), ("kubernetes", PODS)],
+    ids=["aws_ip_ranges", "policies", "netobserv", "kubernetes"],
 )
 def test_a_document_with_any_value_at_any_place_is_read_or_refused(name, document, tmp_path):
     path = tmp_path / "document.json"
