@@ -5,7 +5,8 @@ import sys
 import click
 
 from attribution.cli.options.inputs import paths_argument
-from attribution.cli.render.inspection import as_document, as_json, file_rows
+from attribution.cli.render.inspection import as_document
+from attribution.cli.render.inspection_rows import as_json, file_rows
 from attribution.cli.render.output import Output, output_options
 from attribution.cli.render.progress import progress_line
 from attribution.inspection import inspect_logs

@@ -11,7 +11,8 @@ from attribution.errors import SourceError
 from attribution.inspection.command import replay_command
 from attribution.inspection.coverage import Coverage, coverage
 from attribution.inspection.evidence_facts import EvidenceFacts
-from attribution.inspection.findings import Facts, Finding, findings
+from attribution.inspection.finding import Facts, Finding
+from attribution.inspection.findings import findings
 from attribution.inspection.flow_facts import FlowFacts
 from attribution.inspection.lacks import Lacks
 from attribution.inspection.log_file import LogFile

@@ -30,6 +30,10 @@ _CAUSES = {
     ),
     "other_network": "The evidence is of other networks. Say networks with --network, or declare routes with --route.",
     "several_networks": "Routes lead to several networks that have the address. Give the routes prefixes.",
+    "untimed": (
+        "The records do not show when their traffic was. Look at the clock of what writes the log (--max-lag), and at "
+        "exporters that send no times of flows (--active-timeout)."
+    ),
     "too_old": "The flows are longer than evidence counts. Raise --retention.",
     "unpooled": "No policy is known for these addresses of pools. Give --policies.",
 }

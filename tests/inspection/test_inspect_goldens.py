@@ -144,6 +144,18 @@ CASES = {
         "labels.csv": "prefix,service\n8.8.0.0/16,dns\n",
         "beats.jsonl": jsonl(BEATS),
     },
+    "a_clock_that_is_hours_late": {
+        "flows.jsonl": jsonl(one | {"received": one["end"].replace("T10", "T18")} for one in FLOWS),
+        "beats.jsonl": jsonl(BEATS),
+    },
+    "a_clock_that_is_ahead_of_the_collector": {
+        "flows.jsonl": jsonl([*FLOWS, flow(1, received=at(0), **NAMED)]),
+        "beats.jsonl": jsonl(BEATS),
+    },
+    "times_of_exports": {
+        "flows.jsonl": jsonl(one | {"basis": "export", "start": one["end"]} for one in FLOWS),
+        "beats.jsonl": jsonl(BEATS),
+    },
     "a_gap_in_time": {"flows.jsonl": jsonl(flow(minute, **NAMED) for minute in [*range(40), *range(300, 340)])},
     "files_that_are_no_logs": {
         "flows.jsonl": jsonl(FLOWS),
@@ -182,7 +194,8 @@ def test_a_person_reads_what_the_logs_hold(case, tmp_path, monkeypatch, update_g
 def test_every_kind_of_finding_is_explained_and_has_a_case():
     page = Path(__file__).parents[2].joinpath("docs/how-to/inspect.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
-    source = Path(__file__).parents[2].joinpath("attribution/inspection/findings.py").read_text(encoding="utf-8")
+    modules = Path(__file__).parents[2].glob("attribution/inspection/*findings.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in modules)
     made = set(re.findall(r"Finding\(\s*\"(\w+)\"", source))
     assert explained == made
 
