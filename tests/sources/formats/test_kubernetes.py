@@ -80,6 +80,13 @@ def test_a_pod_that_only_waits_is_known_when_its_kubelet_wrote():
     assert counts(Read(KUBERNETES, listed(pod(containerStatuses=waiting))))["skipped"] == {"no_proof": 1}
 
 
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_finished_pod_of_no_container_had_its_address_nobody_knows_when(phase):
+    fields = [{"manager": "kubelet", "time": f"{DAY}11:00:00Z"}]
+    evicted = pod(phase=phase, containerStatuses=[], managedFields=fields)
+    assert counts(Read(KUBERNETES, listed(evicted)))["skipped"] == {"no_proof": 1}
+
+
 def test_both_addresses_of_a_dual_stack_pod():
     dual = pod(podIPs=[{"ip": "10.1.0.7"}, {"ip": "fd00:10::7"}])
     assert [b["address"] for b in Read(KUBERNETES, listed(dual)).heartbeats] == ["10.1.0.7", "fd00:10::7"]

@@ -72,6 +72,13 @@ def test_a_start_is_rounded_down_so_a_request_of_the_same_second_came_before_it(
     assert span == tuple(map(at, expected if isinstance(expected, tuple) else (expected, expected)))
 
 
+def test_a_request_of_the_very_second_in_which_a_container_started_proves_nothing_of_it():
+    # It may have started at 15:00:00.9.
+    young = pod(containerStatuses=[running(started=ASKED)], conditions=[READY])
+    assert spans(seen(young, asked="15:00:00.250000")) == [(at(ASKED), at(ASKED))]
+    assert spans(seen(young, asked="15:00:01.250000")) == [(at("15:00:01"), at("15:00:01") + 250_000)]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
