@@ -14,8 +14,8 @@ from attribution.core.columnar.dictionaries import decoded, one_array
 from attribution.core.columnar.hashing import hash_rows
 from attribution.core.columnar.types import Bool, Column
 
-#: Distinct rows that are kept of one set.
-_LIMIT = 1 << 18
+#: Distinct rows that are kept of one set, and batches that wait to be put together.
+_LIMIT, _WAITING = 1 << 18, 64
 #: What is kept of all rows that are alike: column -> how it is put together.
 _TOGETHER = {"first": "min", "last": "max", "covered": "sum", "rows": "sum"}
 
@@ -54,11 +54,12 @@ class DistinctRows:
         ones = pa.array(np.ones(len(texts[0]), np.int64))
         table = pa.table([*texts, start, end, pc.subtract(end, start), ones], schema=self._schema)
         self._parts.append(_merged(self._sampled(table, self.scale), self._names))
-        if sum(part.num_rows for part in self._parts) > self._limit:
+        if len(self._parts) > _WAITING or sum(part.num_rows for part in self._parts) > self._limit:
             self._compact()
 
     def _compact(self) -> None:
         table = _merged(pa.concat_tables(self._parts), self._names)
+        # Half of the room is for what comes, so that little is put together again and again.
         while table.num_rows > self._limit // 2:
             self.scale *= 2
             table = self._sampled(table, self.scale)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from attribution.inspection.finding import Facts, Finding
 from attribution.inspection.lacks import Lack
-from attribution.inspection.time_findings import gap_findings, time_findings
+from attribution.inspection.time_findings import gap_findings, share_of, time_findings
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT
 from attribution.sources.input.opening import STDIN, STDIN_NAME
 from attribution.sources.registry import names
@@ -21,7 +21,7 @@ def findings(facts: Facts) -> list[Finding]:
     found = [*_missing(facts, needed=True), *_nothing(facts)]
     if facts.flows.rows:
         found += [*time_findings(facts), *_networks(facts), *_unknown(facts)]
-    return [*found, *_missing(facts, needed=False), *gap_findings(facts), *_unreadable(facts)]
+    return [*found, *_missing(facts, needed=False), *_sampling(facts), *gap_findings(facts), *_unreadable(facts)]
 
 
 def _nothing(facts: Facts) -> Iterator[Finding]:
@@ -52,6 +52,17 @@ def _missing(facts: Facts, *, needed: bool) -> Iterator[Finding]:
             yield Finding("missing_field", f"{logs} no {items[0]}", get, page)
         else:
             yield Finding("missing_field", f"{logs} none of these:", get, page, items)
+
+
+def _sampling(facts: Facts) -> Iterator[Finding]:
+    flows = facts.flows
+    if flows.rate_unknown:
+        part = share_of(flows.rate_unknown, flows.rows)
+        text = (
+            f"{part} of the flows do not say of how many packets one was looked at: bytes and packets may be too low."
+        )
+        advice = "Let the device send its sampling rate: of IPFIX and NetFlow v9 in an options template."
+        yield Finding("rate_unknown", text, advice, "how-to/goflow2")
 
 
 def _unreadable(facts: Facts) -> Iterator[Finding]:

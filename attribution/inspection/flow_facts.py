@@ -26,6 +26,7 @@ class FlowFacts:
         observers: who logged them.
         windows: how many have the basis `window`.
         longest_window_us: the longest of these.
+        rate_unknown: of how many the device did not say whether it samples.
         exports: how many show no time but that of their export.
         late, early: how many were received so long after their end, or before it, that the default settings judge none.
         latest_us, earliest_us: how long after its end, and before it, a flow was received at the most.
@@ -33,7 +34,7 @@ class FlowFacts:
 
     def __init__(self) -> None:
         self.rows = self.captured = self.windows = self.longest_window_us = 0
-        self.exports = self.late = self.early = self.latest_us = self.earliest_us = 0
+        self.rate_unknown = self.exports = self.late = self.early = self.latest_us = self.earliest_us = 0
         self.times = BusyTimes()
         self.places = {side: DistinctRows("address", "network") for side in SIDES}
         self.observers = DistinctRows("observer")
@@ -55,6 +56,7 @@ class FlowFacts:
         self.windows += int(window.sum())
         self.longest_window_us = int(np.max((end - start)[window], initial=self.longest_window_us))
         self.exports += pc.sum(pc.equal(basis, "export"), min_count=0).as_py()
+        self.rate_unknown += pc.sum(pc.equal(flows.column("sampling_rate"), 0), min_count=0).as_py()
         self._receive(flows.column("received"), end)
 
     def _receive(self, received: Column, end: Int64) -> None:

@@ -37,16 +37,16 @@ def _received(facts: Facts) -> Iterator[Finding]:
     so = "so nobody is named for their remote side (untimed)"
     if flows.late:
         late = f"were received up to {_span(flows.latest_us)} after their end, more than --max-lag"
-        text = f"{_share(flows.late, flows.rows)} of the flows {late} ({_span(_DEFAULT.max_lag)}), {so}."
+        text = f"{share_of(flows.late, flows.rows)} of the flows {late} ({_span(_DEFAULT.max_lag)}), {so}."
         advice = "Set the clock and the time zone of what writes the log. If only the way is slow, raise --max-lag."
         yield Finding("received_late", text, advice, page)
     if flows.early:
         early = f"end up to {_span(flows.earliest_us)} after they were received"
-        text = f"{_share(flows.early, flows.rows)} of the flows {early}, {so}."
+        text = f"{share_of(flows.early, flows.rows)} of the flows {early}, {so}."
         advice = "Set the clocks of what writes the log and of what collects it."
         yield Finding("received_early", text, advice, page)
     if flows.exports:
-        text = f"{_share(flows.exports, flows.rows)} of the flows show no time but that of their export, {so}."
+        text = f"{share_of(flows.exports, flows.rows)} of the flows show no time but that of their export, {so}."
         advice = "Let the exporter send the times of flows, or say its active timeout with --active-timeout."
         yield Finding("export_times", text, advice, page)
 
@@ -99,7 +99,8 @@ def gap_findings(facts: Facts) -> Iterator[Finding]:
         yield Finding("gap_in_time", text, "If a file is missing, give it, too.", "how-to/inspect")
 
 
-def _share(count: int, total: int) -> str:
+def share_of(count: int, total: int) -> str:
+    """A share as the beginning of a sentence; what is not nothing is never written as nothing."""
     return "All" if count == total else f"{max(count / total, 0.001):.1%}"
 
 

@@ -104,9 +104,11 @@ def test_an_option_for_each_path_is_in_the_command(tmp_path, monkeypatch):
         (tmp_path / name).write_text(content)
     (tmp_path / "ranges.csv").write_text("prefix,service\n8.8.0.0/16,dns\n")
     shown = ok("inspect", "*.jsonl", "ranges.csv", "--network", "ranges.csv=east")
-    assert "--flows '*.jsonl' --labels ranges.csv --network ranges.csv=east --out lake\n" in shown
+    command = ["--flows '*.jsonl'", "--labels ranges.csv", "--network ranges.csv=east", "--out lake"]
+    assert shown.endswith("".join(f" \\\n      {option}" for option in command) + "\n")
     shown = ok("inspect", "flows 1.jsonl", "beats.jsonl")
-    assert "replay --flows 'flows 1.jsonl' --heartbeats beats.jsonl --out lake\n" in shown
+    command = ["--flows 'flows 1.jsonl'", "--heartbeats beats.jsonl", "--out lake"]
+    assert shown.endswith("".join(f" \\\n      {option}" for option in command) + "\n")
 
 
 def attribution(*arguments, stdin=None, **more):

@@ -156,6 +156,10 @@ CASES = {
         "flows.jsonl": jsonl(one | {"basis": "export", "start": one["end"]} for one in FLOWS),
         "beats.jsonl": jsonl(BEATS),
     },
+    "a_sampling_rate_that_is_not_known": {
+        "flows.jsonl": jsonl(one | {"sampling_rate": 0} for one in FLOWS),
+        "beats.jsonl": jsonl(BEATS),
+    },
     "a_gap_in_time": {"flows.jsonl": jsonl(flow(minute, **NAMED) for minute in [*range(40), *range(300, 340)])},
     "files_that_are_no_logs": {
         "flows.jsonl": jsonl(FLOWS),

@@ -20,15 +20,15 @@ from attribution.sources.registry import SKIPS
 
 #: Files that are listed one by one, names of observers and networks, and errors.
 _LISTED_FILES, _LISTED_NAMES, _LISTED_TROUBLES = 20, 3, 3
-#: A command that is longer is broken into lines.
-_ONE_LINE = 100
+#: A command that is longer is broken into lines, where a shell allows it: a terminal would break it anywhere.
+_ONE_LINE = 78
 _FOUND = 100
 
 _FILES = (
     Column(name="file"),
     Column(name="format"),
     Column(name="holds"),
-    Column(name="skipped", kind="count", rank=1),
+    Column(name="skipped", kind="count", rank=2),
     Column(name="rejected", kind="count", rank=1),
 )
 _LEFT_OUT = (
@@ -49,7 +49,7 @@ _SIDES = (
 _EVIDENCE = (
     Column(name="evidence"),
     Column(name="records", kind="count"),
-    Column(name="addresses", kind="count", title="addresses or prefixes"),
+    Column(name="addresses", kind="count"),
     Column(name="names", kind="count"),
     Column(name="networks", rank=1),
     Column(name="first", kind="time"),
@@ -63,9 +63,9 @@ def as_document(found: Inspection) -> Iterator[Section | str]:
     yield from _left_out(found.files)
     if found.flows.rows:
         rows = [{"side": side, **_side(found.covered[side])} for side in SIDES]
-        title = "\n".join(_about_flows(found))
+        yield from _about_flows(found)
         note = "Numbers of addresses are estimates." if any(one.about for one in found.covered.values()) else ""
-        yield Section(columns=_SIDES, rows=rows, title=title, note=note)
+        yield Section(columns=_SIDES, rows=rows, note=note)
     if evidence := evidence_rows(found):
         shown = [row | {"networks": _listed(row["networks"])} for row in evidence]
         yield Section(columns=_EVIDENCE, rows=shown, title="Evidence")
@@ -163,7 +163,7 @@ def _meaning(name: str | None, reason: str) -> str | None:
 def _about_flows(found: Inspection) -> Iterator[str]:
     flows = found.flows
     first, last = from_microseconds(flows.times.first), from_microseconds(flows.times.last)
-    yield "Flows"
+    yield "\nFlows"
     if first is not None and last is not None:
         length = format_span((flows.times.last or 0) - (flows.times.first or 0))
         yield f"{_number(flows.rows, 'flow')} from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC ({length})"

@@ -40,6 +40,7 @@ def as_json(found: Inspection) -> dict[str, object]:
             "local_workload_named": flows.captured,
             "windows": flows.windows,
             "longest_window_us": flows.longest_window_us,
+            "sampling_rate_unknown": flows.rate_unknown,
             "exports": flows.exports,
             "received_late": flows.late,
             "received_early": flows.early,

@@ -4,6 +4,7 @@ Rich draws tables well but slowly, a millisecond a row; thousands of edges are c
 hand and rich only colours them.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +19,8 @@ Kind = Literal["text", "number", "count", "bytes", "share", "factor", "time", "s
 _NOTHING = "-"
 #: Blanks between two columns.
 _BETWEEN = 3
+#: How a line of text begins that has an indentation, a number or a dash.
+_INDENT = re.compile(r"^ *(?:\d+\. |- )?")
 #: No column that may be wrapped becomes narrower.
 _NARROWEST = 12
 
@@ -171,8 +174,14 @@ def _padded(text: str, width: int, right: bool) -> str:  # noqa: FBT001 - a colu
 def _prose(text: str, width: int | None, *, style: str = "") -> Iterator[Line]:
     for line in text.split("\n"):
         shown = visible(line)
-        for part in [shown] if width is None else _wrapped(shown, width):
-            yield Line(part, style)
+        if width is None or cell_len(shown) <= width:
+            yield Line(shown, style)
+            continue
+        # What is indented, or an item of a list, goes on where its text begins.
+        begin = len(shown) - len(_INDENT.sub("", shown, count=1))
+        first, *others = _wrapped(shown[begin:], width - begin)
+        yield Line(shown[:begin] + first, style)
+        yield from (Line(" " * begin + part, style) for part in others)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

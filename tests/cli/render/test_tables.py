@@ -49,6 +49,16 @@ def test_words_are_kept_whole_where_they_can_be():
     assert [line[:23].strip() for line in lines[2:]] == ["a few words that do not", "fit into one line of it"]
 
 
+def test_text_that_is_indented_goes_on_where_it_begins():
+    parts = ["1. a few words that do not fit into one line", "   - and a list of words below"]
+    assert [line.text for line in lay_out(parts, 25)] == [
+        "1. a few words that do",
+        "   not fit into one line",
+        "   - and a list of words",
+        "     below",
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "text"),
     [
