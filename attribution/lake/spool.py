@@ -17,7 +17,7 @@ _GATHER_ALL = 1 << 20
 
 
 class Spool:
-    """Batches in the order in which they came.
+    """Batches kept apart by a name, those of each name in the order in which they came.
 
     Args:
         folder: where what does not stay in memory goes; made when it is needed, removed by `close`.
@@ -26,25 +26,27 @@ class Spool:
 
     def __init__(self, folder: Path, *, memory_bytes: int) -> None:
         self._left = memory_bytes
-        self._memory: list[pa.RecordBatch] = []
+        self._memory: dict[str, list[pa.RecordBatch]] = {}
         self._disk = Buckets(folder)
         self.rows = 0
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Put a record batch aside."""
+    def add(self, name: str, batch: pa.RecordBatch) -> None:
+        """Put a record batch aside under a name."""
         self.rows += batch.num_rows
+        memory = self._memory.setdefault(name, [])
         if self._left > 0:
             self._left -= batch.nbytes
-            self._memory.append(batch)
+            memory.append(batch)
         else:
-            self._disk.add(None, batch)
+            self._disk.add(name, batch)
 
-    def drain(self) -> Iterator[pa.RecordBatch]:
-        """The batches, each forgotten when it has been given."""
-        self._memory.reverse()
-        while self._memory:
-            yield self._memory.pop()
-        yield from self._disk.drain(None)
+    def drain(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The batches, each forgotten when it has been given, with their names; names in the order of their first."""
+        for name, memory in self._memory.items():
+            memory.reverse()
+            while memory:
+                yield name, memory.pop()
+            yield from ((name, batch) for batch in self._disk.drain(name))
 
     def close(self) -> None:
         """Forget everything and remove the folder."""

@@ -1,5 +1,6 @@
 """First pass: evidence to the store; flows aside, or left where they are if reading them again costs little."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -20,7 +21,10 @@ from attribution.sources.formats.native.format import is_native_flows, parquet_h
 from attribution.sources.input.opening import expand
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.sources.records.rejects import RejectsFile
-from attribution.sources.registry import read_order
+from attribution.sources.registry import completed, read_order
+
+#: Flows of which no source that is read later tells more; others are put aside under the name of their format.
+_WHOLE = ""
 
 
 class Collection:
@@ -46,8 +50,9 @@ class Collection:
         # Flows that are evidence only are no flows of the run, so they have no share in it.
         self._once = Once()
         self._left: list[Path] = []
-        # Rows of flows in the order in which they are given, and the earliest start (µs) among them.
-        self._starts: list[tuple[int, int]] = []
+        # Rows of flows as they are put aside or left, and the earliest start (µs) among them.
+        self._starts: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        self._starts_left: list[tuple[int, int]] = []
         self._rows = 0
         self._bytes: int | None = None
         self.flow_rows = 0
@@ -72,8 +77,8 @@ class Collection:
             if paths:
                 self._read(kind, paths, kinds)
         for path in native:
-            self._starts += parquet_starts(path)
-        self.flow_rows = sum(rows for rows, _ in self._starts)
+            self._starts_left += parquet_starts(path)
+        self.flow_rows = sum(rows for rows, _ in self.starts())
         if not native:
             self.ledger.check()
 
@@ -93,9 +98,10 @@ class Collection:
             trusted = self._task.flows_are_heartbeats or not keep_flows
             if found.kind == FLOW:
                 if keep_flows:
-                    self._spool.add(found.batch)
+                    aside = found.format if found.told_later else _WHOLE
+                    self._spool.add(aside, found.batch)
                     start = int(microseconds(found.batch.column("start")).min())
-                    self._starts.append((found.batch.num_rows, start))
+                    self._starts[aside].append((found.batch.num_rows, start))
                 if trusted and found.flow_heartbeats != "none":
                     beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=self._shared, pools=self._pools)
                     self.store.add(HEARTBEAT, beats)
@@ -122,11 +128,12 @@ class Collection:
 
         Rows that `flows` rejects are among them, so that what it gives next is never further on than it seems.
         """
-        return self._starts
+        return [one for starts in (*self._starts.values(), self._starts_left) for one in starts]
 
     def flows(self) -> Iterator[pa.RecordBatch]:
         """The flows as canonical record batches, each given once."""
-        yield from self._spool.drain()
+        for aside, batch in self._spool.drain():
+            yield batch if aside == _WHOLE else completed(aside, batch, self.ledger)
         if self._left:
             network = self._network_of_flows
             for found in read(self._left, ledger=self.ledger, kinds=(FLOW,), network=network, once=self._once):

@@ -22,6 +22,8 @@ from attribution.sources.request_times import SeenAt, not_said
 
 #: Format under which sources are counted whose format is not known.
 UNKNOWN = "unknown"
+#: What programs begin with; they stand beside logs, and nobody misses their rows.
+_PROGRAM = b"#!"
 #: Rows that a run has seen before its share of rejects is judged while it reads.
 _JUDGED_FROM = 1000
 
@@ -53,6 +55,7 @@ class Batch:
         format: name of its format.
         flow_heartbeats: what flows of this batch are as heartbeats.
         shown_by_flows: whether heartbeats of this batch rest on workloads that a flow log names, and nothing else.
+        told_later: whether sources that are read later may tell more of these flows: `registry.completed` adds that.
     """
 
     kind: str
@@ -61,6 +64,7 @@ class Batch:
     format: str
     flow_heartbeats: FlowHeartbeats
     shown_by_flows: bool
+    told_later: bool
 
 
 def read(
@@ -168,6 +172,9 @@ class _Reader:
             if source.damage is None:
                 Account(self._ledger, self._format, {}).skip("empty_file")
             return None
+        if source.head().startswith(_PROGRAM):
+            Account(self._ledger, self._format, {}).skip("program")
+            return None
         if self._chosen is not None:
             return self._chosen
         try:
@@ -221,7 +228,8 @@ class _Reader:
             self._ledger.check(at_least=_JUDGED_FROM)
             if batch.num_rows:
                 source, beats = block.source, found.flow_heartbeats
-                yield Batch(block.kind, batch, source, found.name, beats, block.shown_by_flows)
+                told_later = block.kind == FLOW and found.told_later
+                yield Batch(block.kind, batch, source, found.name, beats, block.shown_by_flows, told_later)
 
     def _break(self, reason: str, error: SourceError) -> None:
         self.broken = error

@@ -118,6 +118,12 @@ def lacking(ledger: Ledger) -> list[tuple[Format, Wanted]]:
     return [(known, one) for known in FORMATS for one in missing(known.wants, ledger.shown_by(known.name))]
 
 
+def completed(name: str, flows: pa.RecordBatch, ledger: Ledger) -> pa.RecordBatch:
+    """Flows of the format of that name with what all sources of the run told of them."""
+    known = by_name(name)
+    return known.completed(flows, ledger.of(known))
+
+
 def read_order(name: str) -> tuple[tuple[str, int], ...]:
     """Sort key of a file's name: some formats want one log of a set before another."""
     return tuple(known.read_order(name) for known in FORMATS)

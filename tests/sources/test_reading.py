@@ -75,6 +75,14 @@ def test_empty_files_are_skipped_and_counted(tmp_path):
     assert reading([tmp_path / "a"], format="vpc")[2].skipped == {("vpc", "empty_file"): 1}
 
 
+def test_programs_beside_logs_are_skipped_and_counted(tmp_path):
+    for name, content in {"a.sh": b"#!/bin/sh\necho\n", "b.log": FLOWS}.items():
+        (tmp_path / name).write_bytes(content)
+    batches, rejects, ledger = reading([tmp_path])
+    assert (sum(b.batch.num_rows for b in batches), rejects) == (500, [])
+    assert ledger.skipped == {("unknown", "program"): 1}
+
+
 @pytest.mark.parametrize("keep", [0.3, 0.6, 0.9, -1])
 def test_a_truncated_source_gives_its_good_rows_and_the_others_are_read(tmp_path, keep):
     compressed = gzip.compress(FLOWS, mtime=0)

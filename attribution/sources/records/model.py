@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
+import pyarrow as pa
+
 from attribution.core.columnar.types import Column, Int64
 from attribution.core.identity import Identity
 from attribution.core.ownership.flow_heartbeats import FlowHeartbeats
@@ -34,6 +36,7 @@ __all__ = [
 #: Why a sound row of any format may carry no record, also of a source whose format is not known: reason -> meaning.
 ANY_FORMAT: dict[str, str] = {
     "empty_file": "The file has no content; rotated logs often have not.",
+    "program": "The file is a program, as its first two characters say (`#!`), and no log.",
     "other_kind": (
         "The row is a record, but not of the kind that its option asks for: flows given as `--labels`, say. Give the "
         "file as `--flows` to use all that is in it."
@@ -255,6 +258,8 @@ class Format(Protocol):
     identity: ClassVar[Identity | None] = None
     #: What attribution wants of this log, and how a person gets it.
     wants: ClassVar[Sequence[Wanted]] = ()
+    #: Whether sources that are read later may tell more of its flows; `completed` adds that.
+    told_later: ClassVar[bool] = False
 
     def matches(self, head: bytes) -> bool:
         """Whether `head`, the first bytes of the decompressed content, is this format. Never raises."""
@@ -265,6 +270,10 @@ class Format(Protocol):
         A file may yield several kinds: flows, and the heartbeats that these flows are. Bad rows go to
         `account.reject`, rows without a record to `account.skip`; content that cannot go on raises `SourceError`.
         """
+
+    def completed(self, flows: pa.RecordBatch, account: Account) -> pa.RecordBatch:  # noqa: ARG002 (most are complete)
+        """Canonical flows of this format with what other sources told of them; asked once all sources are read."""
+        return flows
 
     def read_order(self, name: str) -> tuple[str, int]:  # noqa: ARG002 (most formats need no order)
         """Sort key of a source's name, for formats that want one log of a set read before another; all alike here."""

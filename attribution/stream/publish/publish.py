@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attribution.config import MINUTE, SECOND, Microseconds, Settings
@@ -24,6 +24,7 @@ from attribution.errors import BrokerError
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.sources import Ledger, Once, read
 from attribution.sources.inputs import Inputs
+from attribution.sources.registry import completed
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.kafka.topic_setup import Problem, check_topics
@@ -118,7 +119,7 @@ def publish(
         left.callback(schedule.close)
         rows = 0
         for part in _read(inputs, settings or Settings(), ledger, flows_are_heartbeats=flows_are_heartbeats):
-            schedule.add(part.kind, part.rows, part.flow_heartbeats)
+            schedule.add(part.kind, part.rows, part.flow_heartbeats, told_later=part.told_later)
             rows += part.rows.num_rows
             report("reading", rows)
         ledger.check()
@@ -126,7 +127,7 @@ def publish(
         _check(broker, sending.prefix, kinds, schedule.first_us)
         sender = Sender(broker, kinds, prefix=sending.prefix, timeout_s=sending.timeout_s, metrics=metrics or Metrics())
         with broker.asking("publish"):
-            _send(schedule, sender, sending, report)
+            _send(schedule, sender, sending, ledger, report)
             if sending.finish_us is not None and schedule.last_us is not None:
                 sender.move_time(kinds, schedule.last_us + sending.finish_us)
             sender.flush()
@@ -159,7 +160,8 @@ def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heart
                 beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=shared, pools=pools)
                 yield Part(HEARTBEAT, beats, "interval")
             else:
-                yield Part(FLOW, found.batch, found.flow_heartbeats if trusted else "none")
+                told_later = found.format if found.told_later else ""
+                yield Part(FLOW, found.batch, found.flow_heartbeats if trusted else "none", told_later)
 
 
 def _check(broker: Broker, prefix: str, kinds: Sequence[str], first_us: Microseconds | None) -> None:
@@ -175,7 +177,14 @@ def _told(problem: Problem) -> str:
     return f"{problem.topic}: {problem.setting} is {problem.found}, must be {problem.wanted} ({problem.why})"
 
 
-def _send(schedule: Schedule, sender: Sender, sending: Sending, report: Callable[[str, int], None]) -> None:
+def _completed(part: Part, ledger: Ledger) -> Part:
+    """The part with what sources that were read after it told of it."""
+    return replace(part, rows=completed(part.told_later, part.rows, ledger)) if part.told_later else part
+
+
+def _send(
+    schedule: Schedule, sender: Sender, sending: Sending, ledger: Ledger, report: Callable[[str, int], None]
+) -> None:
     began_s: float | None = None
     for part in schedule.timeless:
         sender.send(part)
@@ -185,6 +194,6 @@ def _send(schedule: Schedule, sender: Sender, sending: Sending, report: Callable
             began_s = time.monotonic() - paced_s if began_s is None else began_s
             sender.wait_until(began_s + paced_s)
         for part in period.parts:
-            sender.send(part)
+            sender.send(_completed(part, ledger))
         sender.move_time(schedule.kinds, period.end_us - 1, quiet_us=_QUIET)
         report("sending", sender.rows.total())

@@ -29,6 +29,7 @@ _ORDER = (*(kind for kind in EVIDENCE if kind in INPUT_TOPICS and kind not in CO
 class _Series(NamedTuple):
     kind: str
     flow_heartbeats: FlowHeartbeats
+    told_later: str
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,13 @@ class Part:
         kind: record name.
         rows: record batch.
         flow_heartbeats: what flows are as heartbeats.
+        told_later: name of the format of flows of which sources that are read later may tell more; empty if none does.
     """
 
     kind: str
     rows: pa.RecordBatch
     flow_heartbeats: FlowHeartbeats
+    told_later: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,10 @@ class Schedule:
         """What has no moment of report, the configuration, to be sent before all periods."""
         return tuple(self._timeless)
 
-    def add(self, kind: str, batch: pa.RecordBatch, flow_heartbeats: FlowHeartbeats = "interval") -> None:
-        """Put a canonical record batch aside."""
+    def add(
+        self, kind: str, batch: pa.RecordBatch, flow_heartbeats: FlowHeartbeats = "interval", *, told_later: str = ""
+    ) -> None:
+        """Put a canonical record batch aside, with what `Part` says of it."""
         if not batch.num_rows:
             return
         batch = batch.select(arrow_schema(kind).names)
@@ -104,7 +109,7 @@ class Schedule:
         low, high = int(reported.min()), int(reported.max())
         self.first_us = low if self.first_us is None else min(self.first_us, low)
         self.last_us = high if self.last_us is None else max(self.last_us, high)
-        series = _Series(kind, flow_heartbeats)
+        series = _Series(kind, flow_heartbeats, told_later)
         self._series.add(series)
         for hour, rows in _cut(batch, reported, HOUR):
             self._hours.add(hour)
@@ -117,7 +122,7 @@ class Schedule:
             for kind in _ORDER:
                 for series in sorted(one for one in self._series if one.kind == kind):
                     for number, rows in self._sorted(hour, series):
-                        by_period.setdefault(number, []).append(Part(kind, rows, series.flow_heartbeats))
+                        by_period.setdefault(number, []).append(Part(kind, rows, *series[1:]))
             for number in sorted(by_period):
                 yield Period((number + 1) * self._period_us, tuple(by_period[number]))
 

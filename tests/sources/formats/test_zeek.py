@@ -1,10 +1,19 @@
 """Zeek logs: what each row says, in both of Zeek's ways to write it."""
 
+import json
+import tempfile
+from pathlib import Path
+
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reading import DATA, Read, counts
 
-from attribution.sources.formats.zeek.format import Hostnames, Zeek
+from attribution.replay import Inputs, replay
+from attribution.sources.formats.zeek.format import Zeek, _folder
+from attribution.sources.formats.zeek.hostnames import Hostnames
 
 ZEEK = Zeek()
 LOGS = DATA / "zeek"
@@ -201,6 +210,118 @@ def test_a_connection_with_two_names_has_none():
         "http", "ts uid host", "1379288667.8 C1 a.example", "1379288667.9 C1 b.example", "1379288668 C1 a.example"
     )
     assert "hostname" not in Read(ZEEK, http + tsv("conn", CONN, CONN_ROW)).flows[0]
+
+
+def conn(uid, **changes):
+    return {
+        "_path": "conn", "ts": 1_772_445_600.1, "uid": uid, "id.orig_h": "10.0.1.10", "id.orig_p": int(uid[1:]),
+        "id.resp_h": "203.0.113.9", "id.resp_p": 443, "proto": "tcp", "duration": 0.5, "local_orig": True,
+        "local_resp": False,
+    } | changes  # fmt: skip
+
+
+def ssl(uid, name):
+    return {"_path": "ssl", "ts": 1_772_445_600.2, "uid": uid, "server_name": name, "established": True}
+
+
+def http(uid, name):
+    return {"_path": "http", "ts": 1_772_445_600.2, "uid": uid, "host": name, "trans_depth": 1}
+
+
+INCOMING = {"local_orig": False, "local_resp": True}
+#: One name, another one, none, two, and one that is the local side's.
+ROWS = [
+    *(conn(f"C{number}") for number in range(1, 5)),
+    conn("C5", **INCOMING),
+    ssl("C1", "a.example"),
+    http("C2", "B.example:8080"),
+    http("C2", "b.example"),
+    ssl("C4", "c.example"),
+    http("C4", "d.example"),
+    ssl("C5", "intranet.example"),
+]
+NAMES = {1: "a.example", 2: "b.example", 3: None, 4: None, 5: None}
+FILES = [
+    "conn.log",
+    "ssl.log",
+    "a/conn.log",
+    "a/ssl.log",
+    "b/http.log",
+    "b/x.json",
+    "json_streaming_conn.1.log",
+    "0.log",
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.permutations(ROWS), files=st.lists(st.sampled_from(FILES), min_size=len(ROWS), max_size=len(ROWS)))
+def test_names_are_on_the_flows_whatever_the_order_of_rows_and_files(rows, files):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for row, file in zip(rows, files, strict=True):
+            path = folder / "logs" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as log:
+                log.write(json.dumps(row) + "\n")
+        replay(Inputs(flows=[folder / "logs"]), folder / "lake")
+        found = ds.dataset(folder / "lake" / "attributed_flows", format="parquet").to_table()
+    ports, names = found.column("local_port").to_pylist(), found.column("remote_hostname").to_pylist()
+    assert {port: name for port, name in zip(ports, names, strict=True) if port != 443} == {
+        port: name for port, name in NAMES.items() if port != 5
+    }
+    assert not [name for port, name in zip(ports, names, strict=True) if port == 443 and name]
+
+
+@pytest.mark.parametrize(
+    ("files", "late"),
+    [
+        (["a/ssl.00.log", "a/conn.00.log", "a/ssl.01.log", "a/conn.01.log"], False),
+        (["a/ssl.log", "a/conn.log", "b/ssl.log", "b/conn.log"], False),
+        (["a/conn.log", "b/ssl.log"], True),
+        (["a/json_streaming_conn.log", "a/json_streaming_ssl.log"], True),
+        (["a/conn.log", "a/x.log"], True),
+        (["a/x_conn.log", "a/ssl.log"], True),
+    ],
+)
+def test_flows_are_asked_again_only_if_names_may_have_come_after_them(files, late):
+    names = Hostnames()
+    for number, file in enumerate(files):
+        uids = pa.array([f"C{number}"])
+        if "conn" in file:
+            names.of(uids, folder=_folder(file, "conn"))
+        else:
+            names.note(uids, pa.array(["a.example"]), folder=_folder(file, "ssl", "http"))
+    assert names.late == late
+
+
+@pytest.mark.parametrize("copies", [1, 300])
+def test_objects_that_a_shipper_puts_into_fields_of_text_are_none(copies):
+    shipped = {"@timestamp": "2026-03-02T10:00:00.000Z", "host": {"name": "sensor1"}, "agent": {"type": "filebeat"}}
+    rows = [shipped | {k: v for k, v in conn("C1").items() if k != "_path"} | {"conn_state": "SF"}]
+    rows += [shipped | {"ts": 1_772_445_600.1, "uid": "C1", "trans_depth": 1, "uri": "/"}] * copies
+    rows += [
+        http("C1", "a.example"),
+        http("C1", ["a"]),
+        ssl("C1", {"a": 1}),
+        conn("C2", peer={"a": 1}) | {"uid": {"a": 1}},
+    ]
+    read = Read(ZEEK, "\n".join(map(json.dumps, rows)))
+    assert counts(read) == {
+        "rows": {"flow": 2},
+        "skipped": {"no_name": copies + 2, "name_of_connection": 1},
+        "rejected": {},
+    }
+    assert not {"record_id", "observer"} & set(read.flows[1])
+
+
+def test_an_id_that_a_shipper_has_put_into_an_object_is_read():
+    flat = conn("C1", **{"id.ctx.vlan": 7})
+    nested = {k: v for k, v in flat.items() if not k.startswith("id.")}
+    nested["id"] = {"orig_h": "10.0.1.10", "orig_p": 1, "resp_h": "203.0.113.9", "resp_p": 443, "ctx": {"vlan": 7}}
+    read = Read(ZEEK, "\n".join(map(json.dumps, (nested, flat))))
+    one, other = ({k: v for k, v in flow.items() if k != "line"} for flow in read.flows)
+    assert one == other
+    assert one["local_network"] == "vlan-7"
 
 
 def test_names_are_forgotten_in_the_order_in_which_they_came_and_that_is_counted():

@@ -4,16 +4,17 @@
 |---|---|
 | conn | flows (basis `connection` for TCP, else `window`) |
 | dns | name bindings |
-| ssl, http | the hostname of their connection's flow, where conn is read after them |
+| ssl, http | the hostname of their connection's flow, whichever of the logs is read first |
 | dhcp | heartbeats: at an ACK, the address is the client's |
 | any other | skipped, reason `other_log` |
 
+Which log a row is of says `#path` or `_path`, else the fields that only one log has; never the name of the file.
+
 A server name (TLS) or Host (HTTP) belongs to one connection, so it is no name binding: it is joined to the flow by the
-connection's `uid`. For that the ssl and http logs must be read first, which `read_order` asks for. At most a million
-names are kept over a run, the latest; those forgotten are counted (`name_forgotten`).
+connection's `uid`. If the names of files tell it, the ssl and http logs are read first (`read_order`), which costs
+least. At most a million names are kept over a run, the latest; those forgotten are counted (`name_forgotten`).
 """
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,16 +25,16 @@ from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Column
 from attribution.core.identity import BY_RECORD_ID
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
-from attribution.sources.formats.zeek.records import FIELDS, LISTS, answers, connections, leases
+from attribution.sources.formats.zeek.hostnames import Hostnames
+from attribution.sources.formats.zeek.records import FIELDS, LISTS, TEXTS, answers, connections, leases
 from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
-from attribution.sources.json.lines import JsonLines, Piece, first_object
-from attribution.sources.records.deduplication import Recent
+from attribution.sources.json.lines import JsonLines, Path, Piece, first_object
+from attribution.sources.json.objects import first_objects
 from attribution.sources.records.model import Account, Block, Format, Input, Wanted
-from attribution.sources.records.raw_columns import text
+from attribution.sources.records.raw_columns import alike, text
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20
-_KEPT_NAMES = 1_000_000
 
 #: Fields that every row of one log has and no other log, by which a JSON line without `_path` is told.
 _TELLTALE = {
@@ -44,36 +45,9 @@ _TELLTALE = {
     "uids": "dhcp",
     "assigned_ip": "dhcp",
 }
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _NAMING = ("ssl", "http")
-#: Stands for the name of a connection that has several.
-_SEVERAL = ""
-
-
-class Hostnames:
-    """The names asked for in connections, by `uid`: the latest `limit` of them, or half as many."""
-
-    def __init__(self, limit: int = _KEPT_NAMES) -> None:
-        self._names: Recent[str] = Recent(limit)
-
-    def note(self, uids: Column, names: Column) -> int:
-        """Remember the name of each connection; how many older ones were forgotten for them.
-
-        A connection with two names has none: which one a byte was for cannot be told.
-        """
-        before = self._names.forgotten
-        for uid, name in zip(uids.to_pylist(), names.to_pylist(), strict=True):
-            host = _host(name)
-            if uid is not None and host is not None:
-                self._names.put(uid, host if self._names.get(uid) in {None, host} else _SEVERAL)
-        return self._names.forgotten - before
-
-    def of(self, uids: Column) -> Column:
-        """The name of each connection, null where none is known."""
-        if not len(self._names):
-            return pa.nulls(len(uids), pa.string())
-        names = pa.array(map(self._names.get, uids.to_pylist()), pa.string(), size=len(uids))
-        return pc.if_else(pc.equal(names, _SEVERAL), pa.scalar(None, pa.string()), names)
+#: What stands before the name of a field that a shipper has put into an object: `{"id": {"orig_h": …}}`.
+_NESTED = "nested:"
 
 
 #: Why a sound row carries no record.
@@ -85,7 +59,7 @@ _SKIPS = {
     "no_lease": "A DHCP exchange that ends without an address that the client may use, or names no client.",
     "name_of_connection": "A row of ssl or http whose hostname is kept for the connection's own row.",
     "no_name": "A row of ssl or http without a server name or Host.",
-    "name_forgotten": "A kept hostname given up for a later one, because more than memory allows came before conn.",
+    "name_forgotten": "A kept hostname given up for a later one, because there are more than memory allows.",
 }
 
 
@@ -117,13 +91,14 @@ _WANTS = (
 
 
 class Zeek(Format):
-    """Zeek logs; the names of ssl and http are carried over to conn in the run's memory."""
+    """Zeek logs; the names of ssl and http are joined to conn in the run's memory."""
 
     name = "zeek"
     how_to = "zeek"
     skips = _SKIPS
     identity = BY_RECORD_ID
     wants = _WANTS
+    told_later = True
 
     def matches(self, head: bytes) -> bool:
         """Whether this is a Zeek header, or a JSON line with Zeek's fields."""
@@ -133,6 +108,10 @@ class Zeek(Format):
         if row is None or "ts" not in row:
             return False
         return bool({"_path", "uid", "uids", "fuid", "id.orig_h", "conn_uids"} & set(row))
+
+    def completed(self, flows: pa.RecordBatch, account: Account) -> pa.RecordBatch:
+        """The flows with the names of ssl and http rows that were read after them."""
+        return account.kept(Hostnames).completed(flows)
 
     def read_order(self, name: str) -> tuple[str, int]:
         """Where a file of this name belongs among others: the ssl and http logs of a rotation before its conn log."""
@@ -149,8 +128,7 @@ class Zeek(Format):
                 for rows in table.read(block, first_line, set_aside):
                     yield from self._records(rows, data.name, account)
             return
-        names = ("_path", *_TELLTALE, *(field for log in FIELDS.values() for field in log))
-        reader = JsonLines({name: (name,) for name in names}, nested=LISTS)
+        reader = JsonLines(_paths(data.head()), nested=LISTS, texts=TEXTS)
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):
                 for rows in _by_log(piece):
@@ -158,13 +136,14 @@ class Zeek(Format):
 
     def _records(self, rows: Rows, source: str, account: Account) -> Iterator[Block]:
         if rows.path == "conn":
-            result, kind = connections(rows.columns, account.kept(Hostnames).of(rows.columns["uid"])), FLOW
+            names = account.kept(Hostnames).of(rows.columns["uid"], folder=_folder(source, "conn"))
+            result, kind = connections(rows.columns, names), FLOW
         elif rows.path == "dns":
             result, kind = answers(rows.columns, rows.header), NAME_BINDING
         elif rows.path == "dhcp":
             result, kind = leases(rows.columns, rows.header), HEARTBEAT
         elif rows.path in _NAMING:
-            self._note_names(rows.columns, account)
+            self._note_names(rows.columns, account, _folder(source, *_NAMING))
             return
         else:
             account.skip("other_log", len(rows.lines))
@@ -176,17 +155,39 @@ class Zeek(Format):
         if len(result.row):
             yield Block(kind, result.columns, source, rows.lines[result.row])
 
-    def _note_names(self, columns: dict[str, Column], account: Account) -> None:
+    def _note_names(self, columns: dict[str, Column], account: Account, folder: str | None) -> None:
         names = text(one_array(columns["server_name"] if "server_name" in columns else columns["host"]))
         with_name = pc.sum(pc.is_valid(names)).as_py() or 0
         account.skip("name_of_connection", with_name)
         account.skip("no_name", len(names) - with_name)
-        account.skip("name_forgotten", account.kept(Hostnames).note(columns["uid"], unescape(names)))
+        hostnames = account.kept(Hostnames)
+        account.skip("name_forgotten", hostnames.note(columns["uid"], unescape(names), folder=folder))
+
+
+def _folder(source: str, *logs: str) -> str | None:
+    """The folder of a source, if its name is that of one of these logs, so that the order of reading is known."""
+    folder, _, file = source.rpartition("/")
+    return folder if file.partition(".")[0] in logs else None
+
+
+def _paths(head: bytes) -> dict[str, Path]:
+    """The fields of all logs, and where each stands; where shippers nest them, also in objects (`id`)."""
+    names = ("_path", *_TELLTALE, *(field for log in FIELDS.values() for field in log))
+    found: dict[str, Path] = {name: (name,) for name in names}
+    outer = {name.partition(".")[0] for name in names if "." in name}
+    if any(isinstance(row.get(key), dict) for row in first_objects(head) for key in outer):
+        found |= {f"{_NESTED}{name}": tuple(name.split(".")) for name in names if "." in name}
+    return found
 
 
 def _by_log(piece: Piece) -> Iterator[Rows]:
     """JSON lines by log: what `_path` says, else what only that log has."""
-    path = piece.columns["_path"].cast(pa.string())
+    columns = {name: column for name, column in piece.columns.items() if not name.startswith(_NESTED)}
+    for name in piece.columns.keys() - columns.keys():
+        flat = name.removeprefix(_NESTED)
+        columns[flat] = pc.coalesce(*alike(columns[flat], piece.columns[name]))
+    piece = Piece(columns, piece.lines)
+    path = text(piece.columns["_path"])
     for field, log in _TELLTALE.items():
         told = pc.and_(pc.is_null(piece.columns["_path"]), pc.is_valid(piece.columns[field]))
         path = pc.if_else(told, log, path)
@@ -195,18 +196,6 @@ def _by_log(piece: Piece) -> Iterator[Rows]:
         row = np.flatnonzero(np.asarray(pc.equal(path, log)))
         columns = {name: pc.take(piece.columns[name], row) for name in FIELDS.get(log, ())}
         yield Rows(log, Header(), columns, piece.lines[row])
-
-
-def _host(name: str | None) -> str | None:
-    """The hostname in a server name or a Host header; None where it is an address or no name."""
-    if name is None:
-        return None
-    host = name.strip().lower()
-    if not host.startswith("["):
-        host = host.partition(":")[0].rstrip(".")
-    if not _HOST.fullmatch(host) or host.rpartition(".")[2].isdigit():
-        return None
-    return host
 
 
 FORMATS: tuple[Format, ...] = (Zeek(),)

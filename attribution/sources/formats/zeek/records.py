@@ -67,6 +67,8 @@ FIELDS: dict[str, dict[str, pa.DataType]] = {
 }
 #: The fields that are lists: vectors and sets.
 LISTS = ("answers", "TTLs", "msg_types")
+#: The fields of which an object or a list tells nothing; shippers put objects of their own into `host`.
+TEXTS = ("_path", "uid", "proto", "query", "mac", "host_name", "server_name", "host", "_system_name", "peer")
 
 #: Addresses that never cross the internet: RFC 1918, RFC 4193 (ULA) and link-local ones.
 _PRIVATE = (
