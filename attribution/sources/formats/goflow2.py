@@ -5,8 +5,20 @@ no direction is known. The times of a NetFlow record are those of the first and 
 One record can hold several connections of one five-tuple, so it is a window. An sFlow record is one sampled packet, at
 the time at which it was received.
 
+Some records have no times of their flow, or none that the collector reads (softflowd's IPFIX has milliseconds of the
+exporter's uptime). Their basis is `export`:
+
+- Version 1 leaves the times 0. The record was exported when it was received, or before.
+- Version 2 puts the second of the export in the place of each time that is missing. So a record whose start is a whole
+  second may be such a record, if it ends within a second of that. One or many packets: that shows nothing. A flow with
+  milliseconds begins at a whole second once in a thousand times, and is then taken for an export, too.
+
+A time that is a whole second may be any moment of the second. Nothing passed after it was received.
+
 Counts are multiplied by the sampling rate, as the collector's own dashboards do. They then estimate the traffic and
 compare with logs that see all of it. A rate of 0 means that the exporter did not say.
+
+Source: `producer/proto/producer_nf.go` of goflow2 2.2.6, `producer/producer_nf.go` of 1.3.7; `ipfix.c` of softflowd.
 
 The network is a VRF of the exporter, else a VLAN: `192.0.2.1/vrf-7`, `192.0.2.1/vlan-10`. Traffic comes in by one and
 leaves by another: they are the networks of source and destination. If one of the two is 0, the traffic crossed into a
@@ -20,18 +32,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.types import Column
+from attribution.config import SECOND
+from attribution.core.columnar.types import Bool, Column
 from attribution.schema import FLOW
 from attribution.sources.json.lines import JsonLines, first_object
 from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input, Wanted
 from attribution.sources.records.network_names import numbered, within
 from attribution.sources.records.raw_columns import (
+    alike,
     mask,
     no_empty,
     null_where,
     only_with_ports,
     scaled,
-    take,
     take_all,
     text,
 )
@@ -70,6 +83,10 @@ _FIELDS = {
 _NETWORKS = ("ingress_vrf", "egress_vrf", "source_vlan", "destination_vlan", "packet_vlan")
 _SFLOW = pa.array(["SFLOW_5", "1"])
 _TYPES = {"SFLOW_5", "NETFLOW_V5", "NETFLOW_V9", "IPFIX"}
+#: The types whose templates may lack times; NetFlow v5 always has them.
+_TEMPLATED = pa.array(["NETFLOW_V9", "IPFIX", "3", "4"])
+#: From the first to the last microsecond of a second.
+_WITHIN_SECOND = SECOND - 1
 #: Ethertypes, as number or name, of what is no IP packet; a blank is a type that the collector has no name for.
 _IP = pa.array(["2048", "34525", "0", "IPv4", "IPv6", ""])
 
@@ -118,31 +135,71 @@ class Goflow2(Format):
         unit: Unit = "s" if version_1 else "ns"
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):
-                start, end = _times(piece.columns, unit)
+                times, untimed = _times(piece.columns, unit)
                 ethertype = text(piece.columns["ethertype"])
                 not_ip = mask(pc.invert(pc.is_in(pc.fill_null(ethertype, ""), _IP)))
                 account.skip("not_ip", int(not_ip.sum()))
-                untimed = ~not_ip & (mask(pc.is_null(start)) | mask(pc.is_null(end)))
+                untimed &= ~not_ip
                 bad_times(piece.columns, ("received", "start", "end"), untimed, piece.lines, set_aside)
                 rows = np.flatnonzero(~not_ip & ~untimed)
                 if len(rows):
-                    columns = _flows(take_all(piece.columns, rows)) | {
-                        "start": take(start, rows),
-                        "end": take(end, rows),
-                    }
+                    columns = _flows(take_all(piece.columns, rows)) | take_all(times, rows)
                     yield Block(FLOW, columns, data.name, piece.lines[rows])
 
 
-def _times(columns: dict[str, Column], unit: Unit) -> tuple[Column, Column]:
-    """Start and end; late versions 1 have both seconds and milliseconds, the latter 0 where the exporter had none."""
-    received = micros(columns["received"], unit)
-    bounds = []
-    for bound in ("start", "end"):
-        exact = micros(columns[f"{bound}_ms"], "ms")
-        exact = pc.if_else(pc.equal(exact, 0), pa.scalar(None, pa.int64()), exact)
-        bounds.append(pc.coalesce(exact, micros(columns[bound], unit)))
+def _times(columns: dict[str, Column], unit: Unit) -> tuple[dict[str, Column], Bool]:
+    """The columns `start`, `end`, `received` and `basis`, and the mask of the records that have no time.
+
+    Example: a flow of a minute, a record without times, the second of an export, and a flow of 0.2 s. All were received
+    at 70.25 s.
+
+    >>> raw = {name: pa.nulls(4, pa.int64()) for name in ("start_ms", "end_ms")}
+    >>> raw |= {name: pa.nulls(4, pa.int64()) for name in ("start", "end")}
+    >>> raw["start_ms"], raw["end_ms"] = pa.array([500, 0, 70_000, 69_100]), pa.array([60_000, 0, 70_000, 69_300])
+    >>> raw |= {"received": pa.array([70_250_000_000] * 4), "type": pa.array(["IPFIX"] * 4)}
+    >>> times, untimed = _times(raw, "ns")
+    >>> [(since / 1e6, until / 1e6) for since, until in zip(times["start"].to_pylist(), times["end"].to_pylist())]
+    [(0.5, 60.999999), (70.25, 70.25), (70.0, 70.25), (69.1, 69.3)]
+    >>> times["basis"].to_pylist(), untimed.any()
+    (['window', 'export', 'export', 'window'], np.False_)
+    """
     is_sample = pc.fill_null(pc.is_in(text(columns["type"]), _SFLOW), False)
-    return pc.if_else(is_sample, received, bounds[0]), pc.if_else(is_sample, received, bounds[1])
+    moment = micros(columns["received"], unit)
+    # Version 1 counts whole seconds.
+    received = pc.add(moment, _WITHIN_SECOND) if unit == "s" else moment
+    (start, no_start), (end, no_end) = (_bound(columns, bound, unit) for bound in ("start", "end"))
+    start, end = (pc.if_else(is_sample, moment, bound) for bound in (start, end))
+    exported = pc.is_null(start)
+    end = pc.coalesce(end, moment)
+    start = pc.coalesce(start, end)
+    if unit == "ns":
+        templated = pc.fill_null(pc.is_in(text(columns["type"]), _TEMPLATED), False)
+        at_once = pc.less(pc.subtract(end, start), SECOND)
+        exported = pc.or_(exported, pc.and_(pc.and_(templated, _is_whole(start)), pc.fill_null(at_once, False)))
+        start = pc.if_else(exported, pc.min_element_wise(start, end), start)
+    within = pc.add(end, _WITHIN_SECOND)
+    latest = pc.min_element_wise(within, pc.max_element_wise(end, pc.coalesce(received, within)))
+    end = pc.if_else(pc.and_(_is_whole(end), pc.invert(is_sample)), latest, end)
+    untimed = mask(pc.is_null(end)) | mask(pc.and_(pc.is_null(moment), pc.is_valid(columns["received"])))
+    untimed |= mask(pc.invert(is_sample)) & (no_start | no_end)
+    basis = pc.if_else(exported, "export", "window")
+    return {"start": start, "end": end, "received": received, "basis": basis}, untimed
+
+
+def _bound(columns: dict[str, Column], bound: str, unit: Unit) -> tuple[Column, Bool]:
+    """One bound of the flows, null where the record has none, and the mask of what stands there and is no time.
+
+    Late versions 1 have both seconds and milliseconds, and 0 where the exporter had none.
+    """
+    exact, rough = micros(columns[f"{bound}_ms"], "ms"), micros(columns[bound], unit)
+    found = pc.coalesce(*(null_where(pc.equal(time, 0), time) for time in (exact, rough)))
+    said = pc.or_(pc.is_valid(columns[f"{bound}_ms"]), pc.is_valid(columns[bound]))
+    return found, mask(said) & mask(pc.is_null(pc.coalesce(exact, rough)))
+
+
+def _is_whole(times: Column) -> Column:
+    """Whether times, in microseconds, are whole seconds; false where there is none."""
+    return pc.fill_null(pc.equal(pc.multiply(pc.divide(times, SECOND), SECOND), times), False)
 
 
 def _flows(record: dict[str, Column]) -> dict[str, Column]:
@@ -158,10 +215,11 @@ def _flows(record: dict[str, Column]) -> dict[str, Column]:
         "protocol": protocol,
         "bytes_sent": scaled(record["bytes"], record["rate"]),
         "packets_sent": scaled(record["packets"], record["rate"]),
+        # 0 says that the exporter did not say.
+        "sampling_rate": pc.coalesce(*alike(record["rate"], pa.array(np.zeros(len(protocol), np.int64)))),
         "tcp_flags": flags,
         **_networks(record),
         "observer": no_empty(record["sampler"]),
-        "basis": pa.array(np.full(len(protocol), "window", object), pa.string()),
     }
 
 

@@ -22,6 +22,8 @@ def test_a_sampled_packet_is_an_instant_scaled_by_its_rate():
         "bytes_sent": 150_000,
         "packets_sent": 100,
         "observer": "192.168.0.1",
+        "sampling_rate": 100,
+        "received": 1_681_583_295_157_626,
         "basis": "window",
         "line": 1,
     }
