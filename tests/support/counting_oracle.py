@@ -64,7 +64,7 @@ def _way(way, number, ends):
 
 
 def _is_sample(report):
-    return report["basis"] == "window" and report["start"] == report["end"]
+    return report["basis"] == "export" or (report["basis"] == "window" and report["start"] == report["end"])
 
 
 def _is_sampled(number, way, reports, ends):

@@ -3,7 +3,7 @@
 import pytest
 from counting_lake import counted, counted_in, report
 from counting_oracle import which_count
-from tiny_lake import write_lake
+from tiny_lake import at, write_lake
 
 from attribution.config import Settings
 from attribution.query.lake.session import LakeSession
@@ -79,6 +79,15 @@ CASES = {
         *((report(f"12:{n:02}:00", 0, A, B, **SENT, observer="s1"), {"sent"}) for n in (5, 5, 40)),
         *((report(f"12:{n:02}:00", 0, A, B, **SENT, observer="s2"), NO_WAY) for n in (1, 20, 59)),
         (report("13:00:30", 0, A, B, **SENT, observer="s2"), {"sent"}),
+    ],
+    "what two exporters counted of one hour, each at the times of its exports": [
+        *((report(f"12:{n:02}:00", 1, A, B, **SENT, observer="s1", basis="export"), {"sent"}) for n in (5, 5, 40)),
+        *((report(f"12:{n:02}:00", 0, A, B, **SENT, observer="s2", basis="export"), NO_WAY) for n in (1, 20, 59)),
+        (report("13:00:30", 60, A, B, **SENT, observer="s2"), {"sent"}),
+    ],
+    "reports that show when they were received": [
+        (report("12:00:00", 60, A, B, **SENT, observer="s1", received=at("12:01:15")), {"sent"}),
+        (report("12:00:00", 60, A, B, **SENT, observer="s2", received=at("12:01:02")), NO_WAY),
     ],
     "samples come after windows": [
         (report("12:05:00", 0, A, B, **SENT, observer="a"), NO_WAY),

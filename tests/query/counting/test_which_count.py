@@ -33,7 +33,7 @@ def reports(draw):
     start = NOON + draw(HALF_SECONDS) * timedelta(seconds=0.5)
     fields = {
         "observer": draw(st.sampled_from([None, "a", "a", "b", "c"])),
-        "basis": draw(st.sampled_from(["window", "window", "connection"])),
+        "basis": draw(st.sampled_from(["window", "window", "connection", "export"])),
         "bytes_sent": 7 if kind in ("both", "sent") else None,
         "bytes_received": 9 if kind in ("both", "received") else None,
         "protocol": draw(st.sampled_from([6, 6, 6, 17, None])),

@@ -19,7 +19,7 @@ FROM (
         -- The very network of the local end, if routes join networks; without routes it is part of own_end.
         CASE WHEN len($networks::VARCHAR[]) > 0 THEN coalesce(local_network, '-') ELSE '' END AS network,
         basis = 'window' AND start < "end" AS is_window,
-        basis = 'window' AND start = "end" AS is_sample,
+        basis = 'export' OR (basis = 'window' AND start = "end") AS is_sample,
         -- Of a named interface and two known ports: others may be several conversations.
         is_window AND observer IS NOT NULL AND own_port IS NOT NULL AND far_port IS NOT NULL AS may_nest,
         record_id IS NOT NULL AS is_identified
