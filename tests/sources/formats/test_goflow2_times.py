@@ -1,4 +1,4 @@
-"""When a goflow2 record was: by the router's clock, by the collector's, and of records that have no times of their own."""
+"""When a goflow2 record was: by the router's clock, by the collector's, and where it has no time of its own."""
 
 import json
 
