@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from attribution.inspection.finding import Facts, Finding
 from attribution.inspection.lacks import Lack
 from attribution.inspection.time_findings import gap_findings, share_of, time_findings
+from attribution.inspection.two_names import two_names
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT
 from attribution.sources.input.opening import STDIN, STDIN_NAME
 from attribution.sources.registry import names
 
 #: Share of flows whose remote address has evidence below which that is said.
 _FEW = 0.5
+#: Share of the addresses that flows and heartbeats both know at which their names differ before that is said.
+_MANY_DIFFER = 0.5
 #: Pairs of networks that are shown.
 _SHOWN_PAIRS = 3
 
@@ -20,7 +23,7 @@ def findings(facts: Facts) -> list[Finding]:
     """All findings, those first that keep most from being attributed."""
     found = [*_missing(facts, needed=True), *_nothing(facts)]
     if facts.flows.rows:
-        found += [*time_findings(facts), *_networks(facts), *_unknown(facts)]
+        found += [*time_findings(facts), *_networks(facts), *_names(facts), *_unknown(facts)]
     return [*found, *_missing(facts, needed=False), *_sampling(facts), *gap_findings(facts), *_unreadable(facts)]
 
 
@@ -93,6 +96,18 @@ def _networks(facts: Facts) -> Iterator[Finding]:
             route = f"--route {asked},{there}"
             advice = f"If the two reach each other at these addresses, and none is in use in both, say so: {route}."
         yield Finding("other_network", text, advice, "how-to/networks")
+
+
+def _names(facts: Facts) -> Iterator[Finding]:
+    """Two names of one workload, which are two workloads to the rules."""
+    found = two_names(facts.evidence)
+    if found.differ > _MANY_DIFFER * found.both:
+        text = (
+            f"Flows and heartbeats both know {_addresses(found.both)}. At {found.differ:,} of them they name different "
+            "workloads at one time. If these are two names of one workload, nobody is named there (conflict)."
+        )
+        advice = "Give one of the two: leave out the heartbeats, or say --no-flow-heartbeats."
+        yield Finding("two_names", text, advice, "how-to/kubernetes")
 
 
 def _unknown(facts: Facts) -> Iterator[Finding]:

@@ -129,6 +129,16 @@ CASES = {
         "flows.jsonl": jsonl([*FLOWS, flow(30, local_network="east", **NAMED)]),
         "beats.jsonl": jsonl(BEATS),
     },
+    "two_names_of_one_workload": {
+        "flows.jsonl": jsonl(FLOWS),
+        "beats.jsonl": jsonl([*BEATS, *(beat(minute, "10.0.0.1", "uid-of-a-1") for minute in range(30))]),
+    },
+    "an_address_that_changed_hands": {
+        "flows.jsonl": jsonl(FLOWS),
+        "beats.jsonl": jsonl(
+            [*BEATS, beat(0, "10.0.0.1", "x", start="2026-03-02T09:50:00Z", end="2026-03-02T09:51:00Z")]
+        ),
+    },
     "one_heartbeat": {"flows.jsonl": jsonl(FLOWS), "beats.jsonl": jsonl(BEATS[:1])},
     "rare_heartbeats": {"flows.jsonl": jsonl(FLOWS), "beats.jsonl": jsonl(BEATS[::10])},
     "private_addresses_without_heartbeats": {
