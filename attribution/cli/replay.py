@@ -12,6 +12,7 @@ from attribution.cli.options.settings import settings_options
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.cli.render.progress import progress_line
 from attribution.config import NO_NETWORK, Settings
+from attribution.errors import RejectLimitError
 from attribution.records import INPUT_RECORDS
 from attribution.replay import Inputs, Limits, Summary, replay
 from attribution.replay.next_step import inspect_command, next_step
@@ -88,10 +89,13 @@ def command(
     limits = Limits(
         rejected_share=max_rejected_share, evidence_rows=evidence_rows, **({"workers": workers} if workers else {})
     )
-    with progress_line() as progress:
-        summary = replay(
-            inputs, out, settings=settings, limits=limits, flows_are_heartbeats=flow_heartbeats, progress=progress
-        )
+    try:
+        with progress_line() as progress:
+            summary = replay(
+                inputs, out, settings=settings, limits=limits, flows_are_heartbeats=flow_heartbeats, progress=progress
+            )
+    except RejectLimitError as error:
+        raise RejectLimitError(f"{error}\nTo learn more: {shlex.join(inspect_command(inputs))}") from error
     if output.format == "json":
         step = next_step(summary)
         command = None if step is None else vars(step) | {"command": inspect_command(inputs)}

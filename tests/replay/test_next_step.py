@@ -6,6 +6,8 @@ import shlex
 import pytest
 from verbs import ok, run
 
+from attribution.errors import RejectLimitError
+
 
 def at(minute):
     return f"2026-03-02T10:{minute:02}:00Z"
@@ -103,6 +105,14 @@ def test_nothing_is_said_if_half_of_the_remote_sides_are_named(named, said, logs
     options = logs(flows, [beat(minute) for minute in EVERY_MINUTE])
     assert (json.loads(ok("replay", *options, "--format", "json"))["next_step"] is not None) == said
     assert ("To learn more" in ok("replay", *options)) == said
+
+
+def test_a_run_that_rejects_too_much_names_the_command_that_says_more(logs):
+    options = logs([{"flow": {**HUBBLE["flow"], "time": None}}], [])
+    with pytest.raises(RejectLimitError, match=r"\nTo learn more: attribution inspect .*flows\.jsonl$"):
+        raise run("replay", *options).exception
+    found = json.loads(run("inspect", options[1], "--format", "json").stdout)
+    assert found["findings"][0]["text"].startswith("hubble logs have no time:")
 
 
 def test_nothing_is_said_without_flows(logs):
