@@ -10,9 +10,9 @@ import numpy as np
 METHODS: dict[str, str] = {
     "capture": "The log itself knew the workload when it recorded the flow.",
     "heartbeat": "Heartbeats force the answer: no other workload can have held the address then.",
+    "peer": "The far end of the same connection reported it, and knew its own workload.",
     "socket_rule": "A rule hands the connections to this address and port over to a service, whoever listens where.",
     "assignment": "A control plane's events gave the address to this owner; only for addresses that are no workload's.",
-    "peer": "The far end of the same connection reported it, and knew its own workload.",
     "label": "The longest known prefix that contains the address names a service; there is no workload.",
     "policy": "Policies hand the address out of a pool that many names are served from; nobody is named.",
     "none": "Unattributed; the reason says why.",

@@ -30,6 +30,8 @@ class Settings:
     workload_memory: int = 24 * HOUR
     assignment_hold: int = 4 * MINUTE  # decides when a stream answers, not what
     record_memory: int = 15 * MINUTE  # decides which flows a stream takes for repeats, not what it answers
+    max_lag: int = 5 * MINUTE
+    active_timeout: int = 0  # not known
     name_stretch: int = MINUTE
     connection_lifetime: int = 24 * HOUR
     workload_prefixes: tuple[str, ...] = ()
@@ -55,7 +57,7 @@ class Heartbeat:
     protocol: int | None = TCP  # of the port; without one it means nothing
     last_port: int | None = None  # None: the one port
     network: str | None = None
-    claim: str | None = None
+    claim: str | None = None  # what a connection shows of its port
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ class Flow:
     data_centre: str | None = None
     local_network: str | None = None
     remote_network: str | None = None
+    received: int | None = None
 
 
 @dataclass(frozen=True)
@@ -198,17 +201,23 @@ def attribute(evidence: Evidence, flow: Flow, settings: Settings) -> Attributed:
         flow = replace(flow, local_network=None, remote_network=None)
         evidence = Evidence(*(without_networks(getattr(evidence, kind.name)) for kind in fields(Evidence)))
         return attribute(evidence, flow, replace(settings, one_space=False))
+    untimed, flow = is_untimed(flow, settings), timed(flow, settings)
+    nobody = unattributed("untimed")
     if flow.local_workload is not None:
         local = Side(flow.local_workload, flow.local_service, "capture", "reported")
     else:
-        local = side(evidence, flow, "local", settings)
-    remote = side(evidence, flow, "remote", settings)
+        local = nobody if untimed else side(evidence, flow, "local", settings)
+    remote = nobody if untimed else side(evidence, flow, "remote", settings)
+    if untimed and flow.hostname is None:
+        name = Name("untimed", 0)
+    else:
+        name = name_of(evidence.name_bindings, flow, {"local": local, "remote": remote}, settings)
     return Attributed(
         local,
         remote,
         local_handed=handed(evidence.policies, flow, "local", settings),
         remote_handed=handed(evidence.policies, flow, "remote", settings),
-        name=name_of(evidence.name_bindings, flow, {"local": local, "remote": remote}, settings),
+        name=name,
         remote_evidence_network=evidence_network(evidence, flow, remote, settings),
     )
 
@@ -227,6 +236,30 @@ def evidence_network(evidence: Evidence, flow: Flow, remote: Side, settings: Set
 
 
 # What is asked --------------------------------------------------------------------------------------------------------
+
+
+def late_by(flow: Flow) -> int:
+    """How long after its end the record was received; less than 0 if it was before."""
+    return 0 if flow.received is None else flow.received - flow.end
+
+
+def is_untimed(flow: Flow, settings: Settings) -> bool:
+    """Whether the record does not show when its traffic was."""
+    if late_by(flow) > settings.max_lag or late_by(flow) < -settings.clock_tolerance:
+        return True
+    return flow.basis == "export" and settings.active_timeout == 0
+
+
+def lag_of(flow: Flow, settings: Settings) -> int:
+    return late_by(flow) if late_by(flow) > settings.clock_tolerance and not is_untimed(flow, settings) else 0
+
+
+def timed(flow: Flow, settings: Settings) -> Flow:
+    """The flow over all times at which it may have been: a connection that began at its start, or a window."""
+    lag = lag_of(flow, settings)
+    start = flow.start - (settings.active_timeout if flow.basis == "export" else 0)
+    basis = "connection" if flow.basis == "connection" and lag == 0 else "window"
+    return replace(flow, start=start, end=flow.end + lag, basis=basis, received=None)
 
 
 def asked(flow: Flow, settings: Settings) -> tuple[int, int]:
@@ -476,6 +509,31 @@ def socket_of(protocol: int | None, port: int | None) -> tuple[int, int] | None:
     return (protocol, port) if protocol in PROTOCOLS_WITH_PORTS and port is not None else None
 
 
+# What a claim is about: the socket itself, connections from it, or connections that went on behind it, which none asks.
+KINDS = {None: "socket", "accepted": "socket", "opened": "shown", "shown": "shown", "balanced": "balanced"}
+
+
+def is_explicit(heartbeat: Heartbeat) -> bool:
+    """Whether it says that its address is held by port."""
+    return heartbeat.port is not None and heartbeat.claim not in ("accepted", "opened")
+
+
+def useful(heartbeats: Iterable[Heartbeat], settings: Settings) -> list[Heartbeat]:
+    """Heartbeats without the claims that have no explicit evidence of their address shortly before."""
+    known = list(heartbeats)
+    explicit: dict[tuple[str | None, str], list[Heartbeat]] = {}
+    for h in filter(is_explicit, known):
+        explicit.setdefault((h.network, h.address), []).append(h)
+
+    def is_useful(h: Heartbeat) -> bool:
+        if h.claim not in ("accepted", "opened"):
+            return True
+        before = h.end - settings.max_gap
+        return any(touches(e.start, e.end, before, h.end) for e in explicit.get((h.network, h.address), ()))
+
+    return [h for h in known if is_useful(h)]
+
+
 def is_ephemeral(address: str, port: int, settings: Settings) -> bool:
     """Whether a port is given out per connection, and so to another workload within moments."""
     first, _, last = settings.ephemeral_ports.partition("-")
@@ -506,7 +564,8 @@ def side(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side
     answer = side_by_heartbeats(known, flow, address, port, settings)
     if answer is None:
         return fallback(evidence, flow, which, settings)
-    remembered = any(h.end >= flow.start - settings.workload_memory for h in known)
+    of_address = [h for h in known if h.claim not in ("accepted", "opened") or is_translated(address, settings)]
+    remembered = any(h.end >= flow.start - settings.workload_memory for h in of_address)
     if answer.reason in ("gap", "shared") and not remembered:
         other = fallback(evidence, flow, which, settings)
         says_nothing = ("silent", "unknown", "other_network", "several_networks")
@@ -517,41 +576,58 @@ def side(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side
 def counting(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> list[Heartbeat]:
     """The heartbeats that count for the address of a side, in whatever network."""
     address = getattr(flow, f"{which}_address")
-    return [h for h in evidence.heartbeats if h.address == address and counts(h, flow, settings)]
+    known = [h for h in useful(evidence.heartbeats, settings) if h.address == address and counts(h, flow, settings)]
+    if is_translated(address, settings):
+        return known
+    by_port = {h.network for h in known if is_explicit(h)}
+    return [h for h in known if h.network in by_port or h.claim not in ("accepted", "opened")]
 
 
 def side_by_heartbeats(
     counting: list[Heartbeat], flow: Flow, address: str, port: int | None, settings: Settings
 ) -> Side | None:
-    socket = socket_of(flow.protocol, port)
-    if socket is not None:
-        exact = tuple(h for h in counting if h.last_port is None and socket_of(h.protocol, h.port) == socket)
-        ranged = tuple(h for h in counting if in_range(h, socket))
-        if exact or ranged:
-            ephemeral = is_ephemeral(address, socket[1], settings)
-            return answer_of_socket(Key(exact, ephemeral), Key(ranged), flow, settings)
-    if any(h.port is not None for h in counting) or (counting and is_translated(address, settings)):
+    if not counting:
+        return None
+    keys = keys_of(counting, flow, address, port, settings)
+    if not keys:
         return unattributed("shared")
-    if counting:
-        return answer_of_key(Key(tuple(counting), whole=True), flow, settings)
-    return None
+    return answer_of_socket(keys, flow, settings)
 
 
-def answer_of_socket(exact: Key, ranged: Key, flow: Flow, settings: Settings) -> Side:
-    """What is known of the port itself, and of the ranges of ports that contain it."""
-    if not ranged.heartbeats:
-        return answer_of_key(exact, flow, settings)
-    if not exact.heartbeats:
-        return answer_of_key(ranged, flow, settings)
+def keys_of(
+    counting: list[Heartbeat], flow: Flow, address: str, port: int | None, settings: Settings
+) -> list[Key]:
+    """The keys that are asked, as far as they have counting evidence."""
+    if not any(is_explicit(h) for h in counting) and not is_translated(address, settings):
+        return [Key(tuple(counting), whole=True)]
+    socket = socket_of(flow.protocol, port)
+    if socket is None:
+        return []
+    exact = [h for h in counting if h.last_port is None and socket_of(h.protocol, h.port) == socket]
+    keys = (
+        Key(tuple(h for h in exact if KINDS[h.claim] == "socket"), is_ephemeral(address, socket[1], settings)),
+        Key(tuple(h for h in exact if KINDS[h.claim] == "shown"), ephemeral=True),
+        Key(tuple(h for h in counting if in_range(h, socket))),
+    )
+    return [key for key in keys if key.heartbeats]
+
+
+def answer_of_socket(keys: list[Key], flow: Flow, settings: Settings) -> Side:
+    """What is known of one key, or of the keys about one socket."""
+    if len(keys) == 1:
+        return answer_of_key(keys[0], flow, settings)
     a, b = asked(flow, settings)
-    for key, other in ((exact, ranged), (ranged, exact)):
+    for key in keys:
         answer = answer_of_key(key, flow, settings)
         around = settings.max_gap if answer.reason == "bridged" else 0
-        alone = other.touching(a - around, b + around, settings) <= {answer.workload}
-        if answer.workload is not None and alone:
+        others = touching_any([other for other in keys if other is not key], a - around, b + around, settings)
+        if answer.workload is not None and others <= {answer.workload}:
             return answer
-    touching = exact.touching(a, b, settings) | ranged.touching(a, b, settings)
-    return unattributed("conflict" if len(touching) >= 2 else "gap")
+    return unattributed("conflict" if len(touching_any(keys, a, b, settings)) >= 2 else "gap")
+
+
+def touching_any(keys: list[Key], a: int, b: int, settings: Settings) -> set[str]:
+    return {workload for key in keys for workload in key.touching(a, b, settings)}
 
 
 # Endpoints that are no workload ---------------------------------------------------------------------------------------
@@ -875,14 +951,15 @@ class OwnershipRange:
 
 def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set[OwnershipRange]:
     """All ranges of all keys, when all heartbeats count."""
-    keys: dict[tuple[str | None, str, int | None, int | None, int | None], list[Heartbeat]] = {}
-    for h in set(without_networks(tuple(heartbeats)) if settings.one_space else heartbeats):
+    keys: dict[tuple, list[Heartbeat]] = {}
+    for h in useful(set(without_networks(tuple(heartbeats)) if settings.one_space else heartbeats), settings):
         protocol, port = socket_of(h.protocol, h.port) or (None, None)
-        keys.setdefault((h.network, h.address, protocol, port, h.last_port), []).append(h)
+        claim = None if KINDS[h.claim] == "socket" else KINDS[h.claim]
+        keys.setdefault((h.network, h.address, protocol, port, h.last_port, claim), []).append(h)
     found = set()
-    for (network, address, protocol, port, last_port), of_key in keys.items():
+    for (network, address, protocol, port, last_port, claim), of_key in keys.items():
         single = port is not None and last_port is None
-        key = Key(tuple(of_key), single and is_ephemeral(address, port, settings))
+        key = Key(tuple(of_key), single and (claim == "shown" or is_ephemeral(address, port, settings)))
         for workload in key.workloads():
             for r in key.ranges(workload, settings):
                 longest = max((end - start for start, end in r.gaps), default=0)
@@ -890,7 +967,18 @@ def ownership_ranges(heartbeats: Iterable[Heartbeat], settings: Settings) -> set
                 service = service_of(r.heartbeats)
                 found.add(
                     OwnershipRange(
-                        address, port, protocol, workload, service, r.start, r.end, longest, holes, last_port, network
+                        address,
+                        port,
+                        protocol,
+                        workload,
+                        service,
+                        r.start,
+                        r.end,
+                        longest,
+                        holes,
+                        last_port,
+                        network,
+                        claim,
                     )
                 )
     return found

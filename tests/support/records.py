@@ -33,7 +33,7 @@ KINDS = {
     schema.SOCKET_RULE: SocketRule,
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TIMES = {"start", "end", "time"}
+TIMES = {"start", "end", "time", "received"}
 
 
 def batch(kind, records):

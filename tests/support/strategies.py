@@ -40,6 +40,7 @@ def routes():
 def rule_settings(draw, *, pools=False):
     in_pools = [("192.0.2.1/32",), ("192.0.2.0/24", "2001:db8::/32")] if pools else []
     tol = draw(st.sampled_from([10, 10, 10, 0, 1]))
+    max_lag = tol + draw(st.sampled_from([0, 1, 50, 1_000]))
     retention_more = draw(st.sampled_from([1, 40, 400]))
     max_gap = tol + draw(st.sampled_from([50, 50, 50, 0, 1]))
     return Settings(
@@ -48,6 +49,8 @@ def rule_settings(draw, *, pools=False):
         hold=max_gap + tol + draw(st.sampled_from([0, 1, 30])),
         retention=max_gap + 2 * tol + retention_more,
         workload_memory=draw(st.sampled_from([1 << 50, max_gap, max_gap + retention_more // 2])),
+        max_lag=max_lag,
+        active_timeout=draw(st.sampled_from([0, 1, 30, 30, max_gap])),
         name_stretch=draw(st.sampled_from([0, 15])),
         connection_lifetime=draw(st.sampled_from([0, 40])),
         pool_prefixes=draw(st.sampled_from([(), (), *in_pools])),
@@ -83,6 +86,12 @@ def durations(settings):
     return st.sampled_from([0, 0, 0, 1, tol, 2 * tol, 2 * tol + 1, gap, gap + 1, 2 * gap, settings.retention, 1_000])
 
 
+def lags(settings):
+    """How long after its end a record is received: mostly not known, else at and beside what counts."""
+    tol, lag = settings.clock_tolerance, settings.max_lag
+    return st.sampled_from([*[None] * 10, 0, tol, tol + 1, 30, lag, lag + 1, -tol, -tol - 1])
+
+
 def last_ports(port):
     """Mostly none: a range of ports begins at the port, and ends beside, at and behind those that flows have."""
     if port is None:
@@ -90,15 +99,23 @@ def last_ports(port):
     return st.sampled_from([None, None, *(last for last in (port, 442, 443, 65_534, 65_535) if last >= port)])
 
 
+def claims(port, last_port=None):
+    """Mostly none, and only of single ports."""
+    if port is None or last_port is not None:
+        return st.none()
+    return st.sampled_from([None, None, None, "accepted", "opened", "shown", "balanced"])
+
+
 @st.composite
 def heartbeats(draw, settings, times, space=(None,)):
     start = draw(times)
     port = draw(st.sampled_from(PORTS))
+    last_port = draw(last_ports(port))
     return Heartbeat(
         # Two addresses get most of the evidence, the others leave room for the fallback.
         address=draw(st.sampled_from(ADDRESSES[:2] * 4 + ADDRESSES)),
         port=port,
-        last_port=draw(last_ports(port)),
+        last_port=last_port,
         workload=draw(st.sampled_from(WORKLOADS)),
         service=draw(st.sampled_from(SERVICES)),
         start=start,
@@ -106,6 +123,7 @@ def heartbeats(draw, settings, times, space=(None,)):
         observer=draw(st.sampled_from([None, "o1"])),
         protocol=draw(st.sampled_from([TCP, TCP, UDP])),
         network=draw(st.sampled_from(space)),
+        claim=draw(claims(port, last_port)),
     )
 
 
@@ -196,11 +214,14 @@ def labels(space=(None,)):
 @st.composite
 def flows(draw, settings, times, space=(None,)):
     start = draw(times)
+    end = start + draw(durations(settings))
+    lag = draw(lags(settings))
     # Where evidence names networks, a flow may name one that no evidence names.
     elsewhere = (*space, *space, "n9") if any(space) else space
     return Flow(
         start=start,
-        end=start + draw(durations(settings)),
+        end=end,
+        received=None if lag is None else end + lag,
         local_address=draw(st.sampled_from(ADDRESSES)),
         local_port=draw(st.sampled_from(PORTS)),
         remote_address=draw(st.sampled_from(ADDRESSES)),
@@ -208,7 +229,7 @@ def flows(draw, settings, times, space=(None,)):
         local_workload=draw(st.sampled_from([None, "client"])),
         local_service=draw(st.sampled_from([None, None, "front"])),
         hostname=draw(st.sampled_from([None, None, None, "sni.example"])),
-        basis=draw(st.sampled_from(["connection", "connection", "window"])),
+        basis=draw(st.sampled_from(["connection", "connection", "connection", "window", "window", "export"])),
         protocol=draw(st.sampled_from([TCP, TCP, UDP, ICMP, None])),
         direction=draw(st.sampled_from([None, "ingress", "egress"])),
         data_centre=draw(st.sampled_from([None, "ams", "fra"])),
@@ -259,10 +280,13 @@ def crowded_histories(draw):
             port=port,
             protocol=draw(st.sampled_from(protocols)),
             last_port=draw(last_ports(port)) if with_ranges else None,
+            claim=None,
             **one_address,
         )
         for h, port in moved
     ]
+    if draw(st.booleans()):
+        seen = [replace(h, claim=draw(claims(h.port, h.last_port))) for h in seen]
     asked = draw(st.lists(flows(settings, times, space), min_size=1, max_size=6))
     asked = [
         replace(
@@ -282,11 +306,12 @@ def port_histories(draw):
     """Many heartbeats of one port of one address, and of ranges of ports that hold it or lie beside it."""
     settings = draw(rule_settings())
     times, space = draw(clocks(settings, close=draw(st.booleans()))), draw(st.sampled_from(SPACES))
-    spans = draw(st.sampled_from([((443, None), (0, 443)), ((443, None), (443, 443)), ((0, 443), (443, 65_535))]))
+    spans = [((443, None), (0, 443)), ((443, None), (443, 443)), ((0, 443), (443, 65_535)), ((443, None), (80, None))]
+    spans = draw(st.sampled_from(spans))
     seen = draw(st.lists(heartbeats(settings, times, space), min_size=2, max_size=8))
     held = [draw(st.sampled_from((*spans, *spans, *spans, (444, 445), (None, None)))) for _ in seen]
     seen = [
-        replace(h, address=ADDRESSES[0], port=port, last_port=last, protocol=TCP)
+        replace(h, address=ADDRESSES[0], port=port, last_port=last, protocol=TCP, claim=draw(claims(port, last)))
         for h, (port, last) in zip(seen, held, strict=True)
     ]
     asked = draw(st.lists(flows(settings, times, space), min_size=2, max_size=6))
