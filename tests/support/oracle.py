@@ -594,9 +594,7 @@ def side_by_heartbeats(
     return answer_of_socket(keys, flow, settings)
 
 
-def keys_of(
-    counting: list[Heartbeat], flow: Flow, address: str, port: int | None, settings: Settings
-) -> list[Key]:
+def keys_of(counting: list[Heartbeat], flow: Flow, address: str, port: int | None, settings: Settings) -> list[Key]:
     """The keys that are asked, as far as they have counting evidence."""
     if not any(is_explicit(h) for h in counting) and not is_translated(address, settings):
         return [Key(tuple(counting), whole=True)]

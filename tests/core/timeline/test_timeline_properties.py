@@ -6,7 +6,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import Evidence, attribute, in_range, ownership_ranges
 from records import held, package_settings, socket_of, stored_range
-from strategies import ADDRESSES, any_history, crowded_histories, port_histories
+from strategies import ADDRESSES, any_history, crowded_histories, plain, port_histories
 
 from attribution.core.timeline.address_timeline import AddressTimeline
 from attribution.core.timeline.networks import AskedNetworks
@@ -48,7 +48,7 @@ def assert_says(answer, expected):
     assert found == (expected.workload, expected.service, expected.reason, expected.distance)
 
 
-@given(any_history)
+@given(any_history.map(plain))
 def test_the_timeline_gives_the_answers_of_the_oracle(history):
     heartbeats = heartbeats_of(history)
     timeline = timeline_of(history, heartbeats)
@@ -56,7 +56,7 @@ def test_the_timeline_gives_the_answers_of_the_oracle(history):
         assert_says(ask(timeline, flow), by_the_oracle(history, heartbeats, flow))
 
 
-@given(crowded_histories(), st.data())
+@given(crowded_histories().map(plain), st.data())
 def test_order_and_repetition_change_no_answer_and_questions_may_come_between(history, data):
     heartbeats = heartbeats_of(history)
     again = data.draw(st.lists(st.sampled_from(heartbeats), max_size=4), label="again")
@@ -72,7 +72,7 @@ def ranges_of(timeline):
     return [stored_range(ADDRESS, one) for one in timeline.ranges()]
 
 
-@given(st.one_of(crowded_histories(), port_histories()))
+@given(st.one_of(crowded_histories(), port_histories()).map(plain))
 def test_the_ranges_of_the_timeline_are_those_of_the_oracle(history):
     heartbeats = heartbeats_of(history)
     found = ranges_of(timeline_of(history, heartbeats))
@@ -80,7 +80,7 @@ def test_the_ranges_of_the_timeline_are_those_of_the_oracle(history):
     assert set(found) == ownership_ranges(heartbeats, history.settings)
 
 
-@given(st.one_of(crowded_histories(), port_histories()))
+@given(st.one_of(crowded_histories(), port_histories()).map(plain))
 def test_who_is_named_from_stored_ranges_is_who_is_named_from_heartbeats(history):
     heartbeats = heartbeats_of(history)
     settings = package_settings(history.settings)
@@ -101,7 +101,7 @@ def test_who_is_named_from_stored_ranges_is_who_is_named_from_heartbeats(history
             assert (found.workload, found.reason) == (expected.workload, expected.reason)
 
 
-@given(crowded_histories(), st.sampled_from([0, 1, 50]))
+@given(crowded_histories().map(plain), st.sampled_from([0, 1, 50]))
 def test_what_is_forgotten_changes_no_later_answer(history, off):
     heartbeats = heartbeats_of(history)
     timeline = timeline_of(history, heartbeats)
