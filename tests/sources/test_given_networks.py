@@ -182,7 +182,7 @@ def test_a_cluster_s_names_take_the_network_that_is_given(folder):
     for name in ("east", "west"):
         (folder / f"{name}.json").write_text(json.dumps({"flow": flow}) + "\n")
     inputs = Inputs(flows=["east.json", "west.json"], networks=["west.json=west"])
-    batches = read(inputs.of(FLOW), ledger=Ledger(), network=inputs.network_of(FLOW))
+    batches = read(inputs.of(FLOW), ledger=Ledger(), kinds=(FLOW,), network=inputs.network_of(FLOW))
     rows = [row for batch in batches for row in batch.batch.to_pylist()]
     assert [(row["local_network"], row["local_workload"], row["local_service"]) for row in rows] == [
         (None, "db/postgres-0", "db/postgres"),
