@@ -79,8 +79,8 @@ class Settings:
         record_memory: how long, in a stream, a flow with a `record_id` is remembered after it has gone out, so that it
             does not go out again.
         max_lag: how long after its end a record may be received and still be judged, where the record shows that.
-        active_timeout: longest time from a packet to the record that counts it, for records that show no time but that
-            of their export; 0 if it is not known, so that such records are not judged.
+        active_timeout: longest time from a packet to the record that counts it, where a record shows only when it was
+            exported. 0 if that is not known: such records are not judged.
         name_stretch: how long after its TTL a DNS answer may still be used by the client.
         connection_lifetime: how long a connection lasts at the most; a window may hold one opened so long before.
         workload_prefixes: addresses that are workloads even without a heartbeat; events and labels never name them.

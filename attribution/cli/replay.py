@@ -123,6 +123,9 @@ def _note(summary: Summary) -> list[str]:
     if not summary.tally.flows:
         lines.append("No flow was in what --flows names, so the lake has none; graph and talkers will show nothing.")
     lines += _about_networks(summary.networks())
+    if summary.tally.rate_unknown:
+        unknown = f"{summary.tally.rate_unknown:,} flows"
+        lines.append(f"The sampling rate of {unknown} is not known: their bytes and packets may be too low.")
     if summary.rejected:
         lines.append(f"The rejected rows stand in {summary.lake / 'rejects.jsonl'}, each with its reason.")
     return lines

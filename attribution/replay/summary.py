@@ -80,6 +80,7 @@ class Tally:
         by_reason: (side, reason) -> flows.
         by_hostname: why there is one hostname or none -> flows.
         unrouted: what routes would do for sides whose evidence is another network's.
+        rate_unknown: of how many flows the device did not say whether it samples.
         first: earliest start, µs; None without flows.
         last: latest start, µs.
     """
@@ -88,6 +89,7 @@ class Tally:
     by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
     by_hostname: Counter[str] = field(default_factory=Counter)
     unrouted: Unrouted = field(default_factory=Unrouted)
+    rate_unknown: int = 0
     first: int | None = None
     last: int | None = None
 
@@ -101,6 +103,9 @@ class Tally:
                 self.by_reason[side, str(pair["values"])] += pair["counts"].as_py()
         for pair in pc.value_counts(attributed.column("hostname_reason")):
             self.by_hostname[str(pair["values"])] += pair["counts"].as_py()
+        rate = attributed.column("sampling_rate")
+        if rate.null_count < len(rate):
+            self.rate_unknown += pc.sum(pc.equal(rate, 0)).as_py()
         start = microseconds(attributed.column("start"))
         self.first = int(np.min(start, initial=start[0] if self.first is None else self.first))
         self.last = int(np.max(start, initial=start[0] if self.last is None else self.last))
@@ -198,6 +203,7 @@ class Summary:
             "same_files": [{"file": again, "as": before} for again, before in self.ledger.same_files],
             "rejected": _listed(self.ledger.rejected, "format", "reason"),
             "networks": self.networks(),
+            "sampling_rate_unknown": self.tally.rate_unknown,
             "metrics": self.metrics(),
             "slabs": self.slabs,
             "seconds": round(self.seconds, 3),

@@ -39,11 +39,11 @@ from attribution.sources.json.lines import JsonLines, first_object
 from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input, Wanted
 from attribution.sources.records.network_names import numbered, within
 from attribution.sources.records.raw_columns import (
-    alike,
     mask,
     no_empty,
     null_where,
     only_with_ports,
+    said_rate,
     scaled,
     take_all,
     text,
@@ -215,8 +215,7 @@ def _flows(record: dict[str, Column]) -> dict[str, Column]:
         "protocol": protocol,
         "bytes_sent": scaled(record["bytes"], record["rate"]),
         "packets_sent": scaled(record["packets"], record["rate"]),
-        # 0 says that the exporter did not say.
-        "sampling_rate": pc.coalesce(*alike(record["rate"], pa.array(np.zeros(len(protocol), np.int64)))),
+        "sampling_rate": said_rate(record["rate"]),
         "tcp_flags": flags,
         **_networks(record),
         "observer": no_empty(record["sampler"]),

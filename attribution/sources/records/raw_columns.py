@@ -78,6 +78,11 @@ def _largest(numbers: Column) -> int:
     return max(abs(bound or 0) for bound in pc.min_max(numbers).as_py().values())
 
 
+def said_rate(rate: Column) -> Column:
+    """The sampling rates of a sampler's log; 0, which says that it is not known, where there is none."""
+    return pc.coalesce(*alike(rate, pa.array(np.zeros(len(rate), np.int64))))
+
+
 def take(column: Column, rows: Int64) -> Column:
     """The rows of a column, as one array."""
     # Given numpy's own array, Arrow looks for pandas on every call, at a quarter of a millisecond.

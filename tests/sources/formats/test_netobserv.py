@@ -104,6 +104,7 @@ def test_a_record_says_one_way_of_a_flow_seen_on_the_agents_node():
         "direction": "egress",
         "bytes_sent": 171,
         "packets_sent": 2,
+        "sampling_rate": 0,
         "tcp_flags": 16,
         "local_workload": "openshift-monitoring/prometheus-k8s-1",
         "local_service": "openshift-monitoring/prometheus-k8s",
@@ -265,6 +266,8 @@ def test_flags_by_name_and_by_number():
 
 def test_icmp_has_no_ports_and_sampled_counts_are_scaled():
     (flow,) = Read(NETOBSERV, lines(record(Proto=1, SrcPort=0, DstPort=0, Sampling=50))).flows
+    assert flow["sampling_rate"] == 50
+    assert Read(NETOBSERV, lines(record(Sampling=None))).flows[0]["sampling_rate"] == 0
     assert not {"local_port", "remote_port"} & set(flow)
     assert (flow["bytes_sent"], flow["packets_sent"]) == (8550, 100)
 
