@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings, parse_duration
 from attribution.core.attributor import Attributor
-from attribution.core.ownership.flow_heartbeats import flow_heartbeats
+from attribution.core.ownership.flow_heartbeats import FlowEvidence
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
 from attribution.sources.formats.netobserv.format import FORMATS, claims
 from attribution.sources.input.opening import OpenInput
@@ -108,7 +108,7 @@ def _records(paths: list[Path]) -> tuple[Any, Any]:
                     continue
                 flows.append(_placed(batch, FLOW, path, block.lines))
                 known = batch.column("local_workload").is_valid().to_numpy(zero_copy_only=False)
-                own = flow_heartbeats(batch, NETOBSERV.flow_heartbeats)
+                own = FlowEvidence(Settings()).heartbeats(batch, NETOBSERV.flow_heartbeats)
                 beats.append(_placed(own, HEARTBEAT, path, block.lines[known]))
     if not flows:
         sys.exit("there is no flow in these files")

@@ -11,13 +11,17 @@ from dataclasses import replace
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.columnar.arrays import NEVER_AFTER, microseconds
+from attribution.core.both_ends import OPEN, asked_hashes, is_open, settled
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, microseconds
 from attribution.core.columnar.dictionaries import plain
 from attribution.core.columnar.types import Int32, UInt64
 from attribution.core.evidence_memory import EvidenceMemory
 from attribution.core.gate import Horizon, Released, Sides, TimeGate
 from attribution.core.held_flows import Folded, by_age, unfolded
 from attribution.core.identity import FlowMemory
+from attribution.core.ownership.flow_heartbeats import FlowEvidence, FlowHeartbeats
+from attribution.core.report_memory import ReportMemory
+from attribution.core.reports import reports_of
 from attribution.core.resolve import Resolver, captured
 from attribution.core.snapshot import Snapshot, packed, unpacked
 from attribution.schema import (
@@ -28,6 +32,8 @@ from attribution.schema import (
 
 #: What a snapshot calls flows that wait, with or without their local side.
 _HELD = "held"
+#: What a snapshot calls the reports of connections.
+_REPORTS = "reports"
 #: What a snapshot calls the identities of the flows that have gone out.
 _IDENTITIES = "identities"
 
@@ -59,6 +65,8 @@ class Attributor:
         self._evidence = EvidenceMemory(settings)
         self._gate = TimeGate(settings, sides=sides)
         self._memory = FlowMemory(settings)
+        self._reports = ReportMemory(settings)
+        self._flows = FlowEvidence(settings)
 
     def observe(self, kind: str, rows: pa.RecordBatch | pa.Table) -> None:
         """Add evidence.
@@ -72,6 +80,22 @@ class Attributor:
             self.counters["late_heartbeats"] += late
         self._evidence.observe(kind, rows)
 
+    def observe_flows(self, flows: pa.RecordBatch, span: FlowHeartbeats = "interval") -> None:
+        """Add what flows with a known local workload show: heartbeats, claims of their ports, and reports.
+
+        Args:
+            flows: canonical flows.
+            span: what they are as heartbeats, as of `FlowEvidence.heartbeats`.
+        """
+        self._evidence.observe(HEARTBEAT, self._flows.heartbeats(flows, span))
+        self._evidence.observe(HEARTBEAT, self._flows.claims(flows, span))
+        if span == "interval":
+            self._reports.add(reports_of(flows, self.settings))
+
+    def observe_reports(self, reports: pa.RecordBatch) -> None:
+        """Add reports, a record batch of `attribution.core.reports.SCHEMA`: those of flows, and of their far ends."""
+        self._reports.add(reports)
+
     def replace_labels(self, labels: pa.RecordBatch | pa.Table) -> None:
         """Use these labels, a table of `schemas/label.avsc`, in the place of all that were observed."""
         self._evidence.replace_labels(labels)
@@ -82,7 +106,7 @@ class Attributor:
 
     def attribute(self, flows: pa.RecordBatch) -> pa.RecordBatch:
         """Attribute a record batch of flows with the evidence as it is now, whatever the watermark."""
-        return self._attributed(flows, self.resolver())
+        return self._settled(self._attributed(flows, self.resolver()), NEVER_BEFORE)
 
     def _attributed(self, flows: pa.RecordBatch, resolver: Resolver) -> pa.RecordBatch:
         if self._sides == "both":
@@ -147,7 +171,8 @@ class Attributor:
         due = self._gate.due(watermark_us)
         # At the end of time no flow is too old to be remembered.
         reached_us = before_us if self.watermark_us >= NEVER_AFTER else self.watermark_us
-        released = self._release(due, Horizon(self._gate.forgotten_us, self.watermark_us), reached_us)
+        known_from_us = self._reports.known_from_us(before_us)
+        released = self._release(due, Horizon(self._gate.forgotten_us, self.watermark_us), reached_us, known_from_us)
         for flows in released.postponed:
             self._gate.postpone(flows)
         if self._evidence.grown:
@@ -160,7 +185,8 @@ class Attributor:
         Evidence that is missing costs them coverage, never correctness. For a stream whose watermark stands still.
         """
         stale = self._gate.stale(arrived_before_us)
-        return self._release(stale, Horizon(self._gate.forgotten_us), self.watermark_us).attributed
+        # Reports that are under way might fit as well.
+        return self._release(stale, Horizon(self._gate.forgotten_us), self.watermark_us, NEVER_AFTER).attributed
 
     def skip(self, watermark_us: int) -> None:
         """As `advance`, but drop the flows that are due: they went out before, and this is the history after that."""
@@ -172,11 +198,20 @@ class Attributor:
         self._memory.stayed(flows)
         self._gate.postpone(flows, arrived_us=arrived_us)
 
-    def _release(self, flows: list[pa.RecordBatch], horizon: Horizon, reached_us: int) -> Released:
-        """Attribute flows that the gate let through, but for those that went out before; time has come to a moment."""
+    def _release(
+        self, flows: list[pa.RecordBatch], horizon: Horizon, reached_us: int, reports_from_us: int
+    ) -> Released:
+        """Attribute flows that the gate let through, but for those that went out before.
+
+        Args:
+            flows: the flows.
+            horizon: the evidence that there is.
+            reached_us: to where time has come.
+            reports_from_us: all reports that ended from this moment on are known.
+        """
         flows, repeated = self._first(flows, reached_us)
         released = Released.joined(
-            self._gate.release(batch, self._attributed(batch, resolver), horizon)
+            self._gate.release(batch, self._settled(self._attributed(batch, resolver), reports_from_us), horizon)
             for batch, resolver in self._judged_by(flows)
         )
         self._let_out(released.attributed)
@@ -187,6 +222,16 @@ class Attributor:
         if released.too_old:
             self.counters["flows_too_old"] += released.too_old
         return released
+
+    def _settled(self, attributed: pa.RecordBatch, reports_from_us: int) -> pa.RecordBatch:
+        """Attributed flows, with what their far ends reported, if all reports that may fit are known."""
+        if OPEN not in attributed.schema.names:
+            return attributed
+        ended = microseconds(attributed.column("end"))
+        known = ended >= min(max(reports_from_us, NEVER_BEFORE), NEVER_AFTER - self.settings.hold) + self.settings.hold
+        known &= is_open(attributed)
+        hashes = asked_hashes(attributed.filter(pa.array(known)), self.settings) if known.any() else None
+        return settled(attributed, None if hashes is None else self._reports.about(hashes), self.settings, among=known)
 
     def _first(self, flows: list[pa.RecordBatch], reached_us: int) -> tuple[list[pa.RecordBatch], int]:
         """The flows that have not gone out, and how many others there are; flows go out by their remote side."""
@@ -220,13 +265,20 @@ class Attributor:
     def compact(self, oldest_us: int) -> None:
         """Merge heartbeats, and forget evidence that no flow which starts at `oldest_us` or later can ask for."""
         forgotten_us = self._gate.forget(oldest_us)
-        self._evidence.forget(forgotten_us)
+        # A heartbeat that lasts up to `hold` is reported when it ends.
+        self._evidence.forget(forgotten_us, complete_to_us=max(self.watermark_us - self.settings.hold, NEVER_BEFORE))
         self._memory.forget(self.watermark_us)
+        self._reports.forget(self.watermark_us)
 
     @property
     def known_heartbeats(self) -> pa.Table:
         """The heartbeats that are kept: a table of `schemas/heartbeat.avsc`."""
         return self._evidence.heartbeat_table()
+
+    @property
+    def known_reports(self) -> pa.Table:
+        """The reports that are kept: a table of `attribution.core.reports.SCHEMA`."""
+        return self._reports.table()
 
     @property
     def held_flows(self) -> list[pa.RecordBatch | Folded]:
@@ -237,12 +289,14 @@ class Attributor:
         """All state as bytes, read by `restore`.
 
         Args:
-            rows: whether with the heartbeats, the held flows and the flows that have gone out, which are most of it.
-                Whoever keeps these apart gives them back by `observe`, `hold` and `remember` after `restore`.
+            rows: whether with the heartbeats, the reports, the held flows and the flows that have gone out, which are
+                most of it. Whoever keeps these apart gives them back by `observe`, `observe_reports`, `hold` and
+                `remember` after `restore`.
         """
         tables = [*self._evidence.tables()]
         if rows:
             tables.append((HEARTBEAT, self.known_heartbeats))
+            tables.append((_REPORTS, self.known_reports))
             tables.append((_IDENTITIES, pa.table(dict(zip(("hash", "minute"), self.identities, strict=True)))))
             tables += [(_HELD, pa.Table.from_batches([plain(batch)])) for batch in unfolded(self.held_flows)]
         return packed(Snapshot(tables, self.watermark_us, self._gate.forgotten_us))
@@ -268,6 +322,10 @@ class Attributor:
         for kind, older in state.tables:
             if kind == _IDENTITIES:
                 made.remember(older.column("hash").to_numpy(), older.column("minute").to_numpy())
+                continue
+            if kind == _REPORTS:
+                for batch in older.to_batches():
+                    made.observe_reports(batch)
                 continue
             table = completed(FLOW if kind == _HELD else kind, older)
             if kind == _HELD:

@@ -7,7 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.addressing.ends import remote_end, shows_remote_wire
 from attribution.core.addressing.places import without_networks
+from attribution.core.columnar.arrays import NEVER_BEFORE
+from attribution.core.columnar.dictionaries import decoded
 from attribution.core.gate import Sides
 from attribution.core.ownership.compaction import current_names, distinct_rows
 from attribution.core.ownership.heartbeat_store import HeartbeatStore
@@ -84,9 +87,12 @@ class EvidenceMemory:
         """Whether there are so many new heartbeats that to forget pays."""
         return self._heartbeats.grown
 
-    def forget(self, oldest_us: int) -> None:
-        """Merge evidence that says the same; forget what no flow that starts at `oldest_us` or later can ask for."""
-        self._heartbeats.merge(oldest_us)
+    def forget(self, oldest_us: int, *, complete_to_us: int = NEVER_BEFORE) -> None:
+        """Merge evidence that says the same; forget what no flow that starts at `oldest_us` or later can ask for.
+
+        Claims that do not count go, too, if they start before `complete_to_us`: up to there all evidence is known.
+        """
+        self._heartbeats.merge(oldest_us, complete_to=complete_to_us)
         self._evidence[NAME_BINDING] = [current_names(self._gathered(NAME_BINDING), self._settings, oldest_us)]
         for kind in (POLICY, SOCKET_RULE):
             # Those that ended say whose an address was last, so they stay; but each may be sent many times.
@@ -120,7 +126,9 @@ def asked_addresses(batches: list[pa.RecordBatch], sides: Sides) -> pa.Array:
     """The distinct addresses, Arrow text, of the sides of flows that are attributed."""
     names = ["local_address", "remote_address"] if sides == "both" else [f"{sides}_address"]
     columns = [batch.column(name) for batch in batches for name in names]
-    return pa.concat_arrays([column.unique().cast(pa.string()) for column in columns]).unique()
+    if sides != "local":
+        columns += [remote_end(batch)[0] for batch in batches if shows_remote_wire(batch)]
+    return pa.concat_arrays([decoded(column.unique()) for column in columns]).unique()
 
 
 def _table(rows: pa.RecordBatch | pa.Table) -> pa.Table:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.both_ends import OPEN
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool
@@ -189,6 +190,8 @@ def without_answers(attributed: pa.RecordBatch, rows: Bool, *, sides: Iterable[s
                 continue
             column = decoded(columns[f"{side}_{name}"])
             columns[f"{side}_{name}"] = pc.if_else(asked, pa.scalar(value, column.type), column)
+        if side == "remote" and OPEN in columns:
+            columns[OPEN] = pc.if_else(asked, None, decoded(columns[OPEN]))
         reason = decoded(columns[f"{side}_reason"])
         columns[f"{side}_reason"] = pc.if_else(asked, "too_old", reason)
     if "hostname_reason" in columns:

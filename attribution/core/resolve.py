@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.addressing.ends import at_remote_ends
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.places import without_networks
 from attribution.core.addressing.sockets import asked_sockets
-from attribution.core.columnar.arrays import NONE, spread
+from attribution.core.both_ends import OPEN
+from attribution.core.columnar.arrays import NONE, SEVERAL, spread
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool, Column, Int32, Int64
 from attribution.core.fallback.chain import Fallback, FallbackAnswers
@@ -22,7 +25,7 @@ from attribution.core.ownership.index import OwnerAnswers
 from attribution.core.ownership.lookup import Ownership
 from attribution.core.question import Question, Side
 from attribution.core.reasons import CLOSED, CODES
-from attribution.core.side_answers import SideAnswers, numbered_texts, why
+from attribution.core.side_answers import NOT_OPEN, SideAnswers, numbered_texts, why
 from attribution.core.times import times_of
 from attribution.records import EVIDENCE
 from attribution.schema import (
@@ -99,7 +102,7 @@ class Resolver:
         """The flows of a canonical record batch, attributed; same rows in the same order.
 
         Text columns that the evidence fills are dictionary-encoded; otherwise the schema is that of
-        `schemas/attributed_flow.avsc`.
+        `schemas/attributed_flow.avsc`. Beside it stands `both_ends.OPEN` if far ends may answer some of the flows.
         """
         question = self.question(flows)
         return self._remote(self._local(flows, question), question)
@@ -117,10 +120,12 @@ class Resolver:
         size = halves.num_rows
         for name in (*pool_columns("local"), "local_hostname"):
             columns.setdefault(name, nothing(size))
-        asked = AskedPlaces.of(halves, "remote", self.settings)
-        pooled = self._pools.ask(halves, "remote", asked, question)
-        answers = self._side(halves, "remote", asked, question, pooled)
+        pooled = self._pools.ask(halves, "remote", AskedPlaces.of(halves, "remote", self.settings), question)
+        ends = at_remote_ends(halves)
+        answers = self._side(ends, "remote", AskedPlaces.of(ends, "remote", self.settings), question, pooled)
         columns |= self._columns("remote", answers) | pooled.columns()
+        if (answers.against != NOT_OPEN).any():
+            columns[OPEN] = self._against(answers)
         networks = self.ownership.places.networks
         columns["remote_evidence_network"] = (
             numbered_texts(answers.network, networks) if len(networks) else nothing(size)
@@ -134,6 +139,11 @@ class Resolver:
         # What a caller keeps beside the fields of a flow stays with it.
         order = [*dict.fromkeys([*_FIELDS, *columns])]
         return pa.RecordBatch.from_arrays([columns[name] for name in order], names=order)
+
+    def _against(self, answers: SideAnswers) -> pa.DictionaryArray:
+        """The column `OPEN`."""
+        names = pa.concat_arrays([pa.array([""]), self.workloads])
+        return numbered_texts(np.where(answers.against == NOT_OPEN, NONE, answers.against + 1), names)
 
     def _accepted(self, flows: pa.RecordBatch) -> Bool:
         """Which flows came in to an address of the pool space."""
@@ -170,7 +180,9 @@ class Resolver:
             rows = rows[~seen]
             found = self.fallback.ask(flows, side, asked, sockets, pooled, rows, question)
             said = np.flatnonzero(np.isin(found.reason, _SAID))
-            parts.append((rows[said], self._of_fallback(found.take(said))))
+            # What the far end says counts more than events and labels do.
+            named = replace(self._of_fallback(found.take(said)), against=answers.against[rows[said]])
+            parts.append((rows[said], named))
         old = np.flatnonzero(question.end - question.start > self.settings.retention)
         if len(old):
             parts.append((old, SideAnswers.unnamed(np.full(len(old), CODES["too_old"]))))
@@ -188,12 +200,18 @@ class Resolver:
         if len(chosen.closed):
             answers = answers.with_parts((chosen.closed, OwnerAnswers.unnamed(chosen.reason)))
         unnamed = answers.range < 0
+        against = np.full(len(unnamed), NOT_OPEN)
+        rows = np.flatnonzero(np.isin(answers.reason, _OPEN) & question.connection & ~pooled.inside)
+        if len(rows):
+            touching = self.ownership.touching(chosen.place[rows], sockets[rows], question.take(rows))
+            against[rows] = np.where(touching == SEVERAL, NOT_OPEN, touching)
         return chosen.place, SideAnswers(
             workload=self.ownership.workload_of(answers),
             service=self.ownership.service_of(answers, question),
             reason=answers.reason,
             distance=np.where(unnamed | pooled.inside, NONE, answers.distance),
             network=np.where(unnamed | pooled.inside, NONE, self.ownership.places.network_of(chosen.place)),
+            against=against,
         )
 
     def _of_fallback(self, found: FallbackAnswers) -> SideAnswers:
@@ -204,6 +222,7 @@ class Resolver:
             reason=found.reason,
             distance=np.full(len(found), NONE, np.int64),
             network=np.full(len(found), NONE),
+            against=np.full(len(found), NOT_OPEN),
         )
 
     def _local(self, flows: pa.RecordBatch, question: Question) -> pa.RecordBatch:

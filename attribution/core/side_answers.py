@@ -18,6 +18,10 @@ _REASON_NAMES = pa.array(REASONS)
 _METHOD = np.array([list(METHODS).index(METHOD_OF[reason]) for reason in REASONS], np.int8)
 
 
+#: In the place of a workload: the far end is not asked.
+NOT_OPEN = np.int32(-3)
+
+
 @dataclass(frozen=True)
 class SideAnswers(AlignedColumns):
     """The answers for one side of a batch of flows.
@@ -28,6 +32,8 @@ class SideAnswers(AlignedColumns):
         reason: code of the reason.
         distance: µs to the evidence used; `NONE` where none was.
         network: number into `PlaceBook.networks` of the heartbeats used; `NONE` where these name none, or none were.
+        against: where heartbeats leave it open whom the far end may name, who speaks against any other: a number into
+            `Resolver.workloads`, or `NONE` for nobody. Otherwise `NOT_OPEN`.
     """
 
     workload: Int32
@@ -35,12 +41,13 @@ class SideAnswers(AlignedColumns):
     reason: UInt8
     distance: Int64
     network: Int32
+    against: Int32
 
     @classmethod
     def unnamed(cls, reason: UInt8) -> Self:
         """Answers that name nobody, for these reasons."""
         nobody = np.full(len(reason), NONE)
-        return cls(nobody, nobody, reason, nobody.astype(np.int64), nobody)
+        return cls(nobody, nobody, reason, nobody.astype(np.int64), nobody, np.full(len(reason), NOT_OPEN))
 
 
 def why(side: Side, reason: UInt8, distance: Int64) -> dict[str, Column]:

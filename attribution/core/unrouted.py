@@ -22,6 +22,7 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from attribution.core.addressing.ends import at_remote_ends
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.sockets import asked_sockets
 from attribution.core.columnar.arrays import is_value
@@ -76,6 +77,7 @@ def unrouted(resolver: Resolver, attributed: pa.RecordBatch) -> Unrouted:
     for side in SIDES:
         reason = is_value(attributed.column(f"{side}_reason"), _OTHER_NETWORK).to_numpy(zero_copy_only=False)
         flows = attributed.filter(pa.array(reason))
+        flows = at_remote_ends(flows) if side == "remote" else flows
         for part in resolver.ownership.places.parts(flows.num_rows):
             _count(resolver, flows.slice(part.start, part.stop - part.start), side, found)
     return found

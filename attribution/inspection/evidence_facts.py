@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.types import Column
-from attribution.core.ownership.flow_heartbeats import FlowHeartbeats, flow_heartbeats
+from attribution.core.ownership.flow_heartbeats import FlowEvidence, FlowHeartbeats
 from attribution.inspection.busy_times import BusyTimes
 from attribution.inspection.distinct import DistinctRows
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
@@ -75,7 +76,7 @@ class EvidenceFacts:
 
     def add_flows(self, flows: pa.RecordBatch, span: FlowHeartbeats) -> None:
         """Take the heartbeats that canonical flows are."""
-        self.add(HEARTBEAT, flow_heartbeats(flows, span), of_flows=True)
+        self.add(HEARTBEAT, FlowEvidence(Settings()).heartbeats(flows, span), of_flows=True)
 
     def places(self, scale: int) -> pa.Table:
         """The addresses of which evidence may name the owner, each with its network, as of `DistinctRows.table`."""

@@ -40,8 +40,14 @@ class Spool:
         else:
             self._disk.add(name, batch)
 
+    def batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The batches, which stay, with their names; names in the order of their first."""
+        for name, memory in self._memory.items():
+            yield from ((name, batch) for batch in memory)
+            yield from ((name, batch) for batch in self._disk.batches(name))
+
     def drain(self) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """The batches, each forgotten when it has been given, with their names; names in the order of their first."""
+        """As `batches`, each forgotten when it has been given."""
         for name, memory in self._memory.items():
             memory.reverse()
             while memory:
@@ -79,18 +85,22 @@ class Buckets:
             for one in list(self._gathered):
                 self._append(one)
 
+    def batches(self, name: Hashable) -> Iterator[pa.RecordBatch]:
+        """The batches of a bucket, which stays."""
+        if name in self._paths:
+            with pa.OSFile(str(self._paths[name])) as source:
+                while source.tell() < source.size():
+                    yield from pa.ipc.open_stream(source)
+        yield from self._gathered.get(name, [])
+
     def drain(self, name: Hashable) -> Iterator[pa.RecordBatch]:
         """The batches of a bucket, which is removed."""
-        gathered = self._gathered.pop(name, [])
-        self._waiting -= sum(part.num_rows for part in gathered)
+        yield from self.batches(name)
+        self._waiting -= sum(part.num_rows for part in self._gathered.pop(name, []))
         self.rows.pop(name, None)
         path = self._paths.pop(name, None)
         if path is not None:
-            with pa.OSFile(str(path)) as source:
-                while source.tell() < source.size():
-                    yield from pa.ipc.open_stream(source)
             path.unlink()
-        yield from gathered
 
     def _append(self, name: Hashable) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from attribution.core.columnar.arrays import NEVER_AFTER
 from attribution.core.gate import Horizon, TimeGate
 from attribution.core.ownership.range_collector import SEVERAL_SERVICES, RangeCollector
+from attribution.core.reports import FIELDS as REPORT_FIELDS
 from attribution.core.resolve import Resolver
 from attribution.core.unrouted import Unrouted, unrouted
 from attribution.lake.lake import write_table
@@ -19,6 +20,7 @@ from attribution.lake.layout import FOLDERS
 from attribution.lake.partitions import DailyWriter, HourlyWriter
 from attribution.replay.collect import Collection
 from attribution.replay.flow_order import FlowOrder
+from attribution.replay.open_flows import OpenFlows
 from attribution.replay.slabs import Slabs
 from attribution.replay.summary import Tally
 from attribution.replay.task import Task
@@ -65,6 +67,12 @@ class AttributionPass:
         self._gate = TimeGate(task.settings)
         self._flows_out = _FlowsOut(task, expected=collection.flow_rows)
         self._ranges_out = _RangesOut(task)
+        self._open = OpenFlows(
+            task.folder / ".open",
+            task.settings,
+            memory_bytes=task.limits.flow_bytes // 2,
+            asked=task.flows_are_heartbeats,
+        )
 
     def run(self) -> Attributed:
         """Do all of it, once."""
@@ -75,6 +83,10 @@ class AttributionPass:
                 write_table(table, self._folder / FOLDERS[kind])
         with ThreadPoolExecutor(self._limits.workers) as pool:
             slabs = self._at_once(evidence, pool) if store.fits else self._by_slabs(evidence, pool)
+            if self._open.rows:
+                for flows in self._open.settle(self._collection.flows_again(REPORT_FIELDS)):
+                    self._flows_out.write(flows, Unrouted())
+            self._open.close()
             self._flows_out.close(pool)
         return Attributed(self._flows_out.tally, self._ranges_out.rows, slabs)
 
@@ -126,7 +138,8 @@ class AttributionPass:
         rules = resolver.result()
         released = self._gate.release(flows, rules.attribute(flows), horizon)
         for attributed in released.attributed:
-            self._flows_out.write(attributed, unrouted(rules, attributed))
+            rest = self._open.without_open(attributed)
+            self._flows_out.write(rest, unrouted(rules, rest))
 
 
 class _FlowsOut:

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.arrays import microseconds
-from attribution.core.ownership.flow_heartbeats import flow_heartbeats
+from attribution.core.columnar.arrays import NEVER_BEFORE
+from attribution.core.columnar.dictionaries import decoded
+from attribution.core.ownership.flow_heartbeats import FIELDS as HEARTBEAT_FIELDS
+from attribution.core.ownership.flow_heartbeats import FlowEvidence
+from attribution.core.times import asked_times
 from attribution.lake.layout import REJECTS
 from attribution.lake.spool import Spool
 from attribution.records import INPUT_RECORDS
@@ -17,7 +20,7 @@ from attribution.replay.evidence_store import EvidenceStore
 from attribution.replay.task import Task
 from attribution.schema import FLOW, HEARTBEAT, POLICY
 from attribution.sources import Batch, Ledger, Once, Reject, read, total_bytes
-from attribution.sources.formats.native.format import is_native_flows, parquet_heartbeats, parquet_starts
+from attribution.sources.formats.native.format import is_native_flows, parquet_flows, parquet_starts
 from attribution.sources.input.opening import expand
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.sources.records.rejects import RejectsFile
@@ -44,12 +47,13 @@ class Collection:
         self.ledger = Ledger(sink=self._rejects.write, max_rejected_share=limits.rejected_share)
         self.store = EvidenceStore(task.folder / ".evidence", settings, limit=limits.evidence_rows)
         self._spool = Spool(task.folder / ".flows", memory_bytes=limits.flow_bytes)
-        self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
-        self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
+        self._evidence = FlowEvidence(settings)
         self._pool_space = PoolPrefixes(settings.pool_prefixes)
         # Flows that are evidence only are no flows of the run, so they have no share in it.
         self._once = Once()
         self._left: list[Path] = []
+        # Whether any flow of the spool has a local workload.
+        self._captured = False
         # Rows of flows as they are put aside or left, and the earliest start (µs) among them.
         self._starts: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         self._starts_left: list[tuple[int, int]] = []
@@ -69,16 +73,18 @@ class Collection:
         for path in native:
             if self._task.flows_are_heartbeats:
                 network = self._network_of_flows(str(path), FLOW)
-                for batch in parquet_heartbeats(path, shared=self._shared, pools=self._pools, network=network):
-                    self.store.add(HEARTBEAT, batch)
+                for batch in parquet_flows(path, HEARTBEAT_FIELDS, network=network):
+                    self.store.add(HEARTBEAT, self._evidence.heartbeats(batch))
                     self._count(batch.num_rows)
             self.ledger.consumed += path.stat().st_size
         for kind, (paths, kinds) in given.items():
             if paths:
                 self._read(kind, paths, kinds)
         for path in native:
-            self._starts_left += parquet_starts(path)
+            earlier_us = self._task.settings.active_timeout
+            self._starts_left += [(rows, max(at - earlier_us, NEVER_BEFORE)) for rows, at in parquet_starts(path)]
         self.flow_rows = sum(rows for rows, _ in self.starts())
+        self._collect_claims()
         if not native:
             self.ledger.check()
 
@@ -100,16 +106,33 @@ class Collection:
                 if keep_flows:
                     aside = found.format if found.told_later else _WHOLE
                     self._spool.add(aside, found.batch)
-                    start = int(microseconds(found.batch.column("start")).min())
+                    self._captured |= found.batch.column("local_workload").null_count < found.batch.num_rows
+                    start = int(asked_times(found.batch, self._task.settings)[0].min())
                     self._starts[aside].append((found.batch.num_rows, start))
                 if trusted and found.flow_heartbeats != "none":
-                    beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=self._shared, pools=self._pools)
-                    self.store.add(HEARTBEAT, beats)
+                    self.store.add(HEARTBEAT, self._evidence.heartbeats(found.batch, found.flow_heartbeats))
+                    if not keep_flows:
+                        self.store.add(HEARTBEAT, self._evidence.claims(found.batch, found.flow_heartbeats))
             elif found.kind == POLICY:
                 self._add_policies(found)
             elif trusted or not found.shown_by_flows:
                 self.store.add(found.kind, found.batch)
             self._count(found.batch.num_rows)
+
+    def _collect_claims(self) -> None:
+        """What connections claim of their own ports, where addresses are held by port; nowhere else it counts."""
+        by_port = self.store.held_by_port
+        if len(by_port) and self._task.flows_are_heartbeats:
+            for flows in self.flows_again(HEARTBEAT_FIELDS):
+                some = flows.filter(pc.is_in(decoded(flows.column("local_address")), value_set=by_port))
+                self.store.add(HEARTBEAT, self._evidence.claims(some))
+
+    def flows_again(self, fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """All flows whose local workload may be known, in some of their fields; may be asked several times."""
+        for _, batch in self._spool.batches() if self._captured else ():
+            yield batch.select(fields)
+        for path in self._left:
+            yield from parquet_flows(path, fields, network=self._network_of_flows(str(path), FLOW))
 
     def _add_policies(self, found: Batch) -> None:
         """Policies that stand elsewhere than among `Inputs.policies` may reach beyond the pool space."""
@@ -132,7 +155,8 @@ class Collection:
 
     def flows(self) -> Iterator[pa.RecordBatch]:
         """The flows as canonical record batches, each given once."""
-        for aside, batch in self._spool.drain():
+        again = self._captured and self._task.flows_are_heartbeats
+        for aside, batch in self._spool.batches() if again else self._spool.drain():
             yield batch if aside == _WHOLE else completed(aside, batch, self.ledger)
         if self._left:
             network = self._network_of_flows

@@ -8,9 +8,12 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.addressing.places import without_networks
+from attribution.core.addressing.sockets import held_sockets
 from attribution.core.columnar.arrays import NEVER_BEFORE, microseconds
+from attribution.core.columnar.dictionaries import decoded
 from attribution.core.ownership.compaction import compact, shrinks
 from attribution.core.ownership.heartbeats import Heartbeats
+from attribution.core.ownership.keys import is_explicit
 from attribution.lake.partitions import by_hour
 from attribution.lake.spool import Buckets
 from attribution.replay.heartbeat_runs import HeartbeatRuns
@@ -42,6 +45,7 @@ class EvidenceStore:
         self._heartbeats = HeartbeatRuns(folder / "heartbeats")
         self._names = Buckets(folder / "names")
         self._spilled = False
+        self._by_port: list[pa.Array] = []
         self.heard_us: tuple[int, int] | None = None
 
     @property
@@ -55,11 +59,23 @@ class EvidenceStore:
             self._rows += batch.num_rows
         if kind == HEARTBEAT and batch.num_rows:
             self._hear(batch)
+            self._note_ports(batch)
         if self._settings.one_space:
             batch = without_networks(batch)
         self._tables.setdefault(kind, []).append(pa.Table.from_batches([batch]).cast(arrow_schema(kind)))
         if self._rows > self._limit:
             self._relieve()
+
+    @property
+    def held_by_port(self) -> pa.Array:
+        """The addresses of which there is explicit evidence of ports, each once."""
+        return pa.concat_arrays([pa.array([], pa.string()), *self._by_port]).unique()
+
+    def _note_ports(self, heartbeats: pa.RecordBatch) -> None:
+        port = heartbeats.column("port")
+        if port.null_count < len(port):
+            explicit = pa.array(is_explicit(held_sockets(heartbeats)))
+            self._by_port.append(decoded(heartbeats.column("address").filter(explicit)).unique())
 
     def _hear(self, heartbeats: pa.RecordBatch) -> None:
         start, end = (microseconds(heartbeats.column(name)) for name in ("start", "end"))

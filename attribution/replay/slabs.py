@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from attribution.config import HOUR, Settings
-from attribution.core.columnar.arrays import NEVER_AFTER
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
+from attribution.core.ownership.claims import with_counting_claims
 from attribution.core.ownership.compaction import compact, current_names
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.replay.evidence_store import EvidenceStore
@@ -50,6 +51,7 @@ class Slabs:
         self._hours = store.by_hour()
         self._heartbeats = Heartbeats.of(arrow_schema(HEARTBEAT).empty_table())
         self._names = arrow_schema(NAME_BINDING).empty_table()
+        self._known_to_us = NEVER_BEFORE
         self.count = 0
 
     def take(self) -> Slab | None:
@@ -66,10 +68,11 @@ class Slabs:
         self._heartbeats = Heartbeats.joined([self._heartbeats, *heartbeats])
         self._names = pa.concat_tables([self._names, pa.Table.from_batches(names, self._names.schema)])
         self.count += 1
-        known_to_us = self._hours[0][0] * HOUR if self._hours else NEVER_AFTER
+        known_to_us = self._known_to_us = self._hours[0][0] * HOUR if self._hours else NEVER_AFTER
         return Slab(known_to_us, self._heartbeats, self._names, names)
 
     def forget(self, oldest_us: int) -> None:
         """Let go of evidence that no flow which starts at `oldest_us` or later can ask for."""
-        self._heartbeats = compact(self._heartbeats, self._settings, oldest=oldest_us).without_unused_text()
+        known = with_counting_claims(self._heartbeats, self._settings, forgotten_us=self._known_to_us)
+        self._heartbeats = compact(known, self._settings, oldest=oldest_us).without_unused_text()
         self._names = current_names(self._names, self._settings, oldest_us)

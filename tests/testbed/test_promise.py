@@ -5,7 +5,6 @@ import pytest
 
 from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.attributor import Attributor
-from attribution.core.ownership.flow_heartbeats import flow_heartbeats
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
 from attribution.testbed.evaluate.outcomes import OURS
 from attribution.testbed.evaluate.runners import through_core
@@ -80,7 +79,7 @@ def test_a_silent_owner_of_a_port_is_not_taken_for_its_neighbour_whose_flows_wer
     asked = flow("10.0.0.1", 40_000, node, 30_001, 5 * MINUTE, 5 * MINUTE + SECOND, workload="c-0.0")
     attributor = Attributor(Settings())
     attributor.observe(HEARTBEAT, table(HEARTBEAT, heartbeats))
-    attributor.observe(HEARTBEAT, flow_heartbeats(table(FLOW, columns(captured))))
+    attributor.observe_flows(table(FLOW, columns(captured)).combine_chunks().to_batches()[0])
     answer = attributor.attribute(table(FLOW, columns([asked])).to_batches()[0])
     assert answer.column("remote_workload").to_pylist() == [None]
 

@@ -148,6 +148,9 @@ def held_sockets(evidence: Records) -> Int64:
 def columns_of(number: Ints) -> dict[str, pa.Int32Array]:
     """The columns `protocol`, `port`, `last_port` and `claim` of rows of evidence."""
     whole = number == ANY_SOCKET
+    if whole.all():
+        nothing = pa.nulls(len(number), pa.int32())
+        return {"protocol": nothing, "port": nothing, "last_port": nothing, "claim": pa.nulls(len(number), pa.string())}
     socket, last = split_ranges(number)
     protocol, port = split_sockets(socket.astype(np.int32))
     return {

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.addressing.ends import shows_remote_wire
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import NONE, is_value, order_by, spread
@@ -32,6 +33,14 @@ def accepted_in_pool(flows: pa.RecordBatch, local_in_pool: Bool) -> Bool:
         return local_in_pool
     came_in: Bool = is_value(flows.column("direction"), _INGRESS).to_numpy(zero_copy_only=False)
     return came_in & local_in_pool
+
+
+def _elsewhere(flows: pa.RecordBatch, server: Side) -> Bool:
+    """Whether the server is another end than the wire shows."""
+    if server == "local" or not shows_remote_wire(flows):
+        return np.zeros(flows.num_rows, np.bool_)
+    found: Bool = flows.column("remote_wire_address").is_valid().to_numpy(zero_copy_only=False)
+    return found
 
 
 @lru_cache(maxsize=4)
@@ -75,10 +84,12 @@ class Hostnames:
             return {f"{server}_hostname": nothing(len(given)), **_untold(len(given))}
         recorded = given.is_valid().to_numpy(zero_copy_only=False)
         untimed = question.untimed & ~recorded
+        # Names are asked where the client was sent; the end that the wire shows is somewhere else.
+        elsewhere = _elsewhere(flows, server)
         candidates = Candidates.united([], flows.num_rows)
         closed = closed & asked & ~recorded
         if self._names:
-            rows = np.flatnonzero(asked & ~recorded & ~closed & ~untimed)
+            rows = np.flatnonzero(asked & ~recorded & ~closed & ~untimed & ~elsewhere)
             candidates, shut = self._candidates(flows, server, rows, question)
             closed[shut] = True
         reason = self._reasons(flows, server, candidates, recorded, in_pool)

@@ -45,9 +45,9 @@ def with_counting_claims(heartbeats: Heartbeats, settings: Settings, *, forgotte
     """The heartbeats, in which claims that count say so, whatever is forgotten later.
 
     Args:
-        heartbeats: in any order; all explicit evidence of the addresses from `max_gap` before the first open claim.
+        heartbeats: in any order; all explicit evidence of the addresses from `max_gap` before the first open claim on.
         settings: the settings of the rules.
-        forgotten_us: claims that do not count, and end before this moment (µs), are left out; all by default.
+        forgotten_us: claims that do not count, and start before this moment (µs), are left out; all if it is None.
     """
     rows = np.flatnonzero(open_claims(heartbeats.socket))
     if len(rows) == 0:
@@ -56,23 +56,23 @@ def with_counting_claims(heartbeats: Heartbeats, settings: Settings, *, forgotte
     socket = heartbeats.socket.copy()
     socket[rows[counts]] += _STEP[claims(socket[rows[counts]])]
     kept = np.ones(len(heartbeats), np.bool_)
-    useless = ~counts if forgotten_us is None else ~counts & (heartbeats.end[rows] < forgotten_us)
+    useless = ~counts if forgotten_us is None else ~counts & (heartbeats.start[rows] < forgotten_us)
     kept[rows[useless]] = False
     return replace(heartbeats, socket=socket).take(np.flatnonzero(kept))
 
 
 def _after_explicit(heartbeats: Heartbeats, rows: Int64, max_gap: int) -> Bool:
-    """Whether explicit evidence of the address touches the `max_gap` before the end of each row."""
+    """Whether explicit evidence of the address touches the `max_gap` before the start of each row."""
     explicit = np.flatnonzero(is_explicit(heartbeats.socket))
     if len(explicit) == 0:
         return np.zeros(len(rows), np.bool_)
     explicit = explicit[order_by(heartbeats.address[explicit], heartbeats.start[explicit])]
     address, start = heartbeats.address[explicit].astype(np.int64), heartbeats.start[explicit]
     reach = running_max(heartbeats.end[explicit], np.cumsum(starts_of_runs(address)) - 1)
-    mine, end = heartbeats.address[rows].astype(np.int64), heartbeats.end[rows]
+    mine, begun = heartbeats.address[rows].astype(np.int64), heartbeats.start[rows]
     low, high = np.searchsorted(address, mine), np.searchsorted(address, mine, side="right")
     some = np.flatnonzero(high > low)
     found = np.zeros(len(rows), np.bool_)
-    at = last_at_or_before(start, low[some], (high - low)[some], end[some])
-    found[some] = (start[at] <= end[some]) & (reach[at] >= end[some] - max_gap)
+    at = last_at_or_before(start, low[some], (high - low)[some], begun[some])
+    found[some] = (start[at] <= begun[some]) & (reach[at] >= begun[some] - max_gap)
     return found

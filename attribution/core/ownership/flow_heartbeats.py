@@ -1,119 +1,223 @@
-"""Flows as heartbeats: a connection whose local workload was known at capture shows that workload at its address.
+"""Flows as heartbeats: what a connection whose local workload was known at capture shows of its address and its port.
 
-Where the wire shows another address or port, the connection shows the workload at that socket, too.
+That is "Flows as heartbeats" of `docs/design.md`. What a connection shows of the whole address, and of a port that the
+wire shows, is one thing. What it claims of its own port is another: claims count only where an address is held by port.
 """
 
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.addressing.sockets import ANY_SOCKET, asked_sockets, columns_of
+from attribution.core.addressing.sockets import (
+    ACCEPTED,
+    ANY_SOCKET,
+    BALANCED,
+    CLAIM,
+    OPENED,
+    SHOWN,
+    asked_sockets,
+    columns_of,
+)
 from attribution.core.columnar.arrays import is_value
 from attribution.core.columnar.dictionaries import decoded, plain
-from attribution.core.columnar.types import Column, Int32, Records
-from attribution.schema import HEARTBEAT, record
+from attribution.core.columnar.types import Bool, Column, Int32, Int64, Records
+from attribution.core.times import times_of
+from attribution.schema import HEARTBEAT, TIMESTAMP, record
 
-#: The fields of a flow that its heartbeat is made of; a batch needs no others.
+#: The fields of a flow that its heartbeats and claims are made of; a batch needs no others.
 FIELDS = (
     "start", "end", "local_address", "local_port", "protocol", "wire_address", "wire_port", "local_network",
-    "remote_network", "local_workload", "local_service", "observer", "basis",
+    "remote_network", "direction", "local_workload", "local_service", "observer", "received", "basis",
 )  # fmt: skip
 
 #: What a log's flows with a known local workload are as heartbeats of it: over the whole interval; at its start only
 #: (the end can come from a connection-tracking timeout, which outlives the owner); or no heartbeats.
 FlowHeartbeats: TypeAlias = Literal["interval", "start", "none"]
 
-_CONNECTION = pa.scalar("connection", pa.string())
+_CONNECTION, _INGRESS = pa.scalar("connection", pa.string()), pa.scalar("ingress", pa.string())
 
 
-def flow_heartbeats(
-    flows: Records,
-    span: FlowHeartbeats = "interval",
-    *,
-    shared: PrefixTable | None = None,
-    pools: PrefixTable | None = None,
-) -> pa.RecordBatch:
-    """The heartbeats that flows are, by the rule *Flows as heartbeats* of `docs/design.md`.
+class FlowEvidence:
+    """Makes heartbeats and claims of flows.
 
     A window is no heartbeat, since the workload may have held the address in a part of it only.
 
     Args:
-        flows: canonical flows; the columns `FIELDS` are enough. Text may be dictionary-encoded.
-        span: `interval` if the end is the last activity seen at the owner. `start` if the end can come from a
-            connection-tracking timeout, which outlives the owner. `none` if the log's flows are no heartbeats.
-        shared: addresses that several workloads hold by port. There a flow shows who held its own port of its own
-            protocol, and no more; a flow without either proves nothing.
-        pools: addresses that policies hand out; a flow there shows nobody's address.
-
-    Returns:
-        Heartbeats in the order of their flows, with text encoded as it was. Heartbeats of sockets that the wire shows
-        come behind them, and then text is plain.
+        settings: the settings of the rules.
     """
-    batch = _one_batch(flows) if isinstance(flows, pa.Table) else flows
-    if span == "none":
-        batch = batch.slice(0, 0)
-    known = pc.and_(batch.column("local_workload").is_valid(), is_value(batch.column("basis"), _CONNECTION))
-    seen = batch if pc.all(known, min_count=0).as_py() else batch.filter(known)
-    on_wire = _on_wire(seen, span)
-    if pools:
-        seen = seen.filter(pa.array(~pools.contains(seen.column("local_address"))))
-    if on_wire is not None:
-        # A workload that shares an address, and says so by giving its socket there, holds no more of the address.
-        own_address = pc.equal(decoded(seen.column("wire_address")), decoded(seen.column("local_address")))
-        seen = seen.filter(pc.invert(pc.fill_null(own_address, False)))
-    sockets = np.full(seen.num_rows, ANY_SOCKET, np.int32)
-    if shared:
-        by_port = shared.contains(seen.column("local_address"))
-        own = asked_sockets(seen.column("protocol"), seen.column("local_port"))
-        provable = ~by_port | (own != ANY_SOCKET)
-        seen, sockets = seen.filter(pa.array(provable)), np.where(by_port, own, ANY_SOCKET)[provable]
-    local = _heartbeats(seen, seen.column("local_address"), seen.column("local_network"), sockets, span)
-    if on_wire is None:
-        return local
-    (both,) = pa.Table.from_batches([plain(local), plain(on_wire)]).combine_chunks().to_batches() or [plain(local)]
-    return both
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._by_port = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
+        self._translated = PrefixTable.of_prefixes(settings.translated_prefixes)
+        self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
+
+    def heartbeats(self, flows: Records, span: FlowHeartbeats = "interval") -> pa.RecordBatch:
+        """The heartbeats that flows are, but for claims that count only where an address is held by port.
+
+        Args:
+            flows: canonical flows; the columns `FIELDS` are enough. Text may be dictionary-encoded.
+            span: `interval` if the end is the last activity seen at the owner. `start` if the end can come from a
+                connection-tracking timeout, which outlives the owner. `none` if the log's flows are no heartbeats.
+
+        Returns:
+            Heartbeats of addresses in the order of their flows, with text encoded as it was. Heartbeats of sockets come
+            behind them, and then text is plain.
+        """
+        seen = self._seen(flows, span)
+        on_wire = _valid(seen.flows.column("wire_address"))
+        whole = seen if on_wire is None else seen.where(~(on_wire & seen.at_own_address))
+        parts = []
+        if self._pools:
+            whole = whole.where(~self._pools.contains(whole.flows.column("local_address")))
+        if self._by_port:
+            held_by_port = self._by_port.contains(whole.flows.column("local_address"))
+            parts.append(self._own_sockets(whole.where(held_by_port)))
+            whole = whole.where(~held_by_port)
+        if on_wire is not None:
+            parts.append(self._on_wire(seen.where(on_wire)))
+        nothing = np.full(whole.flows.num_rows, ANY_SOCKET, np.int64)
+        found = whole.heartbeats("local_address", whole.flows.column("local_network"), nothing)
+        return _joined(found, [part for part in parts if part.num_rows])
+
+    def claims(self, flows: Records, span: FlowHeartbeats = "interval") -> pa.RecordBatch:
+        """What connections claim of their own ports: `accepted` and `opened`; as of `heartbeats`."""
+        seen = self._seen(flows, span)
+        sockets = asked_sockets(seen.flows.column("protocol"), seen.flows.column("local_port"))
+        claims = sockets != ANY_SOCKET
+        on_wire = _valid(seen.flows.column("wire_address"))
+        if on_wire is not None:
+            claims &= ~(on_wire & seen.at_own_address)
+        for elsewhere in (self._pools, self._by_port):
+            if elsewhere:
+                claims &= ~elsewhere.contains(seen.flows.column("local_address"))
+        claims &= ~seen.accepted | (seen.lag == 0)
+        seen, sockets = seen.where(claims), sockets[claims]
+        claim = np.where(seen.accepted, ACCEPTED, OPENED)
+        seen = seen.at_start(seen.accepted)
+        return seen.heartbeats("local_address", seen.flows.column("local_network"), sockets + claim * CLAIM)
+
+    def _seen(self, flows: Records, span: FlowHeartbeats) -> "_Seen":
+        batch = _one_batch(flows) if isinstance(flows, pa.Table) else flows
+        if span == "none":
+            batch = batch.slice(0, 0)
+        known = pc.and_(batch.column("local_workload").is_valid(), is_value(batch.column("basis"), _CONNECTION))
+        if not pc.all(known, min_count=0).as_py():
+            batch = batch.filter(known)
+        return _Seen.of(batch, span, self._settings)
+
+    def _own_sockets(self, seen: "_Seen") -> pa.RecordBatch:
+        """What connections show of their own sockets on addresses that are known to be held by port."""
+        sockets = asked_sockets(seen.flows.column("protocol"), seen.flows.column("local_port"))
+        translated = self._translated.contains(seen.flows.column("local_address"))
+        return _of_sockets(seen, "local_address", seen.flows.column("local_network"), sockets, translated)
+
+    def _on_wire(self, seen: "_Seen") -> pa.RecordBatch:
+        """What connections show of the sockets that the wire shows."""
+        sockets = asked_sockets(seen.flows.column("protocol"), seen.flows.column("wire_port"))
+        own = asked_sockets(seen.flows.column("protocol"), seen.flows.column("local_port"))
+        elsewhere = ~(seen.at_own_address & (sockets == own))
+        elsewhere |= self._translated.contains(seen.flows.column("wire_address"))
+        return _of_sockets(seen, "wire_address", network_on_wire(seen.flows), sockets, elsewhere)
 
 
-def _on_wire(seen: pa.RecordBatch, span: FlowHeartbeats) -> pa.RecordBatch | None:
-    """The heartbeats of sockets that the wire shows; None where it shows what the workloads see, and no more."""
-    address = seen.column("wire_address")
-    if address.null_count == len(address):
-        return None
-    sockets = asked_sockets(seen.column("protocol"), seen.column("wire_port"))
-    shown = address.is_valid().to_numpy(zero_copy_only=False) & (sockets != ANY_SOCKET)
-    seen = seen.filter(pa.array(shown))
-    return _heartbeats(seen, seen.column("wire_address"), _network_on_wire(seen), sockets[shown], span)
+@dataclass(frozen=True)
+class _Seen:
+    """Connections with a captured workload.
+
+    Attributes:
+        flows: the connections.
+        start: first moment at which the workload was there, whatever the clock, µs.
+        end: last moment of that kind, µs.
+        lag: how late the clock may be, µs.
+        accepted: whether each was accepted.
+    """
+
+    flows: pa.RecordBatch
+    start: Int64
+    end: Int64
+    lag: Int64
+    accepted: Bool
+
+    @classmethod
+    def of(cls, flows: pa.RecordBatch, span: FlowHeartbeats, settings: Settings) -> Self:
+        times = times_of(flows, settings)
+        accepted = is_value(flows.column("direction"), _INGRESS).to_numpy(zero_copy_only=False)
+        # The end of a record with a lag is when it was received: the end of the record is that much earlier.
+        start, end = times.start + times.lag, times.start if span == "start" else times.end - times.lag
+        seen = cls(flows, start, end, times.lag, accepted)
+        sure = ~times.untimed & (start <= end)
+        return seen if sure.all() else seen.where(sure)
+
+    @property
+    def at_own_address(self) -> Bool:
+        """Whether the wire shows the local address."""
+        both = (decoded(self.flows.column(name)) for name in ("wire_address", "local_address"))
+        return np.asarray(pc.fill_null(pc.equal(*both), False))
+
+    def where(self, mask: Bool) -> Self:
+        if mask.all():
+            return self
+        some = (self.start[mask], self.end[mask], self.lag[mask], self.accepted[mask])
+        return type(self)(self.flows.filter(pa.array(mask)), *some)
+
+    def at_start(self, mask: Bool) -> Self:
+        """The same, but for what ends when it starts."""
+        return type(self)(self.flows, self.start, np.where(mask, self.start, self.end), self.lag, self.accepted)
+
+    def heartbeats(self, address: str, network: Column, sockets: Int64) -> pa.RecordBatch:
+        """The heartbeats of these connections at an address of theirs, in these networks, and at these sockets."""
+        flows = self.flows
+        columns = {
+            "address": flows.column(address),
+            "network": network,
+            **columns_of(sockets),
+            "workload": flows.column("local_workload"),
+            "service": flows.column("local_service"),
+            "start": pa.array(self.start).cast(TIMESTAMP),
+            "end": pa.array(self.end).cast(TIMESTAMP),
+            "observer": flows.column("observer"),
+        }
+        fields = record(HEARTBEAT).fields
+        schema = pa.schema([pa.field(f.name, columns[f.name].type, nullable=f.nullable) for f in fields])
+        return pa.record_batch([columns[f.name] for f in fields], schema=schema)
 
 
-def _network_on_wire(seen: pa.RecordBatch) -> Column:
+def _of_sockets(seen: _Seen, address: str, network: Column, sockets: Int32, elsewhere: Bool) -> pa.RecordBatch:
+    """What connections show of explicit sockets; `elsewhere` says which of the accepted ones a translator gave away."""
+    shown = (sockets != ANY_SOCKET) & ~(seen.accepted & ~elsewhere & (seen.lag > 0))
+    claim = np.where(seen.accepted, np.where(elsewhere, BALANCED, 0), SHOWN)[shown]
+    network = network.filter(pa.array(shown))
+    seen = seen.where(shown)
+    seen = seen.at_start(claim == 0)
+    return seen.heartbeats(address, network, sockets[shown] + claim * CLAIM)
+
+
+def network_on_wire(flows: pa.RecordBatch) -> Column:
     """The network of each wire address: that of the remote address, to which it is shown."""
-    local, remote = seen.column("local_network"), seen.column("remote_network")
+    local, remote = flows.column("local_network"), flows.column("remote_network")
     if remote.null_count == len(remote):
         return local
-    own = pc.equal(decoded(seen.column("wire_address")), decoded(seen.column("local_address")))
+    own = pc.equal(decoded(flows.column("wire_address")), decoded(flows.column("local_address")))
     return pc.if_else(own, decoded(local), pc.coalesce(decoded(remote), decoded(local)))
 
 
-def _heartbeats(
-    seen: pa.RecordBatch, address: Column, network: Column, sockets: Int32, span: FlowHeartbeats
-) -> pa.RecordBatch:
-    """The heartbeats of flows at these addresses, in these networks, and at these sockets."""
-    columns = {
-        "address": address,
-        "network": network,
-        **columns_of(sockets),
-        "workload": seen.column("local_workload"),
-        "service": seen.column("local_service"),
-        "start": seen.column("start"),
-        "end": seen.column("end" if span == "interval" else "start"),
-        "observer": seen.column("observer"),
-    }
-    fields = record(HEARTBEAT).fields
-    schema = pa.schema([pa.field(f.name, columns[f.name].type, nullable=f.nullable) for f in fields])
-    return pa.record_batch([columns[f.name] for f in fields], schema=schema)
+def _valid(column: Column) -> Bool | None:
+    """Which values there are; None if there are none."""
+    return None if column.null_count == len(column) else column.is_valid().to_numpy(zero_copy_only=False)
+
+
+def _joined(first: pa.RecordBatch, others: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    if not others:
+        return first
+    tables = pa.Table.from_batches([plain(batch) for batch in (first, *others)])
+    return tables.combine_chunks().to_batches()[0]
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.addressing.places import has_networks, split_places
-from attribution.core.columnar.arrays import find, numbers_between, order_by, recode
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, find, numbers_between, order_by, recode
 from attribution.core.columnar.types import Int32, Records
+from attribution.core.ownership.claims import open_claims, with_counting_claims
 from attribution.core.ownership.compaction import compact, still_asked
 from attribution.core.ownership.heartbeats import COLUMNS, TEXTS, Heartbeats
 from attribution.schema import HEARTBEAT, arrow_schema, completed
@@ -35,6 +36,8 @@ class HeartbeatStore:
         self._runs: list[Heartbeats] = []
         self._new: list[Records] = []
         self._merged = 0
+        # The first start of claims of which it is not settled whether they count; after all time where there are none.
+        self._open_from_us = NEVER_AFTER
         #: Rows held.
         self.rows = 0
 
@@ -65,6 +68,8 @@ class HeartbeatStore:
         self._number()
         asked = self._places(addresses)
         found = self._joined([self._of_addresses(run, asked, oldest) for run in self._runs])
+        if len(found) and self._open_from_us < NEVER_AFTER:
+            found = with_counting_claims(found, self._settings, forgotten_us=None)
         place = np.searchsorted(asked, found.address).astype(np.int32)
         return replace(found, address=place, addresses=self._texts["address"].take(pa.array(asked)))
 
@@ -77,19 +82,31 @@ class HeartbeatStore:
         mine = pc.is_in(split_places(known)[0], value_set=addresses)
         return np.flatnonzero(mine.to_numpy(zero_copy_only=False)).astype(np.int32)
 
-    def merge(self, oldest: int) -> None:
-        """Merge heartbeats that say the same; forget what no flow that starts at `oldest` (µs) or later can ask for."""
+    def merge(self, oldest: int, *, complete_to: int = NEVER_BEFORE) -> None:
+        """Merge heartbeats that say the same; forget what no flow can ask for.
+
+        Args:
+            oldest: start of the earliest flow that is still to come, µs.
+            complete_to: the moment (µs) up to which all evidence is known. Claims that start before, and do not count,
+                are forgotten.
+        """
+        known = with_counting_claims(self.all(), self._settings, forgotten_us=complete_to)
         # The texts of what was forgotten go, too.
-        merged = compact(self.all(), self._settings, oldest=oldest).without_unused_text()
+        merged = compact(known, self._settings, oldest=oldest).without_unused_text()
         self._texts = {name: getattr(merged, plural) for name, plural in TEXTS.items()}
         self._runs = [merged] if len(merged) else []
         self._new = []
         self._merged = self.rows = len(merged)
+        self._open_from_us = _first_start(merged)
 
     def _of_addresses(self, run: Heartbeats, asked: Int32, oldest: int) -> Heartbeats:
         begin, end = (np.searchsorted(run.address, asked, side=side) for side in ("left", "right"))
         rows = numbers_between(begin, end)[1]
         kept = still_asked(run.address[rows], run.socket[rows], run.end[rows], self._settings, oldest=oldest)
+        if self._open_from_us < NEVER_AFTER:
+            # What decides whether open claims count.
+            near = run.end[rows] >= self._open_from_us - self._settings.max_gap
+            kept = np.union1d(kept, np.flatnonzero(near))
         return run.take(rows[kept])
 
     def _number(self) -> None:
@@ -102,6 +119,7 @@ class HeartbeatStore:
             place, self._texts[name] = _places(getattr(new, plural), self._texts[name])
             codes[name] = recode(getattr(new, name), place)
         new = replace(new, **codes)
+        self._open_from_us = min(self._open_from_us, _first_start(new))
         self._runs.append(new.take(order_by(new.address, new.start)))
         self._new = []
         if len(self._runs) > _RUNS:
@@ -115,6 +133,11 @@ class HeartbeatStore:
             runs = [Heartbeats.of(arrow_schema(HEARTBEAT).empty_table())]
         columns: dict[str, Any] = {name: np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS}
         return Heartbeats(**columns, **{plural: self._texts[name] for name, plural in TEXTS.items()})
+
+
+def _first_start(heartbeats: Heartbeats) -> int:
+    """The first start (µs) of open claims; after all time where there are none."""
+    return int(heartbeats.start[open_claims(heartbeats.socket)].min(initial=NEVER_AFTER))
 
 
 def _one_table(parts: list[Records]) -> pa.Table:

@@ -17,6 +17,7 @@ from attribution.core.attributor import Attributor
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.gate import Sides
 from attribution.core.ownership.range_collector import SEVERAL_SERVICES, RangeCollector
+from attribution.core.reports import reports_of
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.stream.buckets import payload
 
@@ -63,6 +64,8 @@ class Bucket:
             self._snapshot_bytes, self._logged_bytes = len(entry), 0
         elif tag == payload.WATERMARK:
             self.attributor.skip(payload.unpack_moment(entry))
+        elif tag == payload.REPORTS:
+            self.take(entry, now_us)
         elif tag == payload.IDENTITIES:
             self.attributor.remember(*payload.unpack_identities(entry))
             self._logged_bytes += len(entry)
@@ -72,14 +75,17 @@ class Bucket:
             self.take(entry, now_us)
 
     def take(self, entry: bytes, now_us: int) -> None:
-        """Observe the evidence, or hold the flows, of an entry of `payload.pack_rows` that came at `now_us`."""
+        """Observe the evidence, or hold the flows, of an entry of rows or of reports that came at `now_us`."""
         self._logged_bytes += len(entry)
-        if len(entry) >= _FOLD_FROM and payload.kind_of(entry) == FLOW:
-            self.attributor.hold(payload.PackedFlows(entry, self._settings), arrived_us=now_us)
+        if entry[:1] == payload.REPORTS:
+            self.attributor.observe_reports(payload.unpack_reports(entry))
             return
         kind, batch = payload.unpack_rows(entry)
         if kind == FLOW:
-            self.attributor.hold(batch, arrived_us=now_us)
+            if self._sides == "remote" and entry[:1] != payload.UNREPORTED:
+                self.attributor.observe_reports(reports_of(batch, self._settings))
+            folded = payload.PackedFlows(entry, self._settings) if len(entry) >= _FOLD_FROM else batch
+            self.attributor.hold(folded, arrived_us=now_us)
         else:
             self.attributor.observe(kind, batch)
 
@@ -130,10 +136,12 @@ class Bucket:
         for batch in attributor.known_heartbeats.combine_chunks().to_batches():
             entries += payload.pack_pieces(HEARTBEAT, batch)
         entries += payload.pack_identities(*attributor.identities)
+        for batch in attributor.known_reports.combine_chunks().to_batches():
+            entries += payload.pack_reports(batch)
         for flows in attributor.held_flows:
             if isinstance(flows, payload.PackedFlows):
-                entries.append(flows.entry)
+                entries.append(payload.unreported(flows.entry))
             else:
-                entries += payload.pack_pieces(FLOW, flows)
+                entries += map(payload.unreported, payload.pack_pieces(FLOW, flows))
         self._snapshot_bytes, self._logged_bytes = sum(len(entry) for entry in entries), 0
         return entries, ranges

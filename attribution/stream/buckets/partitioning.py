@@ -37,11 +37,17 @@ def bucket_of(addresses: Texts, count: int) -> Int16:
     return (mixed % np.uint64(count)).astype(np.int16)
 
 
-def by_bucket(batch: pa.RecordBatch, address: str, count: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows of a record batch by the bucket of one of their addresses, in the order of the buckets; text plain."""
+def by_bucket(batch: pa.RecordBatch, address: str | Texts, count: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows of a record batch by the bucket of an address, in the order of the buckets; text plain.
+
+    Args:
+        batch: the rows.
+        address: the column of addresses, or its name.
+        count: number of buckets.
+    """
     if batch.num_rows == 0:
         return
-    bucket = bucket_of(batch.column(address), count)
+    bucket = bucket_of(batch.column(address) if isinstance(address, str) else address, count)
     # Numbers of 16 bits are sorted by their digits, in one pass.
     order = np.argsort(bucket, kind="stable")
     bucket = bucket[order]

@@ -16,18 +16,22 @@ from attribution.core.columnar.dictionaries import plain
 from attribution.core.columnar.types import Int32, Int64, UInt64
 from attribution.errors import ConfigError
 from attribution.records import KINDS
-from attribution.schema import completed
+from attribution.schema import FLOW, completed
 
 #: Version of everything below; a state of a later version is refused.
 VERSION = 1
 
 _KINDS = {kind.name: kind.tag for kind in KINDS if kind.tag}
-_TAGS = {tag: kind for kind, tag in _KINDS.items()}
 WATERMARK, SNAPSHOT = b"W", b"S"
 #: Before an entry of flows that were due and wait on for assignment events.
 POSTPONED = b"P"
 #: Tag of an entry of identities of flows that have gone out.
 IDENTITIES = b"I"
+#: Tag of an entry of reports (`attribution.core.reports`).
+REPORTS = b"e"
+#: Tag of an entry of flows that are no reports, or whose reports stand in other entries.
+UNREPORTED = b"g"
+_TAGS = {tag: kind for kind, tag in _KINDS.items()} | {UNREPORTED: FLOW}
 #: Tag of an entry that no log holds: how far time has come.
 TIME = b"T"
 #: Tags of what is about other regions: flows to ask about, answers, flows asked about, those of them that are done.
@@ -84,6 +88,24 @@ def unpack_rows(entry: bytes) -> tuple[str, pa.RecordBatch]:
     """Kind and record batch of an entry that `pack_rows` made, in this version or an earlier one."""
     kind, reader = _TAGS[entry[:1]], pa.ipc.open_stream(pa.py_buffer(entry).slice(1), options=_READ)
     return kind, completed(kind, reader.read_next_batch())
+
+
+def unreported(entry: bytes) -> bytes:
+    """An entry of flows that are no reports, of an entry of flows."""
+    return UNREPORTED + entry[1:]
+
+
+def pack_reports(reports: pa.RecordBatch) -> Iterator[bytes]:
+    """Entries of bounded size with reports."""
+    pieces = max(1, -(-reports.nbytes // _ENTRY_BYTES))
+    size = max(1, -(-reports.num_rows // pieces))
+    for at in range(0, reports.num_rows, size):
+        yield _compressed(REPORTS, reports.slice(at, size))
+
+
+def unpack_reports(entry: bytes) -> pa.RecordBatch:
+    """The reports of an entry that `pack_reports` made."""
+    return pa.ipc.open_stream(pa.py_buffer(entry).slice(1), options=_READ).read_next_batch()
 
 
 def kind_of(entry: bytes) -> str | None:

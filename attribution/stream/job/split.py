@@ -8,13 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.addressing.ends import remote_end
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.ownership.flow_heartbeats import flow_heartbeats
+from attribution.core.ownership.flow_heartbeats import FlowEvidence
+from attribution.core.reports import reports_of
 from attribution.records import BY_NAME
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.records.model import FlowHeartbeats
 from attribution.stream.buckets.partitioning import by_bucket
-from attribution.stream.buckets.payload import pack_pieces
+from attribution.stream.buckets.payload import pack_pieces, pack_reports, unreported
 from attribution.stream.regions.border import Border
 
 #: Which of the two attributing operators an entry is for.
@@ -34,7 +36,7 @@ class Splitter:
     """Splits batches by bucket.
 
     - A flow whose local workload is known goes to the bucket of its remote address. As a heartbeat it goes to the
-      bucket of its local address.
+      bucket of its local address, and as a report for its far end.
     - Any other flow goes to the bucket of its local address first, and from there, half attributed, to the bucket of
       its remote address. So does a flow whose local address is in the pool space: more is said about such an address
       than its workload.
@@ -48,8 +50,8 @@ class Splitter:
     """
 
     def __init__(self, settings: Settings, *, buckets: int, border: Border | None = None) -> None:
-        self._buckets, self._border = buckets, border
-        self._shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
+        self._settings, self._buckets, self._border = settings, buckets, border
+        self._flows = FlowEvidence(settings)
         self._pools = PrefixTable.of_prefixes(settings.pool_prefixes)
 
     def split(self, kind: str, batch: pa.RecordBatch, span: FlowHeartbeats = "interval") -> Iterator[Entry]:
@@ -66,21 +68,33 @@ class Splitter:
         known = batch.column("local_workload").is_valid()
         if self._pools:
             known = pc.and_(known, pa.array(~self._pools.contains(batch.column("local_address"))))
-        heartbeats = flow_heartbeats(batch, span, shared=self._shared, pools=self._pools)
-        if self._border is not None:
-            heartbeats, _ = self._border.own(HEARTBEAT, heartbeats)
-        yield from self._evidence(HEARTBEAT, heartbeats)
+        for made in (self._flows.heartbeats(batch, span), self._flows.claims(batch, span)):
+            heartbeats = made if self._border is None else self._border.own(HEARTBEAT, made)[0]
+            yield from self._evidence(HEARTBEAT, heartbeats)
+        # The end of a connection that timed out does not show that two reports are of one connection.
+        reported = span == "interval"
+        if reported:
+            yield from self._reports(batch)
         if pc.all(known, min_count=0).as_py():
-            yield from self.halves(batch)
+            yield from self.halves(batch, reported=reported)
             return
-        yield from self.halves(batch.filter(known))
+        yield from self.halves(batch.filter(known), reported=reported)
         for bucket, rows in by_bucket(batch.filter(pc.invert(known)), "local_address", self._buckets):
             yield from (Entry("local", bucket, content) for content in pack_pieces(FLOW, rows))
 
-    def halves(self, flows: pa.RecordBatch) -> Iterator[Entry]:
-        """The entries of flows whose local side is attributed, or was captured."""
-        for bucket, rows in by_bucket(flows, "remote_address", self._buckets):
-            yield from (Entry("remote", bucket, content) for content in pack_pieces(FLOW, rows))
+    def halves(self, flows: pa.RecordBatch, *, reported: bool = True) -> Iterator[Entry]:
+        """The entries of flows whose local side is attributed, or was captured; perhaps they are no reports."""
+        for bucket, rows in by_bucket(flows, remote_end(flows)[0], self._buckets):
+            for content in pack_pieces(FLOW, rows):
+                yield Entry("remote", bucket, content if reported else unreported(content))
+
+    def _reports(self, flows: pa.RecordBatch) -> Iterator[Entry]:
+        """The reports of connections, for those who ask about their local ends."""
+        reports = reports_of(flows, self._settings)
+        if self._border is not None:
+            reports, _ = self._border.own(HEARTBEAT, reports)
+        for bucket, rows in by_bucket(reports, reports.column("address"), self._buckets):
+            yield from (Entry("remote", bucket, content) for content in pack_reports(rows))
 
     def _evidence(self, kind: str, batch: pa.RecordBatch) -> Iterator[Entry]:
         asked_by = BY_NAME[kind].asked_by

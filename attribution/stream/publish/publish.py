@@ -18,8 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attribution.config import MINUTE, SECOND, Microseconds, Settings
-from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.ownership.flow_heartbeats import flow_heartbeats
+from attribution.core.ownership.flow_heartbeats import FlowEvidence
 from attribution.errors import BrokerError
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.sources import Ledger, Once, read
@@ -137,8 +136,7 @@ def publish(
 
 def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heartbeats: bool) -> Iterator[Part]:
     """Everything that the input holds, as `attribution.replay` takes it."""
-    shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
-    pools = PrefixTable.of_prefixes(settings.pool_prefixes)
+    evidence = FlowEvidence(settings)
     for given, paths, kinds in inputs.sources(of=tuple(INPUT_TOPICS)):
         evidence_only = given != FLOW
         sources = read(
@@ -157,8 +155,8 @@ def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heart
                 if trusted or not found.shown_by_flows:
                     yield Part(found.kind, found.batch, "interval")
             elif evidence_only:
-                beats = flow_heartbeats(found.batch, found.flow_heartbeats, shared=shared, pools=pools)
-                yield Part(HEARTBEAT, beats, "interval")
+                for made in (evidence.heartbeats, evidence.claims):
+                    yield Part(HEARTBEAT, made(found.batch, found.flow_heartbeats), "interval")
             else:
                 told_later = found.format if found.told_later else ""
                 yield Part(FLOW, found.batch, found.flow_heartbeats if trusted else "none", told_later)

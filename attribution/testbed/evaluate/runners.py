@@ -8,11 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import MINUTE, Settings
-from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.attributor import Attributor
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.dictionaries import plain
-from attribution.core.ownership.flow_heartbeats import flow_heartbeats
 from attribution.replay import Inputs, Limits, replay
 from attribution.schema import (
     ASSIGNMENT,
@@ -56,12 +54,11 @@ _CHECKPOINTS, _CRASHES = 20, 10
 def through_core(simulation: Simulation, settings: Settings) -> Evaluation:
     """How right the rules are, if they know all evidence at once."""
     attributor = Attributor(settings)
-    shared = PrefixTable.of_prefixes(settings.prefixes_held_by_port)
     for kind, table in (_evidence(simulation) | _configuration(simulation)).items():
         attributor.observe(kind, table)
     flows = list(simulation.flow_batches())
     for batch in flows:
-        attributor.observe(HEARTBEAT, flow_heartbeats(batch, shared=shared))
+        attributor.observe_flows(batch)
     return _evaluated(simulation, pa.Table.from_batches([plain(attributor.attribute(batch)) for batch in flows]))
 
 

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from attribution import schema
-from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.ownership.flow_heartbeats import FIELDS, flow_heartbeats
+from attribution.config import Settings
+from attribution.core.ownership.flow_heartbeats import FIELDS, FlowEvidence
 
 ROWS = [
     {"local_address": "10.0.0.1", "local_workload": "a", "local_service": "web", "observer": "n1"},
@@ -30,6 +30,10 @@ def flows(rows=ROWS, *, encoded=False):
         return batch
     arrays = [c.dictionary_encode() if pa.types.is_string(c.type) else c for c in batch.columns]
     return pa.record_batch(arrays, names=batch.schema.names)
+
+
+def flow_heartbeats(flows, span="interval", **settings):
+    return FlowEvidence(Settings(**settings)).heartbeats(flows, span)
 
 
 def rows(batch):
@@ -87,12 +91,12 @@ def test_on_a_shared_address_a_flow_shows_who_held_its_own_port_of_its_own_proto
         {"local_address": address, "local_port": port, "protocol": protocol, "local_workload": f"w{number}"}
         for number, (address, port, protocol) in enumerate(sides)
     ])  # fmt: skip
-    made = flow_heartbeats(found, shared=PrefixTable.of_prefixes(["192.0.2.0/24"]))
+    made = flow_heartbeats(found, shared_prefixes=("192.0.2.0/24",))
     assert [(r["address"], r["port"], r["protocol"], r["workload"]) for r in rows(made)] == [
         ("10.0.0.1", None, None, "w0"),
+        ("10.0.0.2", None, None, "w6"),
         ("192.0.2.1", 40_001, 6, "w1"),
         ("192.0.2.1", 40_001, 17, "w2"),
-        ("10.0.0.2", None, None, "w6"),
     ]
 
 

@@ -9,7 +9,6 @@ from records import answers
 from attribution.config import Settings
 from attribution.core.attributor import Attributor
 from attribution.core.columnar.dictionaries import plain
-from attribution.core.ownership.flow_heartbeats import flow_heartbeats
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, arrow_schema
 
 PERIOD_MS = 30_000
@@ -25,7 +24,7 @@ class History:
         flows = self.tables[FLOW].combine_chunks().to_batches()[0]
         attributor = Attributor(self.settings)
         attributor.observe(HEARTBEAT, self.tables[HEARTBEAT])
-        attributor.observe(HEARTBEAT, flow_heartbeats(flows, span))
+        attributor.observe_flows(flows, span)
         attributor.observe(ASSIGNMENT, self.tables[ASSIGNMENT])
         attributor.observe(NAME_BINDING, self.tables[NAME_BINDING])
         attributor.observe(LABEL, labels)

@@ -15,9 +15,7 @@ from live_job import SCRIPT, LiveJob, count, wait_for_checkpoint
 from records import batch
 
 from attribution.config import format_duration
-from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.attributor import Attributor
-from attribution.core.ownership.flow_heartbeats import flow_heartbeats
 from attribution.core.reasons import METHOD_OF
 from attribution.errors import ClusterError
 from attribution.schema import (
@@ -138,8 +136,7 @@ def test_policies_socket_rules_and_names_of_pools_give_the_rows_of_the_rules(bro
     attributor.observe(POLICY, history.tables[POLICY])
     attributor.observe(SOCKET_RULE, history.tables[SOCKET_RULE])
     (flows,) = history.tables[FLOW].combine_chunks().to_batches()
-    pools = PrefixTable.of_prefixes(history.settings.pool_prefixes)
-    attributor.observe(HEARTBEAT, flow_heartbeats(flows, pools=pools))
+    attributor.observe_flows(flows)
     expected = rows_by_number([attributor.attribute(flows)])
 
     given = {name: value for name, value in history.settings.to_dict().items() if isinstance(value, list)}

@@ -12,9 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import NEVER_BEFORE
-from attribution.core.ownership import flow_heartbeats
 from attribution.errors import SourceError
 from attribution.records import INPUT_RECORDS
 from attribution.schema import FLOW, record
@@ -85,18 +83,15 @@ def is_native_flows(path: Path) -> bool:
         return False
 
 
-def parquet_heartbeats(
-    path: Path, *, shared: PrefixTable | None = None, pools: PrefixTable | None = None, network: str | None = None
-) -> Iterator[pa.RecordBatch]:
-    """The heartbeats that the flows of a native Parquet file are, reading no other columns than they need.
+def parquet_flows(path: Path, fields: Sequence[str], *, network: str | None = None) -> Iterator[pa.RecordBatch]:
+    """The flows of a native Parquet file whose local workload may be known, in some of their fields.
 
-    A row with a fault in a field of the heartbeat is left out, and so counted nowhere: the pass that reads the flows
+    A row with a fault in one of these fields is left out, and so counted nowhere: the pass that reads all of the flow
     rejects it. One with a fault elsewhere is still an observation of its local side.
 
     Args:
         path: a file for which `is_native_flows` holds.
-        shared: addresses that several workloads hold by port, as in `flow_heartbeats`.
-        pools: addresses that policies hand out, as in `flow_heartbeats`.
+        fields: fields of `schemas/flow.avsc`; no other columns are read.
         network: that of flows which name none.
 
     Raises:
@@ -107,10 +102,9 @@ def parquet_heartbeats(
     if "local_workload" not in file.schema_arrow.names:
         return
     uncounted = account_of(Ledger())
-    batches = _batches(file, (*flow_heartbeats.FIELDS, LOCAL_METHOD))
+    batches = _batches(file, (*fields, LOCAL_METHOD))
     for block in _blocks(batches, str(path), uncounted, distinct=True):
-        flows = filled(FLOW, canonical(block, uncounted, only=flow_heartbeats.FIELDS), network)
-        yield flow_heartbeats.flow_heartbeats(flows, "interval", shared=shared, pools=pools)
+        yield filled(FLOW, canonical(block, uncounted, only=fields), network)
 
 
 def parquet_starts(path: Path) -> list[tuple[int, int]]:

@@ -31,7 +31,7 @@ from attribution.sources.formats.native.columns import (
     PARQUET_MAGIC,
     arrow_columns,
     is_native_flows,
-    parquet_heartbeats,
+    parquet_flows,
     parquet_starts,
     read_arrow,
     read_parquet,
@@ -40,7 +40,7 @@ from attribution.sources.formats.native.decode import NAME, decode_json, kind_of
 from attribution.sources.json.objects import first_objects
 from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input, Wanted
 
-__all__ = ["FORMATS", "Native", "is_native_flows", "parquet_heartbeats", "parquet_starts"]
+__all__ = ["FORMATS", "Native", "is_native_flows", "parquet_flows", "parquet_starts"]
 
 
 #: What attribution wants of flows.
