@@ -157,7 +157,7 @@ class Selection:
         tuple[str, ...],
         Option(
             "--reason",
-            f"Only flows with an end that has this reason: {', '.join(REASONS)}; repeatable.",
+            f"Only flows with an end of this reason. Repeatable. One of: {', '.join(REASONS)}.",
             one_of("reason", REASONS),
             "REASON",
             choices=tuple(REASONS),
