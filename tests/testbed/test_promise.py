@@ -5,6 +5,7 @@ import pytest
 
 from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.attributor import Attributor
+from attribution.core.ownership import flow_heartbeats
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
 from attribution.testbed.evaluate.outcomes import OURS
 from attribution.testbed.evaluate.runners import through_core
@@ -123,6 +124,7 @@ def test_ports_that_are_reused_within_seconds_are_never_misattributed(seed, name
     assert remote_sides(result, "latest event", "translated")["misattributed"] > 500
 
 
-def test_ports_joined_over_gaps_would_show():
+def test_ports_joined_over_gaps_would_show(monkeypatch):
+    monkeypatch.setattr(flow_heartbeats, "SHOWN", 0)
     result = evaluated(scenario("hostile", ("connections=8000", *TRANSLATED)), 0, Settings(ephemeral_ports=""))
     assert remote_sides(result, OURS, "translated")["misattributed"] > 0
