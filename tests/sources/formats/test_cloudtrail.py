@@ -3,11 +3,14 @@
 import gzip
 import json
 import random
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from memory_input import KeepingLedger, MemoryInput, canonical_rows, rows_of
 
 from attribution.core.addressing.place_book import AskedPlaces
@@ -233,6 +236,7 @@ def test_a_nat_gateway_holds_its_addresses():
         ("EFS mount target for fs-1234567 (fsmt-1234567)", "managed_service", "fs-1234567"),
         ("RDSNetworkInterface", "managed_service", "RDS"),
         ("ElastiCache sessions-001", "managed_service", "ElastiCache sessions-001"),
+        ("aws-K8S-i-0123456789abcdef0", "kubernetes_node", "i-0123456789abcdef0"),
         ("AWS Lambda VPC ENI-resize-0123", "lambda", None),
         ("Primary network interface", "network_interface", "worker"),
     ],
@@ -280,6 +284,89 @@ def test_events_that_lack_what_they_are_about_are_rejected():
         (4, "malformed"),
         (5, "not_an_address"),
     ]
+
+
+@pytest.mark.parametrize("part", [None, {"omitted": True, "originalSize": 120000, "reason": "too large"}])
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        lambda part: launched(1) | {"responseElements": part},
+        lambda part: created(1) | {"responseElements": part},
+        lambda part: assigned(1, "10.0.0.8") | {"responseElements": part},
+        lambda part: deleted(1) | {"requestParameters": part},
+        lambda part: terminated(1, "i-0a") | {"requestParameters": part},
+        lambda part: event("AllocateAddress", 1, {}, part),
+        lambda part: event("AssociateAddress", 1, part, part),
+        lambda part: event("CreateNatGateway", 1, {}, part),
+    ],
+)
+def test_an_event_whose_request_or_response_was_left_out_is_skipped(left_out, part):
+    rows, ledger = read(left_out(part))
+    assert (rows, ledger.skipped, ledger.rejects) == ({}, {("cloudtrail", "left_out"): 1}, [])
+
+
+def test_an_event_from_which_nothing_follows_is_counted_until_something_does():
+    bare = created(1, "eni-0b", address="")
+    _, ledger = read(bare)
+    assert ledger.skipped == {("cloudtrail", "no_address"): 1}
+    _, ledger = read(bare, deleted(9, "eni-0b"))
+    assert ledger.skipped == {("cloudtrail", "no_address"): 2}
+    later = assigned(3, "10.0.0.8", eni="eni-0b")
+    for order in permutations([bare, deleted(9, "eni-0b"), later]):
+        rows, ledger = read(*order)
+        assert len(rows[ASSIGNMENT]) == 2
+        assert ledger.skipped == {("cloudtrail", "no_address"): 1}
+
+
+ALL = [
+    created(1), created(2, "eni-0b", "10.0.0.6"), deleted(9), deleted(0, "eni-0b"), assigned(3, "10.0.0.8"),
+    launched(4), launched(5, "i-0b", "eni-0c", "10.0.0.7"), terminated(7, "i-0a", "i-0b", "i-0c"),
+    created(8, "eni-0d", address=""),
+    event("AllocateAddress", 1, {}, {"allocationId": "a-1", "publicIp": "192.0.2.1"}),
+    event("AssociateAddress", 2, {"allocationId": "a-1", "instanceId": "i-0a"}, {"associationId": "s-1"}),
+    event("AssociateAddress", 2, {"allocationId": "a-2", "instanceId": "i-0a"}, {"associationId": "s-2"}),
+    event("DisassociateAddress", 3, {"associationId": "s-1"}, {"_return": True}),
+    launched(6) | {"responseElements": None},
+]  # fmt: skip
+
+
+@given(st.permutations(ALL))
+def test_every_event_is_read_skipped_or_rejected_whatever_the_order(events):
+    rows, ledger = read(*events)
+    told = {row["line"] for row in rows[ASSIGNMENT]}
+    silent = ledger.skipped["cloudtrail", "no_address"] + ledger.skipped["cloudtrail", "left_out"]
+    waiting = ledger.skipped["cloudtrail", "unknown_instance"] + ledger.skipped["cloudtrail", "unknown_allocation"]
+    # One of the three instances that were terminated was never launched.
+    assert len(told) + silent + waiting == len(ALL) + 1
+    assert ledger.skipped == read(*ALL)[1].skipped
+
+
+def test_a_delegated_prefix_is_its_addresses():
+    given = {"assignedIpv4PrefixSet": {"assignedIpv4PrefixSetType": [{"ipv4Prefix": "10.0.8.0/28"}]}}
+    answer = {"networkInterfaceId": "eni-0a", "assignedPrivateIpAddressesSet": {}}
+    added = event("AssignPrivateIpAddresses", 3, {"networkInterfaceId": "eni-0a", "ipv4PrefixCount": 1}, answer | given)
+    taken = {"networkInterfaceId": "eni-0a", "ipv4PrefixSet": {"items": [{"ipv4Prefix": "10.0.8.0/28"}]}}
+    removed = event("UnassignPrivateIpAddresses", 5, taken, {"_return": True})
+    whole = created(1, ipv4PrefixSet={"item": [{"ipv4Prefix": "10.0.7.0/28"}]})
+    expected = [(1, "10.0.0.5", "eni-0a", "assign")]
+    expected += [(1, f"10.0.7.{n}", "eni-0a", "assign") for n in range(16)]
+    expected += [(3, f"10.0.8.{n}", "eni-0a", "assign") for n in range(16)]
+    expected += [(5, f"10.0.8.{n}", "eni-0a", "release") for n in range(16)]
+    assert steps(whole, added, removed) == sorted(expected)
+
+
+def test_a_prefix_of_too_many_addresses_is_counted():
+    request = {"AssignIpv6AddressesRequest": {"NetworkInterfaceId": "eni-0a", "Ipv6PrefixCount": 1}}
+    answer = {"networkInterfaceId": "eni-0a", "assignedIpv6PrefixSet": {"item": ["2001:db8:0:1::/80"]}}
+    given = event("AssignIpv6Addresses", 3, request, {"AssignIpv6AddressesResponse": answer})
+    rows, ledger = read(created(1), given)
+    assert len(rows[ASSIGNMENT]) == 1
+    assert ledger.skipped == {("cloudtrail", "wide_prefix"): 1, ("cloudtrail", "no_address"): 1}
+
+
+def test_what_is_no_prefix_is_rejected():
+    _, ledger = read(created(1, address="", ipv4PrefixSet={"item": [{"ipv4Prefix": "10.0.7.0/33"}]}))
+    assert [(r.line, r.reason) for r in ledger.rejects] == [(1, "not_an_address")]
 
 
 def held(events, address, minute, vpc="vpc-0a"):
@@ -443,7 +530,9 @@ def test_a_real_trail_is_put_together_across_its_files():
         ("3.225.16.109", None): {"nat-03575abbac42080d9"},
         ("52.45.102.28", None): {"nat-0dd264ee104155137"},
     }
-    assert ledger.skipped == {("cloudtrail", "request_failed"): 6, ("cloudtrail", "other_event"): 21}
+    # Addresses that were allocated for NAT gateways are told by these.
+    skipped = {"request_failed": 6, "other_event": 21, "no_address": 3}
+    assert ledger.skipped == {("cloudtrail", reason): count for reason, count in skipped.items()}
     assert ledger.rejected == {}
 
 

@@ -10,7 +10,8 @@
 | `CreateNatGateway`, `DeleteNatGateway` | the gateway holds its public addresses, and its private ones where named |
 
 All other events are skipped, and so are requests with an `errorCode`, which changed nothing (a dry run is one). The
-load balancer, NAT gateway or service behind an interface is told by the interface's description.
+load balancer, NAT gateway or service behind an interface is told by the interface's description. Every event is read,
+kept for others, skipped or rejected, and counted.
 
 Events of one minute are spread over files, so what is half known waits for its other half over the whole run, see
 `sources.formats.cloudtrail.history`. What no event of the run tells stays open. An interface made before the
@@ -32,7 +33,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.schema import ASSIGNMENT
-from attribution.sources.formats.cloudtrail.events import Call, IncompleteError, Trail, unwrapped
+from attribution.sources.formats.cloudtrail.events import Call, IncompleteError, LeftOutError, Trail, unwrapped
 from attribution.sources.formats.cloudtrail.history import Assignment, Origin
 from attribution.sources.json.documents import whole
 from attribution.sources.records.json_values import Json, text_at, typed_column
@@ -57,6 +58,9 @@ _DECODER = json.JSONDecoder()
 _SKIPS = {
     "other_event": "An event that says nothing about addresses.",
     "request_failed": "A request with an error code, which changed nothing; a dry run is one.",
+    "left_out": "An event whose request or response CloudTrail left out (`null`, or `omitted` as too large).",
+    "no_address": "An event that gives or takes no address by itself; what it says is kept for those that need it.",
+    "wide_prefix": "A prefix delegated to an interface with too many addresses to list: those of IPv6 have 2^48.",
     "unknown_interface": "An event about an interface that no event of the run made.",
     "unknown_instance": "An event about an instance that no event of the run launched.",
     "unknown_gateway": "A deleted NAT gateway that no event of the run made.",
@@ -107,12 +111,17 @@ class CloudTrail(Format):
             request, answer = unwrapped(event.get("requestParameters")), unwrapped(event.get("responseElements"))
             try:
                 return trail.read(name, Call(request, answer, time, origin))
+            except LeftOutError:
+                account.skip("left_out")
             except IncompleteError as error:
                 self._reject(account, origin, "malformed", str(error), event)
         return []
 
     def _reject(self, account: Account, origin: Origin, reason: str, what: str, event: Json) -> None:
-        found = f"{what}: {json.dumps(event)[:_SHOWN]}"
+        try:
+            found = f"{what}: {json.dumps(event)[:_SHOWN]}"
+        except RecursionError:
+            found = what
         account.reject(Reject(origin.source, origin.line, reason, found, ASSIGNMENT))
 
 
