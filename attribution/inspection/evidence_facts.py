@@ -59,6 +59,7 @@ class EvidenceFacts:
 
     def __init__(self) -> None:
         self.kinds: dict[str, EvidenceOfKind] = {}
+        self._of_flows = FlowEvidence(Settings())
 
     def add(self, kind: str, batch: pa.RecordBatch, *, of_flows: bool = False) -> None:
         """Take canonical records of a kind; `of_flows` if they are heartbeats of the workloads that flows name."""
@@ -76,7 +77,7 @@ class EvidenceFacts:
 
     def add_flows(self, flows: pa.RecordBatch, span: FlowHeartbeats) -> None:
         """Take the heartbeats that canonical flows are."""
-        self.add(HEARTBEAT, FlowEvidence(Settings()).heartbeats(flows, span), of_flows=True)
+        self.add(HEARTBEAT, self._of_flows.heartbeats(flows, span), of_flows=True)
 
     def places(self, scale: int) -> pa.Table:
         """The addresses of which evidence may name the owner, each with its network, as of `DistinctRows.table`."""

@@ -64,7 +64,7 @@ def _sampling(facts: Facts) -> Iterator[Finding]:
         text = (
             f"{part} of the flows do not say of how many packets one was looked at: bytes and packets may be too low."
         )
-        advice = "Let the device send its sampling rate: of IPFIX and NetFlow v9 in an options template."
+        advice = "Let what exports the flows send its sampling rate. IPFIX and NetFlow v9 send it as an option."
         yield Finding("rate_unknown", text, advice, "how-to/goflow2")
 
 

@@ -132,7 +132,7 @@ def read_order(name: str) -> tuple[tuple[str, int], ...]:
 def _parquet_columns(data: Input) -> frozenset[str]:
     try:
         return frozenset(pq.read_schema(data.seekable_file()).names)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceError(
             f"cannot read {data.name}: it starts as Parquet but has no readable end ({error}); copy the file again"
         ) from None

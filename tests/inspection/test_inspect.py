@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_inspect_goldens import BEATS, CASES, FLOWS, NAMED, flow, inspected, jsonl
 from verbs import csv_rows, ok, run
@@ -152,3 +154,26 @@ def test_names_out_of_logs_cannot_write_to_the_terminal(tmp_path, monkeypatch):
     shown = inspected(tmp_path, {"flows.jsonl": jsonl([flow(0, observer="a\x1b[2Jb", local_network="n\nm")])}).stdout
     assert "\x1b" not in shown
     assert "networks: n\\nm 100.0%" in shown
+
+
+@pytest.mark.parametrize(("place", "recognised"), [("schema", "-     "), ("column chunk", "native")])
+def test_names_of_columns_that_are_no_text_are_damage_of_their_file_alone(place, recognised, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pq.write_table(pa.Table.from_pylist([one | {"zzzz": 1} for one in FLOWS]), "logs.parquet", store_schema=False)
+    content = (tmp_path / "logs.parquet").read_bytes()
+    at = content.find(b"zzzz") if place == "schema" else content.rfind(b"zzzz")
+    damaged = content[:at] + b"\xff" + content[at + 1 :]
+    shown = inspected(tmp_path, {"a.parquet": damaged.decode("latin-1"), "b.jsonl": jsonl(FLOWS)})
+    assert shown.exit_code == 3
+    assert f"logs/a.parquet   {recognised}   cannot be read" in shown.stdout
+    assert "can't decode byte 0xff" in shown.stdout
+    assert "logs/b.jsonl     native   30 flows" in shown.stdout
+
+
+def test_a_zeek_log_whose_set_separator_is_empty_is_read_with_the_usual_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fields = "#fields\tts\tid.orig_h\tquery\tqtype\trcode\tanswers\tTTLs\trejected\n"
+    row = "1772445600.0\t10.0.0.1\ta.example\t1\t0\t192.0.2.1,192.0.2.2\t60.0,60.0\tF\n"
+    header = "#separator \\x09\n#set_separator\t\n#path\tdns\n"
+    shown = inspected(tmp_path, {"dns.log": header + fields + row}).stdout
+    assert "zeek     2 name bindings" in shown

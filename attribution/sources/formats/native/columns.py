@@ -79,7 +79,7 @@ def is_native_flows(path: Path) -> bool:
             if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
                 return False
             return kind_of(pq.read_schema(file).names) == FLOW
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException, UnicodeDecodeError):
         return False
 
 
@@ -213,7 +213,7 @@ def _damage(source: str, *, after: int | None = None) -> Iterator[None]:
         raise SourceError(
             f"cannot read {source}{place}: {error} in a batch of a column; write smaller batches"
         ) from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         found = " ".join(str(error).split())
         raise SourceError(
             f"cannot read {source}{place}: {found}; the file is damaged or incomplete, copy it again"

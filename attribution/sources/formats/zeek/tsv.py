@@ -45,7 +45,7 @@ class Header:
         elif name == "#path" and values:
             self.path = values[0]
         elif name == "#set_separator" and values:
-            self.set_separator = _unescape(values[0].encode())
+            self.set_separator = _unescape(values[0].encode()) or self.set_separator
         elif name == "#empty_field" and values:
             self.empty = values[0]
         elif name == "#unset_field" and values:
