@@ -35,7 +35,7 @@ class Settings:
     name_stretch: int = MINUTE
     connection_lifetime: int = 24 * HOUR
     workload_prefixes: tuple[str, ...] = ()
-    shared_prefixes: tuple[str, ...] = ()  # decides what heartbeats flows are, not what heartbeats say
+    shared_prefixes: tuple[str, ...] = ()
     translated_prefixes: tuple[str, ...] = ()
     pool_prefixes: tuple[str, ...] = ()
     named_prefixes: tuple[str, ...] = ()
@@ -141,6 +141,14 @@ class Flow:
     local_network: str | None = None
     remote_network: str | None = None
     received: int | None = None
+    wire_address: str | None = None
+    wire_port: int | None = None
+    remote_wire_address: str | None = None
+    remote_wire_port: int | None = None
+    bytes_sent: int | None = None
+    bytes_received: int | None = None
+    packets_sent: int | None = None
+    packets_received: int | None = None
 
 
 @dataclass(frozen=True)
@@ -528,16 +536,20 @@ def useful(heartbeats: Iterable[Heartbeat], settings: Settings) -> list[Heartbea
     def is_useful(h: Heartbeat) -> bool:
         if h.claim not in ("accepted", "opened"):
             return True
-        before = h.end - settings.max_gap
-        return any(touches(e.start, e.end, before, h.end) for e in explicit.get((h.network, h.address), ()))
+        before = h.start - settings.max_gap
+        return any(touches(e.start, e.end, before, h.start) for e in explicit.get((h.network, h.address), ()))
 
     return [h for h in known if is_useful(h)]
 
 
 def is_ephemeral(address: str, port: int, settings: Settings) -> bool:
     """Whether a port is given out per connection, and so to another workload within moments."""
+    return is_translated(address, settings) or is_given_out(port, settings)
+
+
+def is_given_out(port: int, settings: Settings) -> bool:
     first, _, last = settings.ephemeral_ports.partition("-")
-    return is_translated(address, settings) or (bool(last) and int(first) <= port <= int(last))
+    return bool(last) and int(first) <= port <= int(last)
 
 
 def is_translated(address: str, settings: Settings) -> bool:
@@ -718,6 +730,65 @@ def label_of(labels: Iterable[Label], address: str) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
+# Flows as heartbeats --------------------------------------------------------------------------------------------------
+
+
+def evidence_of_flows(flows: Iterable[Flow], settings: Settings, span: str = "interval") -> list[Heartbeat]:
+    """The heartbeats and the claims that flows are.
+
+    `span` says of the logs: `interval` if an end is the last activity, `start` if it can come from a timeout, `none` if
+    flows are no heartbeats.
+    """
+    return [h for flow in flows for h in evidence_of_flow(flow, settings, span)]
+
+
+def evidence_of_flow(flow: Flow, settings: Settings, span: str) -> list[Heartbeat]:
+    if span == "none" or flow.local_workload is None or flow.basis != "connection" or is_untimed(flow, settings):
+        return []
+    lag = lag_of(flow, settings)
+    start, end = flow.start + lag, flow.end if span == "interval" else flow.start
+    if start > end:
+        return []
+    made = []
+
+    def say(address: str, port: int | None, network: str | None, end: int, claim: str | None = None) -> None:
+        protocol = None if port is None else flow.protocol
+        who = flow.local_workload, flow.local_service
+        made.append(Heartbeat(address, port, *who, start, end, flow.observer, protocol, None, network, claim))
+
+    def opened(port: int) -> bool:
+        return flow.direction == "egress" or (flow.direction is None and is_given_out(port, settings))
+
+    def say_explicit(address: str, port: int | None, network: str | None, *, given_away: bool) -> None:
+        if socket_of(flow.protocol, port) is None:
+            return
+        if opened(port):
+            say(address, port, network, end, "shown")
+        elif given_away:
+            say(address, port, network, end, "balanced")
+        elif lag == 0:
+            say(address, port, network, start, None if flow.direction == "ingress" else "shown")
+
+    address, port = flow.local_address, flow.local_port
+    elsewhere = flow.wire_address not in (None, address)
+    if flow.wire_address is not None:
+        network = flow.local_network if flow.remote_network is None or not elsewhere else flow.remote_network
+        own = not elsewhere and flow.wire_port == port and not is_translated(flow.wire_address, settings)
+        say_explicit(flow.wire_address, flow.wire_port, network, given_away=not own)
+    if in_pool_space(address, settings) or (flow.wire_address is not None and not elsewhere):
+        return made
+    if is_translated(address, settings) or any(contains(prefix, address) for prefix in settings.shared_prefixes):
+        say_explicit(address, port, flow.local_network, given_away=is_translated(address, settings))
+        return made
+    say(address, None, flow.local_network, end)
+    if socket_of(flow.protocol, port) is not None:
+        if opened(port):
+            say(address, port, flow.local_network, end, "opened")
+        elif lag == 0:
+            say(address, port, flow.local_network, start, "accepted" if flow.direction == "ingress" else "opened")
+    return made
+
+
 # Addresses that policies hand out -------------------------------------------------------------------------------------
 
 
@@ -750,8 +821,7 @@ def rule_answer(rules: tuple[SocketRule, ...], flow: Flow, which: str, settings:
     if flow.direction == ("egress" if which == "local" else "ingress"):
         return None  # the side that opened the flow
     socket = socket_of(flow.protocol, getattr(flow, f"{which}_port"))
-    first, _, last = settings.ephemeral_ports.partition("-")
-    if flow.direction is None and socket is not None and last and int(first) <= socket[1] <= int(last):
+    if flow.direction is None and socket is not None and is_given_out(socket[1], settings):
         return None
     rules = with_earliest_end(rules, but=())
     a, b = asked(flow, settings)

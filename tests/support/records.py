@@ -123,5 +123,11 @@ def ownership(range_batch):
     return found
 
 
+def seen(heartbeat_batch):
+    """A batch of heartbeats as a list of the oracle's."""
+    rows = heartbeat_batch.to_pylist()
+    return [Heartbeat(**(row | {name: _microseconds(row[name]) for name in ("start", "end")})) for row in rows]
+
+
 def _microseconds(moment):
     return (moment - EPOCH) // timedelta(microseconds=1)

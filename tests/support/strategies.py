@@ -58,6 +58,7 @@ def rule_settings(draw, *, pools=False):
         shared_resolvers=draw(
             st.sampled_from([(), (), ("192.0.2.2=192.0.2.0/24",), ("192.0.2.2=198.51.100.0/24", "192.0.2.2=0.0.0.0/0")])
         ),
+        shared_prefixes=draw(st.sampled_from([(), (), ("192.0.2.2/32",), ("192.0.2.0/31", "2001:db8::/64")])),
         translated_prefixes=draw(st.sampled_from([(), (), (), ("192.0.2.1/32",), ("192.0.2.0/30",)])),
         routes=draw(routes()),
         one_space=draw(st.sampled_from([False] * 7 + [True])),
@@ -236,6 +237,25 @@ def flows(draw, settings, times, space=(None,)):
         region=draw(st.sampled_from([None, "eu"])),
         local_network=draw(st.sampled_from(elsewhere)),
         remote_network=draw(st.sampled_from((None,) * 5 + elsewhere)),
+    )
+
+
+@st.composite
+def translated_flows(draw, settings, times, space=(None,)):
+    """Flows that say, of either side, what the wire shows of it; and what they carried."""
+    counts = st.sampled_from([None, 0, 0, 7, 9])
+    shown = st.sampled_from([(None, None), (None, None), *((a, p) for a in ADDRESSES for p in (None, 443, 65_535))])
+    wire, remote_wire = draw(shown), draw(shown)
+    return replace(
+        draw(flows(settings, times, space)),
+        wire_address=wire[0],
+        wire_port=wire[1],
+        remote_wire_address=remote_wire[0],
+        remote_wire_port=remote_wire[1],
+        bytes_sent=draw(counts),
+        bytes_received=draw(counts),
+        packets_sent=draw(counts),
+        packets_received=draw(counts),
     )
 
 

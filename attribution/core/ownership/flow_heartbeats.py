@@ -5,7 +5,7 @@ wire shows, is one thing. What it claims of its own port is another: claims coun
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ from attribution.core.addressing.sockets import (
     SHOWN,
     asked_sockets,
     columns_of,
+    split_sockets,
 )
 from attribution.core.columnar.arrays import is_value
 from attribution.core.columnar.dictionaries import decoded, plain
@@ -40,7 +41,8 @@ FIELDS = (
 #: (the end can come from a connection-tracking timeout, which outlives the owner); or no heartbeats.
 FlowHeartbeats: TypeAlias = Literal["interval", "start", "none"]
 
-_CONNECTION, _INGRESS = pa.scalar("connection", pa.string()), pa.scalar("ingress", pa.string())
+_CONNECTION = pa.scalar("connection", pa.string())
+_INGRESS, _EGRESS = pa.scalar("ingress", pa.string()), pa.scalar("egress", pa.string())
 
 
 class FlowEvidence:
@@ -97,10 +99,10 @@ class FlowEvidence:
         for elsewhere in (self._pools, self._by_port):
             if elsewhere:
                 claims &= ~elsewhere.contains(seen.flows.column("local_address"))
-        claims &= ~seen.accepted | (seen.lag == 0)
+        claims &= ~self._may_be_accepted(seen, sockets) | (seen.lag == 0)
         seen, sockets = seen.where(claims), sockets[claims]
         claim = np.where(seen.accepted, ACCEPTED, OPENED)
-        seen = seen.at_start(seen.accepted)
+        seen = seen.at_start(self._may_be_accepted(seen, sockets))
         return seen.heartbeats("local_address", seen.flows.column("local_network"), sockets + claim * CLAIM)
 
     def _seen(self, flows: Records, span: FlowHeartbeats) -> "_Seen":
@@ -116,7 +118,7 @@ class FlowEvidence:
         """What connections show of their own sockets on addresses that are known to be held by port."""
         sockets = asked_sockets(seen.flows.column("protocol"), seen.flows.column("local_port"))
         translated = self._translated.contains(seen.flows.column("local_address"))
-        return _of_sockets(seen, "local_address", seen.flows.column("local_network"), sockets, translated)
+        return self._of_sockets(seen, "local_address", seen.flows.column("local_network"), sockets, translated)
 
     def _on_wire(self, seen: "_Seen") -> pa.RecordBatch:
         """What connections show of the sockets that the wire shows."""
@@ -124,7 +126,24 @@ class FlowEvidence:
         own = asked_sockets(seen.flows.column("protocol"), seen.flows.column("local_port"))
         elsewhere = ~(seen.at_own_address & (sockets == own))
         elsewhere |= self._translated.contains(seen.flows.column("wire_address"))
-        return _of_sockets(seen, "wire_address", network_on_wire(seen.flows), sockets, elsewhere)
+        return self._of_sockets(seen, "wire_address", network_on_wire(seen.flows), sockets, elsewhere)
+
+    def _of_sockets(
+        self, seen: "_Seen", address: str, network: Column, sockets: Int32, elsewhere: Bool
+    ) -> pa.RecordBatch:
+        """What connections show of explicit sockets; `elsewhere` says which sockets a translator gave away."""
+        listening = self._may_be_accepted(seen, sockets)
+        shown = (sockets != ANY_SOCKET) & ~(listening & ~elsewhere & (seen.lag > 0))
+        own = np.where(seen.accepted, 0, SHOWN)
+        claim = np.where(listening & elsewhere, BALANCED, own)[shown]
+        network = network.filter(pa.array(shown))
+        seen = seen.where(shown).at_start((listening & ~elsewhere)[shown])
+        return seen.heartbeats(address, network, sockets[shown] + claim * CLAIM)
+
+    def _may_be_accepted(self, seen: "_Seen", sockets: Int32) -> Bool:
+        """Which connections may be of a listening socket, and so say nothing of these sockets after their start."""
+        ports, (_, port) = self._settings.ports_of_connections, split_sockets(sockets)
+        return seen.accepted | ~(seen.opened | ((port >= ports.start) & (port < ports.stop)))
 
 
 @dataclass(frozen=True)
@@ -137,6 +156,7 @@ class _Seen:
         end: last moment of that kind, µs.
         lag: how late the clock may be, µs.
         accepted: whether each was accepted.
+        opened: whether each was opened; the direction is not known if neither.
     """
 
     flows: pa.RecordBatch
@@ -144,14 +164,16 @@ class _Seen:
     end: Int64
     lag: Int64
     accepted: Bool
+    opened: Bool
 
     @classmethod
     def of(cls, flows: pa.RecordBatch, span: FlowHeartbeats, settings: Settings) -> Self:
         times = times_of(flows, settings)
-        accepted = is_value(flows.column("direction"), _INGRESS).to_numpy(zero_copy_only=False)
+        directions = (is_value(flows.column("direction"), one) for one in (_INGRESS, _EGRESS))
+        accepted, opened = (mask.to_numpy(zero_copy_only=False) for mask in directions)
         # The end of a record with a lag is when it was received: the end of the record is that much earlier.
         start, end = times.start + times.lag, times.start if span == "start" else times.end - times.lag
-        seen = cls(flows, start, end, times.lag, accepted)
+        seen = cls(flows, start, end, times.lag, accepted, opened)
         sure = ~times.untimed & (start <= end)
         return seen if sure.all() else seen.where(sure)
 
@@ -164,12 +186,12 @@ class _Seen:
     def where(self, mask: Bool) -> Self:
         if mask.all():
             return self
-        some = (self.start[mask], self.end[mask], self.lag[mask], self.accepted[mask])
-        return type(self)(self.flows.filter(pa.array(mask)), *some)
+        times = (self.start[mask], self.end[mask], self.lag[mask])
+        return type(self)(self.flows.filter(pa.array(mask)), *times, self.accepted[mask], self.opened[mask])
 
     def at_start(self, mask: Bool) -> Self:
         """The same, but for what ends when it starts."""
-        return type(self)(self.flows, self.start, np.where(mask, self.start, self.end), self.lag, self.accepted)
+        return replace(self, end=np.where(mask, self.start, self.end))
 
     def heartbeats(self, address: str, network: Column, sockets: Int64) -> pa.RecordBatch:
         """The heartbeats of these connections at an address of theirs, in these networks, and at these sockets."""
@@ -187,16 +209,6 @@ class _Seen:
         fields = record(HEARTBEAT).fields
         schema = pa.schema([pa.field(f.name, columns[f.name].type, nullable=f.nullable) for f in fields])
         return pa.record_batch([columns[f.name] for f in fields], schema=schema)
-
-
-def _of_sockets(seen: _Seen, address: str, network: Column, sockets: Int32, elsewhere: Bool) -> pa.RecordBatch:
-    """What connections show of explicit sockets; `elsewhere` says which of the accepted ones a translator gave away."""
-    shown = (sockets != ANY_SOCKET) & ~(seen.accepted & ~elsewhere & (seen.lag > 0))
-    claim = np.where(seen.accepted, np.where(elsewhere, BALANCED, 0), SHOWN)[shown]
-    network = network.filter(pa.array(shown))
-    seen = seen.where(shown)
-    seen = seen.at_start(claim == 0)
-    return seen.heartbeats(address, network, sockets[shown] + claim * CLAIM)
 
 
 def network_on_wire(flows: pa.RecordBatch) -> Column:

@@ -1,7 +1,6 @@
 """What a connection claims of its port, and when that counts."""
 
 import pyarrow as pa
-import pytest
 
 from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.attributor import Attributor
@@ -73,12 +72,19 @@ def test_an_old_process_that_keeps_a_connection_does_not_speak_for_the_port():
     assert asked(8000, MINUTE, [], new, end=9 * MINUTE) == (None, "gap")
 
 
-@pytest.mark.parametrize("direction", ["egress", None])
-def test_the_port_of_an_opened_connection_is_ephemeral_whatever_its_number(direction):
+def test_the_port_of_an_opened_connection_is_ephemeral_whatever_its_number():
     elsewhere = seen(8000, *range(0, 10 * MINUTE, MINUTE), workload="a")
-    flows = [opened(1024, at, at + 20 * SECOND, "b") | {"direction": direction} for at in (0, MINUTE, 2 * MINUTE)]
+    flows = [opened(1024, at, at + 20 * SECOND, "b") for at in (0, MINUTE, 2 * MINUTE)]
     assert asked(1024, MINUTE + 10 * SECOND, flows, elsewhere) == ("b", "covered")
     assert asked(1024, MINUTE + 40 * SECOND, flows, elsewhere) == (None, "gap")
+
+
+def test_a_connection_of_unknown_direction_may_be_an_old_one_of_a_socket_that_listened():
+    elsewhere = seen(8000, *range(0, 10 * MINUTE, MINUTE), workload="a")
+    unknown = [opened(port, 0, 9 * MINUTE, "old") | {"direction": None} for port in (443, 40_000)]
+    assert asked(443, 6 * MINUTE, unknown, elsewhere) == (None, "gap")
+    # Nobody listens on a port that is given out per connection.
+    assert asked(40_000, 6 * MINUTE, unknown, elsewhere) == ("old", "covered")
 
 
 def test_a_connection_opened_from_a_port_speaks_against_who_listens_there():
