@@ -13,6 +13,8 @@ from attribution.testbed.pools.write import write_agility
 
 #: What VPC flow logs can say: windows, and no workload. Said first, so that `--set` still has the last word.
 _VPC = ("window_share=1", "capture_share=0")
+#: What routers report needs routers.
+_GOFLOW2 = ("routers=2",)
 
 
 @click.command(name="simulate")
@@ -29,7 +31,8 @@ _VPC = ("window_share=1", "capture_share=0")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Change a parameter; repeatable.")
 @click.option(
     "--flow-format", type=click.Choice(list(FLOW_FILES)), default="parquet", show_default=True,
-    help="How to write the flows. vpc: VPC flow log text; all hosts then log windows without workloads.",
+    help="How to write the flows. vpc: VPC flow log text; all hosts then log windows without workloads. "
+    "goflow2: what the routers report, as goflow2's JSON lines.",
 )  # fmt: skip
 @click.option("--parameters", is_flag=True, help="Print the scenario's parameters and stop.")
 def command(
@@ -51,7 +54,8 @@ def command(
     if name == AGILITY:
         chosen = agility_scenario(overrides)
     else:
-        chosen = scenario(name, ((*_VPC, *overrides) if flow_format == "vpc" else overrides))
+        first = {"vpc": _VPC, "goflow2": _GOFLOW2}.get(flow_format, ())
+        chosen = scenario(name, (*first, *overrides))
     if parameters:
         for key, value in chosen.to_dict().items():
             click.echo(f"{key}={value}")

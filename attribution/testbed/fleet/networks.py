@@ -115,8 +115,9 @@ def pooled_prefix(first: int) -> str:
 
 def settings_of(scenario: Scenario) -> Settings:
     """The settings that are true of the simulated world; with one network, and no pools, those of its clocks."""
+    active_timeout = scenario.export_timeout if scenario.exporters else 0
     if not has_further_pools(scenario):
-        return Settings(clock_tolerance=scenario.clock_tolerance)
+        return Settings(clock_tolerance=scenario.clock_tolerance, active_timeout=active_timeout)
     routes = [
         f"{network_name(one)},{network_name(other)},{prefix_of(*prefix)}"
         for one, other in joined_networks(scenario)
@@ -124,6 +125,7 @@ def settings_of(scenario: Scenario) -> Settings:
     ]
     return Settings(
         clock_tolerance=scenario.clock_tolerance,
+        active_timeout=active_timeout,
         routes=tuple(routes),
         workload_prefixes=tuple(prefix_of(*prefix) for prefix in workload_prefixes()),
         pool_prefixes=(prefix_of(HANDED_OUT.first, 24),) if scenario.pool_services else (),

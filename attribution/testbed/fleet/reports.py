@@ -6,6 +6,7 @@ import numpy as np
 
 from attribution.core.addressing.sockets import TCP, split_sockets
 from attribution.core.columnar.types import Int64
+from attribution.testbed.fleet.router_times import by_late_clocks, delivery, exported, received_late
 from attribution.testbed.fleet.scenarios import Scenario
 from attribution.testbed.fleet.traffic import Connections, Flows, Observers, Volumes
 from attribution.testbed.fleet.world.fleet import Fleet
@@ -24,6 +25,7 @@ def make_flows(
     scenario: Scenario,
     rng: np.random.Generator,
     report_rng: np.random.Generator,
+    time_rng: np.random.Generator,
 ) -> tuple[Flows, Volumes]:
     """What each observer's log says about the connections, in the order in which it was delivered; what they carried.
 
@@ -34,18 +36,20 @@ def make_flows(
         scenario: how much is reported.
         rng: for what the ends of the connections log.
         report_rng: for what others log.
+        time_rng: for when routers export, and collectors receive.
     """
     sides, volumes = _sides(fleet, connections, scenario, rng)
     parts = [_in_windows(sides, observers.window[sides.host])]
     if scenario.several_observers:
         parts.append(_in_windows(*_second_logs(sides, observers)))
         routed = _seen_by_routers(fleet, connections, volumes, scenario, report_rng)
-        samples = observers.samples[routed.host]
-        whole = routed.rows(~samples)
+        samples, exports = observers.samples[routed.host], observers.exports[routed.host]
+        whole = by_late_clocks(routed.rows(~samples & ~exports), observers)
         parts += [_in_windows(whole, observers.window[whole.host]), _sampled(routed.rows(samples), report_rng)]
-    flows = _unique(fleet, _joined(*parts))
-    received = flows.end + rng.integers(0, scenario.report_delay, endpoint=True, size=len(flows))
-    return flows.rows(np.argsort(received, kind="stable")), volumes
+        parts.append(_exports(routed.rows(exports), scenario.export_timeout, time_rng))
+    flows = received_late(_unique(fleet, _joined(*parts)), observers, time_rng)
+    order = np.argsort(delivery(flows, scenario.report_delay, rng), kind="stable")
+    return flows.rows(order), volumes
 
 
 def delivered(flows: Flows, scenario: Scenario, rng: np.random.Generator) -> Int64:
@@ -100,32 +104,34 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
         wire_address=np.where(back, -1, wire_address),
         wire_port=np.where(back, -1, wire_port),
         remote_wire=np.where(back, wire_address, -1),
+        received=np.full(len(pick), -1, np.int64),
     )
     return sides, Volumes(request, answer)
 
 
-def _in_windows(sides: Flows, length: Int64) -> Flows:
+def _in_windows(sides: Flows, length: Int64, since: Int64 | int = 0) -> Flows:
     """Each row of an observer that logs windows as one row for every window that it touches.
 
-    Boundaries are multiples of the length by the observer's clock; a window's end is the next one's start. The bytes
-    of a connection flow evenly, so they add up over windows of any length.
+    Boundaries are multiples of the length by the observer's clock, counted from `since`; a window's end is the next
+    one's start. The bytes of a connection flow evenly, so they add up over windows of any length.
     """
     step = np.maximum(length, 1)
     windowed = length > 0
-    first = np.where(windowed, sides.start // step, 0)
-    count = np.where(windowed, sides.end // step - first + 1, 1)
+    since_of = np.broadcast_to(since, len(sides))
+    first = np.where(windowed, (sides.start - since_of) // step, 0)
+    count = np.where(windowed, (sides.end - since_of) // step - first + 1, 1)
     row = np.repeat(np.arange(len(sides)), count)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
     many = sides.rows(row)
     windowed, step = windowed[row], step[row]
-    start = np.where(windowed, (first[row] + nth) * step, many.start)
+    start = np.where(windowed, since_of[row] + (first[row] + nth) * step, many.start)
     end = np.where(windowed, start + step, many.end)
     lasts = (many.end + 1 - many.start).astype(np.float64)
-    until, since = (np.clip((moment - many.start) / lasts, 0, 1) for moment in (end, start))
+    until, before = (np.clip((moment - many.start) / lasts, 0, 1) for moment in (end, start))
     until = np.where(nth + 1 == count[row], 1, until)
 
     def part(total: Int64) -> Int64:
-        bytes_then = (total * until).astype(np.int64) - (total * since).astype(np.int64)
+        bytes_then = (total * until).astype(np.int64) - (total * before).astype(np.int64)
         return np.where(total < 0, total, bytes_then)
 
     return replace(
@@ -218,12 +224,18 @@ def _seen_by_routers(
         wire_address=none,
         wire_port=none,
         remote_wire=none,
+        received=none,
     )
     back = replace(
         forth, local=forth.remote, remote=forth.local, local_port=server_port, remote_port=forth.local_port,
         ingress=~forth.ingress, bytes_sent=volumes.answer[row],
     )  # fmt: skip
     return _joined(forth, back)
+
+
+def _exports(rows: Flows, timeout: int, rng: np.random.Generator) -> Flows:
+    """The records of exporters that cut a connection by its age, and show the time of the export only."""
+    return exported(_in_windows(rows, np.full(len(rows), timeout // 2), since=rows.start), timeout, rng)
 
 
 def _sampled(rows: Flows, rng: np.random.Generator) -> Flows:

@@ -13,7 +13,8 @@ BEGIN = 1_772_409_600_000_000
 #: Parameters that something is divided by, or that would leave nothing to simulate.
 _NEVER_ZERO = (
     "services", "replicas", "hosts", "duration", "lifetime", "job_lifetime", "redeploy_every", "load_balancer_lifetime",
-    "heartbeat_period", "connection_median", "window", "long_window", "regions", "networks", "nat_gateways",
+    "heartbeat_period", "connection_median", "window", "long_window", "export_timeout", "regions", "networks",
+    "nat_gateways",
 )  # fmt: skip
 
 
@@ -80,6 +81,12 @@ class Scenario:
         routers: routers that log connections inside the fleet as windows, each way by itself and without a direction.
         router_share: share of these connections that each router sees.
         samplers: routers that take samples of the packets instead; they are among the routers.
+        exporters: routers whose records show the second of their export only, as softflowd's do; they are among the
+            routers.
+        export_timeout: longest time from a packet to the record of such a router that counts it.
+        late_routers: routers whose clock is late, and whose records show when they were received; they are among the
+            routers.
+        late_by: how late these clocks are at the most; each is at least a quarter of that late.
         second_log_share: share of the hosts with short windows that write long windows, too.
         repeated_share: share of flows that are delivered a second time, with the same `record_id`.
         report_delay: longest time between a flow's end and its delivery.
@@ -168,6 +175,10 @@ class Scenario:
     routers: int = 0
     router_share: float = a_share(0.5)
     samplers: int = 0
+    exporters: int = 0
+    export_timeout: int = a_duration(2 * MINUTE)
+    late_routers: int = 0
+    late_by: int = a_duration(50 * SECOND)
     second_log_share: float = a_share(0.0)
     repeated_share: float = a_share(0.0)
     report_delay: int = a_duration(30 * SECOND)
@@ -199,9 +210,11 @@ class Scenario:
     def __post_init__(self) -> None:
         check(self, _NEVER_ZERO)
         check_skew(self.max_skew, self.clock_tolerance)
-        if self.samplers > self.routers:
+        special = self.samplers + self.exporters + self.late_routers
+        if special > self.routers:
             raise ConfigError(
-                f"scenario: samplers ({self.samplers}) must be at most routers ({self.routers}), of which they are"
+                f"scenario: samplers, exporters and late_routers ({special}) must be at most routers ({self.routers}), "
+                "of which they are"
             )
 
     @property

@@ -137,12 +137,12 @@ def simulate(scenario: Scenario, *, seed: int) -> Simulation:
 
     Each part draws from a generator of its own, so that a parameter of the evidence does not change the traffic.
     """
-    streams = np.random.SeedSequence(seed).spawn(13)
+    streams = np.random.SeedSequence(seed).spawn(14)
     rng = [np.random.default_rng(stream) for stream in streams]
     fleet = make_fleet(scenario, rng[0], rng[8])
     observers = make_observers(scenario, rng[1])
     connections = translate(fleet, make_connections(fleet, scenario, rng[2]), scenario, rng[7])
-    flows, volumes = make_flows(fleet, connections, observers, scenario, rng[3], rng[11])
+    flows, volumes = make_flows(fleet, connections, observers, scenario, rng[3], rng[11], rng[13])
     heartbeats = make_heartbeats(fleet, scenario, rng[4])
     events, assignments = make_events(fleet, scenario, rng[5]), make_assignments(fleet, scenario, rng[5])
     names = make_names(fleet, flows, scenario, rng[6])

@@ -97,9 +97,12 @@ def flow_batch(texts: FleetTexts, flows: Flows, observers: Observers) -> pa.Reco
         "local_workload": masked_column(known, texts.workload(flows.local)),
         "local_service": masked_column(known, texts.service(flows.local)),
         "hostname": pa.nulls(rows, pa.string()),
+        "received": pa.array(flows.received, pa.int64(), mask=flows.received < 0).cast(TIMESTAMP),
         "region": texts.region(flows.local),
         "data_centre": pa.nulls(rows, pa.string()),
-        "basis": either_column(flows.window, "window", "connection"),
+        "basis": pc.if_else(
+            pa.array(observers.exports[flows.host]), "export", either_column(flows.window, "window", "connection")
+        ),
     }
     return pa.RecordBatch.from_pydict(filled(columns, arrow_schema(FLOW)), schema=arrow_schema(FLOW))
 

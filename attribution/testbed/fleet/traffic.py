@@ -61,6 +61,7 @@ class Flows:
         wire_address: number of the local address as a translator shows it; -1 where there is none.
         wire_port: the local port as it shows it; -1 where there is none.
         remote_wire: number of the translator's address in the place of the remote side's; -1 where there is none.
+        received: when a collector received the record, by the true clock; -1 where the log does not say.
     """
 
     start: Int64
@@ -78,6 +79,7 @@ class Flows:
     wire_address: Int64
     wire_port: Int64
     remote_wire: Int64
+    received: Int64
 
     def __len__(self) -> int:
         return len(self.start)
@@ -97,6 +99,9 @@ class Observers:
         window: length of its windows; 0 where it logs connections.
         second_window: length of the windows of its second log; 0 where it has none.
         samples: whether it takes samples.
+        exports: whether its records show the time of their export only.
+        late_by: how late its clock is, microseconds; its records then show when they were received. The small errors of
+            the hosts' clocks are `Fleet.skew`.
     """
 
     captures: Bool
@@ -104,6 +109,8 @@ class Observers:
     window: Int64
     second_window: Int64
     samples: Bool
+    exports: Bool
+    late_by: Int64
 
 
 def make_observers(scenario: Scenario, rng: np.random.Generator) -> Observers:
@@ -115,12 +122,19 @@ def make_observers(scenario: Scenario, rng: np.random.Generator) -> Observers:
     window = np.where(windows, length, 0)
     second = (window == scenario.window) & (rng.random(scenario.hosts) < scenario.second_log_share)
     none = np.zeros(scenario.routers, np.bool_)
+    # Samplers, exporters and late routers, in this order.
+    router = np.arange(scenario.routers) - scenario.samplers
+    exports, late = (router >= 0) & (router < scenario.exporters), router >= scenario.exporters
+    late &= router < scenario.exporters + scenario.late_routers
+    late_by = rng.integers(scenario.late_by // 4, scenario.late_by, endpoint=True, size=scenario.routers)
     return Observers(
         captures=np.r_[captures, none],
         captures_shared=np.r_[shared, none],
         window=np.r_[window, np.full(scenario.routers, scenario.window)],
         second_window=np.r_[np.where(second, scenario.long_window, 0), np.zeros(scenario.routers, np.int64)],
-        samples=np.r_[np.zeros(scenario.hosts, np.bool_), np.arange(scenario.routers) < scenario.samplers],
+        samples=np.r_[np.zeros(scenario.hosts, np.bool_), router < 0],
+        exports=np.r_[np.zeros(scenario.hosts, np.bool_), exports],
+        late_by=np.r_[np.zeros(scenario.hosts, np.int64), np.where(late, late_by, 0)],
     )
 
 

@@ -15,14 +15,20 @@ from attribution.config import SECOND, Settings, format_duration
 from attribution.errors import ConfigError, LakeError
 from attribution.schema import FLOW, arrow_schema
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
+from attribution.testbed.fleet.goflow2_lines import check_goflow2, goflow2_lines, of_routers
 from attribution.testbed.fleet.simulation import Simulation
 from attribution.testbed.fleet.tables import NETWORK_TRUTH, TRUTH
 from attribution.testbed.fleet.world.addresses import has_further_pools
 
-FlowFormat = Literal["parquet", "jsonl", "vpc"]
+FlowFormat = Literal["parquet", "jsonl", "vpc", "goflow2"]
 
 #: The file of the flows in each format.
-FLOW_FILES: dict[FlowFormat, str] = {"parquet": "flows.parquet", "jsonl": "flows.jsonl", "vpc": "flows.log.gz"}
+FLOW_FILES: dict[FlowFormat, str] = {
+    "parquet": "flows.parquet",
+    "jsonl": "flows.jsonl",
+    "vpc": "flows.log.gz",
+    "goflow2": "flows.goflow2.jsonl",
+}
 
 #: Says that a folder is a simulation, which another one may replace.
 SCENARIO_FILE = "scenario.json"
@@ -55,10 +61,12 @@ def write(simulation: Simulation, folder: Path, *, flow_format: FlowFormat = "pa
     Raises:
         LakeError: the folder holds something that is no simulation, or cannot be written.
         ConfigError: `flow_format` is `vpc`, and the flows are what VPC flow logs cannot say: connections, workloads,
-            windows that are not whole seconds, or several networks.
+            windows that are not whole seconds, or several networks. Or it is `goflow2`, and there are no routers.
     """
     if flow_format == "vpc":
         _check_vpc(simulation)
+    if flow_format == "goflow2":
+        check_goflow2(simulation)
     return replaced(folder, lambda partial: _write_files(simulation, partial, flow_format))
 
 
@@ -92,14 +100,17 @@ def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) 
         "parquet": lambda path, batches: write_parquet(path, arrow_schema(FLOW), batches),
         "jsonl": write_jsonl,
         "vpc": _vpc,
+        "goflow2": lambda path, batches: _write_goflow2(path, of_routers(batches)),
+    }
+    as_read: dict[FlowFormat, Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]] = {
+        "vpc": lambda truth: map(_as_vpc_says, truth),
+        "goflow2": of_routers,
     }
     flows = FLOW_FILES[flow_format]
     rows = {flows: writers[flow_format](folder / flows, simulation.flow_batches())}
-    truth = simulation.truth_batches(by_start=True)
+    truth = as_read.get(flow_format, iter)(simulation.truth_batches(by_start=True))
     schema = NETWORK_TRUTH if simulation.scenario.networks > 1 else TRUTH
-    rows[TRUTH_FILE] = write_parquet(
-        folder / TRUTH_FILE, schema, map(_as_vpc_says, truth) if flow_format == "vpc" else truth
-    )
+    rows[TRUTH_FILE] = write_parquet(folder / TRUTH_FILE, schema, truth)
     further = []
     if simulation.scenario.pool_services:
         further = [("policies.parquet", simulation.policy_table()), ("socket_rules.parquet", simulation.rule_table())]
@@ -118,8 +129,11 @@ def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) 
         lines = ["prefix,region", *(f"{prefix},{region}" for prefix, region in simulation.region_rows())]
         (folder / REGIONS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
         rows[REGIONS_FILE] = len(lines) - 1
-    if has_further_pools(simulation.scenario):
-        (folder / SETTINGS_FILE).write_text(settings_text(simulation.settings, _SETTINGS), encoding="utf-8")
+    names = (_SETTINGS if has_further_pools(simulation.scenario) else ()) + (
+        ("active_timeout",) if simulation.scenario.exporters else ()
+    )
+    if names:
+        (folder / SETTINGS_FILE).write_text(settings_text(simulation.settings, names), encoding="utf-8")
     write_scenario(folder, simulation.seed, flow_format, simulation.scenario.to_dict(), rows)
     return rows
 
@@ -178,6 +192,16 @@ def _json_values(column: pa.Array) -> pa.Array:
     if pa.types.is_string(column.type):
         return pc.binary_join_element_wise('"', column, '"', "").fill_null("null")
     return column.cast(pa.string()).fill_null("null")
+
+
+def _write_goflow2(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
+    """JSON lines of goflow2, in the order of delivery."""
+    rows = 0
+    with pa.OSFile(str(path), "wb") as sink:
+        for batch in batches:
+            _write_lines(sink, goflow2_lines(batch))
+            rows += batch.num_rows
+    return rows
 
 
 def _vpc(path: Path, batches: Iterable[pa.RecordBatch]) -> int:

@@ -33,12 +33,12 @@ def write_agility(
 
     Raises:
         LakeError: the folder holds something that is no simulation, or cannot be written.
-        ConfigError: `flow_format` is `vpc`: VPC flow logs have no data centres, names and connections.
+        ConfigError: `flow_format` is `vpc` or `goflow2`: such logs have no data centres, names and connections.
     """
-    if flow_format == "vpc":
+    if flow_format in ("vpc", "goflow2"):
         raise ConfigError(
-            "cannot write these flows as VPC flow logs: they have data centres, names and single connections, which "
-            "such logs cannot say; choose --flow-format parquet or jsonl"
+            f"cannot write these flows in the format {flow_format}: they have data centres, names and single "
+            "connections, which such logs cannot say; choose --flow-format parquet or jsonl"
         )
     return replaced(folder, lambda partial: _write_files(simulation, partial, flow_format))
 
