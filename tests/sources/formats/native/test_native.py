@@ -14,12 +14,20 @@ from hypothesis import strategies as st
 from memory_input import MemoryInput
 
 from attribution import schema
+from attribution.config import Settings
 from attribution.core.columnar.arrays import NEVER_BEFORE
+from attribution.core.ownership.flow_heartbeats import FIELDS, FlowEvidence
 from attribution.errors import SourceError
 from attribution.sources import Ledger, read
 from attribution.sources.formats.native import columns as native_columns
-from attribution.sources.formats.native.format import Native, is_native_flows, parquet_heartbeats, parquet_starts
+from attribution.sources.formats.native.format import Native, is_native_flows, parquet_flows, parquet_starts
 from attribution.sources.json.objects import object_lines
+
+
+def parquet_heartbeats(path):
+    evidence = FlowEvidence(Settings())
+    return map(evidence.heartbeats, parquet_flows(path, FIELDS))
+
 
 T0 = 1_767_225_600_000_000
 ISO = "2026-01-01T00:00:00Z"
