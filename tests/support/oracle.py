@@ -159,6 +159,7 @@ class Evidence:
     labels: tuple[Label, ...] = ()
     policies: tuple[Policy, ...] = ()
     socket_rules: tuple[SocketRule, ...] = ()
+    flows: tuple[Flow, ...] = ()  # as reports of one end of connections; what heartbeats they are stands above
 
 
 # What comes out -------------------------------------------------------------------------------------------------------
@@ -231,13 +232,19 @@ def attribute(evidence: Evidence, flow: Flow, settings: Settings) -> Attributed:
 
 
 def without_networks(records: tuple) -> tuple:
-    return tuple(replace(record, network=None) for record in records)
+    return tuple(
+        replace(r, local_network=None, remote_network=None) if isinstance(r, Flow) else replace(r, network=None)
+        for r in records
+    )
 
 
 def evidence_network(evidence: Evidence, flow: Flow, remote: Side, settings: Settings) -> str | None:
-    """The network of the heartbeats that answered the remote side."""
+    """The network of the heartbeats, or of the far end, that answered the remote side."""
+    if remote.method == "peer":
+        return far_report(evidence, flow, settings).local[0]
     if remote.method != "heartbeat":
         return None
+    flow = at_wire(flow)
     answering = of_one_network(counting(evidence, flow, "remote", settings), flow, "remote", settings)
     (network,) = {h.network for h in answering}
     return network
@@ -564,18 +571,31 @@ def in_range(heartbeat: Heartbeat, socket: tuple[int, int]) -> bool:
     return heartbeat.protocol == protocol and heartbeat.port <= port <= heartbeat.last_port
 
 
+def at_wire(flow: Flow) -> Flow:
+    """The flow with the remote end that the wire shows."""
+    if flow.remote_wire_address is None:
+        return flow
+    wire = {"remote_address": flow.remote_wire_address, "remote_port": flow.remote_wire_port}
+    return replace(flow, **wire, remote_wire_address=None, remote_wire_port=None)
+
+
 def side(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side:
-    address, port = getattr(flow, f"{which}_address"), getattr(flow, f"{which}_port")
     if flow.end - flow.start > settings.retention:
         return unattributed("too_old")
-    if in_pool_space(address, settings):
+    if in_pool_space(getattr(flow, f"{which}_address"), settings):
         return pooled_side(evidence, flow, which, settings)
+    flow = at_wire(flow)
+    address, port = getattr(flow, f"{which}_address"), getattr(flow, f"{which}_port")
     known = of_one_network(counting(evidence, flow, which, settings), flow, which, settings)
     if isinstance(known, Side):
         return known
     answer = side_by_heartbeats(known, flow, address, port, settings)
     if answer is None:
         return fallback(evidence, flow, which, settings)
+    if which == "remote" and answer.reason in ("gap", "shared"):
+        by_both_ends = answer_of_far_end(evidence, known, flow, settings)
+        if by_both_ends is not None:
+            return by_both_ends
     of_address = [h for h in known if h.claim not in ("accepted", "opened") or is_translated(address, settings)]
     remembered = any(h.end >= flow.start - settings.workload_memory for h in of_address)
     if answer.reason in ("gap", "shared") and not remembered:
@@ -638,6 +658,91 @@ def answer_of_socket(keys: list[Key], flow: Flow, settings: Settings) -> Side:
 
 def touching_any(keys: list[Key], a: int, b: int, settings: Settings) -> set[str]:
     return {workload for key in keys for workload in key.touching(a, b, settings)}
+
+
+# Both ends of one connection ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a flow says of a connection and of its own end; an end is a network, an address and a port."""
+
+    local: tuple[str | None, str, int]
+    remote: tuple[str | None, str, int]
+    protocol: int
+    workload: str
+    service: str | None
+    direction: str | None
+    start: int
+    end: int
+    bytes: tuple[int | None, int | None]  # sent, received
+    packets: tuple[int | None, int | None]
+
+
+def report_of(flow: Flow, settings: Settings) -> Report | None:
+    if flow.local_workload is None or is_untimed(flow, settings) or timed(flow, settings).basis != "connection":
+        return None
+    local = flow.local_network, flow.local_address, flow.local_port
+    if flow.wire_address is not None:
+        elsewhere = flow.remote_network is not None and flow.wire_address != flow.local_address
+        network = flow.remote_network if elsewhere else flow.local_network
+        local = network, flow.wire_address, flow.wire_port
+    network = flow.local_network if flow.remote_network is None else flow.remote_network
+    remote = network, at_wire(flow).remote_address, at_wire(flow).remote_port
+    if any(socket_of(flow.protocol, port) is None for *_, port in (local, remote)):
+        return None
+    return Report(
+        local,
+        remote,
+        flow.protocol,
+        flow.local_workload,
+        flow.local_service,
+        flow.direction,
+        flow.start,
+        flow.end,
+        (flow.bytes_sent, flow.bytes_received),
+        (flow.packets_sent, flow.packets_received),
+    )
+
+
+def of_one_connection(one: Report, far: Report, settings: Settings) -> bool:
+    """Whether two reports are of the two ends of one connection."""
+    if (one.protocol, one.local, one.remote) != (far.protocol, far.remote, far.local):
+        return False
+    if one.direction is not None and one.direction == far.direction:
+        return False
+    if abs(one.start - far.start) > settings.clock_tolerance or abs(one.end - far.end) > settings.hold // 2:
+        return False
+    shared = min(one.end, far.end) - max(one.start, far.start)
+    return shared > settings.clock_tolerance or (shared >= 0 and equal_counters(one, far))
+
+
+def equal_counters(one: Report, far: Report) -> bool:
+    if None in one.bytes + far.bytes or one.bytes != far.bytes[::-1] or one.bytes == (0, 0):
+        return False
+    return all(None in pair or pair[0] == pair[1] for pair in zip(one.packets, far.packets[::-1], strict=True))
+
+
+def far_report(evidence: Evidence, flow: Flow, settings: Settings) -> Report | None:
+    """The report of the flow's far end, if it is one for certain."""
+    own, reports = report_of(flow, settings), {report_of(f, settings) for f in evidence.flows} - {None}
+    if own is None:
+        return None
+    fitting = [far for far in reports if of_one_connection(own, far, settings)]
+    if len(fitting) != 1 or [one for one in reports if of_one_connection(one, fitting[0], settings)] != [own]:
+        return None
+    return fitting[0]
+
+
+def answer_of_far_end(evidence: Evidence, known: list[Heartbeat], flow: Flow, settings: Settings) -> Side | None:
+    """`both_ends`, `conflict`, or None if the far end does not say; for a flow at its end on the wire."""
+    far = far_report(evidence, flow, settings)
+    if far is None:
+        return None
+    keys = keys_of(known, flow, flow.remote_address, flow.remote_port, settings)
+    if touching_any(keys, *asked(flow, settings), settings) - {far.workload}:
+        return unattributed("conflict")
+    return Side(far.workload, far.service, "peer", "both_ends")
 
 
 # Endpoints that are no workload ---------------------------------------------------------------------------------------
@@ -797,7 +902,7 @@ def in_pool_space(address: str, settings: Settings) -> bool:
 
 
 def pooled_side(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side:
-    ruled = rule_answer(evidence.socket_rules, flow, which, settings)
+    ruled = rule_answer(evidence.socket_rules, at_wire(flow), which, settings)
     if ruled is not None:
         return ruled
     if handed(evidence.policies, flow, which, settings).policy is None:
@@ -952,6 +1057,8 @@ def name_of(name_bindings: Iterable[NameBinding], flow: Flow, answers: dict[str,
         return Name("recorded", 1, **{f"{server}_hostname": flow.hostname})
     if answers[server].reason in ("other_network", "several_networks"):
         return Name("other_network", 0)
+    if server == "remote" and flow.remote_wire_address is not None:
+        return Name("untold", 0)
     address = getattr(flow, f"{server}_address")
     which_client = "remote" if server == "local" else "local"
     client = getattr(flow, f"{which_client}_address")

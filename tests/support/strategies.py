@@ -359,6 +359,65 @@ def networked_histories(draw):
     return History(settings, evidence, tuple(asked))
 
 
+@st.composite
+def both_ended_histories(draw):
+    """Connections between two sockets, each reported by any of its ends, behind a translator or not; few heartbeats."""
+    settings, space = draw(rule_settings()), draw(st.sampled_from([*[(None,)] * 6, *SPACES]))
+    times = draw(clocks(settings, close=True))
+    tol, hold = settings.clock_tolerance, settings.hold
+    sockets = [(ADDRESSES[0], draw(st.sampled_from([443, 65_535]))), (ADDRESSES[1], 443)]
+    inside = ADDRESSES[2], 443
+    sent, base = draw(st.sampled_from([(7, 9), (0, 0), (7, 7)])), draw(times)
+    spans = st.sampled_from([0, 1, tol, tol + 1, 2 * tol + 1, 3 * tol, hold // 2])
+    asked, one_workload = [], draw(st.booleans())
+    for number in range(draw(st.integers(2, 5))):
+        # Mostly one report of each end.
+        end = draw(st.sampled_from([number % 2, number % 2, 0, 1]))
+        own, far = sockets[end], sockets[1 - end]
+        start = base + draw(st.sampled_from([0, 0, 1, tol // 2, tol, tol + 1]))
+        last = start + draw(spans)
+        workload = "ab"[end] if one_workload else draw(st.sampled_from([*WORKLOADS, *WORKLOADS, None]))
+        translated, far_translated = draw(st.sampled_from([False, True])), draw(st.sampled_from([False, False, True]))
+        counts = draw(st.sampled_from([sent] * 8 + [(None, 9), (9, 7)]))
+        counts = counts if end else counts[::-1]
+        packets = draw(st.sampled_from([(None, None), (1, 2) if end else (2, 1), (1, 1)]))
+        wires = draw(st.sampled_from([(True, True), (True, True), (True, True), (True, False), (False, True)]))
+        local, remote = inside if translated and wires[0] else own, inside if far_translated else far
+        asked.append(
+            Flow(
+                start=start,
+                end=last,
+                local_address=local[0],
+                local_port=local[1],
+                remote_address=remote[0],
+                remote_port=remote[1],
+                wire_address=own[0] if translated else None,
+                wire_port=own[1] if translated else None,
+                remote_wire_address=far[0] if far_translated else None,
+                remote_wire_port=far[1] if far_translated and wires[1] else None,
+                local_workload=workload,
+                local_service=draw(st.sampled_from(SERVICES)),
+                observer=str(number),
+                protocol=draw(st.sampled_from([TCP] * 9 + [UDP])),
+                direction=draw(st.sampled_from([None, ("egress", "ingress")[end], ("egress", "ingress")[end]])),
+                local_network=draw(st.sampled_from(space[:1] * 3 + space)),
+                remote_network=draw(st.sampled_from((None, None, None, *space))),
+                bytes_sent=counts[0],
+                bytes_received=counts[1],
+                packets_sent=packets[0],
+                packets_received=packets[1],
+                basis=draw(st.sampled_from(["connection"] * 9 + ["window"])),
+                received=draw(st.sampled_from([None] * 19 + [last + tol + 1])),
+            )
+        )
+    seen = draw(st.lists(heartbeats(settings, times, space), max_size=2))
+    if draw(st.sampled_from([True, True, False])):
+        # Both addresses are held by port.
+        around = base - draw(st.sampled_from([0, tol, settings.max_gap]))
+        seen += [Heartbeat(address, 80, "c", None, around, around, network=space[0]) for address in ADDRESSES[:2]]
+    return History(settings, Evidence(tuple(seen)), tuple(asked))
+
+
 def plain(history):
     """The history without claims of connections, and without flows of which the clock or the time is in doubt."""
     seen = tuple(replace(h, claim=None) for h in history.evidence.heartbeats)
