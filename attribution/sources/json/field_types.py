@@ -53,7 +53,7 @@ def schema_of(fields: Mapping[str, Path], seen: Mapping[str, Mapping[str, Json]]
     for name, path in fields.items():
         try:
             kind = pa.infer_type(list(seen[name].values()))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
             return None
         node = tree
         for key in path[:-1]:

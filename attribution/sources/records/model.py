@@ -103,8 +103,21 @@ class Input(Protocol):
 class Ledger:
     """What was read and what was left out, by reason, over all sources of a run.
 
+    Every row of a source is read, skipped or rejected, whatever stands in it. A row is:
+
+    - in text and in JSON lines, a line that is neither blank nor a header nor a comment;
+    - in Parquet and Arrow, a row;
+    - in a JSON document, an item of its list: an event of CloudTrail, an object of Kubernetes, an entry of Loki;
+    - in a document of policies, an entry of a table.
+
+    In logs of flows, flows that were read, rows that were skipped, and flows and lines that were rejected add up to the
+    rows. Evidence that the same rows are (heartbeats, name bindings) is counted on top, and so are its rejects. So a
+    row that is skipped as a flow can still be a heartbeat. A row that is several records counts once for each: a DNS
+    answer for its addresses, an event for those that it gives. A record that was read before moves from `rows` to
+    `skipped`. What cannot be read on is one reject, however much of a source is left.
+
     Attributes:
-        rows: (kind, source format) -> rows yielded.
+        rows: (kind, source format) -> records yielded.
         skipped: (source format, reason) -> rows that carry no record on purpose; reasons are the format's `skips` and
             those of `ANY_FORMAT`.
         rejected: (source format, reason) -> rows that are broken; reasons are those of `sources.records.rejects`.

@@ -79,7 +79,8 @@ def _texts(value: str | None, part: str | None) -> list[str | None] | None:
     if not isinstance(items, list):
         return None
     found = [item.get(part) if part is not None and isinstance(item, dict) else item for item in items]
-    return [item if isinstance(item, str) else None for item in found]
+    # Half of a surrogate pair, which no text can hold, becomes a question mark.
+    return [item.encode("utf-8", "replace").decode() if isinstance(item, str) else None for item in found]
 
 
 def replies(event: dict[str, Column]) -> Column:

@@ -12,15 +12,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from attribution.core.columnar.types import Column
+from attribution.core.columnar.dictionaries import decoded
+from attribution.core.columnar.types import Column, Int64
 from attribution.errors import SourceError
+from attribution.schema import FLOW
 from attribution.sources.formats.vpc.fields import Layout, is_flow_log
 from attribution.sources.formats.vpc.rows import SKIPS, RowReader
 from attribution.sources.formats.vpc.wants import WANTS
 from attribution.sources.records.identity import BY_INTERFACE
 from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input
+from attribution.sources.records.raw_columns import text
+from attribution.sources.records.set_aside import OnBad, bad_lines
 
 _ROWS = 1 << 16
+#: Types of text, or of what should be text: as bytes, and as text.
+_TEXTS = {
+    **dict.fromkeys((pa.string(), pa.binary()), (pa.binary(), pa.string())),
+    **dict.fromkeys((pa.large_string(), pa.large_binary()), (pa.large_binary(), pa.large_string())),
+}
 
 
 class VpcParquet(ColumnarFormat):
@@ -59,13 +68,14 @@ class VpcParquet(ColumnarFormat):
                 f"{', '.join(name.replace('-', '_') for name in layout.missing)}; "
                 f"create the flow log with a format that has these fields"
             )
-        rows, row = RowReader(data.name, account), 1
+        rows, row, set_aside = RowReader(data.name, account), 1, bad_lines(account, data.name, FLOW)
         try:
-            for batch in file.iter_batches(_ROWS, columns=[names[name] for name in layout.read]):
+            for every in file.iter_batches(_ROWS, columns=[names[name] for name in layout.read]):
+                numbers = np.arange(row, row + len(every), dtype=np.int64)
+                row += len(every)
+                batch, lines = _only_text(every, numbers, set_aside)
                 columns = [_as_read(batch.column(names[name]), layout.types[name]) for name in layout.read]
-                table = pa.table(columns, layout.read)
-                block = rows.flows(table, np.arange(row, row + len(batch), dtype=np.int64))
-                row += len(batch)
+                block = rows.flows(pa.table(columns, layout.read), lines)
                 if block is not None:
                     yield block
         except (pa.ArrowException, OSError) as error:
@@ -80,12 +90,41 @@ def _plain(name: str) -> str:
 
 
 def _as_read(column: Column, expected: pa.DataType) -> Column:
-    """The column as the reader of text logs makes it: plain text, with `-` as null. Numbers stay as they are."""
+    """The column as the reader of text logs makes it: plain text, with `-` as null. Numbers stay as they are.
+
+    Lists and records are JSON text, for validation to reject.
+    """
     if pa.types.is_integer(expected) and pa.types.is_integer(column.type):
         return column
-    text = column.cast(pa.string())
-    dash = pc.equal(text, "-")
-    return pc.if_else(dash, pa.scalar(None, pa.string()), text) if pc.any(dash).as_py() else text
+    plain = text(decoded(column))
+    dash = pc.equal(plain, "-")
+    return pc.if_else(dash, pa.scalar(None, pa.string()), plain) if pc.any(dash).as_py() else plain
+
+
+def _only_text(batch: pa.RecordBatch, lines: Int64, set_aside: OnBad) -> tuple[pa.RecordBatch, Int64]:
+    """The rows whose text is UTF-8, and their lines. Arrow does not look, and what it lets through breaks later."""
+    good = np.ones(len(batch), np.bool_)
+    for column in map(decoded, batch.columns):
+        if column.type not in _TEXTS:
+            continue
+        as_bytes, as_text = _TEXTS[column.type]
+        values = column.cast(as_bytes)
+        try:
+            values.cast(as_text)
+        except pa.ArrowInvalid:
+            for row, value in enumerate(values.to_pylist()):
+                if good[row] and value is not None and not _is_text(value):
+                    set_aside(int(lines[row]), value, "not_text")
+                    good[row] = False
+    return (batch, lines) if good.all() else (batch.filter(pa.array(good)), lines[good])
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _damaged(data: Input, error: Exception) -> str:

@@ -1,0 +1,133 @@
+"""Whatever stands in a row, of whatever format: it is read, skipped or rejected, and the rows beside it are read."""
+
+import io
+import tempfile
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from log_rows import LOGS
+from mutation import json_rows, text_rows
+
+from attribution.errors import SourceError
+from attribution.records import INPUT_RECORDS
+from attribution.schema import FLOW
+from attribution.sources import Ledger, read, registry
+
+
+@dataclass
+class Outcome:
+    """What became of the rows of a source.
+
+    Attributes:
+        records: canonical rows by kind and content, as often as they came.
+        counts: what the ledger counts: read by kind, skipped by reason, rejected by kind and reason.
+    """
+
+    records: Counter = field(default_factory=Counter)
+    counts: Counter = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, log, rows):
+        return cls.of_content(log.source(rows).encode(), log.format)
+
+    @classmethod
+    def of_content(cls, content, name):
+        found, rejects = cls(), []
+        ledger = Ledger(max_rejected_share=1, sink=rejects.append)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "source"
+            path.write_bytes(content)
+            try:
+                for one in read([path], ledger=ledger, format=name):
+                    one.batch.validate(full=True)
+                    found.records.update((one.kind, repr(row)) for row in one.batch.to_pylist())
+            except SourceError:
+                assert not found.records
+                assert ledger.rejected.total()
+        found.counts.update({("read", kind): count for (kind, _), count in ledger.rows.items() if count})
+        found.counts.update({("skipped", reason): count for (_, reason), count in ledger.skipped.items()})
+        found.counts.update(("rejected", reject.kind, reject.reason) for reject in rejects)
+        assert found.records.total() == ledger.rows.total()
+        assert len(rejects) == ledger.rejected.total()
+        return found
+
+    def __sub__(self, other):
+        less = deepcopy(self)
+        less.records.subtract(other.records)
+        less.counts.subtract(other.counts)
+        return less
+
+    def nowhere_negative(self):
+        return min([0, *self.records.values(), *self.counts.values()]) == 0
+
+    def rows(self, lead=None):
+        """How many rows were accounted for, by their records of the kind `lead`, or of any kind."""
+        beside = () if lead is None else {*INPUT_RECORDS} - {lead}
+        return sum(count for (_, kind, *_), count in self.counts.items() if kind not in beside)
+
+
+def test_every_format_has_rows_here():
+    assert {log.format for log in LOGS} | {"vpc_parquet"} == set(registry.names())
+
+
+@pytest.mark.parametrize("log", LOGS, ids=str)
+def test_sound_rows_are_counted_and_not_rejected(log):
+    for row in log.rows:
+        found = Outcome.of(log, [log.neighbour(row, 2)])
+        assert found.rows(log.lead) == 1 if log.single else found.rows() >= 1
+        assert not any(name == "rejected" for name, *_ in found.counts)
+
+
+@pytest.mark.parametrize("log", LOGS, ids=str)
+@given(st.data())
+def test_a_row_with_faults_is_counted_and_spoils_no_other(log, data):
+    row = data.draw(st.sampled_from(log.rows), "row")
+    broken = data.draw(text_rows(row, log.separator) if log.separator else json_rows(row), "broken")
+    if log.lines and data.draw(st.integers(0, 9)) == 0:
+        broken = broken[: len(broken) // 2].strip() or broken
+    if log.is_none(broken):
+        return
+    before, after = log.neighbour(row, 2), log.neighbour(row, 3)
+    together = Outcome.of(log, [before, broken])
+    if log.refuses and together.counts["rejected", "row", "unreadable"]:
+        assert together.counts.total() == 1
+        return
+    outcome = together - Outcome.of(log, [before])
+    assert outcome.nowhere_negative()
+    assert outcome.rows(log.lead) == 1 if log.single else outcome.rows() >= 1
+    assert Outcome.of(log, [before, broken, after]) - Outcome.of(log, [before, after]) == outcome
+
+
+#: What a column of a Parquet file may hold in place of its own three values.
+ODD_COLUMNS = (
+    pa.array(["abc", "1", "-"]), pa.array([b"a", b"\xff", None]), pa.array([1.5, float("nan"), 1e300]), pa.nulls(3),
+    pa.array([True, None, False]), pa.array([[1], [], None]), pa.array([{"a": 1}, None, {"a": 2}]),
+    pa.array([0, 1, None], pa.timestamp("s")), pa.array([Decimal("1.5"), None, Decimal(2)]),
+    pa.array([2**64 - 1, 1, None], pa.uint64()), pa.array(["a", "b", None]).dictionary_encode(),
+    pa.array([-5, 2**40, 2**62]), pa.array(["é", "", " "], pa.large_string()),
+    pa.array([b"a", b"\xff", None]).view(pa.string()),
+)  # fmt: skip
+
+
+@given(st.data())
+def test_a_column_of_another_type_loses_no_row_of_a_parquet_file(data):
+    columns = {
+        "interface_id": ["eni-1"] * 3, "srcaddr": ["10.0.0.1"] * 3, "dstaddr": ["10.0.0.2"] * 3, "srcport": [1, 2, 3],
+        "dstport": [4] * 3, "protocol": [6] * 3, "packets": [1] * 3, "bytes": [2] * 3, "start": [1_767_225_600] * 3,
+        "end": [1_767_225_900] * 3, "action": ["ACCEPT"] * 3, "log_status": ["OK"] * 3, "vpc_id": ["vpc-1"] * 3,
+        "flow_direction": ["egress"] * 3, "tcp_flags": [3] * 3, "ecs_task_arn": ["a", "b", "c"],
+        "ecs_cluster_name": ["c"] * 3, "ecs_service_name": ["s"] * 3,
+    }  # fmt: skip
+    for name in data.draw(st.sets(st.sampled_from(sorted(columns)), min_size=1, max_size=3), "columns"):
+        columns[name] = data.draw(st.sampled_from(ODD_COLUMNS))
+    content = io.BytesIO()
+    pq.write_table(pa.table(columns), content)
+    assert Outcome.of_content(content.getvalue(), "vpc_parquet").rows(FLOW) == 3
