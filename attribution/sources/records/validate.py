@@ -33,8 +33,8 @@ _SHOWN_FOR = {
     "end": ("start", "end"),
     "port_without_protocol": ("port", "protocol"),
     "not_a_port_range": ("port", "last_port"),
-    "port_without_address": ("wire_address", "wire_port", "remote_wire_address", "remote_wire_port"),
 }
+_PORT_OF = {"wire_port": "wire_address", "remote_wire_port": "remote_wire_address"}
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
 _WITH_CONNECTIONS = pa.array(WITH_CONNECTIONS, pa.int32())
 
@@ -115,8 +115,7 @@ def _unranged(casts: dict[str, Cast]) -> list[_Fault]:
     found = []
     for name, beside, reason in (
         ("last_port", "port", "not_a_port_range"),
-        ("wire_port", "wire_address", "port_without_address"),
-        ("remote_wire_port", "remote_wire_address", "port_without_address"),
+        *((port, address, "port_without_address") for port, address in _PORT_OF.items()),
     ):
         if name not in casts or casts[name].values.null_count == len(casts[name].values):
             continue
@@ -148,7 +147,10 @@ def _reject(block: Block, faults: list[_Fault], account: Account) -> Bool:
     bad = first >= 0
     for row in np.flatnonzero(bad).tolist():
         reason, _, name = faults[first[row]]
-        found = _found(block, _SHOWN_FOR.get(reason, _SHOWN_FOR.get(name, (name,))), row)
+        shown = _SHOWN_FOR.get(reason, _SHOWN_FOR.get(name, (name,)))
+        if reason == "port_without_address":
+            shown = (_PORT_OF[name], name)
+        found = _found(block, shown, row)
         account.reject(Reject(block.source, int(block.lines[row]), reason, found, block.kind))
     return bad
 
