@@ -70,5 +70,5 @@ def test_pools_and_policies_are_those_that_the_readme_says(folder):
         assert found == handed, f"flow {number}"
 
 
-def test_the_twenty_nine_cases_are_there():
-    assert len(CASES) == 29
+def test_the_thirty_one_cases_are_there():
+    assert len(CASES) == 31
