@@ -83,8 +83,8 @@ _FIELDS = {
 _NETWORKS = ("ingress_vrf", "egress_vrf", "source_vlan", "destination_vlan", "packet_vlan")
 _SFLOW = pa.array(["SFLOW_5", "1"])
 _TYPES = {"SFLOW_5", "NETFLOW_V5", "NETFLOW_V9", "IPFIX"}
-#: The types whose templates may lack times; NetFlow v5 always has them.
-_TEMPLATED = pa.array(["NETFLOW_V9", "IPFIX", "3", "4"])
+#: The types whose records always have times: those of others are as their templates are.
+_TIMED = pa.array(["SFLOW_5", "1", "NETFLOW_V5", "2"])
 #: From the first to the last microsecond of a second.
 _WITHIN_SECOND = SECOND - 1
 #: Ethertypes, as number or name, of what is no IP packet; a blank is a type that the collector has no name for.
@@ -160,8 +160,8 @@ def _times(columns: dict[str, Column], unit: Unit) -> tuple[dict[str, Column], B
     >>> times, untimed = _times(raw, "ns")
     >>> [(since / 1e6, until / 1e6) for since, until in zip(times["start"].to_pylist(), times["end"].to_pylist())]
     [(0.5, 60.999999), (70.25, 70.25), (70.0, 70.25), (69.1, 69.3)]
-    >>> times["basis"].to_pylist(), untimed.any()
-    (['window', 'export', 'export', 'window'], np.False_)
+    >>> times["basis"].to_pylist(), untimed.tolist()
+    (['window', 'export', 'export', 'window'], [False, False, False, False])
     """
     is_sample = pc.fill_null(pc.is_in(text(columns["type"]), _SFLOW), False)
     moment = micros(columns["received"], unit)
@@ -173,7 +173,7 @@ def _times(columns: dict[str, Column], unit: Unit) -> tuple[dict[str, Column], B
     end = pc.coalesce(end, moment)
     start = pc.coalesce(start, end)
     if unit == "ns":
-        templated = pc.fill_null(pc.is_in(text(columns["type"]), _TEMPLATED), False)
+        templated = pc.invert(pc.fill_null(pc.is_in(text(columns["type"]), _TIMED), False))
         at_once = pc.less(pc.subtract(end, start), SECOND)
         exported = pc.or_(exported, pc.and_(pc.and_(templated, _is_whole(start)), pc.fill_null(at_once, False)))
         start = pc.if_else(exported, pc.min_element_wise(start, end), start)

@@ -44,7 +44,7 @@ def times(record):
     return found["start"] - EXPORT, found["end"] - EXPORT, found["basis"]
 
 
-@pytest.mark.parametrize("kind", ["IPFIX", "NETFLOW_V9"])
+@pytest.mark.parametrize("kind", ["IPFIX", "NETFLOW_V9", None])
 @pytest.mark.parametrize("packets", [1, 12, 0])
 def test_the_second_of_an_export_is_no_time_of_a_flow(kind, packets):
     assert times(version_2(EXPORT, EXPORT, kind=kind, packets=packets)) == (0, 250_000, "export")
