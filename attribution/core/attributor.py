@@ -96,6 +96,10 @@ class Attributor:
         """Add reports, a record batch of `attribution.core.reports.SCHEMA`: those of flows, and of their far ends."""
         self._reports.add(reports)
 
+    def expect_reports_from(self, moment_us: int) -> None:
+        """Take the reports that ended before a moment (µs) for incomplete, so that no flow near them is answered."""
+        self._reports.complete_from_us = moment_us
+
     def replace_labels(self, labels: pa.RecordBatch | pa.Table) -> None:
         """Use these labels, a table of `schemas/label.avsc`, in the place of all that were observed."""
         self._evidence.replace_labels(labels)

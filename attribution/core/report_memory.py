@@ -21,11 +21,15 @@ class ReportMemory:
 
     Args:
         settings: the settings of the rules.
+
+    Attributes:
+        complete_from_us: the end (µs) from which on all reports were ever known.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._memory_us = settings.hold + max(settings.hold, settings.assignment_hold)
+        self.complete_from_us: Microseconds = NEVER_BEFORE
         self._batches: list[pa.RecordBatch] = []
 
     def add(self, reports: pa.RecordBatch) -> None:
@@ -47,8 +51,8 @@ class ReportMemory:
     def known_from_us(self, watermark_us: Microseconds) -> Microseconds:
         """The end (µs) from which on no report was forgotten, if time has come to this watermark."""
         if watermark_us in (NEVER_BEFORE, NEVER_AFTER):
-            return watermark_us
-        return watermark_us - self._memory_us
+            return max(watermark_us, self.complete_from_us)
+        return max(watermark_us - self._memory_us, self.complete_from_us)
 
     def forget(self, watermark_us: Microseconds) -> None:
         """Forget the reports that no flow asks about from this watermark on."""

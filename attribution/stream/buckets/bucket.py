@@ -60,6 +60,8 @@ class Bucket:
             self.attributor = Attributor.restore(
                 state, self._settings, sides=self._sides, index_per_batch=True, arrived_us=now_us
             )
+            if not payload.has_reports(entry):
+                self.attributor.expect_reports_from(self.attributor.watermark_us)
             self._collector = RangeCollector.of_state(self._settings, collected)
             self._snapshot_bytes, self._logged_bytes = len(entry), 0
         elif tag == payload.WATERMARK:

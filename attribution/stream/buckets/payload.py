@@ -18,8 +18,8 @@ from attribution.errors import ConfigError
 from attribution.records import KINDS
 from attribution.schema import FLOW, completed
 
-#: Version of everything below; a state of a later version is refused.
-VERSION = 1
+#: Version of everything below; a state of a later version is refused. 2: reports.
+VERSION = 2
 
 _KINDS = {kind.name: kind.tag for kind in KINDS if kind.tag}
 WATERMARK, SNAPSHOT = b"W", b"S"
@@ -203,6 +203,11 @@ def pack_snapshot(state: bytes, open_ranges: pa.Table, closed_before: int | None
     with pa.ipc.new_stream(sink, open_ranges.schema.with_metadata(meta)) as writer:
         writer.write_table(open_ranges)
     return sink.getvalue().to_pybytes()
+
+
+def has_reports(entry: bytes) -> bool:
+    """Whether the state of an entry of `pack_snapshot` has the reports of its time, in entries that follow it."""
+    return entry[1] > 1
 
 
 def unpack_snapshot(entry: bytes) -> tuple[bytes, tuple[pa.Table, int | None]]:

@@ -42,5 +42,5 @@ def test_a_snapshot_of_before_ports_had_a_protocol_is_refused(monkeypatch):
     with monkeypatch.context() as before:
         before.setattr(snapshot, "VERSION", 1)
         old = Attributor(Settings()).snapshot()
-    with pytest.raises(ConfigError, match="snapshot of version 1: this version reads 2 to 5; start without it"):
+    with pytest.raises(ConfigError, match="snapshot of version 1: this version reads 2 to 6; start without it"):
         Attributor.restore(old, Settings())
