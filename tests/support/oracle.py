@@ -861,13 +861,13 @@ def evidence_of_flow(flow: Flow, settings: Settings, span: str) -> list[Heartbea
         who = flow.local_workload, flow.local_service
         made.append(Heartbeat(address, port, *who, start, end, flow.observer, protocol, None, network, claim))
 
-    def opened(port: int) -> bool:
-        return flow.direction == "egress" or (flow.direction is None and is_given_out(port, settings))
+    def opened(address: str, port: int) -> bool:
+        return flow.direction == "egress" or (flow.direction is None and is_ephemeral(address, port, settings))
 
     def say_explicit(address: str, port: int | None, network: str | None, *, given_away: bool) -> None:
         if socket_of(flow.protocol, port) is None:
             return
-        if opened(port):
+        if opened(address, port):
             say(address, port, network, end, "shown")
         elif given_away:
             say(address, port, network, end, "balanced")
@@ -887,7 +887,7 @@ def evidence_of_flow(flow: Flow, settings: Settings, span: str) -> list[Heartbea
         return made
     say(address, None, flow.local_network, end)
     if socket_of(flow.protocol, port) is not None:
-        if opened(port):
+        if opened(address, port):
             say(address, port, flow.local_network, end, "opened")
         elif lag == 0:
             say(address, port, flow.local_network, start, "accepted" if flow.direction == "ingress" else "opened")

@@ -23,11 +23,12 @@ from attribution.core.addressing.sockets import (
     SHOWN,
     asked_sockets,
     columns_of,
-    split_sockets,
+    ephemeral,
+    translated,
 )
 from attribution.core.columnar.arrays import is_value
 from attribution.core.columnar.dictionaries import decoded, plain
-from attribution.core.columnar.types import Bool, Column, Int32, Int64, Records
+from attribution.core.columnar.types import Bool, Column, Int32, Int64, Records, Texts
 from attribution.core.times import times_of
 from attribution.schema import HEARTBEAT, TIMESTAMP, record
 
@@ -99,10 +100,11 @@ class FlowEvidence:
         for elsewhere in (self._pools, self._by_port):
             if elsewhere:
                 claims &= ~elsewhere.contains(seen.flows.column("local_address"))
-        claims &= ~self._may_be_accepted(seen, sockets) | (seen.lag == 0)
+        listening = self._may_be_accepted(seen, sockets, seen.flows.column("local_address"))
+        claims &= ~listening | (seen.lag == 0)
         seen, sockets = seen.where(claims), sockets[claims]
         claim = np.where(seen.accepted, ACCEPTED, OPENED)
-        seen = seen.at_start(self._may_be_accepted(seen, sockets))
+        seen = seen.at_start(listening[claims])
         return seen.heartbeats("local_address", seen.flows.column("local_network"), sockets + claim * CLAIM)
 
     def _seen(self, flows: Records, span: FlowHeartbeats) -> "_Seen":
@@ -132,7 +134,7 @@ class FlowEvidence:
         self, seen: "_Seen", address: str, network: Column, sockets: Int32, elsewhere: Bool
     ) -> pa.RecordBatch:
         """What connections show of explicit sockets; `elsewhere` says which sockets a translator gave away."""
-        listening = self._may_be_accepted(seen, sockets)
+        listening = self._may_be_accepted(seen, sockets, seen.flows.column(address))
         shown = (sockets != ANY_SOCKET) & ~(listening & ~elsewhere & (seen.lag > 0))
         own = np.where(seen.accepted, 0, SHOWN)
         claim = np.where(listening & elsewhere, BALANCED, own)[shown]
@@ -140,10 +142,10 @@ class FlowEvidence:
         seen = seen.where(shown).at_start((listening & ~elsewhere)[shown])
         return seen.heartbeats(address, network, sockets[shown] + claim * CLAIM)
 
-    def _may_be_accepted(self, seen: "_Seen", sockets: Int32) -> Bool:
+    def _may_be_accepted(self, seen: "_Seen", sockets: Int32, address: Texts) -> Bool:
         """Which connections may be of a listening socket, and so say nothing of these sockets after their start."""
-        ports, (_, port) = self._settings.ports_of_connections, split_sockets(sockets)
-        return seen.accepted | ~(seen.opened | ((port >= ports.start) & (port < ports.stop)))
+        given_out = ephemeral(sockets, translated(decoded(address), self._settings), self._settings)
+        return seen.accepted | ~(seen.opened | given_out)
 
 
 @dataclass(frozen=True)
