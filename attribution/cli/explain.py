@@ -11,56 +11,31 @@ from attribution.cli.options.selection import lake_argument, selection_options
 from attribution.cli.render.evidence import (
     ASSIGNMENTS,
     LABELS,
-    NETWORK,
     assignment_rows,
     evidence_section,
+    far_end_sections,
     path_sections,
     witness_sections,
 )
+from attribution.cli.render.explained_edge import write_edge
 from attribution.cli.render.measures import format_bytes, format_count
 from attribution.cli.render.networks import network_lines, network_sections
-from attribution.cli.render.output import Column, Output, Section, output_options
-from attribution.core.reasons import CLOSED, HOSTNAME_REASONS, REASONS
-from attribution.query.explain.edge import EdgeExplanation, explain_edge
+from attribution.cli.render.output import Output, Section, output_options
+from attribution.core.reasons import CLOSED, HOSTNAME_REASONS
+from attribution.query.explain.edge import explain_edge
 from attribution.query.explain.findings import Witness
 from attribution.query.explain.flow import FlowExplanation, SideExplanation, explain_flow
 from attribution.query.explain.flow_selector import flow_key, parse_flow, selector
 from attribution.query.explain.path import held_name
+from attribution.query.explain.verdict import Verdict
 from attribution.query.lake.protocols import port_name, protocol_name
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import format_span
 from attribution.query.pools.policy_records import POLICY_STATES
 
-_PARTS = (
-    Column(name="source", title="client end"),
-    Column(name="target", title="server end"),
-    Column(name="records", kind="count"),
-    Column(name="flows", title="that count", kind="count"),
-    Column(name="bytes", kind="bytes", rank=1),
-    Column(name="source_distance", title="oldest (client)", kind="span", rank=1),
-    Column(name="target_distance", title="oldest (server)", kind="span", rank=1),
-    Column(name="first_seen", kind="time", rank=3),
-    Column(name="last_seen", kind="time", rank=2),
-)
-_EXAMPLES = (
-    Column(name="ends", rank=3),
-    Column(name="flow"),
-    Column(name="source_workload", title="client workload", rank=2),
-    Column(name="target_workload", title="server workload", rank=1),
-)
 #: Reasons that assignment events and labels decide, or would.
 _ANSWERED_WITHOUT_EVIDENCE = ("assigned", "assignment_change", "prefix", "unknown", "silent", *CLOSED)
-
-_ALTERNATIVES = (
-    NETWORK,
-    Column(name="address"),
-    Column(name="side", rank=3),
-    Column(name="workload"),
-    Column(name="service", rank=1),
-    Column(name="away", title="from nearest flow", kind="span"),
-    Column(name="near_flows", title="flows within max_gap", kind="count", rank=2),
-)
 
 
 @click.command(name="explain")
@@ -115,6 +90,9 @@ def command(
     how old the evidence is, who else held the address, and why the answer is not that workload. If the evidence is
     another network's, the command says whose, and which option would let it answer.
 
+    If heartbeats leave the remote side open, the command shows what the far end reported, and why that is the same
+    connection, or why it is not. If the record does not show when it was, the command says what to set.
+
     For an edge, the command counts the flow records by method and reason, with examples. It also shows who else held
     the addresses of the edge. Filters choose the flows of an edge.
 
@@ -135,7 +113,7 @@ def command(
         raise click.UsageError("Filters choose the flows of an edge: use them with --edge.")
     with LakeSession(lake) as session:
         if edge is not None:
-            _write_edge(explain_edge(session, *edge, selection, examples=examples), output)
+            write_edge(explain_edge(session, *edge, selection, examples=examples), output)
             return
         last = session.last_start()
         if flow_text is not None:
@@ -179,8 +157,12 @@ def _flow_head(found: FlowExplanation) -> str:
     if flow["wire_address"]:
         port = port_name(flow["wire_port"], flow["protocol"])
         lines.append(f"on the wire its local end is {flow['wire_address']}" + (f" port {port}" if port else ""))
+    if flow["remote_wire_address"]:
+        port = port_name(flow["remote_wire_port"], flow["protocol"])
+        lines.append(f"on the wire its remote end is {flow['remote_wire_address']}" + (f" port {port}" if port else ""))
     if any(logged):
         lines.append("logged " + " ".join(filter(None, logged)))
+    lines += [f"time: {one.meaning} {one.advice}".rstrip() for one in found.timing.findings]
     lines += _hostname(flow)
     if found.alike > 1:
         lines.append(f"{found.alike} rows of the lake have these ends and this start; this is the first")
@@ -212,13 +194,13 @@ def _side(side: SideExplanation, flow: Mapping[str, Any]) -> list[Section | str]
     if side.distance:
         lines.append(f"nearest evidence: {format_span(side.distance)} from the start of the flow")
     if side.verdict is not None:
-        low, high = side.verdict.asked_from, side.verdict.asked_to
-        lines.append(f"time asked about: {low:%H:%M:%S.%f} to {high:%H:%M:%S.%f}; {_key(side)}")
+        lines += _asked(side, side.verdict)
     lines += network_lines(side.networks)
     sections: list[Section | str] = [
         "\n".join(lines),
         *network_sections(side.networks, options=True),
         *path_sections(side.path),
+        *far_end_sections(side.far_end),
         *witness_sections(side.witnesses),
     ]
     if side.reason in _ANSWERED_WITHOUT_EVIDENCE:
@@ -245,51 +227,20 @@ def _who(side: SideExplanation) -> str:
     )
 
 
-def _key(side: SideExplanation) -> str:
-    verdict = side.verdict
-    if verdict is not None and verdict.ownership.reason in CLOSED:
+def _asked(side: SideExplanation, verdict: Verdict) -> Iterator[str]:
+    """For when and where evidence was asked."""
+    if verdict.reason == "untimed":
+        return
+    if side.wire_address is not None:
+        at = side.wire_address if side.wire_port is None else f"{side.wire_address} port {side.wire_port}"
+        yield f"asked where the wire shows it: {at}"
+    low, high = verdict.asked_from, verdict.asked_to
+    yield f"time asked about: {low:%H:%M:%S.%f} to {high:%H:%M:%S.%f}; {_key(verdict)}"
+
+
+def _key(verdict: Verdict) -> str:
+    if verdict.ownership.reason in CLOSED:
         return "networks leave open which heartbeats to ask"
-    if verdict is None or not (verdict.ownership.evidence or verdict.ownership.alternatives):
+    if not (verdict.ownership.evidence or verdict.ownership.alternatives):
         return "no heartbeat of the address counts"
-    key = verdict.ownership.socket
-    return f"asked of the heartbeats of {held_name(key)}"
-
-
-def _write_edge(found: EdgeExplanation, output: Output) -> None:
-    if output.format == "json":
-        output.json(found.to_dict())
-        return
-    if output.format == "csv":
-        rows = [part.to_dict() | {"examples": [example.flow for example in part.examples]} for part in found.parts]
-        output.csv(list(rows[0]), rows)
-        return
-    records, flows = (sum(getattr(part, name) for part in found.parts) for name in ("records", "flows"))
-    head = f"{found.source} → {found.target}: {format_count(records)} flow record{'' if records == 1 else 's'}"
-    if flows != records:
-        head += f", of which {format_count(flows)} count: others report the traffic of the rest"
-    parts = [
-        vars(part)
-        | {
-            "source": f"{part.source_method}, {part.source_reason}",
-            "target": f"{part.target_method}, {part.target_reason}",
-        }
-        for part in found.parts
-    ]
-    reasons = dict.fromkeys(reason for part in found.parts for reason in (part.source_reason, part.target_reason))
-    examples = [
-        vars(example) | {"ends": f"{part.source_reason}, {part.target_reason}"}
-        for part in found.parts
-        for example in part.examples
-    ]
-    rest = found.alternative_count - len(found.alternatives)
-    note = f"and {format_count(rest)} more, further away" if rest else ""
-    others = [vars(alternative) for alternative in found.alternatives]
-    output.document([
-        head,
-        Section(columns=_PARTS, rows=parts, title="How both ends were answered for"),
-        "\n".join(f"{reason}: {REASONS[reason]}" for reason in reasons),
-        Section(columns=_EXAMPLES, rows=examples, title="Examples, oldest evidence first (--flow tells more)"),
-        replace(evidence_section(_ALTERNATIVES, others, "Others who held these addresses within a day"), note=note)
-        if others
-        else "\nNobody else held these addresses within a day of the flows.",
-    ])  # fmt: skip
+    return f"asked of the heartbeats of {held_name(verdict.ownership.socket)}"

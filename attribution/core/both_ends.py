@@ -5,12 +5,14 @@ speaks against any other.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
+from attribution.core.columnar.aligned_columns import AlignedColumns
 from attribution.core.columnar.arrays import microseconds, numbers_between, order_by, spread
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.hashing import hash_rows
@@ -43,6 +45,51 @@ class _Compared:
             reports.column("direction"),
             {name: reports.column(name) for name in MIRRORED},
         )
+
+
+@dataclass(frozen=True)
+class Likeness(AlignedColumns):
+    """How alike the two reports of each pair are, which are far reports of each other.
+
+    Attributes:
+        starts_apart: time between their starts, µs.
+        ends_apart: time between their ends, µs.
+        shared: time that both last, µs; 0 if they share a moment only, and negative if they share none.
+        one_way: whether both were accepted, or both opened.
+    """
+
+    starts_apart: Int64
+    ends_apart: Int64
+    shared: Int64
+    one_way: Bool
+
+    @classmethod
+    def of(cls, ours: _Compared, row: Int64, theirs: _Compared, place: Int64) -> Self:
+        """Compare the reports at some rows with those at some places."""
+        start, end, other_start, other_end = ours.start[row], ours.end[row], theirs.start[place], theirs.end[place]
+        one, other = ours.direction.take(pa.array(row)), theirs.direction.take(pa.array(place))
+        return cls(
+            starts_apart=np.abs(start - other_start),
+            ends_apart=np.abs(end - other_end),
+            shared=np.minimum(end, other_end) - np.maximum(start, other_start),
+            one_way=pc.fill_null(pc.equal(one, other), False).to_numpy(zero_copy_only=False),
+        )
+
+    def close(self, settings: Settings) -> Bool:
+        """Which pairs began and ended close together, and are not both of one direction."""
+        close = (self.starts_apart <= settings.clock_tolerance) & (self.ends_apart <= settings.hold // 2)
+        return np.asarray(close & ~self.one_way)
+
+    def fits(self, equal: Bool, settings: Settings) -> Bool:
+        """Which pairs are of one connection; `equal` says whether their counters are, of short ones that are close."""
+        long = self.shared > settings.clock_tolerance
+        return np.asarray(self.close(settings) & (long | ((self.shared >= 0) & equal)))
+
+
+def likeness(ours: pa.RecordBatch, theirs: pa.RecordBatch) -> tuple[Likeness, Bool]:
+    """How alike reports are row by row, and whether their counters are equal: what explains an answer."""
+    one, other, rows = _Compared.of(ours), _Compared.of(theirs), np.arange(ours.num_rows)
+    return Likeness.of(one, rows, other, rows), _equal_counts(one.counts, rows, other.counts, rows)
 
 
 class Reports:
@@ -110,16 +157,12 @@ class Reports:
 
     def _fit(self, ours: _Compared, row: Int64, theirs: _Compared, place: Int64) -> Bool:
         """Whether the reports of each pair, which are far reports of each other, are of one connection."""
-        tolerance, slack = self._settings.clock_tolerance, self._settings.hold // 2
-        start, end, other_start, other_end = ours.start[row], ours.end[row], theirs.start[place], theirs.end[place]
-        shared = np.minimum(end, other_end) - np.maximum(start, other_start)
-        close = (np.abs(start - other_start) <= tolerance) & (np.abs(end - other_end) <= slack)
-        one, other = ours.direction.take(pa.array(row)), theirs.direction.take(pa.array(place))
-        close &= ~pc.fill_null(pc.equal(one, other), False).to_numpy(zero_copy_only=False)
-        short = np.flatnonzero(close & (shared >= 0) & (shared <= tolerance))
+        alike = Likeness.of(ours, row, theirs, place)
+        tolerance = self._settings.clock_tolerance
+        short = np.flatnonzero(alike.close(self._settings) & (alike.shared >= 0) & (alike.shared <= tolerance))
         equal = np.zeros(len(row), np.bool_)
         equal[short] = _equal_counts(ours.counts, row[short], theirs.counts, place[short])
-        return close & ((shared > tolerance) | equal)
+        return alike.fits(equal, self._settings)
 
 
 def asked_hashes(flows: pa.RecordBatch, settings: Settings) -> UInt64:

@@ -1,9 +1,11 @@
 """Tables of evidence, as `whois` and `explain` show it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from attribution.cli.render.output import Column, Section
 from attribution.query.explain.address_evidence import AssignmentEvent
+from attribution.query.explain.far_end import FarEnd
 from attribution.query.explain.findings import Witness
 from attribution.query.explain.path import PathStep
 from attribution.query.lake.protocols import port_name
@@ -35,6 +37,16 @@ _WITNESSES = (
     Column(name="finding"),
 )
 _PATH = (Column(name="asked"), Column(name="result"), Column(name="meaning"))
+_REPORTS = (
+    Column(name="end"),
+    Column(name="workload"),
+    Column(name="seen"),
+    Column(name="bytes_sent", title="sent", kind="bytes", rank=1),
+    Column(name="bytes_received", title="received", kind="bytes", rank=1),
+    Column(name="observer", rank=2),
+    Column(name="flow", rank=4),
+    Column(name="finding"),
+)
 #: Others to show: who is further away says little about the answer.
 _OTHERS = 10
 
@@ -73,6 +85,22 @@ def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
         if rows:
             sections.append(Section(columns=columns, rows=rows, title=title, note=note))
     return sections
+
+
+def far_end_sections(far_end: FarEnd | None) -> list[Section]:
+    """The reports of the far end, and those that make it uncertain whose they are."""
+    if far_end is None or not far_end.reports:
+        return []
+    shown = far_end.reports[:_OTHERS]
+    rows = [vars(one) | {"end": f"{one.end} end", "seen": _exactly(one.began, one.ended)} for one in shown]
+    rest = len(far_end.reports) - len(shown)
+    note = f"and {rest} more, further away" if rest else ""
+    return [Section(columns=_REPORTS, rows=rows, title="Reports of both ends", note=note)]
+
+
+def _exactly(start: datetime, end: datetime) -> str:
+    """From when to when, to the millisecond: connections of one port may be moments apart."""
+    return f"{start:%H:%M:%S.%f}"[:-3] + f" to {end:%H:%M:%S.%f}"[:-3]
 
 
 def seen_from_to(one: Witness) -> str:

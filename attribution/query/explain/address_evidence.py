@@ -31,7 +31,10 @@ Hole = tuple[datetime, datetime]
 
 @dataclass(frozen=True, kw_only=True)
 class HeldRange:
-    """A range of `schemas/ownership_range.avsc`, without its address; `longest_gap` in microseconds."""
+    """A range of `schemas/ownership_range.avsc`, without its address; `longest_gap` in microseconds.
+
+    Lakes of older versions have no claims: `claim` is None there.
+    """
 
     port: int | None
     last_port: int | None = None
@@ -43,6 +46,7 @@ class HeldRange:
     longest_gap: int
     holes: tuple[Hole, ...]
     network: str | None = None
+    claim: str | None = None
 
     @property
     def held(self) -> Held:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from attribution.core.addressing.sockets import PortRange
 from attribution.core.reasons import CLOSED, REASONS
 from attribution.core.timeline.answer import Held
+from attribution.query.explain.far_end import FarEnd
 from attribution.query.explain.verdict import Verdict
 from attribution.query.lake.protocols import port_name
 
@@ -20,9 +21,10 @@ class PathStep:
     """One step.
 
     Attributes:
-        asked: what: the log, networks, heartbeats of a port, of a range of ports or of the whole address, socket rules,
-            policies, or events and labels.
-        result: a reason of `attribution.core.reasons`, or `not asked`.
+        asked: what: the log, the time of the record, networks, heartbeats of a port, of a range of ports or of the
+            whole address, reports of both ends, socket rules, policies, or events and labels.
+        result: a reason of `attribution.core.reasons`, or `not asked`; of the far end also an outcome of
+            `attribution.query.explain.far_end`.
         meaning: the same in a sentence.
     """
 
@@ -31,24 +33,30 @@ class PathStep:
     meaning: str
 
 
-def path_of(verdict: Verdict | None, reason: str) -> tuple[PathStep, ...]:
+def path_of(verdict: Verdict | None, reason: str, far_end: FarEnd | None = None) -> tuple[PathStep, ...]:
     """The steps to an answer.
 
     Args:
         verdict: what the rules make of the lake's ranges; None where the log itself named the workload.
         reason: that of the answer.
+        far_end: what the reports of both ends say; None where they are not asked.
     """
     if verdict is None:
         return (PathStep("log", "reported", REASONS["reported"]),)
     if verdict.pooled:
         return tuple(_pooled(reason))
     answer = verdict.ownership
+    if answer.reason == "untimed":
+        return tuple(_untimed())
     if answer.reason in CLOSED:
         return tuple(_left_open(answer.reason))
     steps = [PathStep(f"heartbeats of {held_name(step.socket)}", *_said(step.reason)) for step in answer.steps]
     if answer.steps and answer.steps[-1].socket is not None:
         meaning = "Evidence of the port itself counts, and decides whatever it says."
         steps.append(PathStep(f"heartbeats of {held_name(None)}", _NOT_ASKED, meaning))
+    if far_end is not None:
+        result = {"named": "both_ends"}.get(far_end.outcome, far_end.outcome)
+        steps.append(PathStep("reports of both ends", result, far_end.meaning))
     if reason in _BY_RULES:
         steps.append(PathStep("socket rules", reason, REASONS[reason]))
     elif answer.reason == "unknown" or reason in _BY_EVENTS:
@@ -57,6 +65,13 @@ def path_of(verdict: Verdict | None, reason: str) -> tuple[PathStep, ...]:
         meaning = "Heartbeats of the address count, so it is a workload's: events and labels never name it."
         steps.append(PathStep("events and labels", _NOT_ASKED, meaning))
     return tuple(steps)
+
+
+def _untimed() -> Iterator[PathStep]:
+    """The steps for a flow that does not show when it was."""
+    yield PathStep("time of the record", "untimed", REASONS["untimed"])
+    yield PathStep("heartbeats", _NOT_ASKED, "It is not known for when to ask them.")
+    yield PathStep("events and labels", _NOT_ASKED, "It is not known for when to ask them.")
 
 
 def _left_open(reason: str) -> Iterator[PathStep]:

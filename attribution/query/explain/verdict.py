@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
+from attribution.core.addressing.ends import at_remote_ends
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.places import without_networks
 from attribution.core.addressing.sockets import Socket, asked_sockets
@@ -25,16 +26,17 @@ from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.core.timeline.address_timeline import AddressTimeline
 from attribution.core.timeline.answer import ExplainedAnswer
 from attribution.core.timeline.networks import AskedNetworks
+from attribution.core.times import FlowTimes, times_of
 from attribution.query.explain.address_evidence import AddressEvidence, Hole
 from attribution.query.lake.session import Row
-from attribution.query.lake.times import from_microseconds, to_microseconds
+from attribution.query.lake.times import from_microseconds
 from attribution.schema import ASSIGNMENT, FLOW, LABEL, arrow_schema
 
 _NETWORKS = ("local_network", "remote_network")
 #: What is plain of a flow in the question about one of its sides.
-_OF_FLOWS = ("start", "end", "basis", "protocol", "direction", "data_centre", "region", *_NETWORKS)
+_OF_FLOWS = ("start", "end", "received", "basis", "protocol", "direction", "data_centre", "region", *_NETWORKS)
 
-Basis = Literal["connection", "window"]
+Basis = Literal["connection", "window", "export"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +44,11 @@ class FlowSide:
     """One side of a flow, as the rules ask about it.
 
     Attributes:
-        start, end: of the flow.
-        basis: whether the flow is a connection or a window.
-        socket: of the side; None where it has none.
+        start, end: of the record.
+        basis: whether the flow is a connection or a window, or shows the time of its export only.
+        received: when the record was received; None where it does not show that.
+        socket: of the side, as the wire shows it; None where it has none.
+        recorded_address: the address in the record, of which policies are asked; None where the wire shows the same.
         side, protocol, direction, data_centre, region: what the rules about connections ask besides.
         local_network, remote_network: what the flow says of networks; None where it does not.
     """
@@ -53,6 +57,8 @@ class FlowSide:
     end: datetime
     basis: Basis
     socket: Socket | None
+    received: datetime | None = None
+    recorded_address: str | None = None
     side: Side = "remote"
     protocol: int | None = None
     direction: str | None = None
@@ -65,7 +71,24 @@ class FlowSide:
     def of(cls, flow: Row, side: Side) -> Self:
         """A side of a flow, which is a row of `schemas/attributed_flow.avsc`."""
         plain = {name: flow[name] for name in _OF_FLOWS}
-        return cls(socket=Socket.of(flow["protocol"], flow[f"{side}_port"]), side=side, **plain)
+        address, port = asked_end(flow, side)
+        recorded = flow[f"{side}_address"]
+        return cls(
+            socket=Socket.of(flow["protocol"], port),
+            recorded_address=None if recorded == address else recorded,
+            side=side,
+            **plain,
+        )
+
+    def record(self, address: str) -> pa.RecordBatch:
+        """The flow as a batch of one, as far as the question about this side needs it; the side is at the address."""
+        protocol, port = self.socket or (self.protocol, None)
+        flow: dict[str, object] = {name: getattr(self, name) for name in _OF_FLOWS}
+        flow |= {"protocol": protocol, f"{self.side}_address": self.recorded_address or address}
+        flow |= {f"{self.side}_port": port}
+        if self.recorded_address is not None:
+            flow |= {"remote_wire_address": address, "remote_wire_port": port}
+        return pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW))
 
     @property
     def networks(self) -> AskedNetworks:
@@ -110,39 +133,50 @@ class Verdict:
         return tuple((from_microseconds(start), from_microseconds(end)) for start, end in self.ownership.holes)
 
 
+def asked_end(flow: Row, side: Side) -> tuple[str, int | None]:
+    """Address and port at which a side of a flow is asked: the remote end as the wire shows it."""
+    end = "remote_wire" if side == "remote" and flow["remote_wire_address"] is not None else side
+    return flow[f"{end}_address"], flow[f"{end}_port"]
+
+
 def judge(evidence: AddressEvidence, settings: Settings, asked: FlowSide) -> Verdict:
     """What the rules say about the address for a side of a flow."""
-    first, last = to_microseconds(asked.start), to_microseconds(asked.end)
-    connection, tolerance = asked.basis == "connection", settings.clock_tolerance
-    low, high = first - tolerance, (first if connection else last) + tolerance
-    networks, answer = _by_heartbeats(evidence, settings, asked)
+    record = asked.record(evidence.address)
+    times = times_of(record, settings)
+    question = Question.of(times, settings.clock_tolerance)
+    interval = from_microseconds(int(question.a[0])), from_microseconds(int(question.b[0]))
+    if times.untimed[0]:
+        nothing = ExplainedAnswer(None, None, "untimed", None, None)
+        return Verdict(None, None, "untimed", False, nothing, asked.networks, *interval)
+    answer = _by_heartbeats(evidence, settings, asked, times)
     workload, service, reason = answer.workload, answer.service, answer.reason
-    chosen = [one.stored for one in evidence.ranges if settings.one_space or one.network == answer.network]
-    remembered = any(
-        one.end >= first - settings.workload_memory and one.start <= last + settings.hold for one in chosen
-    )
-    pooled = _in_prefixes(evidence.address, settings.pool_prefixes)
-    forgotten = reason in ("gap", "shared") and not remembered
+    pooled = _in_prefixes(asked.recorded_address or evidence.address, settings.pool_prefixes)
+    forgotten = reason in ("gap", "shared") and not _remembered(evidence, settings, answer.network, question)
     if reason != "too_old" and (reason == "unknown" or pooled or forgotten):
-        a, b, s, e = (np.array([moment], np.int64) for moment in (low, high, first, last))
-        said = _fallback(evidence, settings, asked, Question(a, b, s, e, np.array([connection]), np.array([False])))
+        said = _fallback(evidence, settings, asked.side, record, question)
         if reason == "unknown" or pooled or said[2] not in ("silent", "unknown"):
             workload, service, reason = said
-    times = from_microseconds(low), from_microseconds(high)
-    return Verdict(workload, service, reason, pooled, answer, networks, *times)
+    return Verdict(workload, service, reason, pooled, answer, asked.networks, *interval)
 
 
-def _by_heartbeats(
-    evidence: AddressEvidence, settings: Settings, asked: FlowSide
-) -> tuple[AskedNetworks, ExplainedAnswer]:
-    """What the ranges say, and what was asked of them."""
+def _by_heartbeats(evidence: AddressEvidence, settings: Settings, asked: FlowSide, times: FlowTimes) -> ExplainedAnswer:
+    """What the ranges say."""
     timeline = AddressTimeline.from_ranges(evidence.address, (one.stored for one in evidence.ranges), settings)
-    times = to_microseconds(asked.start), to_microseconds(asked.end)
-    return asked.networks, timeline.ask(asked.socket, *times, basis=asked.basis, networks=asked.networks)
+    basis = "connection" if times.connection[0] else "window"
+    start, end = int(times.start[0]), int(times.end[0])
+    return timeline.ask(asked.socket, start, end, basis=basis, networks=asked.networks)
+
+
+def _remembered(evidence: AddressEvidence, settings: Settings, network: str | None, question: Question) -> bool:
+    """Whether the address is still taken for a workload's in a network."""
+    oldest = from_microseconds(int(question.start[0]) - settings.workload_memory)
+    latest = from_microseconds(int(question.end[0]) + settings.hold)
+    chosen = (one for one in evidence.ranges if settings.one_space or one.network == network)
+    return any(one.end >= oldest and one.start <= latest for one in chosen)
 
 
 def _fallback(
-    evidence: AddressEvidence, settings: Settings, asked: FlowSide, question: Question
+    evidence: AddressEvidence, settings: Settings, side: Side, record: pa.RecordBatch, question: Question
 ) -> tuple[str | None, str | None, str]:
     assignments, labels = _tables(evidence)
     tables = [assignments, labels, evidence.rules, evidence.policies]
@@ -150,13 +184,9 @@ def _fallback(
         tables = [without_networks(table) for table in tables]
     assignments, labels, rules, policies = tables
     fallback = Fallback(assignments, labels, rules, settings)
-    protocol, port = asked.socket or (asked.protocol, None)
-    side = asked.side
-    flow: dict[str, object] = {name: getattr(asked, name) for name in _OF_FLOWS}
-    flow |= {f"{side}_address": evidence.address, f"{side}_port": port, "protocol": protocol}
-    flows = pa.RecordBatch.from_pylist([flow], schema=arrow_schema(FLOW))
+    pooled = PoolSpace(policies, settings).ask(record, side, AskedPlaces.of(record, side, settings), question)
+    flows = at_remote_ends(record)
     places = AskedPlaces.of(flows, side, settings)
-    pooled = PoolSpace(policies, settings).ask(flows, side, places, question)
     sockets = asked_sockets(flows.column("protocol"), flows.column(f"{side}_port"))
     found = fallback.ask(flows, side, places, sockets, pooled, np.zeros(1, np.int64), question)
     owner, service = int(found.owner[0]), int(found.service[0])

@@ -6,6 +6,7 @@ import pytest
 
 from attribution.config import MINUTE, Settings
 from attribution.query.explain.address_evidence import evidence_of
+from attribution.query.explain.far_end import far_end_of
 from attribution.query.explain.flow import FIND_FLOWS
 from attribution.query.explain.verdict import FlowSide, judge
 from attribution.query.lake.session import LakeSession
@@ -24,7 +25,7 @@ FORGETFUL = Settings(workload_memory=4 * MINUTE)
 BALANCERS = ("balancers_among_workloads=1", "load_balancers=20", "external_share=0.4")
 #: Some of the addresses that the fleets have in common are reached in one of them only, some in both, some by nobody.
 ROUTES = Settings(routes=("east,west,10.0.0.0/20", "west,-"))
-USUAL = {"covered", "bridged", "conflict", "gap", "assigned", "prefix", "unknown"}
+USUAL = {"covered", "bridged", "both_ends", "conflict", "gap", "assigned", "prefix", "unknown"}
 CASES = {
     "usual": ((), Settings(), ("",), USUAL),
     "forgetful": (BALANCERS, FORGETFUL, ("",), USUAL),
@@ -63,7 +64,7 @@ def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
     rows = session.ask(FIND_FLOWS, **everything, **OPEN.parameters(), limit=100_000)
     known, pairs = {}, Counter()
     for row in rows:
-        times = {name: from_microseconds(row[name]) for name in ("start", "end")}
+        times = {name: from_microseconds(row[name]) for name in ("start", "end", "received")}
         for side in ("local", "remote"):
             if row[f"{side}_method"] == "capture":
                 continue
@@ -71,8 +72,10 @@ def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
             evidence = known.get(address) or evidence_of(session, address)
             known[address] = evidence
             found = judge(evidence, session.settings, FlowSide.of(row | times, side))
-            pairs[reason, found.reason] += 1
-            if (reason, found.reason) != ("within", "gap"):
-                assert (found.workload, found.service) == (row[f"{side}_workload"], row[f"{side}_service"])
+            far = far_end_of(session, row, found) if side == "remote" else None
+            *answer, why = far.answer(found) if far else (found.workload, found.service, found.reason)
+            pairs[reason, why] += 1
+            if (reason, why) != ("within", "gap"):
+                assert answer == [row[f"{side}_workload"], row[f"{side}_service"]]
     assert {pair for pair in pairs if pair[0] != pair[1]} <= LESS
     assert reasons <= {reason for reason, _ in pairs}

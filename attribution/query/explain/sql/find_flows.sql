@@ -1,6 +1,7 @@
 -- The flows that a person points at, in order of time. Every condition may be left out.
 SELECT
-    epoch_us(start) AS start, epoch_us("end") AS "end", * EXCLUDE (start, "end", date, hour, filename, file_row_number),
+    epoch_us(start) AS start, epoch_us("end") AS "end", epoch_us(received::TIMESTAMPTZ) AS received,
+    * EXCLUDE (start, "end", received, date, hour, filename, file_row_number),
     count(*) OVER () AS total
 FROM windowed
 WHERE ($local_address::VARCHAR IS NULL OR local_address = $local_address::VARCHAR)
