@@ -30,7 +30,9 @@ def attributor_of(case):
 def test_the_core_gives_the_expected_rows(case):
     attributor = attributor_of(case)
     attributor.observe(HEARTBEAT, batch(HEARTBEAT, case.evidence.heartbeats))
-    attributed = attributor.attribute(batch(FLOW, case.flows))
+    flows = batch(FLOW, case.flows)
+    attributor.observe_flows(flows, case.span)
+    attributed = attributor.attribute(flows)
     assert expected_rows(case, answers(attributed)) == case.expected
 
 
@@ -43,7 +45,9 @@ def test_as_time_goes_on_the_attributor_releases_the_expected_rows(case):
     before = min(moments) - 1
     while before < max(moments) + case.settings.hold:
         watermark = before + STEP
-        attributor.hold(batch(FLOW, [flow for flow in flows if before < flow.end <= watermark]))
+        ended = batch(FLOW, [flow for flow in flows if before < flow.end <= watermark])
+        attributor.observe_flows(ended, case.span)
+        attributor.hold(ended)
         arrived = [h for h in case.evidence.heartbeats if before < h.start <= watermark]
         attributor.observe(HEARTBEAT, batch(HEARTBEAT, arrived))
         for rows in attributor.advance(watermark).attributed:

@@ -2,11 +2,11 @@
 
 import json
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
-from oracle import Evidence, Settings
+from oracle import Evidence, Settings, evidence_of_flows
 from records import from_row
 
 from attribution import config, schema
@@ -40,10 +40,30 @@ class GoldenCase:
         )
 
     @cached_property
-    def settings(self):
+    def known(self):
+        """The evidence, and what the flows are evidence of if they are."""
+        if not self.flows_are_evidence:
+            return self.evidence
+        seen = (*self.evidence.heartbeats, *evidence_of_flows(self.flows, self.settings))
+        return replace(self.evidence, heartbeats=seen, flows=tuple(self.flows))
+
+    @cached_property
+    def _tables(self):
         path = self.folder / "settings.toml"
-        values = tomllib.loads(path.read_text(encoding="utf-8"))["attribution"] if path.exists() else {}
-        read = config.Settings.from_dict(values)
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    @property
+    def flows_are_evidence(self):
+        return self._tables.get("case", {}).get("flows_are_evidence", False)
+
+    @property
+    def span(self):
+        """What the flows are as heartbeats."""
+        return "interval" if self.flows_are_evidence else "none"
+
+    @cached_property
+    def settings(self):
+        read = config.Settings.from_dict(self._tables.get("attribution", {}))
         return Settings(**{f.name: getattr(read, f.name) for f in fields(Settings)})
 
     @property

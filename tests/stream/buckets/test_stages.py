@@ -49,7 +49,7 @@ def elements(evidence, flows):
 def test_the_stages_give_the_expected_rows(case, buckets):
     stream = stream_of(case.settings, case.evidence, buckets=buckets)
     for kind, record in elements(case.evidence, numbered(case.flows)):
-        stream.send(kind, batch(kind, [record]), flow_heartbeats="none")
+        stream.send(kind, batch(kind, [record]), flow_heartbeats=case.span)
     stream.finish()
     rows = zip(case.rows("flows.jsonl"), found(stream), strict=True)
     assert [attributed_row(row, answer) for row, answer in rows] == case.expected
