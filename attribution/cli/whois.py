@@ -1,6 +1,11 @@
 """`attribution whois`: who held an address, and when."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,10 +35,13 @@ _RANGES = (
     Column(name="length", kind="span", rank=3),
     Column(name="workload"),
     Column(name="service", rank=1),
-    Column(name="port", rank=4),
+    Column(name="port"),
     Column(name="longest_gap", kind="span", rank=2),
     Column(name="hole_count", title="holes", kind="count", rank=2),
 )
+#: Connections that were opened from a port are many, and each was seen all the time.
+_CONNECTIONS = tuple(column for column in _RANGES if column.name not in ("longest_gap", "hole_count"))
+_SHOWN_CONNECTIONS = 20
 _HOSTNAMES = (
     NETWORK,
     Column(name="hostname"),
@@ -101,6 +109,9 @@ def command(
 ) -> None:
     r"""Show who held an address, and when: ownership ranges, assignment events, labels, flows.
 
+    If workloads hold the address by port, the ranges of ports are those of who listened. Connections that were opened
+    from a port stand apart, and so do ports of a balancer, which say nothing of who answers.
+
     If several networks have the address, they are shown apart, and --network shows one of them. With --at, the command
     also says what the rules answer for a connection at that time, and why. JSON has everything. CSV has the ownership
     ranges.
@@ -135,19 +146,37 @@ def _document(found: Whois, ranges: list[dict[str, object]], network: str | None
         row | {"hole_count": len(one.holes), "port": port_name(one.port, one.protocol, one.last_port)}
         for row, one in zip(ranges, found.evidence.ranges, strict=True)
     ]
-    columns = [column for column in _RANGES if column.name != "port" or any(row["port"] is not None for row in ranges)]
+    by_claim = {claim: [row for row in shown if row["claim"] == claim] for claim in (None, "shown", "balanced")}
+    by_port = any(row["port"] is not None for row in by_claim[None])
+    columns = [column for column in _RANGES if column.name != "port" or by_port]
     counts = [vars(count) for count in found.flows]
     known = [column for column in _FLOWS if column.name not in _POOLED or any(row[column.name] for row in counts)]
     policies = [policy.to_dict() for policy in found.policies]
     sections = (
         evidence_section(_POLICIES, policies, "Policies that have had it in a pool, longest prefix first"),
-        evidence_section(columns, shown, "Ownership ranges"),
+        evidence_section(columns, by_claim[None], "Ownership ranges"),
+        _connections(by_claim["shown"], found.at),
+        evidence_section(_CONNECTIONS, by_claim["balanced"], "Ports with a balancer: who was seen behind them"),
         evidence_section(ASSIGNMENTS, assignment_rows(found.evidence.assignments), "Assignment events"),
         evidence_section(LABELS, [vars(label) for label in found.evidence.labels], "Labels, longest prefix first"),
         evidence_section(_HOSTNAMES, [vars(name) for name in found.hostnames], "Names that clients were told"),
         evidence_section(known, counts, "Flows, by how this side was answered for"),
     )
     return [*parts, *(section for section in sections if section.rows)]
+
+
+def _connections(rows: Sequence[Mapping[str, Any]], at: datetime | None) -> Section:
+    """The connections that were opened from a port: those nearest to a moment, or else the last."""
+    nearest = sorted(rows, key=lambda row: _away(row, at))[:_SHOWN_CONNECTIONS] if at else rows[-_SHOWN_CONNECTIONS:]
+    section = evidence_section(
+        _CONNECTIONS, sorted(nearest, key=itemgetter("start", "end")), "Connections that were opened from its ports"
+    )
+    rest = len(rows) - len(nearest)
+    return replace(section, note=f"and {format_count(rest)} more (--format json or csv has all)" if rest else "")
+
+
+def _away(row: Mapping[str, Any], at: datetime) -> timedelta:
+    return max(row["start"] - at, at - row["end"], timedelta(0))
 
 
 def _headline(found: Whois, network: str | None) -> str:

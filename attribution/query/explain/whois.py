@@ -133,6 +133,7 @@ class Whois:
                 "longest_gap": one.longest_gap,
                 "holes": [hole_row(hole) for hole in one.holes],
                 "network": one.network,
+                "claim": one.claim,
             }
             for one in self.evidence.ranges
         ]
