@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from attribution.config import Settings, parse_duration
 from attribution.core.attributor import Attributor
-from attribution.core.ownership.flow_heartbeats import FlowEvidence
+from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
 from attribution.sources.formats.netobserv.format import FORMATS, claims
 from attribution.sources.input.opening import OpenInput

@@ -11,17 +11,16 @@ from dataclasses import replace
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.both_ends import OPEN, asked_hashes, is_open, settled
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, microseconds
 from attribution.core.columnar.dictionaries import plain
 from attribution.core.columnar.types import Int32, UInt64
 from attribution.core.evidence_memory import EvidenceMemory
+from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence, FlowHeartbeats
+from attribution.core.flow_evidence.report_memory import ReportMemory
+from attribution.core.flow_evidence.reports import reports_of
 from attribution.core.gate import Horizon, Released, Sides, TimeGate
 from attribution.core.held_flows import Folded, by_age, unfolded
 from attribution.core.identity import FlowMemory
-from attribution.core.ownership.flow_heartbeats import FlowEvidence, FlowHeartbeats
-from attribution.core.report_memory import ReportMemory
-from attribution.core.reports import reports_of
 from attribution.core.resolve import Resolver, captured
 from attribution.core.snapshot import Snapshot, packed, unpacked
 from attribution.schema import (
@@ -93,7 +92,7 @@ class Attributor:
             self._reports.add(reports_of(flows, self.settings))
 
     def observe_reports(self, reports: pa.RecordBatch) -> None:
-        """Add reports, a record batch of `attribution.core.reports.SCHEMA`: those of flows, and of their far ends."""
+        """Add reports of flows and of their far ends: a batch of `attribution.core.flow_evidence.reports.SCHEMA`."""
         self._reports.add(reports)
 
     def expect_reports_from(self, moment_us: int) -> None:
@@ -110,7 +109,7 @@ class Attributor:
 
     def attribute(self, flows: pa.RecordBatch) -> pa.RecordBatch:
         """Attribute a record batch of flows with the evidence as it is now, whatever the watermark."""
-        return self._settled(self._attributed(flows, self.resolver()), NEVER_BEFORE)
+        return self._reports.settled(self._attributed(flows, self.resolver()), NEVER_BEFORE)
 
     def _attributed(self, flows: pa.RecordBatch, resolver: Resolver) -> pa.RecordBatch:
         if self._sides == "both":
@@ -215,7 +214,9 @@ class Attributor:
         """
         flows, repeated = self._first(flows, reached_us)
         released = Released.joined(
-            self._gate.release(batch, self._settled(self._attributed(batch, resolver), reports_from_us), horizon)
+            self._gate.release(
+                batch, self._reports.settled(self._attributed(batch, resolver), reports_from_us), horizon
+            )
             for batch, resolver in self._judged_by(flows)
         )
         self._let_out(released.attributed)
@@ -226,16 +227,6 @@ class Attributor:
         if released.too_old:
             self.counters["flows_too_old"] += released.too_old
         return released
-
-    def _settled(self, attributed: pa.RecordBatch, reports_from_us: int) -> pa.RecordBatch:
-        """Attributed flows, with what their far ends reported, if all reports that may fit are known."""
-        if OPEN not in attributed.schema.names:
-            return attributed
-        ended = microseconds(attributed.column("end"))
-        known = ended >= min(max(reports_from_us, NEVER_BEFORE), NEVER_AFTER - self.settings.hold) + self.settings.hold
-        known &= is_open(attributed)
-        hashes = asked_hashes(attributed.filter(pa.array(known)), self.settings) if known.any() else None
-        return settled(attributed, None if hashes is None else self._reports.about(hashes), self.settings, among=known)
 
     def _first(self, flows: list[pa.RecordBatch], reached_us: int) -> tuple[list[pa.RecordBatch], int]:
         """The flows that have not gone out, and how many others there are; flows go out by their remote side."""
@@ -281,7 +272,7 @@ class Attributor:
 
     @property
     def known_reports(self) -> pa.Table:
-        """The reports that are kept: a table of `attribution.core.reports.SCHEMA`."""
+        """The reports that are kept: a table of `attribution.core.flow_evidence.reports.SCHEMA`."""
         return self._reports.table()
 
     @property

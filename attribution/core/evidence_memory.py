@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.addressing.ends import remote_end, shows_remote_wire
 from attribution.core.addressing.places import without_networks
 from attribution.core.columnar.arrays import NEVER_BEFORE
 from attribution.core.columnar.dictionaries import decoded
+from attribution.core.flow_evidence.ends import remote_end, shows_remote_wire
 from attribution.core.gate import Sides
 from attribution.core.ownership.compaction import current_names, distinct_rows
 from attribution.core.ownership.heartbeat_store import HeartbeatStore

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.both_ends import OPEN
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool
+from attribution.core.flow_evidence.both_ends import OPEN
 from attribution.core.held_flows import Folded, HeldFlows
 from attribution.core.times import asked_times
 

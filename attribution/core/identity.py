@@ -17,7 +17,7 @@ from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.hashing import hash_rows
 from attribution.core.columnar.number_set import NumberSet
 from attribution.core.columnar.types import Bool, Int32, UInt64
-from attribution.core.ownership.flow_heartbeats import FIELDS as OF_HEARTBEATS
+from attribution.core.flow_evidence.flow_heartbeats import FIELDS as OF_HEARTBEATS
 from attribution.core.times import asked_times
 
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())

@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.addressing.ends import at_remote_ends
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.places import without_networks
 from attribution.core.addressing.sockets import asked_sockets
-from attribution.core.both_ends import OPEN
 from attribution.core.columnar.arrays import NONE, SEVERAL, spread
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool, Column, Int32, Int64
 from attribution.core.fallback.chain import Fallback, FallbackAnswers
 from attribution.core.fallback.pools import PoolAnswers, PoolSpace, nothing, pool_columns
+from attribution.core.flow_evidence.both_ends import OPEN
+from attribution.core.flow_evidence.ends import at_remote_ends
 from attribution.core.hostnames.choice import Hostnames, accepted_in_pool
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.index import OwnerAnswers

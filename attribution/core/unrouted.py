@@ -22,13 +22,13 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from attribution.core.addressing.ends import at_remote_ends
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.sockets import asked_sockets
 from attribution.core.columnar.arrays import is_value
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool, Int64
 from attribution.core.fallback.assignments import AssignmentState
+from attribution.core.flow_evidence.ends import at_remote_ends
 from attribution.core.question import SIDES, Side
 from attribution.core.resolve import Resolver
 

@@ -8,7 +8,7 @@ from attribution.config import Settings
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import microseconds
 from attribution.core.columnar.types import Column
-from attribution.core.ownership.flow_heartbeats import FlowEvidence, FlowHeartbeats
+from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence, FlowHeartbeats
 from attribution.inspection.busy_times import BusyTimes
 from attribution.inspection.distinct import DistinctRows
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE

@@ -10,9 +10,9 @@ from typing import TypeVarTuple
 import pyarrow as pa
 
 from attribution.core.columnar.arrays import NEVER_AFTER
+from attribution.core.flow_evidence.reports import FIELDS as REPORT_FIELDS
 from attribution.core.gate import Horizon, TimeGate
 from attribution.core.ownership.range_collector import SEVERAL_SERVICES, RangeCollector
-from attribution.core.reports import FIELDS as REPORT_FIELDS
 from attribution.core.resolve import Resolver
 from attribution.core.unrouted import Unrouted, unrouted
 from attribution.lake.lake import write_table

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from attribution.core.columnar.arrays import NEVER_BEFORE
 from attribution.core.columnar.dictionaries import decoded
-from attribution.core.ownership.flow_heartbeats import FIELDS as HEARTBEAT_FIELDS
-from attribution.core.ownership.flow_heartbeats import FlowEvidence
+from attribution.core.flow_evidence.flow_heartbeats import FIELDS as HEARTBEAT_FIELDS
+from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence
 from attribution.core.times import asked_times
 from attribution.lake.layout import REJECTS
 from attribution.lake.spool import Spool

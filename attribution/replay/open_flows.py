@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.both_ends import OPEN, Reports, asked_hashes, is_open, settled
 from attribution.core.columnar.types import UInt64
-from attribution.core.reports import SCHEMA, is_report, reports_of
+from attribution.core.flow_evidence.both_ends import OPEN, Reports, asked_hashes, is_open, settled
+from attribution.core.flow_evidence.reports import SCHEMA, is_report, reports_of
 from attribution.lake.spool import Spool
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.attributor import Attributor
-from attribution.core.ownership import flow_heartbeats
+from attribution.core.flow_evidence import flow_heartbeats
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
 from attribution.testbed.evaluate.outcomes import OURS
 from attribution.testbed.evaluate.runners import through_core

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.addressing.ends import shows_remote_wire
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.columnar.arrays import NONE, is_value, order_by, spread
 from attribution.core.columnar.interval_index import Candidates
 from attribution.core.columnar.types import Bool, Column, Int32, Int64, Texts
 from attribution.core.fallback.pools import nothing
+from attribution.core.flow_evidence.ends import shows_remote_wire
 from attribution.core.hostnames.bindings import NameIndex
 from attribution.core.question import OTHER_SIDE, Question, Side
 from attribution.core.reasons import HOSTNAME_CODES, HOSTNAME_REASONS

@@ -12,8 +12,8 @@ from typing import Literal
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.both_ends import Likeness, Reports, likeness
-from attribution.core.reports import is_report, reports_of
+from attribution.core.flow_evidence.both_ends import Likeness, Reports, likeness
+from attribution.core.flow_evidence.reports import is_report, reports_of
 from attribution.query.explain.flow_selector import flow_key
 from attribution.query.explain.verdict import Verdict, asked_end
 from attribution.query.lake.flows import WINDOWED

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.addressing.ends import at_remote_ends
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.places import without_networks
 from attribution.core.addressing.sockets import Socket, asked_sockets
 from attribution.core.fallback.chain import Fallback
 from attribution.core.fallback.pools import PoolSpace
+from attribution.core.flow_evidence.ends import at_remote_ends
 from attribution.core.question import Question, Side
 from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.core.timeline.address_timeline import AddressTimeline

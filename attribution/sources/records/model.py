@@ -14,8 +14,8 @@ from typing import BinaryIO, ClassVar, Protocol, TypeVar, cast, runtime_checkabl
 import pyarrow as pa
 
 from attribution.core.columnar.types import Column, Int64
+from attribution.core.flow_evidence.flow_heartbeats import FlowHeartbeats
 from attribution.core.identity import Identity
-from attribution.core.ownership.flow_heartbeats import FlowHeartbeats
 from attribution.errors import RejectLimitError
 from attribution.sources.records.rejects import REASONS, Reject
 from attribution.sources.records.wanted import Shown, Wanted

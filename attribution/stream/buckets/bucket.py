@@ -15,9 +15,9 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.attributor import Attributor
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE
+from attribution.core.flow_evidence.reports import reports_of
 from attribution.core.gate import Sides
 from attribution.core.ownership.range_collector import SEVERAL_SERVICES, RangeCollector
-from attribution.core.reports import reports_of
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.stream.buckets import payload
 

@@ -27,7 +27,7 @@ WATERMARK, SNAPSHOT = b"W", b"S"
 POSTPONED = b"P"
 #: Tag of an entry of identities of flows that have gone out.
 IDENTITIES = b"I"
-#: Tag of an entry of reports (`attribution.core.reports`).
+#: Tag of an entry of reports (`attribution.core.flow_evidence.reports`).
 REPORTS = b"e"
 #: Tag of an entry of flows that are no reports, or whose reports stand in other entries.
 UNREPORTED = b"g"

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.addressing.ends import remote_end
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.ownership.flow_heartbeats import FlowEvidence
-from attribution.core.reports import reports_of
+from attribution.core.flow_evidence.ends import remote_end
+from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence
+from attribution.core.flow_evidence.reports import reports_of
 from attribution.records import BY_NAME
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.records.model import FlowHeartbeats

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attribution.config import MINUTE, SECOND, Microseconds, Settings
-from attribution.core.ownership.flow_heartbeats import FlowEvidence
+from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence
 from attribution.errors import BrokerError
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.sources import Ledger, Once, read

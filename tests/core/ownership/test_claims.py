@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from attribution.config import MINUTE, SECOND, Settings
 from attribution.core.attributor import Attributor
-from attribution.core.ownership.flow_heartbeats import FlowEvidence
+from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
 
 NODE, PEER = "172.16.0.1", "10.0.0.9"

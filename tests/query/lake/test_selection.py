@@ -19,7 +19,7 @@ from attribution.query.pools.selection import PoolSelection
         ({"protocols": ("carrier pigeon",)}, "one of icmp"),
         ({"protocols": (256,)}, "from 0 to 255"),
         ({"protocols": ("²",)}, "from 0 to 255"),
-        ({"methods": ("guess",)}, "the methods are capture, heartbeat, socket_rule, assignment, label, policy, none"),
+        ({"methods": ("guess",)}, "the methods are capture, heartbeat, peer, socket_rule, assignment, label, policy, "),
         ({"reasons": ("because",)}, "the reasons are reported, "),
     ],
 )

@@ -16,7 +16,7 @@ from memory_input import MemoryInput
 from attribution import schema
 from attribution.config import Settings
 from attribution.core.columnar.arrays import NEVER_BEFORE
-from attribution.core.ownership.flow_heartbeats import FIELDS, FlowEvidence
+from attribution.core.flow_evidence.flow_heartbeats import FIELDS, FlowEvidence
 from attribution.errors import SourceError
 from attribution.sources import Ledger, read
 from attribution.sources.formats.native import columns as native_columns

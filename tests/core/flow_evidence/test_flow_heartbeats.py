@@ -5,7 +5,7 @@ import pytest
 
 from attribution import schema
 from attribution.config import Settings
-from attribution.core.ownership.flow_heartbeats import FIELDS, FlowEvidence
+from attribution.core.flow_evidence.flow_heartbeats import FIELDS, FlowEvidence
 
 ROWS = [
     {"local_address": "10.0.0.1", "local_workload": "a", "local_service": "web", "observer": "n1"},

@@ -17,7 +17,7 @@ from attribution.core.columnar.arrays import microseconds, numbers_between, orde
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.hashing import hash_rows
 from attribution.core.columnar.types import Bool, Int64, UInt64
-from attribution.core.reports import MIRRORED, SCHEMA, is_report, reports_of
+from attribution.core.flow_evidence.reports import MIRRORED, SCHEMA, is_report, reports_of
 
 #: A column beside those of attributed flows: null where the far end is not asked. Otherwise the one workload that has a
 #: range on an asked key that touches the asked interval, or empty text if there is none.
@@ -96,7 +96,7 @@ class Reports:
     """A set of reports, found by their ends; immutable.
 
     Args:
-        reports: record batches or a table of `attribution.core.reports.SCHEMA`, in any order and perhaps repeated.
+        reports: a table of `attribution.core.flow_evidence.reports.SCHEMA`, in any order and perhaps repeated.
         settings: the settings of the rules.
     """
 

@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.config import Microseconds, Settings
-from attribution.core.both_ends import Reports
 from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, microseconds
 from attribution.core.columnar.types import UInt64
-from attribution.core.reports import SCHEMA
+from attribution.core.flow_evidence.both_ends import OPEN, Reports, asked_hashes, is_open, settled
+from attribution.core.flow_evidence.reports import SCHEMA
 
 #: Batches from which on they are joined.
 _MANY = 64
@@ -39,13 +39,29 @@ class ReportMemory:
             if len(self._batches) >= _MANY:
                 self._batches = self.table().combine_chunks().to_batches()
 
-    def about(self, hashes: UInt64) -> Reports:
+    def _about(self, hashes: UInt64) -> Reports:
         """The reports whose `own` is one of these hashes."""
         found = [batch.filter(pa.array(np.isin(batch.column("own").to_numpy(), hashes))) for batch in self._batches]
         return Reports(pa.Table.from_batches(found, SCHEMA), self._settings)
 
+    def settled(self, attributed: pa.RecordBatch, from_us: Microseconds) -> pa.RecordBatch:
+        """Attributed flows, with what their far ends reported, if all reports that may fit are known.
+
+        Args:
+            attributed: record batch as of `Resolver.attribute`.
+            from_us: all reports that ended from this moment on are known.
+        """
+        if OPEN not in attributed.schema.names:
+            return attributed
+        hold = self._settings.hold
+        from_us = min(max(from_us, NEVER_BEFORE), NEVER_AFTER - hold) + hold
+        known = is_open(attributed) & (microseconds(attributed.column("end")) >= from_us)
+        hashes = asked_hashes(attributed.filter(pa.array(known)), self._settings) if known.any() else None
+        reports = None if hashes is None else self._about(hashes)
+        return settled(attributed, reports, self._settings, among=known)
+
     def table(self) -> pa.Table:
-        """All of them, a table of `attribution.core.reports.SCHEMA`."""
+        """All of them, a table of `attribution.core.flow_evidence.reports.SCHEMA`."""
         return pa.Table.from_batches(self._batches, SCHEMA)
 
     def known_from_us(self, watermark_us: Microseconds) -> Microseconds:

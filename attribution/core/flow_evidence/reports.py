@@ -20,14 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
-from attribution.core.addressing.ends import remote_end
 from attribution.core.addressing.sockets import ANY_SOCKET, asked_sockets
 from attribution.core.columnar.arrays import is_value
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.hashing import hash_rows
 from attribution.core.columnar.types import Bool, Column, UInt64
-from attribution.core.ownership.flow_heartbeats import FIELDS as OF_HEARTBEATS
-from attribution.core.ownership.flow_heartbeats import network_on_wire
+from attribution.core.flow_evidence.ends import remote_end
+from attribution.core.flow_evidence.flow_heartbeats import FIELDS as OF_HEARTBEATS
+from attribution.core.flow_evidence.flow_heartbeats import network_on_wire
 from attribution.core.times import times_of
 from attribution.schema import TIMESTAMP
 

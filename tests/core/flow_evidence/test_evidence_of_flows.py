@@ -9,7 +9,7 @@ from oracle import Flow, Settings, evidence_of_flows
 from records import batch, package_settings, seen
 from strategies import BASE, SPACES, clocks, rule_settings, translated_flows
 
-from attribution.core.ownership.flow_heartbeats import FlowEvidence
+from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence
 from attribution.schema import FLOW
 
 

@@ -1,0 +1,1 @@
+"""What flows are evidence of: heartbeats, claims of ports, and reports that their far ends are compared with."""
