@@ -418,13 +418,6 @@ def both_ended_histories(draw):
     return History(settings, Evidence(tuple(seen)), tuple(asked))
 
 
-def plain(history):
-    """The history without claims of connections, and without flows of which the clock or the time is in doubt."""
-    seen = tuple(replace(h, claim=None) for h in history.evidence.heartbeats)
-    asked = (replace(f, received=None, basis="window" if f.basis == "export" else f.basis) for f in history.flows)
-    return replace(history, evidence=replace(history.evidence, heartbeats=seen), flows=tuple(asked))
-
-
 any_history = st.one_of(histories(), crowded_histories(), port_histories(), networked_histories())
 
 

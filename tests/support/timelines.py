@@ -20,11 +20,11 @@ class Timelines:
         """The address's timeline; `KeyError` where nothing is known of it."""
         return self._timelines[address]
 
-    def add(self, address, *heartbeat, network=None):
+    def add(self, address, *heartbeat, network=None, claim=None):
         """Add one heartbeat, as `AddressTimeline.add`."""
         if address not in self._timelines:
             self._timelines[address] = AddressTimeline(address, self._settings)
-        self._timelines[address].add(*heartbeat, network=network)
+        self._timelines[address].add(*heartbeat, network=network, claim=claim)
 
     def ask(self, address, *flow, **more):
         """Who held the address for a flow, as `AddressTimeline.ask`."""

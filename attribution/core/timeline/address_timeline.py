@@ -43,13 +43,21 @@ class AddressTimeline:
         return made
 
     def add(
-        self, socket: Held, workload: str, service: str | None, start: int, end: int, *, network: str | None = None
+        self,
+        socket: Held,
+        workload: str,
+        service: str | None,
+        start: int,
+        end: int,
+        *,
+        network: str | None = None,
+        claim: str | None = None,
     ) -> None:
         """Add one heartbeat, as `Timeline.add`; a network of None is none."""
         space = self._space(network)
         if space not in self._networks:
             self._networks[space] = Timeline(self._settings, translated=self._translated)
-        self._networks[space].add(socket, workload, service, start, end)
+        self._networks[space].add(socket, workload, service, start, end, claim=claim)
 
     def ask(
         self,

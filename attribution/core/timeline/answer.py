@@ -50,10 +50,17 @@ class AskedInterval:
 
 @dataclass(frozen=True)
 class AskedKey:
-    """A key that was asked, and the reason that it gives by itself; `unknown` if nothing counts for it."""
+    """A key that was asked, and the reason that it gives by itself; `unknown` if nothing counts for it.
+
+    Attributes:
+        socket: the socket, or range of ports; None for the whole address.
+        reason: the reason.
+        claim: `shown` for the connections that were opened from the socket; None otherwise.
+    """
 
     socket: Held
     reason: str
+    claim: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ class Claim:
         service: the service that the heartbeats of the range name; None if they name none or several.
         start: first moment seen, µs.
         end: last moment seen, µs.
+        claim: as of the range: `shown`, `balanced` or None.
     """
 
     socket: Held
@@ -73,6 +81,7 @@ class Claim:
     service: str | None
     start: int
     end: int
+    claim: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,13 @@ class Key:
         tracks: the tracks that count.
         socket: what the key is, for the answer.
         ephemeral: whether it is a socket that is given out per connection.
+        claim: `shown` if the key is the connections that were opened from the socket.
     """
 
     tracks: list[Track]
     socket: Held
     ephemeral: bool = False
+    claim: str | None = None
 
     def touched_by(self, low: int, high: int) -> set[str]:
         """Whose ranges touch [low, high]."""
@@ -37,56 +39,66 @@ def counting(tracks: Iterable[Track], asked: AskedInterval) -> list[Track]:
     return [track for track in tracks if track.seen(oldest, latest)]
 
 
-def decide_socket(exact: Key, ranged: Key, asked: AskedInterval) -> ExplainedAnswer:
-    """The answer for a socket of which there is evidence by itself, of ranges of ports that hold it, or both."""
-    if not (exact.tracks and ranged.tracks):
-        answer = decide(exact if exact.tracks else ranged, asked)
-        nothing = () if exact.tracks else (AskedKey(exact.socket, "unknown"),)
+def decide_socket(socket: Held, keys: list[Key], asked: AskedInterval) -> ExplainedAnswer:
+    """The answer for a socket, by the keys that are about it and have evidence, in the order in which they answer."""
+    nothing = () if (keys[0].socket, keys[0].claim) == (socket, None) else (AskedKey(socket, "unknown"),)
+    if len(keys) == 1:
+        answer = decide(keys[0], asked)
         return replace(answer, steps=nothing + answer.steps)
     a, b = asked.a, asked.b
-    answers = [decide(key, asked) for key in (exact, ranged)]
-    steps = tuple(step for answer in answers for step in answer.steps)
-    for other, answer in zip((ranged, exact), answers, strict=True):
+    answers = [decide(key, asked) for key in keys]
+    steps = nothing + tuple(step for answer in answers for step in answer.steps)
+    for key, answer in zip(keys, answers, strict=True):
         around = asked.settings.max_gap if answer.reason == "bridged" else 0
-        alone = other.touched_by(a - around, b + around) <= {answer.workload}
-        if answer.workload is not None and alone:
-            evidence, alternatives = _beside(other, asked)
+        others = [other for other in keys if other is not key]
+        if answer.workload is not None and _touching(others, a - around, b + around) <= {answer.workload}:
+            evidence, alternatives = _beside(others, asked)
             return replace(
                 answer,
                 evidence=answer.evidence + evidence,
                 alternatives=answer.alternatives + alternatives,
                 steps=steps,
             )
-    reason = "conflict" if len(exact.touched_by(a, b) | ranged.touched_by(a, b)) > 1 else "gap"
+    reason = "conflict" if len(_touching(keys, a, b)) > 1 else "gap"
     holes = tuple(hole for answer in answers for hole in answer.holes)
-    (evidence, alternatives), (more, others) = _beside(exact, asked), _beside(ranged, asked)
-    return ExplainedAnswer(None, None, reason, None, exact.socket, evidence + more, alternatives + others, holes, steps)
+    evidence, alternatives = _beside(keys, asked)
+    return ExplainedAnswer(None, None, reason, None, keys[0].socket, evidence, alternatives, holes, steps)
 
 
 def decide(key: Key, asked: AskedInterval) -> ExplainedAnswer:
     """The answer of one key to one question."""
     answer = _decide(key, asked)
-    return replace(answer, steps=(AskedKey(key.socket, answer.reason),))
+    return replace(answer, steps=(AskedKey(key.socket, answer.reason, key.claim),))
 
 
-def claims(socket: Held, tracks: Iterable[Track], asked: AskedInterval) -> list[Claim]:
-    """The ranges that touch the asked interval, in order of time."""
+def claims(key: Key, tracks: Iterable[Track], asked: AskedInterval) -> list[Claim]:
+    """The ranges of tracks of a key that touch the asked interval, in order of time."""
     a, b = asked.a, asked.b
-    found = [_claim(socket, track, *one) for track in tracks if track.reaches(a, b) for one in track.ranges(a, b)]
+    found = [_claim(key, track, *one) for track in tracks if track.reaches(a, b) for one in track.ranges(a, b)]
     return sorted(found, key=lambda c: (c.start, c.end, c.workload))
 
 
-def nearest_claims(socket: Held, tracks: Iterable[Track], asked: AskedInterval) -> list[Claim]:
+def nearest_claims(key: Key, tracks: Iterable[Track], asked: AskedInterval) -> list[Claim]:
     """Of every track the range nearest to the asked interval, nearest first."""
     a, b = asked.a, asked.b
-    found = [_claim(socket, track, *track.nearest(a, b)) for track in tracks]
+    found = [_claim(key, track, *track.nearest(a, b)) for track in tracks]
     return sorted(found, key=lambda c: (max(c.start - b, a - c.end, 0), c.workload))
 
 
-def _beside(key: Key, asked: AskedInterval) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
-    """The ranges of a key that touch the asked interval, and who else has evidence on it."""
-    evidence = claims(key.socket, key.tracks, asked)
-    return tuple(evidence), _alternatives(key, evidence, asked)
+def _touching(keys: Iterable[Key], low: int, high: int) -> set[str]:
+    """Whose ranges on these keys touch [low, high]."""
+    return {workload for key in keys for workload in key.touched_by(low, high)}
+
+
+def _beside(keys: Iterable[Key], asked: AskedInterval) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
+    """The ranges of keys that touch the asked interval, and who else has evidence on these keys."""
+    evidence: list[Claim] = []
+    alternatives: list[Claim] = []
+    for key in keys:
+        touching = claims(key, key.tracks, asked)
+        evidence += touching
+        alternatives += _alternatives(key, touching, asked)
+    return tuple(evidence), tuple(alternatives)
 
 
 def _decide(key: Key, asked: AskedInterval) -> ExplainedAnswer:
@@ -95,7 +107,7 @@ def _decide(key: Key, asked: AskedInterval) -> ExplainedAnswer:
         return ExplainedAnswer(None, None, "unknown", None, socket)
     a, b = asked.a, asked.b
     touching = [track for track in tracks if track.ranges(a, b)]
-    evidence = claims(socket, touching, asked)
+    evidence = claims(key, touching, asked)
     if len(touching) > 1:
         return _unattributed("conflict", key, evidence, asked)
     if key.ephemeral:
@@ -109,7 +121,7 @@ def _decide(key: Key, asked: AskedInterval) -> ExplainedAnswer:
     newcomer = _within(tracks, asked) if socket is None else None
     if newcomer is not None:
         first = _first(newcomer, asked)
-        evidence = [_claim(socket, newcomer, *found) for found in newcomer.ranges(first, first)]
+        evidence = [_claim(key, newcomer, *found) for found in newcomer.ranges(first, first)]
         return _named(newcomer, "within", key, evidence, asked)
     return _unattributed("gap", key, evidence, asked, holes=holes)
 
@@ -202,7 +214,7 @@ def _unattributed(
 
 def _alternatives(key: Key, evidence: list[Claim], asked: AskedInterval) -> tuple[Claim, ...]:
     shown = {claim.workload for claim in evidence}
-    return tuple(nearest_claims(key.socket, (track for track in key.tracks if track.workload not in shown), asked))
+    return tuple(nearest_claims(key, (track for track in key.tracks if track.workload not in shown), asked))
 
 
 def _distance(own: Track, asked: AskedInterval, *, joined: int) -> int | None:
@@ -237,5 +249,5 @@ def _first(track: Track, asked: AskedInterval) -> int:
     return first[0]
 
 
-def _claim(socket: Held, track: Track, start: int, extent: Extent) -> Claim:
-    return Claim(socket, track.workload, track.service(start, extent.end), start, extent.end)
+def _claim(key: Key, track: Track, start: int, extent: Extent) -> Claim:
+    return Claim(key.socket, track.workload, track.service(start, extent.end), start, extent.end, key.claim)

@@ -58,7 +58,7 @@ class HeldRange:
         """The same as the rules take it."""
         holes = tuple((to_microseconds(start), to_microseconds(end)) for start, end in self.holes)
         start, end, gap = to_microseconds(self.start), to_microseconds(self.end), self.longest_gap
-        return OwnershipRange(self.held, self.workload, self.service, start, end, gap, holes, self.network)
+        return OwnershipRange(self.held, self.workload, self.service, start, end, gap, holes, self.network, self.claim)
 
 
 @dataclass(frozen=True, kw_only=True)

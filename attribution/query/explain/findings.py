@@ -96,6 +96,7 @@ def _ranges(evidence: AddressEvidence, network: str | None, claim: Claim) -> lis
         if one.workload == claim.workload
         and one.network == network
         and _is_about(one.held, claim.socket)
+        and one.claim == claim.claim
         and to_microseconds(one.start) <= claim.end
         and to_microseconds(one.end) >= claim.start
     ]

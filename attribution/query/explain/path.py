@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from attribution.core.addressing.sockets import PortRange
 from attribution.core.reasons import CLOSED, REASONS
-from attribution.core.timeline.answer import Held
+from attribution.core.timeline.answer import AskedKey, Held
 from attribution.query.explain.far_end import FarEnd
 from attribution.query.explain.verdict import Verdict
 from attribution.query.lake.protocols import port_name
@@ -50,7 +50,7 @@ def path_of(verdict: Verdict | None, reason: str, far_end: FarEnd | None = None)
         return tuple(_untimed())
     if answer.reason in CLOSED:
         return tuple(_left_open(answer.reason))
-    steps = [PathStep(f"heartbeats of {held_name(step.socket)}", *_said(step.reason)) for step in answer.steps]
+    steps = [PathStep(_asked_of(step), *_said(step.reason)) for step in answer.steps]
     if answer.steps and answer.steps[-1].socket is not None:
         meaning = "Evidence of the port itself counts, and decides whatever it says."
         steps.append(PathStep(f"heartbeats of {held_name(None)}", _NOT_ASKED, meaning))
@@ -98,6 +98,12 @@ def held_name(held: Held) -> str:
     if isinstance(held, PortRange):
         return f"ports {port_name(held.port, held.protocol, held.last_port)}"
     return f"port {port_name(held.port, held.protocol)}"
+
+
+def _asked_of(step: AskedKey) -> str:
+    if step.claim is not None:
+        return f"connections opened from {held_name(step.socket)}"
+    return f"heartbeats of {held_name(step.socket)}"
 
 
 def _said(reason: str) -> tuple[str, str]:
