@@ -134,6 +134,17 @@ def last_at_or_before(times: Int64 | UInt64, low: Int64, length: Int64, asked: I
     return low
 
 
+def is_among(values: UInt64, known: UInt64) -> Bool:
+    """Whether each value is one of the known values, which are sorted.
+
+    >>> is_among(np.array([7, 3], np.uint64), np.array([1, 3, 5], np.uint64))
+    array([False,  True])
+    """
+    if len(known) == 0:
+        return np.zeros(len(values), np.bool_)
+    return np.asarray(known.take(np.searchsorted(known, values), mode="clip") == values)
+
+
 def next_start(first: Bool, length: int) -> Int64:
     """For each row the position of the next run's start; `length` where there is none. `first` marks the starts.
 

@@ -1,10 +1,9 @@
 """The reports that an attributor knows: those of ends that flows which are still to come may ask about."""
 
-import numpy as np
 import pyarrow as pa
 
 from attribution.config import Microseconds, Settings
-from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, microseconds
+from attribution.core.columnar.arrays import NEVER_AFTER, NEVER_BEFORE, is_among, microseconds
 from attribution.core.columnar.types import UInt64
 from attribution.core.flow_evidence.both_ends import OPEN, Reports, asked_hashes, is_open, settled
 from attribution.core.flow_evidence.reports import SCHEMA
@@ -40,8 +39,8 @@ class ReportMemory:
                 self._batches = self.table().combine_chunks().to_batches()
 
     def _about(self, hashes: UInt64) -> Reports:
-        """The reports whose `own` is one of these hashes."""
-        found = [batch.filter(pa.array(np.isin(batch.column("own").to_numpy(), hashes))) for batch in self._batches]
+        """The reports whose `own` is one of these hashes, which are sorted."""
+        found = [batch.filter(pa.array(is_among(batch.column("own").to_numpy(), hashes))) for batch in self._batches]
         return Reports(pa.Table.from_batches(found, SCHEMA), self._settings)
 
     def settled(self, attributed: pa.RecordBatch, from_us: Microseconds) -> pa.RecordBatch:

@@ -15,13 +15,12 @@ Example: 10.0.0.1 talks to 10.0.0.2. Its report is made, and that of 10.0.0.2.
 True
 """
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.config import Settings
 from attribution.core.addressing.sockets import ANY_SOCKET, asked_sockets
-from attribution.core.columnar.arrays import is_value
+from attribution.core.columnar.arrays import is_among, is_value
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.hashing import hash_rows
 from attribution.core.columnar.types import Bool, Column, UInt64
@@ -76,8 +75,7 @@ def reports_of(flows: pa.RecordBatch, settings: Settings, *, among: UInt64 | Non
     local, remote = _local_end(flows), _remote_end(flows)
     own = _hashes(flows, local, remote, "")
     if among is not None:
-        place = np.minimum(np.searchsorted(among, own), max(len(among) - 1, 0))
-        asked = among[place] == own if len(among) else np.zeros(len(own), np.bool_)
+        asked = is_among(own, among)
         flows, own = flows.filter(pa.array(asked)), own[asked]
         local, remote = _local_end(flows), _remote_end(flows)
     columns = {
