@@ -74,10 +74,7 @@ def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
     for role, title in (("decided", "Evidence"), ("other", "Others who held the address")):
         found = [witness for witness in witnesses if witness.role == role]
         shown = found if role == "decided" else found[:_OTHERS]
-        rows = [
-            vars(one) | {"seen": seen_from_to(one), "port": port_name(one.port, one.protocol, one.last_port)}
-            for one in shown
-        ]
+        rows = [vars(one) | {"seen": seen_from_to(one), "port": _port(one)} for one in shown]
         columns = [
             column for column in _WITNESSES if column.name != "port" or any(one.port is not None for one in shown)
         ]
@@ -85,6 +82,13 @@ def witness_sections(witnesses: Sequence[Witness]) -> list[Section]:
         if rows:
             sections.append(Section(columns=columns, rows=rows, title=title, note=note))
     return sections
+
+
+def _port(one: Witness) -> str | None:
+    """The port of a range, and what connections have to do with it."""
+    name = port_name(one.port, one.protocol, one.last_port)
+    marked = {"shown": "opened", "balanced": "balanced"}.get(one.claim or "")
+    return f"{name} ({marked})" if marked else name
 
 
 def far_end_sections(far_end: FarEnd | None) -> list[Section]:

@@ -1,7 +1,7 @@
 """What the reports of both ends of a connection say of its remote workload, in words.
 
 The rule is the core's (`core.both_ends`). Here it is asked again over the flows that the lake has between the same two
-ends, and each of these flows says why it is a report of this connection, or why it is not.
+ends. Each of these flows says why it is a report of this connection, or why it is not.
 """
 
 from collections.abc import Iterator, Sequence

@@ -21,6 +21,8 @@ class Witness:
         port: the port that it is about, or the first of a range; None for the whole address.
         last_port: the last one of a range.
         protocol: IANA number of the port's transport protocol.
+        claim: `shown` for connections that were opened from the port, `balanced` for connections that were accepted
+            there for others; None otherwise.
         longest_gap: longest silence within it, in microseconds.
         away: microseconds between it and the time asked about; 0 where it touches it.
         finding: what it means for the answer, in words.
@@ -39,6 +41,7 @@ class Witness:
     away: int
     finding: str
     network: str | None = None
+    claim: str | None = None
 
 
 def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | None, reason: str) -> tuple[Witness, ...]:
@@ -69,6 +72,7 @@ def witnesses(evidence: AddressEvidence, verdict: Verdict, *, workload: str | No
             away=max(claim.start - reading.b, reading.a - claim.end, 0),
             finding=reading.finding(claim),
             network=answer.network,
+            claim=claim.claim,
         )
         found.append(witness)
     return tuple(sorted(found, key=lambda witness: witness.role))
@@ -109,6 +113,13 @@ def _is_about(stored: Held, claimed: Held) -> bool:
     return stored == claimed
 
 
+def _elsewhere(claim: Claim) -> str:
+    """Where evidence is that says nothing of the asked port."""
+    if claim.socket is None:
+        return "claims all of an address that others hold by port"
+    return "behind a balancer" if claim.claim == "balanced" else "on another port"
+
+
 class _Reading:
     """Puts what ranges mean for one answer into words."""
 
@@ -127,8 +138,7 @@ class _Reading:
         if self.names(claim):
             return self._held(claim)
         if self._reason == "shared":
-            held = "claims all of an address that others hold by port" if claim.socket is None else "on another port"
-            return f"{self._when(claim)}, {held}"
+            return f"{self._when(claim)}, {_elsewhere(claim)}"
         if not touches:
             return self._when(claim)
         if self._reason == "conflict":

@@ -21,10 +21,10 @@ class PathStep:
     """One step.
 
     Attributes:
-        asked: what: the log, the time of the record, networks, heartbeats of a port, of a range of ports or of the
-            whole address, reports of both ends, socket rules, policies, or events and labels.
-        result: a reason of `attribution.core.reasons`, or `not asked`; of the far end also an outcome of
-            `attribution.query.explain.far_end`.
+        asked: what: the log, the time of the record, networks, heartbeats, reports of both ends, socket rules,
+            policies, or events and labels. Heartbeats are those of a key.
+        result: a reason of `attribution.core.reasons`, or `not asked`. Of reports of both ends it may also be an
+            outcome of `attribution.query.explain.far_end`.
         meaning: the same in a sentence.
     """
 

@@ -8,7 +8,7 @@ from attribution.config import MINUTE, Settings
 from attribution.query.explain.address_evidence import evidence_of
 from attribution.query.explain.far_end import far_end_of
 from attribution.query.explain.flow import FIND_FLOWS
-from attribution.query.explain.verdict import FlowSide, judge
+from attribution.query.explain.verdict import FlowSide, asked_end, judge
 from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import from_microseconds
 from attribution.query.lake.window import OPEN
@@ -24,6 +24,10 @@ LESS = {("covered", "bridged"), ("within", "gap")}
 FORGETFUL = Settings(workload_memory=4 * MINUTE)
 BALANCERS = ("balancers_among_workloads=1", "load_balancers=20", "external_share=0.4")
 #: Some of the addresses that the fleets have in common are reached in one of them only, some in both, some by nobody.
+PORTS = (
+    "services=30", "port_owner_share=0.4", "shared_capture_share=1", "nat_share=0.5", "nat_reuse_pause=2s",
+    "connection_sigma=0.8", "ingress_share=0.7", "capture_share=0.8", "routers=4", "exporters=1", "late_routers=2",
+)  # fmt: skip
 ROUTES = Settings(routes=("east,west,10.0.0.0/20", "west,-"))
 USUAL = {"covered", "bridged", "both_ends", "conflict", "gap", "assigned", "prefix", "unknown"}
 CASES = {
@@ -36,6 +40,13 @@ CASES = {
         ("east", "west", ""),
         {"bridged", "conflict", "gap", "other_network", "several_networks"},
     ),
+    "ports": (
+        PORTS,
+        Settings(active_timeout=2 * MINUTE),
+        ("",),
+        {"covered", "within", "both_ends", "gap", "conflict", "shared"},
+    ),
+    "ports, networks": (PORTS, Settings(), ("east", ""), {"both_ends", "shared", "untimed", "other_network"}),
     "one space": ((), Settings(one_space=True), ("east", "west", ""), USUAL),
 }
 
@@ -68,7 +79,7 @@ def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
         for side in ("local", "remote"):
             if row[f"{side}_method"] == "capture":
                 continue
-            address, reason = row[f"{side}_address"], row[f"{side}_reason"]
+            (address, _), reason = asked_end(row, side), row[f"{side}_reason"]
             evidence = known.get(address) or evidence_of(session, address)
             known[address] = evidence
             found = judge(evidence, session.settings, FlowSide.of(row | times, side))

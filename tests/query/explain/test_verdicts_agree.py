@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 from hypothesis import given
 from records import batch, package_settings
-from strategies import histories
+from strategies import any_history
 
 from attribution.core.reasons import CLOSED
 from attribution.core.resolve import Resolver
@@ -52,7 +52,7 @@ def run(history, *routes):
     return its, tables, resolver, resolver.attribute(batch(FLOW, history.flows)).to_pylist()
 
 
-@given(histories())
+@given(any_history)
 def test_a_verdict_is_what_the_run_said_and_its_option_does_what_it_says(history):
     its, tables, resolver, rows = run(history)
     for number, row in enumerate(rows):
