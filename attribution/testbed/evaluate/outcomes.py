@@ -28,7 +28,7 @@ class Outcome(IntEnum):
 
 _OUTCOMES = len(Outcome)
 #: Kinds of remote endpoint that are workloads of the fleet.
-FLEET_KINDS = (Kind.WORKLOAD, Kind.PORT_OWNER, Kind.TRANSLATED)
+FLEET_KINDS = (Kind.WORKLOAD, Kind.PORT_OWNER, Kind.TRANSLATED, Kind.NODE_PORT)
 
 
 def _grown(counts: Int64, rows: int) -> Int64:

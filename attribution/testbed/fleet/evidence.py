@@ -102,6 +102,9 @@ def _lost(fleet: Fleet, tenure: Int64, time: Int64, scenario: Scenario, rng: np.
     span = np.clip((time - scenario.first) // _OUTAGE, 0, spans - 1)
     lost = rng.random(len(time)) < scenario.heartbeat_loss
     lost |= dark[fleet.tenures.host[tenure], span]
+    if scenario.port_heartbeat_loss:
+        of_port = fleet.kind[tenure] == Kind.PORT_OWNER
+        lost |= of_port & (rng.random(len(time)) < scenario.port_heartbeat_loss)
     lost |= mute[fleet.catalogue.slot_service[fleet.tenures.slot[tenure]]]
     return np.asarray(lost | silent[workload[tenure]])
 

@@ -1,10 +1,10 @@
 """Parameters of simulations: their kinds, their bounds, and how `--set name=value` changes them."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from attribution.config import format_duration, parse_duration
+from attribution.config import MINUTE, SECOND, format_duration, parse_duration
 from attribution.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +21,47 @@ def a_duration(default: int) -> int:
 def a_share(default: float) -> float:
     """A field whose value is a share between 0 and 1."""
     return field(default=default, metadata={"share": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketParameters:
+    """What happens to the sockets of connections, and what reports say of it.
+
+    Attributes:
+        linger_share: share of the connections to owners of ports that go on after their server's tenure, if the server
+            still has them when its tenure ends. The old process keeps them; the port is soon a successor's.
+        linger: mean time for which these go on.
+        linger_windows_share: share of those of which a log writes windows that go on as well. No attribution by
+            heartbeats is sound then: see `docs/simulation.md`.
+        node_port_reuse: share of the connections from owners of ports that leave from a port which the node gives out
+            per connection, from 1024 on, and gives out again after `nat_reuse_pause`.
+        nat_share: share of services whose connections leave through a translator; the far side sees its address.
+        nat_gateways: translators of each region, each with one address.
+        nat_reuse_pause: mean time after a connection until its translated port is given to the next one.
+        nat_first_port: the first port that translators give out.
+        node_port_share: share of services that clients reach at a port of any node. A balancer passes the port on.
+        service_address_share: share of services that clients know by a virtual address. Logs that know their local
+            workload show both that address and the server's.
+        equal_counters_share: share of connections that carry the same bytes both ways, as health checks do.
+        undirected_share: share of hosts whose logs do not say who opened a connection.
+        flow_loss: share of flows that are never reported.
+        port_heartbeat_loss: share of the heartbeats of ports that are lost, besides `heartbeat_loss`.
+    """
+
+    linger_share: float = a_share(0.0)
+    linger: int = a_duration(5 * MINUTE)
+    linger_windows_share: float = a_share(0.0)
+    node_port_reuse: float = a_share(0.0)
+    nat_share: float = a_share(0.0)
+    nat_gateways: int = 2
+    nat_reuse_pause: int = a_duration(2 * SECOND)
+    nat_first_port: int = 32_768
+    node_port_share: float = a_share(0.0)
+    service_address_share: float = a_share(0.0)
+    equal_counters_share: float = a_share(0.0)
+    undirected_share: float = a_share(0.0)
+    flow_loss: float = a_share(0.0)
+    port_heartbeat_loss: float = a_share(0.0)
 
 
 def check(parameters: "DataclassInstance", never_zero: Iterable[str]) -> None:

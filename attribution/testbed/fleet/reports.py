@@ -8,7 +8,8 @@ from attribution.core.addressing.sockets import TCP, split_sockets
 from attribution.core.columnar.types import Int64
 from attribution.testbed.fleet.router_times import by_late_clocks, delivery, exported, received_late
 from attribution.testbed.fleet.scenarios import Scenario
-from attribution.testbed.fleet.traffic import Connections, Flows, Observers, Volumes
+from attribution.testbed.fleet.sockets import with_service_addresses
+from attribution.testbed.fleet.traffic import Connections, Flows, Observers, Volumes, remote_shown
 from attribution.testbed.fleet.world.fleet import Fleet
 from attribution.testbed.fleet.world.kinds import is_fleet
 
@@ -16,6 +17,8 @@ from attribution.testbed.fleet.world.kinds import is_fleet
 _SAMPLE = 20_000
 #: More samples of one way of a connection are not taken.
 _MOST_SAMPLES = 20
+#: Bytes of a health check: of the request and of its answer.
+_HEALTH_CHECK = (301, 602)
 
 
 def make_flows(
@@ -26,6 +29,7 @@ def make_flows(
     rng: np.random.Generator,
     report_rng: np.random.Generator,
     time_rng: np.random.Generator,
+    socket_rng: np.random.Generator,
 ) -> tuple[Flows, Volumes]:
     """What each observer's log says about the connections, in the order in which it was delivered; what they carried.
 
@@ -37,8 +41,10 @@ def make_flows(
         rng: for what the ends of the connections log.
         report_rng: for what others log.
         time_rng: for when routers export, and collectors receive.
+        socket_rng: for equal counters, virtual addresses and lost flows.
     """
-    sides, volumes = _sides(fleet, connections, scenario, rng)
+    sides, volumes = _sides(fleet, connections, scenario, rng, socket_rng)
+    sides = with_service_addresses(fleet, sides, observers, scenario, socket_rng)
     parts = [_in_windows(sides, observers.window[sides.host])]
     if scenario.several_observers:
         parts.append(_in_windows(*_second_logs(sides, observers)))
@@ -47,7 +53,9 @@ def make_flows(
         whole = by_late_clocks(routed.rows(~samples & ~exports), observers)
         parts += [_in_windows(whole, observers.window[whole.host]), _sampled(routed.rows(samples), report_rng)]
         parts.append(_exports(routed.rows(exports), scenario.export_timeout, time_rng))
-    flows = received_late(_unique(fleet, _joined(*parts)), observers, time_rng)
+    flows = _unique(fleet, _joined(*parts))
+    flows = flows.rows(socket_rng.random(len(flows)) >= scenario.flow_loss)
+    flows = received_late(flows, observers, time_rng)
     order = np.argsort(delivery(flows, scenario.report_delay, rng), kind="stable")
     return flows.rows(order), volumes
 
@@ -69,7 +77,9 @@ def _server_ports(fleet: Fleet, seen: Connections) -> Int64:
     )
 
 
-def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator) -> tuple[Flows, Volumes]:
+def _sides(
+    fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.Generator, socket_rng: np.random.Generator
+) -> tuple[Flows, Volumes]:
     """What connections carry, and one row for each side that logs the connection, by the host's clock.
 
     The client's side logs all connections, the server's some, and all of those whose client does not log.
@@ -82,11 +92,14 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
     server_port = _server_ports(fleet, seen)
     request = rng.integers(200, 20_000, size=len(seen)) + 1
     answer = (np.exp(rng.normal(0, 1.5, size=len(seen))) * 20_000).astype(np.int64) + 101
+    equal = socket_rng.random(len(seen)) < scenario.equal_counters_share
+    request, answer = np.where(equal, _HEALTH_CHECK[0], request), np.where(equal, _HEALTH_CHECK[1], answer)
     pick = np.r_[out, into]
     back = np.arange(len(pick)) >= len(out)
     local = np.where(back, seen.server[pick], seen.client[pick])
     host = tenures.host[local]
     wire_address, wire_port = seen.wire_address[pick], seen.wire_port[pick]
+    node_address, node_port = seen.node_address[pick], seen.node_port[pick]
     client_port = np.where(back & (wire_port >= 0), wire_port, seen.client_port[pick])
     sides = Flows(
         start=seen.start[pick] + fleet.skew[host],
@@ -94,16 +107,17 @@ def _sides(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.random.G
         local=local,
         remote=np.where(back, seen.client[pick], seen.server[pick]),
         local_port=np.where(back, server_port[pick], client_port),
-        remote_port=np.where(back, client_port, server_port[pick]),
+        remote_port=np.where(back, client_port, np.where(node_port >= 0, node_port, server_port[pick])),
         protocol=np.where(owned >= 0, split_sockets(owned)[0], TCP)[pick],
         ingress=back,
         host=host,
         window=np.zeros(len(pick), dtype=np.bool_),
         bytes_sent=np.where(back, answer[pick], request[pick]),
         bytes_received=np.where(back, request[pick], answer[pick]),
-        wire_address=np.where(back, -1, wire_address),
-        wire_port=np.where(back, -1, wire_port),
-        remote_wire=np.where(back, wire_address, -1),
+        wire_address=np.where(back, node_address, wire_address),
+        wire_port=np.where(back, node_port, wire_port),
+        remote_wire=np.where(back, wire_address, node_address),
+        service_address=np.full(len(pick), -1),
         received=np.full(len(pick), -1, np.int64),
     )
     return sides, Volumes(request, answer)
@@ -146,14 +160,14 @@ def _unique(fleet: Fleet, flows: Flows) -> Flows:
     Rows of one window and one pair of workloads are added up. Where one window holds traffic of the same addresses and
     ports between two pairs, the first pair stays: a row of a log has one truth.
     """
-    address = fleet.key_address[fleet.tenures.key]
+    remote_address, remote_port = remote_shown(fleet, flows)
     columns = (
         flows.start,
         flows.end,
-        address[flows.local],
-        np.where(flows.remote_wire >= 0, flows.remote_wire, address[flows.remote]),
+        fleet.key_address[fleet.tenures.key[flows.local]],
+        remote_address,
         flows.local_port,
-        flows.remote_port,
+        remote_port,
         flows.protocol,
         flows.host,
     )
@@ -204,6 +218,7 @@ def _seen_by_routers(
     Routers see connections inside the fleet that no translator changes.
     """
     inside = is_fleet(fleet.kind[seen.client]) & is_fleet(fleet.kind[seen.server]) & (seen.wire_address < 0)
+    inside &= seen.node_address < 0
     drawn = rng.random((scenario.routers, len(seen))) < scenario.router_share
     router, row = np.nonzero(drawn & inside)
     owned = fleet.key_socket[fleet.tenures.key[seen.server[row]]]
@@ -225,6 +240,7 @@ def _seen_by_routers(
         wire_port=none,
         remote_wire=none,
         received=none,
+        service_address=none,
     )
     back = replace(
         forth, local=forth.remote, remote=forth.local, local_port=server_port, remote_port=forth.local_port,

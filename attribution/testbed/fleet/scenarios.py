@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 from attribution.config import HOUR, MINUTE, SECOND
 from attribution.errors import ConfigError
-from attribution.testbed.fleet.parameters import a_duration, a_share, as_dict, check, check_skew, overridden
+from attribution.testbed.fleet.parameters import (
+    SocketParameters,
+    a_duration,
+    a_share,
+    as_dict,
+    check,
+    check_skew,
+    overridden,
+)
 
 #: 2026-03-02T00:00:00Z, a Monday.
 BEGIN = 1_772_409_600_000_000
@@ -19,7 +27,7 @@ _NEVER_ZERO = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scenario:
+class Scenario(SocketParameters):
     """What a simulation does; durations and times in microseconds, shares between 0 and 1.
 
     Attributes:
@@ -71,9 +79,6 @@ class Scenario:
         capture_share: share of hosts whose log knows the local workload of an address that one workload holds.
         shared_capture_share: share of those that also tell apart the workloads that share the host's own address. Their
             flows are heartbeats of an address that is not all theirs: see `docs/simulation.md`.
-        nat_share: share of services whose connections leave through a translator; the far side sees its address.
-        nat_gateways: translators of each region, each with one address.
-        nat_reuse_pause: mean time after a connection until its translated port is given to the next one.
         window_share: share of hosts that log aggregation windows instead of connections.
         window: length of a window.
         long_window_share: share of those hosts that log long windows.
@@ -165,9 +170,6 @@ class Scenario:
     ingress_share: float = a_share(0.5)
     capture_share: float = a_share(0.75)
     shared_capture_share: float = a_share(0.0)
-    nat_share: float = a_share(0.0)
-    nat_gateways: int = 2
-    nat_reuse_pause: int = a_duration(2 * SECOND)
     window_share: float = a_share(0.25)
     window: int = a_duration(MINUTE)
     long_window_share: float = a_share(0.3)
@@ -215,6 +217,11 @@ class Scenario:
             raise ConfigError(
                 f"scenario: samplers, exporters and late_routers ({special}) must be at most routers ({self.routers}), "
                 "of which they are"
+            )
+
+        if self.node_port_share and self.zones > 1:
+            raise ConfigError(
+                "scenario: node_port_share needs one region and one network: set regions=1 and networks=1"
             )
 
     @property

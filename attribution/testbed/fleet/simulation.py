@@ -23,6 +23,7 @@ from attribution.testbed.fleet.handed_out import make_rules, policy_table, rule_
 from attribution.testbed.fleet.networks import Told, settings_of, tell
 from attribution.testbed.fleet.reports import delivered, make_flows
 from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.sockets import with_sockets
 from attribution.testbed.fleet.texts import FleetTexts
 from attribution.testbed.fleet.traffic import (
     Connections,
@@ -137,12 +138,13 @@ def simulate(scenario: Scenario, *, seed: int) -> Simulation:
 
     Each part draws from a generator of its own, so that a parameter of the evidence does not change the traffic.
     """
-    streams = np.random.SeedSequence(seed).spawn(14)
+    streams = np.random.SeedSequence(seed).spawn(16)
     rng = [np.random.default_rng(stream) for stream in streams]
     fleet = make_fleet(scenario, rng[0], rng[8])
-    observers = make_observers(scenario, rng[1])
-    connections = translate(fleet, make_connections(fleet, scenario, rng[2]), scenario, rng[7])
-    flows, volumes = make_flows(fleet, connections, observers, scenario, rng[3], rng[11], rng[13])
+    observers = make_observers(scenario, rng[1], rng[14])
+    made = with_sockets(fleet, make_connections(fleet, scenario, rng[2]), observers, scenario, rng[15])
+    connections = translate(fleet, made, scenario, rng[7])
+    flows, volumes = make_flows(fleet, connections, observers, scenario, rng[3], rng[11], rng[13], rng[14])
     heartbeats = make_heartbeats(fleet, scenario, rng[4])
     events, assignments = make_events(fleet, scenario, rng[5]), make_assignments(fleet, scenario, rng[5])
     names = make_names(fleet, flows, scenario, rng[6])

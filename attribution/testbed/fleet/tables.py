@@ -15,7 +15,7 @@ from attribution.testbed.fleet.texts import (
     masked_column,
     time_column,
 )
-from attribution.testbed.fleet.traffic import Connections, Flows, Observers, Volumes, remote_kinds
+from attribution.testbed.fleet.traffic import Connections, Flows, Observers, Volumes, remote_kinds, remote_shown
 from attribution.testbed.fleet.world.kinds import KIND_TEXTS
 
 #: What joins a flow to its truth.
@@ -65,13 +65,16 @@ TRAFFIC = pa.schema(
 
 def _identity(texts: FleetTexts, flows: Flows) -> dict[str, pa.Array]:
     """The columns by which a flow is found again in the truth."""
+    virtual = address_column(flows.service_address)
+    seen = pc.coalesce(virtual, address_column(flows.remote_wire), texts.address(flows.remote))
+    port = remote_shown(texts.fleet, flows)[1]
     return {
         "start": time_column(flows.start),
         "end": time_column(flows.end),
         "local_address": texts.address(flows.local),
         "local_port": pa.array(flows.local_port, pa.int32()),
-        "remote_address": pc.coalesce(address_column(flows.remote_wire), texts.address(flows.remote)),
-        "remote_port": pa.array(flows.remote_port, pa.int32()),
+        "remote_address": seen,
+        "remote_port": pa.array(port, pa.int32()),
         "protocol": pa.array(flows.protocol, pa.int32()),
         "observer": texts.host(flows.host),
     }
@@ -83,16 +86,19 @@ def flow_batch(texts: FleetTexts, flows: Flows, observers: Observers) -> pa.Reco
     shares = texts.fleet.key_socket[texts.fleet.tenures.key[flows.local]] >= 0
     known = np.where(shares, observers.captures_shared[flows.host], observers.captures[flows.host])
     packets = flows.bytes_sent // 700 + 1, flows.bytes_received // 700 + 1
-    one_way = flows.bytes_received < 0
+    one_way, virtual = flows.bytes_received < 0, flows.service_address >= 0
+    directed = ~one_way & ~observers.undirected[flows.host]
     columns = {
         **_identity(texts, flows),
-        "direction": masked_column(~one_way, either_column(flows.ingress, "ingress", "egress")),
+        "direction": masked_column(directed, either_column(flows.ingress, "ingress", "egress")),
         "bytes_sent": pa.array(flows.bytes_sent),
         "bytes_received": pa.array(flows.bytes_received, mask=one_way),
         "packets_sent": pa.array(packets[0]),
         "packets_received": pa.array(packets[1], mask=one_way),
         "wire_address": address_column(np.where(known, flows.wire_address, -1)),
         "wire_port": pa.array(flows.wire_port, pa.int32(), mask=~known | (flows.wire_port < 0)),
+        "remote_wire_address": masked_column(virtual, texts.address(flows.remote)),
+        "remote_wire_port": pa.array(flows.remote_port, pa.int32(), mask=~virtual),
         "tcp_flags": pa.nulls(rows, pa.int32()),
         "local_workload": masked_column(known, texts.workload(flows.local)),
         "local_service": masked_column(known, texts.service(flows.local)),

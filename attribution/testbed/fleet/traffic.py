@@ -7,6 +7,7 @@ import numpy as np
 from attribution.config import HOUR, SECOND
 from attribution.core.columnar.types import Bool, Float64, Int64
 from attribution.testbed.fleet.scenarios import Scenario
+from attribution.testbed.fleet.world.addresses import SERVICE_PORT
 from attribution.testbed.fleet.world.fleet import Fleet
 from attribution.testbed.fleet.world.kinds import Kind, is_fleet
 
@@ -18,7 +19,10 @@ _EPHEMERAL = (32_768, 61_000)
 class Connections:
     """What really happened: one row a connection, by the true clock; both tenures last from start to end.
 
+    A server may keep a connection after its tenure (`linger_share`).
+
     `wire_address` and `wire_port` are the client's socket as a translator shows it; -1 where there is none.
+    `node_address` and `node_port` are the node's socket at which the client reached the server; -1 where there is none.
     """
 
     start: Int64
@@ -28,6 +32,8 @@ class Connections:
     client_port: Int64
     wire_address: Int64
     wire_port: Int64
+    node_address: Int64
+    node_port: Int64
 
     def __len__(self) -> int:
         return len(self.start)
@@ -58,9 +64,12 @@ class Flows:
         window: whether start and end bound an aggregation window.
         bytes_sent: bytes from local to remote.
         bytes_received: bytes from remote to local; -1 where the log tells one way only, and no direction.
-        wire_address: number of the local address as a translator shows it; -1 where there is none.
+        wire_address: number of the local address as a translator or a balancer shows it; -1 where there is none.
         wire_port: the local port as it shows it; -1 where there is none.
-        remote_wire: number of the translator's address in the place of the remote side's; -1 where there is none.
+        remote_wire: number of the translator's or the node's address in the place of the remote side's; -1 where there
+            is none.
+        service_address: number of the virtual address of the remote side that the log shows as well; -1 where there is
+            none.
         received: when a collector received the record, by the true clock; -1 where the log does not say.
     """
 
@@ -79,6 +88,7 @@ class Flows:
     wire_address: Int64
     wire_port: Int64
     remote_wire: Int64
+    service_address: Int64
     received: Int64
 
     def __len__(self) -> int:
@@ -102,6 +112,7 @@ class Observers:
         exports: whether its records show the time of their export only.
         late_by: how late its clock is, microseconds; its records then show when they were received. The small errors of
             the hosts' clocks are `Fleet.skew`.
+        undirected: whether it does not say who opened a connection.
     """
 
     captures: Bool
@@ -111,9 +122,10 @@ class Observers:
     samples: Bool
     exports: Bool
     late_by: Int64
+    undirected: Bool
 
 
-def make_observers(scenario: Scenario, rng: np.random.Generator) -> Observers:
+def make_observers(scenario: Scenario, rng: np.random.Generator, socket_rng: np.random.Generator) -> Observers:
     """The kind of log that each host and each router writes."""
     captures = rng.random(scenario.hosts) < scenario.capture_share
     windows = rng.random(scenario.hosts) < scenario.window_share
@@ -135,6 +147,7 @@ def make_observers(scenario: Scenario, rng: np.random.Generator) -> Observers:
         samples=np.r_[np.zeros(scenario.hosts, np.bool_), router < 0],
         exports=np.r_[np.zeros(scenario.hosts, np.bool_), exports],
         late_by=np.r_[np.zeros(scenario.hosts, np.int64), np.where(late, late_by, 0)],
+        undirected=np.r_[socket_rng.random(scenario.hosts) < scenario.undirected_share, none],
     )
 
 
@@ -160,7 +173,7 @@ def make_connections(fleet: Fleet, scenario: Scenario, rng: np.random.Generator)
     last = np.minimum(np.minimum(tenures.end[client], tenures.end[server]) - 1, scenario.last)
     end = np.minimum(time + np.minimum(length, _LONGEST).astype(np.int64), last)
     none = np.full(len(time), -1, dtype=np.int64)
-    return Connections(time, end, client, server, port, none, none)
+    return Connections(time, end, client, server, port, none, none, none, none)
 
 
 def _draw(weights: Float64, count: int, rng: np.random.Generator) -> Int64:
@@ -204,7 +217,15 @@ def _near_boundaries(
 
 def remote_kinds(fleet: Fleet, flows: Flows) -> Int64:
     """The `Kind` of each flow's remote side."""
-    return np.where(flows.remote_wire >= 0, Kind.TRANSLATED, fleet.kind[flows.remote]).astype(np.int64)
+    kind = np.where(flows.ingress, Kind.TRANSLATED, Kind.NODE_PORT)
+    return np.where(flows.remote_wire >= 0, kind, fleet.kind[flows.remote]).astype(np.int64)
+
+
+def remote_shown(fleet: Fleet, flows: Flows) -> tuple[Int64, Int64]:
+    """Number of the address and the port that each flow shows as its remote side's."""
+    address = np.where(flows.remote_wire >= 0, flows.remote_wire, fleet.key_address[fleet.tenures.key[flows.remote]])
+    virtual = flows.service_address >= 0
+    return np.where(virtual, flows.service_address, address), np.where(virtual, SERVICE_PORT, flows.remote_port)
 
 
 def named_endpoints(fleet: Fleet, flows: Flows) -> Int64:

@@ -14,7 +14,7 @@ from attribution.testbed.fleet.world.addresses import TRANSLATORS, is_common
 from attribution.testbed.fleet.world.fleet import Fleet
 from attribution.testbed.fleet.world.kinds import Kind
 
-_FIRST_PORT, _LAST_PORT = 32_768, 65_535
+_LAST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -79,19 +79,19 @@ def translate(fleet: Fleet, seen: Connections, scenario: Scenario, rng: np.rando
     gateway = nth + (crossing << (TRANSLATORS.bits - 1)) + (zone << TRANSLATORS.bits)
     common = is_common(nth, scenario) & ~crossing
     address = np.where(common, TRANSLATORS.common() + nth, TRANSLATORS.first + gateway + np.where(crossing, 0, 1))
-    port = _ports(gateway, seen.start[rows], seen.end[rows] + 1 + pause, hot.tolist())
+    port = given_ports(gateway, seen.start[rows], seen.end[rows] + 1 + pause, hot.tolist(), scenario.nat_first_port)
     kept = port <= _LAST_PORT
     wire_address, wire_port = seen.wire_address.copy(), seen.wire_port.copy()
     wire_address[rows[kept]], wire_port[rows[kept]] = address[kept], port[kept]
     return replace(seen, wire_address=wire_address, wire_port=wire_port)
 
 
-def _ports(gateway: Int64, start: Int64, free_at: Int64, hot: list[bool]) -> Int64:
-    """The port of each connection; above the last one where a translator had none left."""
+def given_ports(gateway: Int64, start: Int64, free_at: Int64, hot: list[bool], first: int) -> Int64:
+    """The port of each connection, from `first` on; above the last one where a translator had none left."""
     port = np.zeros(len(start), np.int64)
     busy: dict[int, list[tuple[int, int]]] = defaultdict(list)
     free: dict[int, list[int]] = defaultdict(list)
-    fresh: dict[int, int] = defaultdict(lambda: _FIRST_PORT)
+    fresh: dict[int, int] = defaultdict(lambda: first)
     for row in np.argsort(start, kind="stable").tolist():
         at, now = int(gateway[row]), int(start[row])
         while busy[at] and busy[at][0][0] <= now:

@@ -270,8 +270,9 @@ def _check_vpc(simulation: Simulation) -> None:
             "cannot write these flows as VPC flow logs: such logs have networks of their own; choose --flow-format "
             "parquet or jsonl, or set networks=1"
         )
-    if seen.captures.any() or not length.all() or (length % SECOND).any():
+    if seen.captures.any() or seen.undirected.any() or not length.all() or (length % SECOND).any():
         raise ConfigError(
-            "cannot write these flows as VPC flow logs: some hosts log connections, know the local workload, or have "
-            "windows of broken seconds; set window_share=1, capture_share=0 and windows of whole seconds"
+            "cannot write these flows as VPC flow logs: some hosts log connections, know the local workload, say no "
+            "directions, or have windows of broken seconds; set window_share=1, capture_share=0, undirected_share=0 "
+            "and windows of whole seconds"
         )

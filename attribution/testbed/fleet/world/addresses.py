@@ -66,6 +66,12 @@ WORKLOADS = Block(10 << 24, 20, unused=256)
 NODES = Block((172 << 24) + (16 << 16), 12)
 BALANCERS = Block((100 << 24) + (64 << 16), 16)
 WORKLOADS_IPV6 = Block(IPV6, 32)
+#: The virtual address of service number n is this plus n; no zone has workloads there.
+SERVICE_ADDRESSES = (10 << 24) + (96 << 16) + 1
+#: The port of every virtual address.
+SERVICE_PORT = 80
+#: A node passes this port plus n on to service number n; nobody owns these ports.
+FIRST_NODE_PORT = 29_000
 #: 192.0.2.0/24: the addresses of translators, 16 for each region; of a network, half of these are for routes.
 TRANSLATORS = Block((192 << 24) + (2 << 8), 4)
 #: 198.51.100.0/24: the addresses that policies hand out, those of the first quarter of a zone at least.

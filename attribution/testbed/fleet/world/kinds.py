@@ -20,6 +20,8 @@ class Kind(IntEnum):
     TRANSLATED = 5
     #: A socket of an address that policies hand out.
     POOL = 6
+    #: Of a remote side, never of a tenure: a workload of the fleet, seen as a port of a node that a balancer passes on.
+    NODE_PORT = 7
 
 
 #: Text of each kind, by its number.
