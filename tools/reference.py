@@ -29,6 +29,7 @@ from attribution.stream.job.options import DURATIONS, StreamOptions
 from attribution.stream.job_metrics import JOB_METRICS, REGION_METRICS
 from attribution.stream.kafka.client_metrics import METRICS, Metric
 from attribution.stream.wire import dead_letters
+from attribution.testbed.fleet.parameters import SocketParameters
 from attribution.testbed.fleet.scenarios import PRESETS, Scenario
 from attribution.testbed.pools.scenario import AGILITY, AgilityScenario
 
@@ -268,7 +269,7 @@ def _guide(known: Format) -> str:
 
 def scenarios() -> Iterable[str]:
     """Parameters of the simulator and what the presets set."""
-    documented = _attributes(Scenario)
+    documented = _attributes(Scenario) | _attributes(SocketParameters)
     yield """# Scenarios
 
 Parameters of `attribution simulate`, changed with `--set NAME=VALUE`. An empty cell has the value of `small`.

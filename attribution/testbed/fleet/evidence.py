@@ -102,11 +102,15 @@ def _lost(fleet: Fleet, tenure: Int64, time: Int64, scenario: Scenario, rng: np.
     span = np.clip((time - scenario.first) // _OUTAGE, 0, spans - 1)
     lost = rng.random(len(time)) < scenario.heartbeat_loss
     lost |= dark[fleet.tenures.host[tenure], span]
-    if scenario.port_heartbeat_loss:
-        of_port = fleet.kind[tenure] == Kind.PORT_OWNER
-        lost |= of_port & (rng.random(len(time)) < scenario.port_heartbeat_loss)
     lost |= mute[fleet.catalogue.slot_service[fleet.tenures.slot[tenure]]]
-    return np.asarray(lost | silent[workload[tenure]])
+    lost |= silent[workload[tenure]]
+    if scenario.port_heartbeat_loss:
+        of_port = np.flatnonzero(fleet.kind[tenure] == Kind.PORT_OWNER)
+        lost[of_port] |= rng.random(len(of_port)) < scenario.port_heartbeat_loss
+        of_port = of_port[np.argsort(time[of_port], kind="stable")]
+        first = np.unique(fleet.key_address[fleet.tenures.key[tenure[of_port]]], return_index=True)[1]
+        lost[of_port[first]] = False
+    return np.asarray(lost)
 
 
 def make_events(fleet: Fleet, scenario: Scenario, rng: np.random.Generator) -> Events:

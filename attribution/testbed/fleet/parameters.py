@@ -45,7 +45,8 @@ class SocketParameters:
         equal_counters_share: share of connections that carry the same bytes both ways, as health checks do.
         undirected_share: share of hosts whose logs do not say who opened a connection.
         flow_loss: share of flows that are never reported.
-        port_heartbeat_loss: share of the heartbeats of ports that are lost, besides `heartbeat_loss`.
+        port_heartbeat_loss: share of the heartbeats of ports that are lost, besides `heartbeat_loss`. The first one of
+            each node is never lost then: an address of which no port is heard is taken for a single workload's.
     """
 
     linger_share: float = a_share(0.0)
