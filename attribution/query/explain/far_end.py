@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.core.flow_evidence.both_ends import Likeness, Reports, likeness
-from attribution.core.flow_evidence.reports import is_report, reports_of
+from attribution.core.flow_evidence.reports import MIRRORED, is_report, reports_of
 from attribution.query.explain.flow_selector import flow_key
 from attribution.query.explain.verdict import Verdict, asked_end
 from attribution.query.lake.flows import WINDOWED
@@ -32,10 +32,14 @@ _TIMES = ("start", "end")
 _COUNTS = ("bytes_sent", "bytes_received", "packets_sent", "packets_received")
 
 #: What the reports say.
-Outcome = Literal["named", "conflict", "third", "unfit", "absent", "no_report"]
+Outcome = Literal["named", "conflict", "missed", "third", "unfit", "absent", "no_report"]
 _MEANINGS: dict[Outcome, str] = {
     "named": "The far end reported this connection. No third report fits, and nothing speaks against its workload.",
     "conflict": "The far end reported this connection, but another workload was seen at the address then.",
+    "missed": (
+        "By the flows of the lake the far end decides, but the run did not know that. An older version wrote the lake, "
+        "or a report came too late. Replay the logs."
+    ),
     "third": "A third report fits as well, so it is not certain which reports are of this connection.",
     "unfit": "The lake has flows of the far end, but none of them is surely of this connection.",
     "absent": "The lake has no flow that the far end reported between the same addresses and ports around then.",
@@ -74,8 +78,9 @@ class FarEnd:
     """What the reports of both ends say of the remote side, if heartbeats leave it open.
 
     Attributes:
-        outcome: `named` or `conflict` if the far end decided. Otherwise `third` (more reports than two fit), `unfit`
-            (flows of the far end do not fit), `absent` (there are none) or `no_report` (the explained flow is none).
+        outcome: `named` or `conflict` if the far end decided, and `missed` if it should have. Otherwise `third` (more
+            reports than two fit), `unfit` (flows of the far end do not fit), `absent` (there are none) or `no_report`
+            (the explained flow is none).
         workload, service: who the far end says that it is; None where no report is certain.
         against: who else was seen at the address in the asked interval.
         reports: flows of the far end, and third reports of this end that fit as well; those that fit first.
@@ -139,8 +144,9 @@ def far_end_of(session: LakeSession, flow: Row, verdict: Verdict) -> FarEnd | No
     # On the asked keys, the ranges of an answer that is `gap` are those that touch the asked interval.
     touching = {one.workload for one in answer.evidence} if answer.reason == "gap" else set()
     against = tuple(sorted(touching - {named["workload"]}))
+    known = flow["remote_reason"] in ("both_ends", "conflict")
     return FarEnd(
-        outcome="conflict" if against else "named",
+        outcome=("conflict" if against else "named") if known else "missed",
         workload=named["workload"],
         service=named["service"],
         against=against,
@@ -256,11 +262,15 @@ def _too_short(shared: int, asked: pa.RecordBatch, report: pa.RecordBatch, setti
 
 def _counters(asked: pa.RecordBatch, report: pa.RecordBatch) -> str:
     """Why counters are not equal."""
-    sides = (batch.column(name)[0].as_py() for batch in (asked, report) for name in ("bytes_sent", "bytes_received"))
-    counts = [*sides]
-    if None in counts:
+    both = [(name, asked.column(name)[0].as_py(), report.column(other)[0].as_py()) for name, other in MIRRORED.items()]
+    if any(name.startswith("bytes") and None in (ours, theirs) for name, ours, theirs in both):
         return "counters are not all known"
-    return "counters differ" if any(counts) else "counters are all 0"
+    for name, ours, theirs in both:
+        if None not in (ours, theirs) and ours != theirs:
+            unit, way = name.split("_")
+            other = "received" if way == "sent" else "sent"
+            return f"counters differ: {unit} {way} here {ours}, {other} there {theirs}"
+    return "counters are all 0"
 
 
 def _near_end(flow: Row) -> tuple[str, int | None]:

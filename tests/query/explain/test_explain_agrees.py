@@ -84,6 +84,7 @@ def test_every_side_that_was_asked_has_the_same_answer_again(hostile):
             known[address] = evidence
             found = judge(evidence, session.settings, FlowSide.of(row | times, side))
             far = far_end_of(session, row, found) if side == "remote" else None
+            assert far is None or far.outcome != "missed"
             *answer, why = far.answer(found) if far else (found.workload, found.service, found.reason)
             pairs[reason, why] += 1
             if (reason, why) != ("within", "gap"):
