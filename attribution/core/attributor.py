@@ -19,7 +19,7 @@ from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence, FlowHea
 from attribution.core.flow_evidence.report_memory import ReportMemory
 from attribution.core.flow_evidence.reports import reports_of
 from attribution.core.gate import Horizon, Released, Sides, TimeGate
-from attribution.core.held_flows import Folded, by_age, unfolded
+from attribution.core.held_flows import Folded, by_age
 from attribution.core.identity import FlowMemory
 from attribution.core.resolve import Resolver, captured
 from attribution.core.snapshot import Snapshot, packed, unpacked
@@ -31,6 +31,8 @@ from attribution.schema import (
 
 #: What a snapshot calls flows that wait, with or without their local side.
 _HELD = "held"
+#: What a snapshot calls flows that were due, and wait on for assignment events.
+_POSTPONED = "postponed"
 #: What a snapshot calls the reports of connections.
 _REPORTS = "reports"
 #: What a snapshot calls the identities of the flows that have gone out.
@@ -293,7 +295,8 @@ class Attributor:
             tables.append((HEARTBEAT, self.known_heartbeats))
             tables.append((_REPORTS, self.known_reports))
             tables.append((_IDENTITIES, pa.table(dict(zip(("hash", "minute"), self.identities, strict=True)))))
-            tables += [(_HELD, pa.Table.from_batches([plain(batch)])) for batch in unfolded(self.held_flows)]
+            for postponed, batch in self._gate.held.by_wait():
+                tables.append((_POSTPONED if postponed else _HELD, pa.Table.from_batches([plain(batch)])))
         return packed(Snapshot(tables, self.watermark_us, self._gate.forgotten_us))
 
     @classmethod
@@ -322,10 +325,11 @@ class Attributor:
                 for batch in older.to_batches():
                     made.observe_reports(batch)
                 continue
-            table = completed(FLOW if kind == _HELD else kind, older)
-            if kind == _HELD:
-                for batch in table.to_batches():
-                    made._gate.hold(batch, arrived_us=arrived_us)
-            else:
+            waiting = {_HELD: made._gate.hold, _POSTPONED: made._gate.postpone}.get(kind)
+            table = completed(kind if waiting is None else FLOW, older)
+            if waiting is None:
                 made._evidence.observe(kind, table)
+                continue
+            for batch in table.to_batches():
+                waiting(batch, arrived_us=arrived_us)
         return made

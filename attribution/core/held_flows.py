@@ -1,6 +1,6 @@
 """Flows that wait for the evidence about them to be complete."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
@@ -97,6 +97,15 @@ class HeldFlows:
         self._join_small()
         return [one.flows for one in self._waiting]
 
+    def by_wait(self) -> Iterator[tuple[bool, pa.RecordBatch]]:
+        """What is held as record batches, each with whether its flows wait longer than the usual time."""
+        self._join_small()
+        for one in self._waiting:
+            batch = one.batch
+            longer = one.due_us > self._times(batch)[1] + self._hold_us
+            for kind in np.unique(longer):
+                yield bool(kind), batch.filter(pa.array(longer == kind))
+
     @property
     def earliest_start_us(self) -> int:
         """A moment (µs) before which no held flow began; after all time where none is held."""
@@ -157,11 +166,6 @@ class HeldFlows:
     def _join_small(self) -> None:
         self._waiting += _joined(self._small)
         self._small = []
-
-
-def unfolded(held: list[pa.RecordBatch | Folded]) -> list[pa.RecordBatch]:
-    """Record batches of what `HeldFlows.flows` gives."""
-    return [flows if isinstance(flows, pa.RecordBatch) else flows.unfold() for flows in held]
 
 
 def by_age(batches: list[pa.RecordBatch], settings: Settings) -> list[list[pa.RecordBatch]]:

@@ -12,7 +12,8 @@ from attribution.errors import ConfigError
 #: 3: ranges of ports, which a reader of 2 would take for their first port. 4: policies, socket rules, and name bindings
 #: for networks of clients, which a reader of 3 would take for their resolver's own. 5: networks, without which a reader
 #: of 4 would give an address to the owner that it has in another network; and identities of flows that have gone out.
-#: 6: claims of connections, which a reader of 5 would take for observations, and reports.
+#: 6: claims of connections, which a reader of 5 would take for observations; reports; and flows that
+#: wait on for assignment events.
 VERSION, _OLDEST_VERSION = 6, 2
 
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from oracle import Evidence, attribute, ownership_ranges, unattributed
+from oracle import MINUTE, SECOND, Evidence, Flow, Heartbeat, Settings, attribute, ownership_ranges, unattributed
 from records import answers, batch, ownership, package_settings
 from strategies import any_history, crowded_histories, networked_histories, port_histories, probes
 
@@ -208,3 +208,16 @@ def test_a_restart_changes_nothing(journey, step):
 
     plain = {flow.observer: answer for flow, answer, _ in travel(journey)}
     assert {flow.observer: answer for flow, answer, _ in travel(journey, restart_once)} == plain
+
+
+def test_a_flow_that_waits_on_for_assignment_events_does_so_after_a_restart():
+    flow = Flow(1_000, 1_000, "192.0.2.1", None, "192.0.2.2", None, local_workload="client")
+    attributor = Attributor(package_settings(Settings(hold=2 * SECOND, max_gap=SECOND, clock_tolerance=SECOND)))
+    observe(attributor, FLOW, [flow])
+    assert attributor.advance(3 * SECOND).attributed == []
+    attributor = Attributor.restore(attributor.snapshot(), attributor.settings)
+    # If it was asked again now, this would answer.
+    observe(attributor, HEARTBEAT, [Heartbeat("192.0.2.2", None, "w", None, 0, 3 * SECOND)])
+    assert attributor.advance(4 * SECOND).attributed == []
+    (rows,) = attributor.advance(5 * MINUTE).attributed
+    assert rows.num_rows == 1
