@@ -9,6 +9,7 @@ from typing import TypeVarTuple
 
 import pyarrow as pa
 
+from attribution.config import HOUR
 from attribution.core.columnar.arrays import NEVER_AFTER
 from attribution.core.flow_evidence.reports import FIELDS as REPORT_FIELDS
 from attribution.core.gate import Horizon, TimeGate
@@ -114,6 +115,8 @@ class AttributionPass:
         rules = Resolver(evidence, self._settings)
         flows = FlowOrder(self._collection.flows(), self._collection.starts(), self._folder / ".slabs")
         workers = _Workers(pool, self._limits.workers, ahead_bytes=_AHEAD_BYTES_OF_SLAB)
+        # An export asks for evidence from before its start: it is held before that evidence is forgotten.
+        ahead_us = -(-self._settings.active_timeout // HOUR) * HOUR
         while (slab := slabs.take()) is not None:
             if slab.new_names:
                 names = pa.Table.from_batches(slab.new_names)
@@ -121,17 +124,25 @@ class AttributionPass:
             resolver = pool.submit(rules.with_heartbeats, slab.heartbeats, slab.names)
             workers.submit(self._ranges_out.write, resolver, slab.known_to_us)
             horizon = Horizon(self._gate.forgotten_us)
-            for batch in flows.before(slab.known_to_us):
+            # Flows of earlier slabs may be due, though none starts in this one.
+            self._attribute_due(slab.known_to_us, resolver, horizon, workers)
+            for batch in flows.before(min(slab.known_to_us + ahead_us, NEVER_AFTER)):
                 self._gate.hold(batch)
-                for due in self._gate.due(slab.known_to_us - 1):
-                    workers.submit(self._attribute, due, resolver, horizon)
-                    workers.wait_for_room(due.nbytes, resolver)
+                self._attribute_due(slab.known_to_us, resolver, horizon, workers)
             slabs.forget(self._gate.forget(slab.known_to_us))
             # The digest of the next slab would not fit beside this one.
             workers.finish()
             del resolver, slab
         flows.close()
         return slabs.count
+
+    def _attribute_due(
+        self, known_to_us: int, resolver: Future[Resolver], horizon: Horizon, workers: "_Workers"
+    ) -> None:
+        """Have the flows attributed that are due before a moment (µs)."""
+        for due in self._gate.due(known_to_us - 1):
+            workers.submit(self._attribute, due, resolver, horizon)
+            workers.wait_for_room(due.nbytes, resolver)
 
     def _attribute(self, flows: pa.RecordBatch, resolver: Future[Resolver], horizon: Horizon) -> None:
         """Attribute and write flows that are due; all assignment events are known, so that no flow waits on."""
