@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hypothesis import event, example, given
 from hypothesis import strategies as st
-from oracle import TCP, Evidence, Flow, Heartbeat, Settings, attribute, unattributed
+from oracle import TCP, Evidence, Flow, Heartbeat, Settings, attribute, evidence_of_flows, unattributed
 
 UDP = 17
 TOL = 10
@@ -125,3 +125,50 @@ def test_a_port_of_a_shared_address_is_never_attributed_to_the_holder_of_another
     assert answer.workload in {peer, None}
     # Which of the protocols a flow is of, evidence cannot tell.
     assert attribute(evidence, replace(flow, protocol=None), SETTINGS).remote == unattributed("shared")
+
+
+@st.composite
+def late_worlds(draw):
+    """As `worlds`, but the flow is by a clock that is late by any amount; a right clock says when it was received."""
+    heartbeats, _, _, tenures = draw(worlds())
+    workload, first, last = draw(st.sampled_from(tenures))
+    start = draw(st.integers(first, last))
+    end = draw(st.integers(start, last))
+    late, delay = draw(st.sampled_from([0, TOL // 2, 2 * TOL, GAP, 100, 300])), draw(st.sampled_from([0, 1, TOL, 100]))
+    shown = start - late + draw(clock_errors)
+    shown_end = max(shown, end - late + draw(clock_errors))
+    received = end + delay + draw(clock_errors)
+    flow = Flow(shown, shown_end, "198.51.100.1", 40_000, "192.0.2.7", 443, local_workload="client", received=received)
+    return heartbeats, flow, workload, tenures, (start, end)
+
+
+@given(late_worlds(), st.sampled_from(["connection", "window"]))
+@example(
+    # The old owner was seen until the clock says that the connection began; the new one was not seen at all.
+    (
+        (Heartbeat("192.0.2.7", None, "w0", None, 900, 1_000),),
+        Flow(950, 960, "198.51.100.1", 40_000, "192.0.2.7", 443, local_workload="client", received=1_050),
+        "w1",
+        [("w0", 900, 1_000), ("w1", 1_001, 1_100)],
+        (1_020, 1_030),
+    ),
+    "connection",
+)
+def test_a_record_by_a_late_clock_is_never_attributed_to_who_was_there_by_that_clock_only(world, basis):
+    heartbeats, flow, peer, tenures, (start, end) = world
+    answer = attribute(Evidence(heartbeats), replace(flow, basis=basis), SETTINGS).remote
+    event(answer.reason)
+    holders = {w for w, first, last in tenures if first <= end and start <= last}
+    if answer.workload is not None:
+        assert answer.workload == peer
+        assert basis == "connection" or holders == {peer}
+
+
+@given(late_worlds())
+def test_a_record_by_a_late_clock_is_evidence_of_nothing_that_was_not(world):
+    _, flow, peer, tenures, _ = world
+    seen_there = replace(flow, local_address="192.0.2.7", local_workload=peer, direction="ingress")
+    (held,) = [(first, last) for w, first, last in tenures if w == peer]
+    for h in evidence_of_flows([seen_there], SETTINGS):
+        event(f"{h.claim}")
+        assert held[0] - TOL <= h.start <= h.end <= held[1] + TOL

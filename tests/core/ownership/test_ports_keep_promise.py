@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hypothesis import event, example, given
 from hypothesis import strategies as st
-from oracle import TCP, Evidence, Flow, Heartbeat, Settings, attribute
+from oracle import TCP, Evidence, Flow, Heartbeat, Settings, attribute, evidence_of_flows
 
 TOL, GAP = 10, 60
 SETTINGS = Settings(clock_tolerance=TOL, max_gap=GAP, hold=80, retention=400)
@@ -142,3 +142,71 @@ def test_a_port_of_a_range_is_never_given_to_who_did_not_hold_it(held, data):
     window = attribute(Evidence(tuple(heartbeats)), replace(flow, basis="window"), SETTINGS).remote
     if window.workload is not None:
         assert {w for w, first, last in held if first <= flow.end and flow.start <= last} == {window.workload}
+
+
+# Processes that listen on a port of a shared address one after the other, and keep connections for longer.
+
+NODE, LISTENING, OPENED = "192.0.2.9", 443, 1_025
+PEERS = ("198.51.100.1", "198.51.100.2")
+
+
+@st.composite
+def shared_worlds(draw):
+    """Evidence of a node's address, some of it flows, of which any may be lost; a connection to it, and its peer."""
+    listeners, lasting = draw(leases()), st.sampled_from([0, 1, TOL, 2 * TOL + 1, GAP, 300])
+    found, heartbeats, asked = [], [Heartbeat(NODE, 80, "x", None, 900, 2_000)], []
+    for _ in range(draw(st.integers(0, 8))):
+        workload, first, last = draw(st.sampled_from(listeners))
+        at = draw(st.integers(first, last))
+        if draw(st.booleans()):
+            heartbeats.append(Heartbeat(NODE, LISTENING, workload, None, *2 * (at + draw(CLOCKS),)))
+            continue
+        # An accepted connection may outlast its process's time as a listener.
+        start, end, own = at + draw(CLOCKS), at + draw(lasting), draw(st.integers(50_000, 50_003))
+        said = draw(st.sampled_from(["ingress", "ingress", None]))
+        flow = Flow(start, max(start, end), NODE, LISTENING, PEERS[0], own, local_workload=workload, direction=said)
+        found.append(flow)
+    moment = 1_000
+    for _ in range(draw(st.integers(0, 3))):
+        moment += draw(st.sampled_from([1, 2, TOL + 1]))
+        workload, last = draw(st.sampled_from("abc")), moment + draw(lasting)
+        start, end = moment + draw(CLOCKS), last + draw(CLOCKS)
+        said = draw(st.sampled_from(["egress", "egress", None]))
+        opened = Flow(start, max(start, end), NODE, OPENED, PEERS[1], 443, local_workload=workload, direction=said)
+        if draw(st.booleans()):
+            found.append(opened)
+        asked.append((replace(opened, start=moment + draw(CLOCKS), end=max(moment + TOL, last)), workload))
+        moment = last
+    for workload, first, last in listeners:
+        at = draw(st.integers(first, last))
+        asked.append((Flow(at + draw(CLOCKS), at + TOL + 100, NODE, LISTENING, PEERS[0], 50_009), workload))
+    flow, peer = draw(st.sampled_from(asked))
+    seen_by_far_end = replace(
+        flow,
+        local_address=flow.remote_address,
+        local_port=flow.remote_port,
+        remote_address=NODE,
+        remote_port=flow.local_port,
+        local_workload="client",
+        direction=None,
+    )
+    return heartbeats, found, seen_by_far_end, peer
+
+
+@given(shared_worlds(), st.sampled_from(["interval", "start"]))
+@example(
+    # An old process keeps a connection, of which the log does not say who opened it; the new listener was not seen.
+    (
+        [Heartbeat(NODE, 80, "x", None, 900, 2_000)],
+        [Flow(1_000, 1_300, NODE, LISTENING, PEERS[0], 50_000, local_workload="w0")],
+        Flow(1_150, 1_160, PEERS[0], 50_009, NODE, LISTENING, local_workload="client"),
+        "w1",
+    ),
+    "interval",
+)
+def test_a_port_of_a_shared_address_is_never_given_to_who_only_has_a_connection_there(world, span):
+    heartbeats, found, flow, peer = world
+    evidence = Evidence((*heartbeats, *evidence_of_flows(found, SETTINGS, span)), flows=(*found, flow))
+    answer = attribute(evidence, flow, SETTINGS).remote
+    event(answer.reason)
+    assert answer.workload in {peer, None}

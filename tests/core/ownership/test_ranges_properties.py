@@ -5,7 +5,7 @@ import itertools
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from oracle import MINUTE, SECOND, Evidence, Flow, Heartbeat, Settings, attribute, ownership_ranges, unattributed
+from oracle import MINUTE, SECOND, Evidence, Flow, Heartbeat, Settings, attribute, ownership_ranges, timed, unattributed
 from records import answers, batch, ownership, package_settings
 from strategies import any_history, crowded_histories, networked_histories, port_histories, probes
 
@@ -112,7 +112,8 @@ def journeys(draw, *, on_time=True):
     Evidence is on time before the watermark has passed its start, a flow as long as it is no older than retention.
     """
     history = draw(any_history)
-    moments = sorted({h.start for h in history.evidence.heartbeats} | {f.end for f in history.flows})
+    ends = {timed(f, history.settings).end for f in history.flows}
+    moments = sorted({h.start for h in history.evidence.heartbeats} | ends)
     near = [-1, 0, 1, history.settings.hold, history.settings.hold - 1, history.settings.retention]
     marks = st.tuples(st.sampled_from(moments), st.sampled_from(near)).map(sum)
     watermarks = sorted(draw(st.sets(marks, max_size=5)))
@@ -131,7 +132,7 @@ def journeys(draw, *, on_time=True):
     for binding in history.evidence.name_bindings:
         arrive(NAME_BINDING, binding, binding.time)
     for flow in history.flows:
-        arrive(FLOW, flow, flow.start + history.settings.retention)
+        arrive(FLOW, flow, timed(flow, history.settings).start + history.settings.retention)
     return history, steps, watermarks
 
 
@@ -151,7 +152,8 @@ def travel(journey, between_steps=lambda attributor: attributor, *, index_per_ba
             for observer, answer in zip(rows.column("observer").to_pylist(), answers(rows), strict=True):
                 assert observer not in released, "a flow was released twice"
                 flow = history.flows[int(observer)]
-                assert watermark >= flow.end + history.settings.hold, "a flow was released early"
+                due = timed(flow, history.settings).end + history.settings.hold
+                assert watermark >= due, "a flow was released early"
                 released[observer] = flow, answer, known
     assert set(released) == {flow.observer for flow in history.flows}, "a flow was lost"
     return list(released.values())
