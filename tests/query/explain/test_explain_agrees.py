@@ -23,12 +23,12 @@ LESS = {("covered", "bridged"), ("within", "gap")}
 
 FORGETFUL = Settings(workload_memory=4 * MINUTE)
 BALANCERS = ("balancers_among_workloads=1", "load_balancers=20", "external_share=0.4")
-#: Some of the addresses that the fleets have in common are reached in one of them only, some in both, some by nobody.
 PORTS = (
     "connections=300", "services=30", "port_owner_share=0.4", "shared_capture_share=1", "nat_share=0.5",
     "nat_reuse_pause=2s", "connection_sigma=0.8", "ingress_share=0.7", "capture_share=0.8",
     "routers=4", "exporters=1", "late_routers=2",
 )  # fmt: skip
+#: Some of the addresses that the fleets have in common are reached in one of them only, some in both, some by nobody.
 ROUTES = Settings(routes=("east,west,10.0.0.0/20", "west,-"))
 USUAL = {"covered", "bridged", "both_ends", "conflict", "gap", "assigned", "prefix", "unknown"}
 CASES = {

@@ -15,6 +15,8 @@ from attribution.query.explain.flow_selector import selector
 from attribution.query.lake.session import LakeSession
 
 WEB, API = "10.0.1.5", "10.0.9.1"
+#: A translator of which the network `east` has evidence of its own.
+ELSEWHERE = "203.0.113.10"
 
 
 def ours(port, start, end, to=443, **more):
@@ -94,6 +96,17 @@ CASES = {
         [ours(51015, "17:00", "17:08", 444), theirs(51015, "17:00", "17:08", to=444)],
         (None, "conflict"), "conflict", ["overlaps this flow by 8s"],
     ),
+    51016: (
+        [ours(51016, "18:00", "18:08", direction="ingress"), theirs(51016, "18:00", "18:08")],
+        (None, "shared"), "unfit", ["both ends say that they accepted it, so these are two connections"],
+    ),
+    51017: (
+        [
+            connection("19:00", "19:08", f"{WEB}:51017", f"{ELSEWHERE}:443", "web", local_network="east"),
+            connection("19:00", "19:08", f"{API}:443", f"{WEB}:51017", "api", wire=f"{ELSEWHERE}:443"),
+        ],
+        (None, "shared"), "unfit", ["is of another network"],
+    ),
 }  # fmt: skip
 
 
@@ -104,6 +117,7 @@ def lake(tmp_path_factory):
     seen = [
         heartbeat(NAT, "gate", "00:00", "30:00", port=9, protocol=6),
         heartbeat(NAT, "other", "17:00", port=444, protocol=6),
+        heartbeat(ELSEWHERE, "gate", "00:00", "30:00", port=9, protocol=6, network="east"),
     ]
     return lake_of(tmp_path_factory.mktemp("ends"), flows, seen)
 
