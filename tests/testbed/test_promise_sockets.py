@@ -13,9 +13,10 @@ from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence
 from attribution.core.ownership.index import RangeIndex
 from attribution.replay import Limits
 from attribution.testbed.evaluate.outcomes import OURS
-from attribution.testbed.evaluate.runners import through_core, through_job, through_replay
+from attribution.testbed.evaluate.runners import core_answers, job_answers, through_core, through_job, through_replay
 from attribution.testbed.fleet.scenarios import scenario
 from attribution.testbed.fleet.simulation import simulate
+from attribution.testbed.fleet.tables import IDENTITY
 
 #: Node addresses of which every workload calls others, and is called; heartbeats show a port now and then.
 NODE_ADDRESSES = (
@@ -43,6 +44,12 @@ WORLDS = {
     "node_addresses": NODE_ADDRESSES, "masquerade": MASQUERADE, "passed_on": PASSED_ON, "undirected": UNDIRECTED,
     "all": ALL,
 }  # fmt: skip
+
+#: What tells a flow, and what is said of it.
+ANSWERS = [
+    *IDENTITY,
+    *(f"{side}_{what}" for side in ("local", "remote") for what in ("workload", "service", "reason", "distance")),
+]
 
 
 def made(world, *more, seed=0, connections=3000):
@@ -81,6 +88,20 @@ def test_a_job_that_dies_now_and_then_misattributes_nothing(world):
     result = through_job(simulation, simulation.settings, seed=0)
     assert (result.misattributed, result.lost, result.repeated, result.foreign) == (0, 0, 0, 0)
     assert 0.95 < result.coverage / evaluated(simulation).coverage <= 1
+
+
+def test_a_job_whose_records_are_in_time_answers_each_flow_as_the_rules_do():
+    """No connection lasts for longer than `hold`, so each is evidence before the flows go out that it is about."""
+    in_time = ("heartbeat_delay=0", "report_delay=0", "connection_sigma=1", "linger=20s", "duration=10m")
+    simulation = made(ALL, *in_time, connections=500, seed=3)
+    answers = [
+        sorted(map(str, table.select(ANSWERS).to_pylist()))
+        for table in (
+            core_answers(simulation, simulation.settings), job_answers(simulation, simulation.settings, seed=3)
+        )
+    ]  # fmt: skip
+    assert len(answers[0]) > 500
+    assert answers[0] == answers[1]
 
 
 # What simpler rules would name
@@ -124,6 +145,13 @@ def test_whoever_is_seen_at_a_port_during_a_connection_need_not_be_its_peer(monk
 def test_windows_of_connections_that_outlive_their_port_are_where_the_promise_ends():
     simulation = made(NODE_ADDRESSES, "window_share=0.5", "linger_windows_share=1", connections=8000)
     assert evaluated(simulation).misattributed > 0
+
+
+def test_short_connections_that_nothing_tells_apart_are_where_the_promise_ends():
+    """One end of a health check and the other end of the next, by one port of a translator, with equal counters."""
+    simulation = made(MASQUERADE, "equal_counters_share=0.9", connections=4000)
+    result = evaluated(simulation)
+    assert 0 < result.misattributed < 0.002 * result.flows
 
 
 # What the rules are worth

@@ -53,13 +53,18 @@ _CHECKPOINTS, _CRASHES = 20, 10
 
 def through_core(simulation: Simulation, settings: Settings) -> Evaluation:
     """How right the rules are, if they know all evidence at once."""
+    return _evaluated(simulation, core_answers(simulation, settings))
+
+
+def core_answers(simulation: Simulation, settings: Settings) -> pa.Table:
+    """The attributed flows of the rules, if they know all evidence at once."""
     attributor = Attributor(settings)
     for kind, table in (_evidence(simulation) | _configuration(simulation)).items():
         attributor.observe(kind, table)
     flows = list(simulation.flow_batches())
     for batch in flows:
         attributor.observe_flows(batch)
-    return _evaluated(simulation, pa.Table.from_batches([plain(attributor.attribute(batch)) for batch in flows]))
+    return pa.Table.from_batches([plain(attributor.attribute(batch)) for batch in flows])
 
 
 def through_replay(
@@ -106,10 +111,14 @@ def through_job(simulation: Simulation, settings: Settings, *, seed: int) -> Eva
         settings: the settings of the rules.
         seed: decides when the job saves its state and when it dies.
     """
+    return _evaluated(simulation, job_answers(simulation, settings, seed=seed))
+
+
+def job_answers(simulation: Simulation, settings: Settings, *, seed: int) -> pa.Table:
+    """The attributed flows of the job's stages, in the order in which they went out; as of `through_job`."""
     labels = simulation.label_table().to_pylist()
     result = run(_feed(simulation, seed), settings=settings, labels=labels, buckets=_BUCKETS)
-    schema = arrow_schema(ATTRIBUTED_FLOW)
-    return _evaluated(simulation, pa.Table.from_pylist(result.rows, schema=schema))
+    return pa.Table.from_pylist(result.rows, schema=arrow_schema(ATTRIBUTED_FLOW))
 
 
 def _evidence(simulation: Simulation) -> dict[str, pa.Table]:
