@@ -85,8 +85,7 @@ class AttributionPass:
         with ThreadPoolExecutor(self._limits.workers) as pool:
             slabs = self._at_once(evidence, pool) if store.fits else self._by_slabs(evidence, pool)
             if self._open.rows:
-                for flows in self._open.settle(self._collection.flows_again(REPORT_FIELDS)):
-                    self._flows_out.write(flows, Unrouted())
+                self._ask_far_ends(pool)
             self._open.close()
             self._flows_out.close(pool)
         return Attributed(self._flows_out.tally, self._ranges_out.rows, slabs)
@@ -143,6 +142,22 @@ class AttributionPass:
         for due in self._gate.due(known_to_us - 1):
             workers.submit(self._attribute, due, resolver, horizon)
             workers.wait_for_room(due.nbytes, resolver)
+
+    def _ask_far_ends(self, pool: ThreadPoolExecutor) -> None:
+        """Read the flows again, for the reports of the far ends of those that are open, and write the latter."""
+        workers = _Workers(pool, self._limits.workers, ahead_bytes=0)
+        self._open.ask()
+        for flows in self._collection.flows_again(REPORT_FIELDS):
+            workers.submit(self._open.take, flows)
+            workers.wait()
+        workers.finish()
+        for flows in self._open.drain():
+            workers.submit(self._settle, flows)
+            workers.wait()
+        workers.finish()
+
+    def _settle(self, flows: pa.RecordBatch) -> None:
+        self._flows_out.write(self._open.settled(flows), Unrouted())
 
     def _attribute(self, flows: pa.RecordBatch, resolver: Future[Resolver], horizon: Horizon) -> None:
         """Attribute and write flows that are due; all assignment events are known, so that no flow waits on."""
@@ -250,8 +265,12 @@ class _Workers:
         digested = resolver.done()
         self._waiting_bytes = 0 if digested else self._waiting_bytes + submitted_bytes
         if digested or self._waiting_bytes > self._ahead_bytes:
-            while len(self._under_way) > _AHEAD * self._count:
-                self._under_way.popleft().result()
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until more may be submitted."""
+        while len(self._under_way) > _AHEAD * self._count:
+            self._under_way.popleft().result()
 
     def finish(self) -> None:
         """Wait until all is done."""

@@ -1,6 +1,6 @@
 """Flows that heartbeats leave open: put aside until the reports of their far ends are read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 
@@ -31,6 +31,9 @@ class OpenFlows:
         self._settings, self._asked = settings, asked
         self._spool = Spool(folder, memory_bytes=memory_bytes)
         self._hashes: list[UInt64] = []
+        self._asked_for = np.zeros(0, np.uint64)
+        self._found: list[pa.RecordBatch] = []
+        self._reports: Reports | None = None
         self._lock = Lock()
 
     @property
@@ -52,14 +55,26 @@ class OpenFlows:
             self._spool.add("", aside)
         return settled(attributed.filter(pa.array(~mask)), None, self._settings)
 
-    def settle(self, flows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The flows that were put aside, answered by the reports among all flows, of which these are given again."""
-        hashes = np.unique(np.concatenate(self._hashes))
+    def ask(self) -> None:
+        """No more flows will be put aside: note which reports they ask for."""
+        self._asked_for = np.unique(np.concatenate(self._hashes))
         self._hashes = []
-        found = [reports_of(batch, self._settings, among=hashes) for batch in flows]
-        reports = Reports(pa.Table.from_batches(found, SCHEMA), self._settings)
-        for _, batch in self._spool.drain():
-            yield settled(batch, reports, self._settings)
+
+    def take(self, flows: pa.RecordBatch) -> None:
+        """Take the reports among flows that are asked for; safe to call from several threads."""
+        found = reports_of(flows, self._settings, among=self._asked_for)
+        with self._lock:
+            self._found.append(found)
+
+    def drain(self) -> Iterator[pa.RecordBatch]:
+        """The flows that were put aside, for `settled`, when all reports are taken."""
+        self._reports = Reports(pa.Table.from_batches(self._found, SCHEMA), self._settings)
+        self._found = []
+        yield from (batch for _, batch in self._spool.drain())
+
+    def settled(self, flows: pa.RecordBatch) -> pa.RecordBatch:
+        """Flows that were put aside, answered by the reports; safe to call from several threads."""
+        return settled(flows, self._reports, self._settings)
 
     def close(self) -> None:
         """Forget everything."""
