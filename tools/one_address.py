@@ -332,19 +332,20 @@ class _Picture:
                 yield _dot(x, at, self._colour[workload])
             else:
                 yield _cross(x, at)
-        for flow in _examples(self._story.flows):
+        # The first is told on its left, so that what is said of the second has room.
+        for flow, anchor, aside in zip(_examples(self._story.flows), ("end", "start"), (-5, 5), strict=True):
             x, workload = self._x(flow.start_us), getattr(flow, said)
             why = flow.reason if said == "named" else "right" if workload == flow.truth else "wrong"
             yield f'<path d="M{x} {y + 14}V{y + 48}" stroke="{_INK}"/>'
-            yield _text(x + 5, y + 43, _clock(flow.start_us), size=12, weight=600)
-            yield _text(x + 5, y + 58, f"{workload or 'nobody'} ({why})", size=12)
+            yield _text(x + aside, y + 43, _clock(flow.start_us), size=12, weight=600, anchor=anchor)
+            yield _text(x + aside, y + 58, f"{workload or 'nobody'} ({why})", size=12, anchor=anchor)
 
 
 def _examples(flows: Sequence[Drawn]) -> list[Drawn]:
-    """Two flows that are told apart by time: one that nobody is named for, and a named one two minutes later."""
-    unnamed = next(flow for flow in flows if flow.named is None)
-    later = (flow for flow in flows if flow.start_us > unnamed.start_us + 2 * _MINUTE)
-    return [unnamed, next(flow for flow in later if flow.named is not None and flow.event != flow.truth)]
+    """Two flows that are told apart by time: one that ranges leave open, and one two minutes later that they name."""
+    left_open = next(flow for flow in flows if flow.named is None or flow.reason == "both_ends")
+    later = (flow for flow in flows if flow.start_us > left_open.start_us + 2 * _MINUTE)
+    return [left_open, next(flow for flow in later if flow.named is not None and flow.event != flow.truth)]
 
 
 def _minutes(story: Story) -> int:
