@@ -10,7 +10,6 @@ from records import answers, batch, ownership, package_settings
 from strategies import any_history, crowded_histories, networked_histories, port_histories, probes
 
 from attribution.core.attributor import Attributor
-from attribution.core.ownership import heartbeat_store
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT, LABEL, NAME_BINDING, POLICY, SOCKET_RULE
 
 END_OF_TIME = 1 << 60
@@ -97,12 +96,6 @@ def test_ownership_ranges_are_those_of_the_oracle(history):
 
 
 # As time goes on
-
-
-@pytest.fixture
-def compacting(monkeypatch):
-    """Compact at every step, not only when there is much to compact."""
-    monkeypatch.setattr(heartbeat_store, "_MERGE_FROM", -END_OF_TIME)
 
 
 @st.composite
