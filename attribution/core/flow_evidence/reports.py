@@ -72,6 +72,8 @@ def reports_of(flows: pa.RecordBatch, settings: Settings, *, among: UInt64 | Non
         among: sorted hashes; only reports whose `own` is one of these are made. All reports by default.
     """
     flows = flows.filter(pa.array(is_report(flows, settings)))
+    if settings.one_space:
+        flows = _without_networks(flows)
     local, remote = _local_end(flows), _remote_end(flows)
     own = _hashes(flows, local, remote, "")
     if among is not None:
@@ -93,6 +95,12 @@ def reports_of(flows: pa.RecordBatch, settings: Settings, *, among: UInt64 | Non
         **{name: flows.column(name) for name in MIRRORED},
     }
     return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _without_networks(flows: pa.RecordBatch) -> pa.RecordBatch:
+    for name in ("local_network", "remote_network"):
+        flows = flows.set_column(flows.schema.get_field_index(name), name, pa.nulls(flows.num_rows, pa.string()))
+    return flows
 
 
 def is_report(flows: pa.RecordBatch, settings: Settings) -> Bool:

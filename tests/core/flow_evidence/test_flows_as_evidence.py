@@ -63,7 +63,10 @@ def test_as_time_goes_on_flows_say_of_each_other_what_is_known_by_then(history, 
         watermark = timed(waiting[0], settings).end if waiting else timed(reported[-1], settings).end + END_OF_TIME
         known = with_flows(replace(history, flows=tuple(reported)))
         for out in attributor.advance(watermark).attributed:
-            answered |= {number: (one, known) for number, one in zip(out.column("observer").to_pylist(), answers(out), strict=False)}
+            answered |= {
+                number: (one, known)
+                for number, one in zip(out.column("observer").to_pylist(), answers(out), strict=False)
+            }
         if data.draw(st.booleans(), label="restart"):
             attributor = Attributor.restore(attributor.snapshot(), attributor.settings)
     for flow in history.flows:
