@@ -36,6 +36,7 @@ REASONS: dict[str, str] = {
     "impossible_port": "A port lies outside 0 to 65535.",
     "not_a_port_range": "The last port of a range lies below the first, or there is no first.",
     "port_without_address": "A port on the wire (`wire_port`) is given without its address.",
+    "claim_without_port": "A heartbeat has a `claim`, which a connection makes of one port, and not one port.",
     "port_without_protocol": (
         "Evidence of a port does not say of which transport protocol, or names one that has no ports: TCP 53 and UDP "
         "53 may have two owners."

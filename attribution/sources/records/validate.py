@@ -33,6 +33,7 @@ _SHOWN_FOR = {
     "end": ("start", "end"),
     "port_without_protocol": ("port", "protocol"),
     "not_a_port_range": ("port", "last_port"),
+    "claim_without_port": ("port", "last_port", "claim"),
 }
 _PORT_OF = {"wire_port": "wire_address", "remote_wire_port": "remote_wire_address"}
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
@@ -60,6 +61,7 @@ def canonical(block: Block, account: Account, *, only: Sequence[str] | None = No
     faults = [(reason, mask, name) for name, cast in casts.items() for reason, mask in cast.faults]
     faults += _without_protocol(block.kind, casts)
     faults += _unranged(casts)
+    faults += _claiming_more(casts)
     faults += _crossed(casts)
     arrays = {name: cast.values for name, cast in casts.items()}
     if faults:
@@ -126,6 +128,15 @@ def _unranged(casts: dict[str, Cast]) -> list[_Fault]:
         if pc.any(wrong).as_py():
             found.append((reason, wrong.to_numpy(zero_copy_only=False), name))
     return found
+
+
+def _claiming_more(casts: dict[str, Cast]) -> list[_Fault]:
+    """A claim that is not of one port: taken for an observation, it would say more than a connection shows."""
+    if "claim" not in casts or casts["claim"].values.null_count == len(casts["claim"].values):
+        return []
+    single = pc.and_(casts["port"].values.is_valid(), casts["last_port"].values.is_null())
+    wrong = pc.and_(casts["claim"].values.is_valid(), pc.invert(single))
+    return [("claim_without_port", wrong.to_numpy(zero_copy_only=False), "claim")] if pc.any(wrong).as_py() else []
 
 
 def _crossed(casts: dict[str, Cast]) -> list[_Fault]:

@@ -376,6 +376,16 @@ def test_a_struct_of_a_file_is_no_text_whatever_its_parts_are_called():
     assert [reason for _, reason, _ in rejects] == ["not_text"]
 
 
+@pytest.mark.parametrize("change", [{"last_port": 90}, {"port": None, "protocol": None}])
+def test_a_claim_is_of_one_port(change):
+    """A range that a balancer is said to have would name its workload, and so would a whole address."""
+    good = GOOD["heartbeat"] | {"last_port": None, "claim": "balanced"}
+    rows = {name: [value, change.get(name, value)] for name, value in good.items()}
+    batch, rejects, _ = validated("heartbeat", rows)
+    assert batch.column("claim").to_pylist() == ["balanced"]
+    assert [reason for _, reason, _ in rejects] == ["claim_without_port"]
+
+
 @pytest.mark.parametrize(("kind", "change", "reason", "found"), BAD)
 def test_a_bad_row_is_set_aside_for_its_reason_and_its_neighbours_are_kept(kind, change, reason, found):
     assert reason in REASONS
@@ -433,7 +443,8 @@ def test_every_reason_that_validation_gives_is_tried_here():
         "truncated", "corrupt", "line_too_long", "unreadable", "outside_pools",
     }  # fmt: skip
     of_types = {reason for _, _, reason in added_fields.BAD}
-    assert {reason for _, _, reason, _ in BAD} | of_types == set(REASONS) - elsewhere
+    of_several_fields = {"claim_without_port"}  # `test_a_claim_is_of_one_port`
+    assert {reason for _, _, reason, _ in BAD} | of_types | of_several_fields == set(REASONS) - elsewhere
 
 
 def test_a_row_with_several_faults_has_the_first_in_the_order_of_the_record():
