@@ -714,7 +714,9 @@ def of_one_connection(one: Report, far: Report, settings: Settings) -> bool:
     if abs(one.start - far.start) > settings.clock_tolerance or abs(one.end - far.end) > settings.hold // 2:
         return False
     shared = min(one.end, far.end) - max(one.start, far.start)
-    return shared > settings.clock_tolerance or (shared >= 0 and equal_counters(one, far))
+    lengths_apart = abs((one.end - one.start) - (far.end - far.start))
+    as_long = lengths_apart <= settings.clock_tolerance // 20
+    return shared > settings.clock_tolerance or (shared >= 0 and as_long and equal_counters(one, far))
 
 
 def equal_counters(one: Report, far: Report) -> bool:

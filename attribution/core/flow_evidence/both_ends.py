@@ -25,6 +25,9 @@ OPEN = "open_to_far_end"
 
 #: What makes a report one, beside the hashes that follow from its ends.
 _TOLD = tuple(name for name in SCHEMA.names if name not in ("address", "own", "own_2", "mirror"))
+#: Lengths of short reports of one connection differ by this part of the clock tolerance at the most: errors of clocks
+#: do not change a length.
+LENGTHS = 20
 _ANSWER = ("workload", "service", "method", "reason", "evidence_network")
 
 
@@ -54,12 +57,14 @@ class Likeness(AlignedColumns):
     Attributes:
         starts_apart: time between their starts, µs.
         ends_apart: time between their ends, µs.
+        lengths_apart: by how much one lasts longer than the other, µs.
         shared: time that both last, µs; 0 if they share a moment only, and negative if they share none.
         one_way: whether both were accepted, or both opened.
     """
 
     starts_apart: Int64
     ends_apart: Int64
+    lengths_apart: Int64
     shared: Int64
     one_way: Bool
 
@@ -71,6 +76,7 @@ class Likeness(AlignedColumns):
         return cls(
             starts_apart=np.abs(start - other_start),
             ends_apart=np.abs(end - other_end),
+            lengths_apart=np.abs((end - start) - (other_end - other_start)),
             shared=np.minimum(end, other_end) - np.maximum(start, other_start),
             one_way=pc.fill_null(pc.equal(one, other), False).to_numpy(zero_copy_only=False),
         )
@@ -83,7 +89,8 @@ class Likeness(AlignedColumns):
     def fits(self, equal: Bool, settings: Settings) -> Bool:
         """Which pairs are of one connection; `equal` says whether their counters are, of short ones that are close."""
         long = self.shared > settings.clock_tolerance
-        return np.asarray(self.close(settings) & (long | ((self.shared >= 0) & equal)))
+        short = (self.shared >= 0) & equal & (self.lengths_apart <= settings.clock_tolerance // LENGTHS)
+        return np.asarray(self.close(settings) & (long | short))
 
 
 def likeness(ours: pa.RecordBatch, theirs: pa.RecordBatch) -> tuple[Likeness, Bool]:

@@ -12,7 +12,7 @@ from typing import Literal
 import pyarrow as pa
 
 from attribution.config import Settings
-from attribution.core.flow_evidence.both_ends import Likeness, Reports, likeness
+from attribution.core.flow_evidence.both_ends import LENGTHS, Likeness, Reports, likeness
 from attribution.core.flow_evidence.reports import MIRRORED, is_report, reports_of
 from attribution.query.explain.flow_selector import flow_key
 from attribution.query.explain.verdict import Verdict, asked_end
@@ -234,7 +234,11 @@ def _misfit(asked: pa.RecordBatch, report: pa.RecordBatch, settings: Settings) -
     alike, equal = likeness(asked, report)
     if alike.fits(equal, settings)[0]:
         return None
-    return _unlike(alike, asked, settings) or _too_short(int(alike.shared[0]), asked, report, settings)
+    unlike = _unlike(alike, asked, settings)
+    if unlike is None and equal[0] and alike.shared[0] >= 0:
+        lengths, most = int(alike.lengths_apart[0]), settings.clock_tolerance // LENGTHS
+        return f"lasted {format_span(lengths)} longer or shorter, and short reports must agree to {format_span(most)}"
+    return unlike or _too_short(int(alike.shared[0]), asked, report, settings)
 
 
 def _unlike(alike: Likeness, asked: pa.RecordBatch, settings: Settings) -> str | None:

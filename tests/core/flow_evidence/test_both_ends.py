@@ -74,6 +74,12 @@ def test_short_reports_need_equal_counters():
     assert answer(of_server(0, 300 * MS, **nothing), of_client(0, 300 * MS, **nothing))[2] == "gap"
 
 
+def test_short_reports_last_equally_long_whatever_their_clocks():
+    ours, far = of_server(0, 300 * MS, **counted(7, 9)), of_client(0, 300 * MS, **counted(9, 7))
+    assert answer(ours, far | {"start": 250 * MS, "end": 600 * MS})[2] == "both_ends"
+    assert answer(ours, far | {"start": 250 * MS, "end": 601 * MS})[2] == "gap"
+
+
 def test_packets_are_compared_where_both_know_them():
     ours = of_server(0, 300 * MS, **counted(7, 9), packets_sent=1, packets_received=2)
     assert answer(ours, of_client(0, 300 * MS, **counted(9, 7), packets_sent=2, packets_received=1))[2] == "both_ends"

@@ -36,8 +36,8 @@ CASES = {
         ("api-1", "both_ends"), "named", ["overlaps this flow by 7.8s"],
     ),
     51001: (
-        [ours(51001, "03:00", "03:00.4", **counted(10, 20)), theirs(51001, "03:00.1", "03:00.4", **counted(20, 10))],
-        ("api-1", "both_ends"), "named", ["overlaps this flow by 300ms, and its counters are equal"],
+        [ours(51001, "03:00", "03:00.4", **counted(10, 20)), theirs(51001, "03:00.05", "03:00.4", **counted(20, 10))],
+        ("api-1", "both_ends"), "named", ["overlaps this flow by 350ms, and its counters are equal"],
     ),
     51002: (
         [ours(51002, "04:00", "04:08"), theirs(51002, "04:00", "04:08"), theirs(51002, "04:00", "04:07", "search")],
@@ -162,7 +162,7 @@ def test_the_far_report_is_shown_with_times_and_counters(lake):
     assert f"Remote end {NAT} port 443/tcp: api (api-1)" in text
     assert "peer, both_ends: The far end reported this connection" in text
     (row,) = (line for line in text.splitlines() if line.startswith("far end"))
-    assert row.split()[2:6] == ["api-1", "11:03:00.100", "to", "11:03:00.400"]
+    assert row.split()[2:6] == ["api-1", "11:03:00.050", "to", "11:03:00.400"]
     far = explained_far_end(lake, 51001)
     assert (far["outcome"], far["workload"], far["reports"][0]["bytes_sent"]) == ("named", "api-1", 20)
     # What is shown of the far report finds it.
