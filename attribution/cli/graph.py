@@ -154,7 +154,8 @@ def _summary(whole: Graph) -> str:
         ", ".join(counts) + size,
         f"{totals.first_seen:%Y-%m-%d %H:%M:%S} to {totals.last_seen:%Y-%m-%d %H:%M:%S} UTC",
     ]
-    if totals.records != totals.flows:
+    # A record may stand for many flows, where a log aggregates: then it is not known how many records do not count.
+    if totals.records > totals.flows:
         others = format_count(totals.records - totals.flows)
         lines.append(
             f"{_counted(totals.records, 'flow record')}, of which {others} do not count: "
@@ -232,7 +233,7 @@ def _logged_by(edge: Edge) -> str:
 
 
 def _share_that_counts(one: ObserverCount) -> str:
-    if one.counted == one.reports:
+    if one.counted >= one.reports:
         return ""
     return f"({format_count(one.counted)} of {format_count(one.reports)} count)"
 

@@ -5,14 +5,18 @@ is the end of a slow request, of a copy or of a checkout. `attribution.sources.g
 inputs, to a kind, or to a path. Only formats of snapshots ask for it. A time that stands in a snapshot comes first.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from attribution.config import MINUTE
 from attribution.errors import ConfigError
 from attribution.sources.given import Given
 from attribution.sources.records.timestamps import instant
 
+#: How far ahead of this machine's clock another one may be, microseconds.
+_AHEAD_US = MINUTE
 #: What a person gives as `--seen-at`.
 SYNTAX = "[KIND=|PATH=]TIME"
 #: When the requests began whose answers are a source, microseconds: called with its name; None where nobody said.
@@ -44,9 +48,17 @@ class GivenRequestTimes:
         return seen_at
 
 
-def _check_time(text: str, time: str) -> None:
-    if instant(time, zone_needed=True) is None:
+def is_to_come(moment_us: int) -> bool:
+    """Whether a request cannot have begun at a moment, because it is still to come."""
+    return moment_us > time.time_ns() // 1000 + _AHEAD_US
+
+
+def _check_time(text: str, said: str) -> None:
+    moment_us = instant(said, zone_needed=True)
+    if moment_us is not None and is_to_come(moment_us):
+        raise ConfigError(f"--seen-at {text}: {said!r} is still to come; give the time at which the request began")
+    if moment_us is None:
         raise ConfigError(
-            f"--seen-at {text}: {time!r} is no time with its zone; give one as {SYNTAX}: when the request began, "
+            f"--seen-at {text}: {said!r} is no time with its zone; give one as {SYNTAX}: when the request began, "
             "as 2026-03-02T10:00:00Z"
         )

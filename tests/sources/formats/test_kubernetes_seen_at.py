@@ -14,6 +14,7 @@ from reading import Read, counts
 
 from attribution.sources import Ledger, read
 from attribution.sources.formats.kubernetes.format import FORMATS
+from attribution.sources.formats.kubernetes.snapshots import objects_of
 
 (KUBERNETES,) = FORMATS
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "kubernetes.md"
@@ -370,3 +371,8 @@ def test_the_documented_command_writes_when_it_asked(tmp_path, printed):
 
 def test_the_documented_command_claims_nothing_if_kubectl_fails(tmp_path):
     assert not run_documented(tmp_path, "exit 1").read_text()
+
+
+def test_a_time_that_is_still_to_come_is_no_time_of_a_request():
+    (found,) = objects_of({"kind": "List", "seenAt": "2999-01-01T00:00:00Z", "items": [{"kind": "Pod"}]}, None)
+    assert (found.seen_at, found.bad_time) == (None, "2999-01-01T00:00:00Z")

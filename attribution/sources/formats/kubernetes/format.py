@@ -89,6 +89,14 @@ _WANTS = (
         get="Let the command that lists pods write when it asked, or give the time with `--seen-at`.",
         needed=True,
     ),
+    Wanted(
+        name="answers that are not from a cache",
+        told_by=("fresh",),
+        among="listed",
+        without="a list may be older than its request, so that `seenAt` counts for nothing",
+        get="Let the command ask the API itself: `kubectl get` does, and lists with `resourceVersion=0` do not.",
+        needed=True,
+    ),
 )
 
 
@@ -133,7 +141,8 @@ class Kubernetes(Format):
                 set_aside(number, f"{SEEN_AT}={json.dumps(found.bad_time)}".encode(), "not_a_time")
             else:
                 if found.listed:
-                    account.shows({"listed": 1, "seen": found.seen_at is not None})
+                    known = found.seen_at is not None or found.cached
+                    account.shows({"listed": 1, "seen": known, "fresh": not found.cached})
                 yield number, found.content, Known(seen_at=found.seen_at, by_lease=found.by_lease)
 
     def _claims(

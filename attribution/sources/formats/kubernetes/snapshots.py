@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from attribution.sources.records.json_values import Json, JsonObject, object_at, text_at
 from attribution.sources.records.timestamps import instant
+from attribution.sources.request_times import is_to_come
 
 SEEN_AT, FROM_CACHE = "seenAt", "fromCache"
 #: The namespace in which every node has a lease of its own name.
@@ -34,6 +35,7 @@ class Found:
             If the answer holds leases, no later than the last renewal by the kubelet of the object's node.
         by_lease: whether the answer holds leases.
         listed: whether it stands in a list.
+        cached: whether the answer is from a cache.
         bad_time: what stands in the place of that time and is none; None if there is nothing wrong.
     """
 
@@ -41,6 +43,7 @@ class Found:
     seen_at: int | None = None
     by_lease: bool = False
     listed: bool = False
+    cached: bool = False
     bad_time: Json = None
 
 
@@ -74,7 +77,7 @@ def _of_answer(answer: Json, given: int | None) -> Iterator[Found]:
     renewed = _renewals(items) if seen_at is not None else {}
     for item in items:
         at = _bounded(seen_at, item, renewed) if renewed else seen_at
-        yield Found(item, at, by_lease=bool(renewed), listed=True, bad_time=bad_time)
+        yield Found(item, at, by_lease=bool(renewed), listed=True, cached=_is_from_cache(answer), bad_time=bad_time)
 
 
 def is_lease(item: Json) -> bool:
@@ -102,7 +105,7 @@ def _bounded(seen_at: int | None, item: Json, renewed: Mapping[str | None, int])
 def _time_of(answer: JsonObject, given: int | None) -> tuple[int | None, Json]:
     said = answer.get(SEEN_AT)
     at = instant(said, zone_needed=True) if isinstance(said, str) else None
-    if said is not None and at is None:
+    if said is not None and (at is None or is_to_come(at)):
         return None, said
     return (None if _is_from_cache(answer) else given if said is None else at), None
 
