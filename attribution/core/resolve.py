@@ -12,9 +12,9 @@ from attribution.config import Settings
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.places import without_networks
 from attribution.core.addressing.sockets import asked_sockets
-from attribution.core.columnar.arrays import NONE, SEVERAL, spread
+from attribution.core.columnar.arrays import NONE, SEVERAL, is_value, spread
 from attribution.core.columnar.dictionaries import decoded
-from attribution.core.columnar.types import Bool, Column, Int32, Int64
+from attribution.core.columnar.types import Bool, Column, Int8, Int32, Int64
 from attribution.core.fallback.chain import Fallback, FallbackAnswers
 from attribution.core.fallback.pools import PoolAnswers, PoolSpace, nothing, pool_columns
 from attribution.core.flow_evidence.both_ends import OPEN
@@ -22,7 +22,7 @@ from attribution.core.flow_evidence.ends import at_remote_ends
 from attribution.core.hostnames.choice import Hostnames, accepted_in_pool
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.index import OwnerAnswers
-from attribution.core.ownership.lookup import Ownership
+from attribution.core.ownership.lookup import ACCEPTED_IT, OPENED_IT, Ownership
 from attribution.core.question import Question, Side
 from attribution.core.reasons import CLOSED, CODES
 from attribution.core.side_answers import NOT_OPEN, SideAnswers, numbered_texts, why
@@ -42,6 +42,7 @@ from attribution.schema import (
 
 #: The fields of an attributed flow, in order.
 _FIELDS = record(ATTRIBUTED_FLOW).names
+_INGRESS, _EGRESS = pa.scalar("ingress"), pa.scalar("egress")
 _ABOUT_NAMES = ("hostname_reason", "hostname_count", "hostname_candidates")
 _CLOSED = [CODES[name] for name in CLOSED]
 #: Reasons of questions that old evidence leaves open.
@@ -168,7 +169,7 @@ class Resolver:
             pooled: what policies say of that side.
         """
         sockets = asked_sockets(flows.column("protocol"), flows.column(f"{side}_port"))
-        place, answers = self._by_heartbeats(asked, sockets, question, pooled)
+        place, answers = self._by_heartbeats(asked, sockets, question, pooled, _opened(flows, side, question))
         parts = []
         rows = np.flatnonzero((answers.reason == CODES["unknown"]) | pooled.inside)
         if len(rows):
@@ -192,18 +193,19 @@ class Resolver:
         return answers.with_parts(*parts)
 
     def _by_heartbeats(
-        self, asked: AskedPlaces, sockets: Int32, question: Question, pooled: PoolAnswers
+        self, asked: AskedPlaces, sockets: Int32, question: Question, pooled: PoolAnswers, opened: Int8 | None
     ) -> tuple[Int32, SideAnswers]:
-        """The places whose heartbeats are asked, and what these say."""
+        """The places whose heartbeats are asked, and what these say; `opened` as of `Ownership.ask`."""
         chosen = self.ownership.choose(asked, question)
-        answers = self.ownership.ask(chosen.place, sockets, question)
+        answers = self.ownership.ask(chosen.place, sockets, question, opened)
         if len(chosen.closed):
             answers = answers.with_parts((chosen.closed, OwnerAnswers.unnamed(chosen.reason)))
         unnamed = answers.range < 0
         against = np.full(len(unnamed), NOT_OPEN)
         rows = np.flatnonzero(np.isin(answers.reason, _OPEN) & question.connection & ~pooled.inside)
         if len(rows):
-            touching = self.ownership.touching(chosen.place[rows], sockets[rows], question.take(rows))
+            did = None if opened is None else opened[rows]
+            touching = self.ownership.touching(chosen.place[rows], sockets[rows], question.take(rows), did)
             against[rows] = np.where(touching == SEVERAL, NOT_OPEN, touching)
         return chosen.place, SideAnswers(
             workload=self.ownership.workload_of(answers),
@@ -270,6 +272,17 @@ class Resolver:
             f"{side}_service": numbered_texts(answers.service, self.services),
             **why(side, answers.reason, answers.distance),
         }
+
+
+def _opened(flows: pa.RecordBatch, side: Side, question: Question) -> Int8 | None:
+    """What each connection's side did, as of `Ownership.ask`; None if no flow says it."""
+    direction = flows.column("direction")
+    if direction.null_count == len(direction) or not question.connection.any():
+        return None
+    ways = (_EGRESS, _INGRESS) if side == "local" else (_INGRESS, _EGRESS)
+    opened, accepted = (is_value(direction, way).to_numpy(zero_copy_only=False) for way in ways)
+    did = np.where(opened, OPENED_IT, np.where(accepted, ACCEPTED_IT, np.int8(NONE)))
+    return np.where(question.connection, did, np.int8(NONE))
 
 
 def _closed(answers: SideAnswers) -> Bool:

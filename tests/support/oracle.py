@@ -589,7 +589,7 @@ def side(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> Side
     known = of_one_network(counting(evidence, flow, which, settings), flow, which, settings)
     if isinstance(known, Side):
         return known
-    answer = side_by_heartbeats(known, flow, address, port, settings)
+    answer = side_by_heartbeats(known, flow, which, address, port, settings)
     if answer is None:
         return fallback(evidence, flow, which, settings)
     if which == "remote" and answer.reason in ("gap", "shared"):
@@ -616,17 +616,19 @@ def counting(evidence: Evidence, flow: Flow, which: str, settings: Settings) -> 
 
 
 def side_by_heartbeats(
-    counting: list[Heartbeat], flow: Flow, address: str, port: int | None, settings: Settings
+    counting: list[Heartbeat], flow: Flow, which: str, address: str, port: int | None, settings: Settings
 ) -> Side | None:
     if not counting:
         return None
-    keys = keys_of(counting, flow, address, port, settings)
+    keys = keys_of(counting, flow, which, address, port, settings)
     if not keys:
         return unattributed("shared")
     return answer_of_socket(keys, flow, settings)
 
 
-def keys_of(counting: list[Heartbeat], flow: Flow, address: str, port: int | None, settings: Settings) -> list[Key]:
+def keys_of(
+    counting: list[Heartbeat], flow: Flow, which: str, address: str, port: int | None, settings: Settings
+) -> list[Key]:
     """The keys that are asked, as far as they have counting evidence."""
     if not any(is_explicit(h) for h in counting) and not is_translated(address, settings):
         return [Key(tuple(counting), whole=True)]
@@ -634,9 +636,13 @@ def keys_of(counting: list[Heartbeat], flow: Flow, address: str, port: int | Non
     if socket is None:
         return []
     exact = [h for h in counting if h.last_port is None and socket_of(h.protocol, h.port) == socket]
+    given_out = is_ephemeral(address, socket[1], settings)
+    did = None
+    if flow.basis == "connection" and lag_of(flow, settings) == 0 and flow.direction is not None:
+        did = "opened" if flow.direction == ("egress" if which == "local" else "ingress") else "accepted"
     keys = (
-        Key(tuple(h for h in exact if KINDS[h.claim] == "socket"), is_ephemeral(address, socket[1], settings)),
-        Key(tuple(h for h in exact if KINDS[h.claim] == "shown"), ephemeral=True),
+        Key(tuple(h for h in exact if KINDS[h.claim] == "socket" and (did != "opened" or given_out)), given_out),
+        Key(tuple(h for h in exact if KINDS[h.claim] == "shown" and did != "accepted"), ephemeral=True),
         Key(tuple(h for h in counting if in_range(h, socket))),
     )
     return [key for key in keys if key.heartbeats]
@@ -741,7 +747,7 @@ def answer_of_far_end(evidence: Evidence, known: list[Heartbeat], flow: Flow, se
     far = far_report(evidence, flow, settings)
     if far is None:
         return None
-    keys = keys_of(known, flow, flow.remote_address, flow.remote_port, settings)
+    keys = keys_of(known, flow, "remote", flow.remote_address, flow.remote_port, settings)
     if touching_any(keys, *asked(flow, settings), settings) - {far.workload}:
         return unattributed("conflict")
     return Side(far.workload, far.service, "peer", "both_ends")

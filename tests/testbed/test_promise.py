@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from attribution.config import MINUTE, SECOND, Settings
+from attribution.core import resolve
 from attribution.core.attributor import Attributor
 from attribution.core.flow_evidence import flow_heartbeats
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
@@ -126,5 +127,6 @@ def test_ports_that_are_reused_within_seconds_are_never_misattributed(seed, name
 
 def test_ports_joined_over_gaps_would_show(monkeypatch):
     monkeypatch.setattr(flow_heartbeats, "SHOWN", 0)
+    monkeypatch.setattr(resolve, "_opened", lambda *_: None)
     result = evaluated(scenario("hostile", ("connections=8000", *TRANSLATED)), 0, Settings(ephemeral_ports=""))
     assert remote_sides(result, OURS, "translated")["misattributed"] > 0

@@ -8,7 +8,7 @@ import pyarrow as pa
 from attribution.config import Settings
 from attribution.core.addressing.place_book import AskedPlaces, ChosenPlaces, PlaceBook, Stands
 from attribution.core.columnar.arrays import NONE, SEVERAL
-from attribution.core.columnar.types import Bool, Int32, Int64
+from attribution.core.columnar.types import Bool, Int8, Int32, Int64
 from attribution.core.ownership.claims import of_counting_claims
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.index import OwnerAnswers, RangeIndex
@@ -19,6 +19,10 @@ from attribution.core.reasons import CODES
 
 _BRIDGED, _CONFLICT, _GAP = CODES["bridged"], CODES["conflict"], CODES["gap"]
 _SHARED, _WITHIN = CODES["shared"], CODES["within"]
+
+
+#: What a side did with its connection.
+ACCEPTED_IT, OPENED_IT = np.int8(0), np.int8(1)
 
 
 class Ownership:
@@ -99,13 +103,14 @@ class Ownership:
 
         return stands
 
-    def ask(self, place: Int32, socket: Int32, question: Question) -> OwnerAnswers:
+    def ask(self, place: Int32, socket: Int32, question: Question, opened: Int8 | None = None) -> OwnerAnswers:
         """What the evidence says of each (place, socket), by the key that `docs/design.md` chooses.
 
         Args:
             place: places as of `choose`; `NONE` is a place without evidence.
             socket: as of `asked_sockets`.
             question: the asked intervals.
+            opened: what each side did: `OPENED_IT`, `ACCEPTED_IT`, or `NONE` if that is not known. By default of all.
         """
         group, keys = place, self.tables.keys
         if len(keys.shared) == 0:
@@ -114,7 +119,7 @@ class Ownership:
         whole = self._shared_group(group[rows])
         rows = rows[self._index.counts(whole, question.take(rows))]
         part = question.take(rows)
-        held = self._keys_of_sockets(group[rows], socket[rows])
+        held = self._keys_of_sockets(group[rows], socket[rows], None if opened is None else opened[rows])
         seen = [self._index.counts(key, part) for key in held]
         asked, found = group.copy(), np.full(len(rows), NONE)
         for key, counts in zip(held[::-1], seen[::-1], strict=True):
@@ -131,17 +136,21 @@ class Ownership:
             parts.append((rows[several], self._combined(keys_of, part.take(several))))
         return answers.with_parts(*parts)
 
-    def _keys_of_sockets(self, place: Int32, socket: Int32) -> list[Int32]:
+    def _keys_of_sockets(self, place: Int32, socket: Int32, opened: Int8 | None) -> list[Int32]:
         """The groups that are about each socket, in the order in which they answer; `NONE` where there is none."""
         keys = self.tables.keys
-        found = [keys.of_socket(place, socket)]
+        listening = keys.of_socket(place, socket)
+        if opened is not None:
+            listening = np.where((opened == OPENED_IT) & ~keys.is_ephemeral(listening), NONE, listening)
+        found = [listening]
         if keys.any_opened:
-            found.append(keys.of_socket(place, socket, opened=True))
+            connections = keys.of_socket(place, socket, opened=True)
+            found.append(connections if opened is None else np.where(opened == ACCEPTED_IT, NONE, connections))
         if len(keys.blocks):
             found.append(self._block_group(place, socket))
         return found
 
-    def touching(self, place: Int32, socket: Int32, question: Question) -> Int32:
+    def touching(self, place: Int32, socket: Int32, question: Question, opened: Int8 | None = None) -> Int32:
         """The one workload whose ranges touch each asked interval, on the keys that `ask` asks.
 
         `NONE` where none does, `SEVERAL` where several do.
@@ -153,7 +162,7 @@ class Ownership:
         shared = self._is_shared[place]
         by_port = shared & self._index.counts(np.where(shared, self._shared_group(place), NONE), question)
         found = np.where(by_port, NONE, self._index.only_touching(whole, a, b)).astype(np.int32)
-        for group in self._keys_of_sockets(place, socket):
+        for group in self._keys_of_sockets(place, socket, opened):
             found = np.where(by_port, _either(found, self._index.only_touching(group, a, b)), found)
         return found
 

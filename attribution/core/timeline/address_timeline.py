@@ -66,6 +66,7 @@ class AddressTimeline:
         end: int,
         *,
         basis: str = "connection",
+        opened: bool | None = None,
         networks: AskedNetworks = _UNSAID,
     ) -> ExplainedAnswer:
         """Who held the address, or its socket, for a flow; as `Timeline.ask`.
@@ -75,6 +76,7 @@ class AddressTimeline:
             start: start of the flow, µs.
             end: end of the flow, µs.
             basis: `connection` or `window`.
+            opened: whether the side opened the connection; False if it accepted it, None if that is not known.
             networks: what the flow says about the network of the address.
         """
         asked = AskedNetworks() if self._settings.one_space else networks
@@ -88,7 +90,7 @@ class AddressTimeline:
         if reason is not None:
             return ExplainedAnswer(None, None, reason, None, socket, networks=in_order)
         network = next((name for name in standing if name in candidates), None)
-        answer = self._networks.get(network, unknown).ask(socket, start, end, basis=basis)
+        answer = self._networks.get(network, unknown).ask(socket, start, end, basis=basis, opened=opened)
         return replace(answer, network=network, networks=in_order)
 
     def ranges(self) -> list[OwnershipRange]:

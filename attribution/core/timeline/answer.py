@@ -20,12 +20,24 @@ class AskedInterval:
         end: end of the flow.
         connection: whether the flow is a connection; it is a window otherwise.
         settings: the settings of the rules.
+        opened: whether the side opened the connection; False if it accepted it, None if that is not known.
     """
 
     start: int
     end: int
     connection: bool
     settings: Settings
+    opened: bool | None = None
+
+    @property
+    def did_open(self) -> bool:
+        """Whether the side opened a connection."""
+        return self.connection and self.opened is True
+
+    @property
+    def did_accept(self) -> bool:
+        """Whether the side accepted a connection."""
+        return self.connection and self.opened is False
 
     @property
     def a(self) -> int:

@@ -114,7 +114,9 @@ class Timeline:
         else:
             self._pending.setdefault(start, []).append(one)
 
-    def ask(self, socket: Socket | None, start: int, end: int, *, basis: str = "connection") -> ExplainedAnswer:
+    def ask(
+        self, socket: Socket | None, start: int, end: int, *, basis: str = "connection", opened: bool | None = None
+    ) -> ExplainedAnswer:
         """Who held the address, or its socket, for a flow from `start` to `end` (µs), by the key that the rules choose.
 
         Args:
@@ -122,8 +124,9 @@ class Timeline:
             start: start of the flow.
             end: end of the flow.
             basis: `connection` or `window`.
+            opened: whether the side opened the connection; False if it accepted it, None if that is not known.
         """
-        interval = AskedInterval(start, end, basis == "connection", self._settings)
+        interval = AskedInterval(start, end, basis == "connection", self._settings, opened)
         if end - start > self._settings.retention:
             return ExplainedAnswer(None, None, "too_old", None, None)
         asked = () if socket is None else (AskedKey(socket, "unknown"),)
@@ -181,10 +184,11 @@ class Timeline:
 
     def _about(self, socket: Socket, interval: AskedInterval) -> list[Key]:
         """The keys that are about a socket and have evidence that counts, in the order in which they answer."""
-        single = ((socket, None), (socket, "shown"))
+        listening, connections = (socket, None), (socket, "shown")
+        single = [connections] if interval.did_open and not self._is_ephemeral(listening) else [listening, connections]
         keys = [
             Key(counting(self._keys.get(key, {}).values(), interval), socket, self._is_ephemeral(key), key[1])
-            for key in single
+            for key in (single[:1] if interval.did_accept else single)
         ]
         return [key for key in (*keys, self._ranged(socket, interval)) if key.tracks]
 

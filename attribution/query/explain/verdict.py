@@ -164,7 +164,10 @@ def _by_heartbeats(evidence: AddressEvidence, settings: Settings, asked: FlowSid
     timeline = AddressTimeline.from_ranges(evidence.address, (one.stored for one in evidence.ranges), settings)
     basis = "connection" if times.connection[0] else "window"
     start, end = int(times.start[0]), int(times.end[0])
-    return timeline.ask(asked.socket, start, end, basis=basis, networks=asked.networks)
+    opened = None
+    if asked.direction is not None:
+        opened = asked.direction == ("egress" if asked.side == "local" else "ingress")
+    return timeline.ask(asked.socket, start, end, basis=basis, opened=opened, networks=asked.networks)
 
 
 def _remembered(evidence: AddressEvidence, settings: Settings, network: str | None, question: Question) -> bool:

@@ -123,6 +123,7 @@ def test_a_window_is_not_answered_by_its_far_end():
 def test_evidence_of_another_workload_makes_a_conflict():
     ours, far = of_server(0, 300 * MS, **counted(7, 9)), of_client(20 * MS, 310 * MS, **counted(9, 7))
     other = {"address": NAT, "port": 4000, "protocol": 6, "workload": "y", "start": -100 * MS, "end": -50 * MS}
+    other["claim"] = "shown"
     assert answer(ours, far, heartbeats=[other]) == (None, "none", "conflict")
     assert answer(ours, far, heartbeats=[other | {"workload": "x"}]) == ("x", "peer", "both_ends")
 

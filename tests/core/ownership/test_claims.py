@@ -37,7 +37,7 @@ def batch(kind, rows):
     return pa.RecordBatch.from_pylist(rows, schema=arrow_schema(kind))
 
 
-def asked(port, start, flows=(), heartbeats=(), *, end=None, compacted_at=None, **settings):
+def asked(port, start, flows=(), heartbeats=(), *, end=None, compacted_at=None, direction=None, **settings):
     """Workload and reason of the remote side of a connection to a port of the node."""
     attributor = Attributor(Settings(**settings), index_per_batch=True)
     attributor.observe(HEARTBEAT, batch(HEARTBEAT, list(heartbeats)))
@@ -45,7 +45,7 @@ def asked(port, start, flows=(), heartbeats=(), *, end=None, compacted_at=None, 
     if compacted_at is not None:
         attributor.advance(compacted_at)
         attributor.compact(compacted_at - attributor.settings.retention)
-    question = flow((PEER, 51000), (NODE, port), start, start + SECOND if end is None else end)
+    question = flow((PEER, 51000), (NODE, port), start, start + SECOND if end is None else end, direction=direction)
     found = attributor.attribute(batch(FLOW, [question])).to_pylist()[0]
     return found["remote_workload"], found["remote_reason"]
 
@@ -92,6 +92,19 @@ def test_a_connection_opened_from_a_port_speaks_against_who_listens_there():
     other = [opened(8000, 5 * MINUTE, 5 * MINUTE + 30 * SECOND, "b")]
     assert asked(8000, 5 * MINUTE + 10 * SECOND, other, here) == (None, "conflict")
     assert asked(8000, 9 * MINUTE + 10 * SECOND, other, here) == ("a", "bridged")
+
+
+def test_a_connection_of_known_direction_asks_only_what_its_side_did():
+    """`a` listens on a port from which a masqueraded connection of `b` was opened, too; one of the two is not known."""
+    listens = seen(1024, *range(0, 12 * MINUTE, MINUTE), workload="a")
+    masked = [opened(50000, 5 * MINUTE, 6 * MINUTE, "b", wire_address=NODE, wire_port=1024, local_address="10.1.0.1")]
+    at = 5 * MINUTE + 10 * SECOND
+    assert asked(1024, at, masked, listens) == (None, "conflict")
+    assert asked(1024, at, masked, listens, direction="egress") == ("a", "bridged")
+    assert asked(1024, at, masked, listens, direction="ingress") == ("b", "covered")
+    # Where the right one is not known, nobody is named.
+    assert asked(1024, at, [], listens, direction="ingress") == (None, "shared")
+    assert asked(1024, at, masked, direction="egress") == (None, "shared")
 
 
 def test_a_claim_counts_only_if_explicit_evidence_comes_shortly_before_it():

@@ -44,7 +44,8 @@ def observe(timeline, h):
 def ask(timeline, flow):
     networks = AskedNetworks.of_remote(flow.local_network, flow.remote_network)
     socket = socket_of(flow, flow.remote_port)
-    return timeline.ask(socket, flow.start, flow.end, basis=flow.basis, networks=networks)
+    opened = None if flow.direction is None else flow.direction == "ingress"
+    return timeline.ask(socket, flow.start, flow.end, basis=flow.basis, opened=opened, networks=networks)
 
 
 def assert_says(answer, expected):

@@ -72,8 +72,7 @@ CASES = {
     ),
     51009: (
         [ours(51009, "11:00", "11:08", 445), theirs(51009, "11:00", "11:08", to=445, direction="egress")],
-        # An opened connection is a heartbeat of its port.
-        ("api-1", "within"), None, [],
+        (None, "shared"), "unfit", ["both ends say that they opened it, so these are two connections"],
     ),
     51010: (
         [ours(51010, "12:00", "12:08"), theirs(51010, "12:00", "12:08", basis="window")],
