@@ -54,7 +54,9 @@ def flows_of(job):
 
 
 #: What is said of no remote side here.
-UNSAID = dict.fromkeys(("address", "port", "network", "evidence_network", "pool", "policy", "policy_state"))
+UNSAID = dict.fromkeys(
+    ("address", "port", "wire_address", "wire_port", "network", "evidence_network", "pool", "policy", "policy_state")
+)
 
 
 def remote(row):
@@ -231,7 +233,8 @@ def test_evidence_about_addresses_of_another_region_is_not_taken(east):
     # A flow from such an address goes out, but is no heartbeat of it, and nobody can be asked about it.
     east.send(FLOW, batch(FLOW, [flow(NORTH, local_address=WEST), flow(EAST, local_address="192.0.2.1")]), span="start")
     assert letters(east)[2:] == []
-    assert east.runtimes["remote"].metrics.shown("heartbeats_known") == 3
+    # Two that were sent, what the flow from nowhere shows of its address, and what it claims of its port.
+    assert east.runtimes["remote"].metrics.shown("heartbeats_known") == 4
     east.advance(T0 + 10 * MINUTE)
     assert {row["observer"]: row["remote_reason"] for row in flows_of(east)} == {
         NORTH: "region_silent",

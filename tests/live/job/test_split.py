@@ -7,7 +7,7 @@ from records import batch
 from attribution.config import Settings
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.stream.buckets.partitioning import bucket_of
-from attribution.stream.buckets.payload import unpack_rows
+from attribution.stream.buckets.payload import REPORTS, unpack_reports, unpack_rows
 from attribution.stream.job.split import Splitter
 
 
@@ -35,13 +35,24 @@ def test_a_translated_connection_is_a_heartbeat_in_the_bucket_of_the_address_tha
     found = {
         (entry.stage, entry.bucket, row["address"], row["port"], row["workload"])
         for entry in Splitter(settings, buckets=count).split(FLOW, rows)
+        if entry.content[:1] != REPORTS
         for kind, part in [unpack_rows(entry.content)]
         if kind == HEARTBEAT
         for row in part.to_pylist()
     }
-    expected = {("10.0.0.1", None), ("203.0.113.9", 40_001)}
+    # Beside the two addresses, what the connection claims of its own port.
+    expected = {("10.0.0.1", None), ("10.0.0.1", 51_000), ("203.0.113.9", 40_001)}
     assert found == {
         (stage, int(bucket_of(pa.array([address]), count)[0]), address, port, "w")
         for stage in ("local", "remote")
         for address, port in expected
     }
+
+
+def test_a_connection_is_a_report_in_the_bucket_of_its_local_end_unless_its_end_may_be_a_timeout():
+    rows, count = batch(FLOW, [Flow(1, 9, "10.0.0.1", 51_000, "10.0.0.9", 443, local_workload="w")]), 64
+    for span, expected in (("interval", ["w"]), ("start", []), ("none", [])):
+        entries = list(Splitter(Settings(), buckets=count).split(FLOW, rows, span))
+        reports = [entry for entry in entries if entry.content[:1] == REPORTS]
+        assert [one for entry in reports for one in unpack_reports(entry.content)["workload"].to_pylist()] == expected
+        assert {entry.bucket for entry in reports} <= {int(bucket_of(pa.array(["10.0.0.1"]), count)[0])}
