@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from attribution.config import Microseconds
 from attribution.core.columnar.aligned_columns import AlignedColumns
+from attribution.core.columnar.arrays import is_value
 from attribution.core.columnar.types import Bool, Int64
 from attribution.core.times import FlowTimes
 
@@ -14,6 +16,20 @@ from attribution.core.times import FlowTimes
 Side: TypeAlias = Literal["local", "remote"]
 SIDES: tuple[Side, Side] = ("local", "remote")
 OTHER_SIDE: dict[Side, Side] = {"local": "remote", "remote": "local"}
+
+_EGRESS, _INGRESS = pa.scalar("egress"), pa.scalar("ingress")
+#: The directions of flows that a side opened, and that it accepted.
+_OPENED_AND_ACCEPTED: dict[Side, tuple[pa.StringScalar, pa.StringScalar]] = {
+    "local": (_EGRESS, _INGRESS),
+    "remote": (_INGRESS, _EGRESS),
+}
+
+
+def opened_and_accepted(flows: pa.RecordBatch, side: Side) -> tuple[Bool, Bool]:
+    """Which flows a side opened, and which it accepted; neither where the direction is not known."""
+    masks = (is_value(flows.column("direction"), way) for way in _OPENED_AND_ACCEPTED[side])
+    opened, accepted = (mask.to_numpy(zero_copy_only=False) for mask in masks)
+    return opened, accepted
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from attribution.config import Settings
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.places import without_networks
 from attribution.core.addressing.sockets import asked_sockets
-from attribution.core.columnar.arrays import NONE, SEVERAL, is_value, spread
+from attribution.core.columnar.arrays import NONE, SEVERAL, spread
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool, Column, Int8, Int32, Int64
 from attribution.core.fallback.chain import Fallback, FallbackAnswers
@@ -23,7 +23,7 @@ from attribution.core.hostnames.choice import Hostnames, accepted_in_pool
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.index import OwnerAnswers
 from attribution.core.ownership.lookup import ACCEPTED_IT, OPENED_IT, Ownership
-from attribution.core.question import Question, Side
+from attribution.core.question import Question, Side, opened_and_accepted
 from attribution.core.reasons import CLOSED, CODES
 from attribution.core.side_answers import NOT_OPEN, SideAnswers, numbered_texts, why
 from attribution.core.times import times_of
@@ -42,7 +42,6 @@ from attribution.schema import (
 
 #: The fields of an attributed flow, in order.
 _FIELDS = record(ATTRIBUTED_FLOW).names
-_INGRESS, _EGRESS = pa.scalar("ingress"), pa.scalar("egress")
 _ABOUT_NAMES = ("hostname_reason", "hostname_count", "hostname_candidates")
 _CLOSED = [CODES[name] for name in CLOSED]
 #: Reasons of questions that old evidence leaves open.
@@ -279,8 +278,7 @@ def _opened(flows: pa.RecordBatch, side: Side, question: Question) -> Int8 | Non
     direction = flows.column("direction")
     if direction.null_count == len(direction) or not question.connection.any():
         return None
-    ways = (_EGRESS, _INGRESS) if side == "local" else (_INGRESS, _EGRESS)
-    opened, accepted = (is_value(direction, way).to_numpy(zero_copy_only=False) for way in ways)
+    opened, accepted = opened_and_accepted(flows, side)
     did = np.where(opened, OPENED_IT, np.where(accepted, ACCEPTED_IT, np.int8(NONE)))
     return np.where(question.connection, did, np.int8(NONE))
 

@@ -11,21 +11,14 @@ from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
 from attribution.core.addressing.sockets import ANY_SOCKET, split_sockets
 from attribution.core.columnar.aligned_columns import AlignedColumns
-from attribution.core.columnar.arrays import NONE, encode, is_value
+from attribution.core.columnar.arrays import NONE, encode
 from attribution.core.columnar.types import Int32, Int64, Records, UInt8
 from attribution.core.fallback.assignments import AssignmentIndex, AssignmentState
 from attribution.core.fallback.labels import LabelIndex
 from attribution.core.fallback.pools import PoolAnswers
 from attribution.core.fallback.socket_rules import RuleIndex, RuleState
-from attribution.core.question import Question, Side
+from attribution.core.question import Question, Side, opened_and_accepted
 from attribution.core.reasons import CLOSED, CODES
-
-_EGRESS, _INGRESS = pa.scalar("egress"), pa.scalar("ingress")
-#: The directions of flows that a side opened, and that it accepted.
-_OPENED_AND_ACCEPTED: dict[Side, tuple[pa.StringScalar, pa.StringScalar]] = {
-    "local": (_EGRESS, _INGRESS),
-    "remote": (_INGRESS, _EGRESS),
-}
 
 #: The reason of each `AssignmentState` that networks leave open; 0 for the other states.
 _OF_CLOSED = np.array([0, 0, 0, CODES["other_network"], CODES["several_networks"]], np.uint8)
@@ -124,8 +117,7 @@ class Fallback:
         question: Question,
     ) -> FallbackAnswers:
         """The answers of socket rules where they say something outside the workload space; `answers` elsewhere."""
-        directions = [is_value(flows.column("direction"), direction) for direction in _OPENED_AND_ACCEPTED[side]]
-        opens, accepts = (mask.to_numpy(zero_copy_only=False)[rows] for mask in directions)
+        opens, accepts = (mask[rows] for mask in opened_and_accepted(flows, side))
         socket = sockets[rows]
         port = split_sockets(socket)[1]
         of_connection = (socket != ANY_SOCKET) & (port >= self._connections.start) & (port < self._connections.stop)

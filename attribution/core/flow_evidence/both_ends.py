@@ -17,7 +17,7 @@ from attribution.core.columnar.arrays import microseconds, numbers_between, orde
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.hashing import hash_rows
 from attribution.core.columnar.types import Bool, Int64, UInt64
-from attribution.core.flow_evidence.reports import MIRRORED, SCHEMA, is_report, reports_of
+from attribution.core.flow_evidence.reports import MIRRORED, SCHEMA, hashes_of, is_report, reports_of
 
 #: A column beside those of attributed flows: null where the far end is not asked. Otherwise the one workload that has a
 #: range on an asked key that touches the asked interval, or empty text if there is none.
@@ -174,8 +174,7 @@ class Reports:
 
 def asked_hashes(flows: pa.RecordBatch, settings: Settings) -> UInt64:
     """The hashes of all reports that may decide about open flows, sorted: their own, and those of their far ends."""
-    asked = reports_of(flows, settings)
-    return np.unique(np.concatenate([asked.column(name).to_numpy() for name in ("own", "mirror")]))
+    return np.unique(np.concatenate(hashes_of(flows, settings)))
 
 
 def is_open(attributed: pa.RecordBatch) -> Bool:

@@ -24,11 +24,11 @@ from attribution.core.addressing.sockets import (
     asked_sockets,
     columns_of,
     ephemeral,
-    translated,
 )
 from attribution.core.columnar.arrays import is_value
 from attribution.core.columnar.dictionaries import decoded, plain
 from attribution.core.columnar.types import Bool, Column, Int32, Int64, Records, Texts
+from attribution.core.question import opened_and_accepted
 from attribution.core.times import times_of
 from attribution.schema import HEARTBEAT, TIMESTAMP, record
 
@@ -43,7 +43,6 @@ FIELDS = (
 FlowHeartbeats: TypeAlias = Literal["interval", "start", "none"]
 
 _CONNECTION = pa.scalar("connection", pa.string())
-_INGRESS, _EGRESS = pa.scalar("ingress", pa.string()), pa.scalar("egress", pa.string())
 
 
 class FlowEvidence:
@@ -144,7 +143,7 @@ class FlowEvidence:
 
     def _may_be_accepted(self, seen: "_Seen", sockets: Int32, address: Texts) -> Bool:
         """Which connections may be of a listening socket, and so say nothing of these sockets after their start."""
-        given_out = ephemeral(sockets, translated(decoded(address), self._settings), self._settings)
+        given_out = ephemeral(sockets, self._translated.contains(address), self._settings)
         return seen.accepted | ~(seen.opened | given_out)
 
 
@@ -171,8 +170,7 @@ class _Seen:
     @classmethod
     def of(cls, flows: pa.RecordBatch, span: FlowHeartbeats, settings: Settings) -> Self:
         times = times_of(flows, settings)
-        directions = (is_value(flows.column("direction"), one) for one in (_INGRESS, _EGRESS))
-        accepted, opened = (mask.to_numpy(zero_copy_only=False) for mask in directions)
+        opened, accepted = opened_and_accepted(flows, "local")
         # The end of a record with a lag is when it was received: the end of the record is that much earlier.
         start, end = times.start + times.lag, times.start if span == "start" else times.end - times.lag
         seen = cls(flows, start, end, times.lag, accepted, opened)

@@ -71,15 +71,12 @@ def reports_of(flows: pa.RecordBatch, settings: Settings, *, among: UInt64 | Non
         settings: the settings of the rules.
         among: sorted hashes; only reports whose `own` is one of these are made. All reports by default.
     """
-    flows = flows.filter(pa.array(is_report(flows, settings)))
-    if settings.one_space:
-        flows = _without_networks(flows)
-    local, remote = _local_end(flows), _remote_end(flows)
+    flows, local, remote = _with_ends(flows, settings)
     own = _hashes(flows, local, remote, "")
     if among is not None:
         asked = is_among(own, among)
         flows, own = flows.filter(pa.array(asked)), own[asked]
-        local, remote = _local_end(flows), _remote_end(flows)
+        local, remote = ({name: one.filter(pa.array(asked)) for name, one in end.items()} for end in (local, remote))
     columns = {
         "address": decoded(local["address"]),
         "own": pa.array(own),
@@ -95,6 +92,22 @@ def reports_of(flows: pa.RecordBatch, settings: Settings, *, among: UInt64 | Non
         **{name: flows.column(name) for name in MIRRORED},
     }
     return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def hashes_of(flows: pa.RecordBatch, settings: Settings) -> tuple[UInt64, UInt64]:
+    """The hashes `own` and `mirror` of the reports among flows, and nothing else of them."""
+    flows, local, remote = _with_ends(flows, settings)
+    return _hashes(flows, local, remote, ""), _hashes(flows, remote, local, "")
+
+
+def _with_ends(
+    flows: pa.RecordBatch, settings: Settings
+) -> tuple[pa.RecordBatch, dict[str, Column], dict[str, Column]]:
+    """The flows that are reports, and their local and remote ends."""
+    flows = flows.filter(pa.array(is_report(flows, settings)))
+    if settings.one_space:
+        flows = _without_networks(flows)
+    return flows, _local_end(flows), _remote_end(flows)
 
 
 def _without_networks(flows: pa.RecordBatch) -> pa.RecordBatch:

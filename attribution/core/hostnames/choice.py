@@ -11,28 +11,26 @@ import pyarrow.compute as pc
 from attribution.config import Settings
 from attribution.core.addressing.place_book import AskedPlaces
 from attribution.core.addressing.prefixes import PrefixTable
-from attribution.core.columnar.arrays import NONE, is_value, order_by, spread
+from attribution.core.columnar.arrays import NONE, order_by, spread
 from attribution.core.columnar.interval_index import Candidates
 from attribution.core.columnar.types import Bool, Column, Int32, Int64, Texts
 from attribution.core.fallback.pools import nothing
 from attribution.core.flow_evidence.ends import shows_remote_wire
 from attribution.core.hostnames.bindings import NameIndex
-from attribution.core.question import OTHER_SIDE, Question, Side
+from attribution.core.question import OTHER_SIDE, Question, Side, opened_and_accepted
 from attribution.core.reasons import HOSTNAME_CODES, HOSTNAME_REASONS
 
 _REASONS = pa.array(HOSTNAME_REASONS)
 _RECORDED, _TOLD, _SEVERAL = HOSTNAME_CODES["recorded"], HOSTNAME_CODES["told"], HOSTNAME_CODES["several"]
 _INCOMPLETE, _UNTOLD = HOSTNAME_CODES["incomplete"], HOSTNAME_CODES["untold"]
 _OTHER_NETWORK, _UNTIMED = HOSTNAME_CODES["other_network"], HOSTNAME_CODES["untimed"]
-_INGRESS = pa.scalar("ingress")
 
 
 def accepted_in_pool(flows: pa.RecordBatch, local_in_pool: Bool) -> Bool:
     """Which flows came in to an address of the pool space: there the local endpoint is the server."""
     if not local_in_pool.any():
         return local_in_pool
-    came_in: Bool = is_value(flows.column("direction"), _INGRESS).to_numpy(zero_copy_only=False)
-    return came_in & local_in_pool
+    return opened_and_accepted(flows, "local")[1] & local_in_pool
 
 
 def _elsewhere(flows: pa.RecordBatch, server: Side) -> Bool:

@@ -20,14 +20,14 @@ from dataclasses import replace
 import numpy as np
 
 from attribution.config import Settings
-from attribution.core.addressing.sockets import CLAIM, COUNTED_AS, claims
+from attribution.core.addressing.sockets import CLAIM, CLAIMS, COUNTED_AS, claims
 from attribution.core.columnar.arrays import last_at_or_before, order_by, running_max, starts_of_runs
 from attribution.core.columnar.types import Bool, Int64
 from attribution.core.ownership.heartbeats import Heartbeats
 from attribution.core.ownership.keys import is_explicit
 
 _OPEN = np.array(list(COUNTED_AS))
-_STEP = np.zeros(8, np.int64)
+_STEP = np.zeros(len(CLAIMS), np.int64)
 _STEP[list(COUNTED_AS)] = [(after - before) * CLAIM for before, after in COUNTED_AS.items()]
 
 

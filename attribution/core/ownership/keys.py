@@ -17,6 +17,7 @@ from attribution.core.addressing.sockets import (
     ANY_SOCKET,
     BALANCED,
     CLAIM,
+    CLAIMS,
     CONNECTED,
     OPENED,
     SHOWN,
@@ -32,7 +33,7 @@ from attribution.core.ownership.heartbeats import Heartbeats
 
 #: The kind of the key that a row about a single socket is evidence for, by its claim: the socket itself, the
 #: connections opened from it, or connections that were accepted for others, which nobody asks.
-_KIND = np.zeros(8, np.int64)
+_KIND = np.zeros(len(CLAIMS), np.int64)
 _KIND[[OPENED, SHOWN, CONNECTED]] = 1
 _KIND[BALANCED] = 2
 #: The claim of ownership ranges, by kind.
@@ -52,7 +53,7 @@ class Keys:
         addresses: number of addresses; group i is the whole address i.
         shared: the addresses with explicit evidence of ports, and all translated addresses, sorted. The group of such
             an address says when any of this evidence was seen.
-        socket_keys: sorted numbers of the single sockets, and of the connections opened from them, as of `numbered`.
+        socket_keys: sorted numbers of the single sockets, and of the connections opened from them, as of `_numbered`.
         ephemeral: which of these are given out per connection.
         opened: which of these are connections opened from a socket.
         blocks: the port blocks, and the ranges of ports that are no block by themselves.
