@@ -7,7 +7,7 @@ import click
 
 from attribution.cli.options.selection import lake_argument, selection_options
 from attribution.cli.render.edge_cells import plain_cells
-from attribution.cli.render.measures import format_bytes, format_count, format_factor, format_share
+from attribution.cli.render.measures import counted, format_bytes, format_count, format_factor, format_share
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.cli.render.pictures import MERMAID_MAX_EDGES, RENDERERS
 from attribution.query.graph.diff import DEFAULT_FACTOR, GraphDiff, diff
@@ -149,7 +149,11 @@ def _summary(whole: Graph) -> str:
     if totals.first_seen is None or totals.last_seen is None:
         return "No flows in this window that pass the filters."
     size = f", {format_bytes(totals.bytes)}" if totals.bytes is not None else ""
-    counts = (_counted(whole.node_count, "node"), _counted(whole.edge_count, "edge"), _counted(totals.flows, "flow"))
+    counts = (
+        counted(whole.node_count, "node"),
+        counted(whole.edge_count, "edge"),
+        counted(totals.flows, "flow"),
+    )
     lines = [
         ", ".join(counts) + size,
         f"{totals.first_seen:%Y-%m-%d %H:%M:%S} to {totals.last_seen:%Y-%m-%d %H:%M:%S} UTC",
@@ -158,7 +162,7 @@ def _summary(whole: Graph) -> str:
     if totals.records > totals.flows:
         others = format_count(totals.records - totals.flows)
         lines.append(
-            f"{_counted(totals.records, 'flow record')}, of which {others} do not count: "
+            f"{counted(totals.records, 'flow record')}, of which {others} do not count: "
             "traffic that several observers report is counted once"
         )
     share = format_share(totals.unattributed_flows, totals.flows)
@@ -167,10 +171,6 @@ def _summary(whole: Graph) -> str:
     why = f" ({', '.join(reasons)})" if reasons else ""
     lines.append(f"with an unattributed end: {share} of flows{of_bytes}{why}")
     return "\n".join(lines)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def _node_section(whole: Graph) -> Section:
@@ -239,7 +239,7 @@ def _share_that_counts(one: ObserverCount) -> str:
 
 
 def _rest(count: int, noun: str) -> str:
-    return f"and {_counted(count, f'more {noun}')}: --limit 0 shows all" if count > 0 else ""
+    return f"and {counted(count, f'more {noun}')}: --limit 0 shows all" if count > 0 else ""
 
 
 def _write_diff(found: GraphDiff, output: Output) -> None:

@@ -19,7 +19,7 @@ from attribution.cli.render.evidence import (
     path_sections,
     witness_sections,
 )
-from attribution.cli.render.measures import format_count
+from attribution.cli.render.measures import counted, format_count
 from attribution.cli.render.networks import network_lines, network_sections
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.core.reasons import REASONS
@@ -189,7 +189,7 @@ def _headline(found: Whois, network: str | None) -> str:
         return f"{found.address}: nothing is known of it {place}."
     counts = ((workloads, "workload"), (ranges, "ownership range"), (flows, "flow"))
     networks = f"; networks: {', '.join(found.named_networks)}" if found.named_networks else ""
-    listed = ", ".join(f"{format_count(n)} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
+    listed = ", ".join(counted(n, noun) for n, noun in counts)
     return f"{found.address}: {listed}{networks}"
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from attribution.cli.render.evidence import NETWORK, evidence_section
-from attribution.cli.render.measures import format_count
+from attribution.cli.render.measures import counted, format_count
 from attribution.cli.render.output import Column, Output, Section
 from attribution.core.reasons import REASONS
 from attribution.query.explain.edge import EdgeExplanation
@@ -46,7 +46,7 @@ def write_edge(found: EdgeExplanation, output: Output) -> None:
         output.csv(list(rows[0]), rows)
         return
     records, flows = (sum(getattr(part, name) for part in found.parts) for name in ("records", "flows"))
-    head = f"{found.source} → {found.target}: {format_count(records)} flow record{'' if records == 1 else 's'}"
+    head = f"{found.source} → {found.target}: {counted(records, 'flow record')}"
     if flows != records:
         head += f", of which {format_count(flows)} count: others report the traffic of the rest"
     parts = [

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from attribution.cli.render.inspection_rows import evidence_rows
-from attribution.cli.render.measures import format_count, format_share, visible
+from attribution.cli.render.measures import counted, format_share, visible
 from attribution.cli.render.output import Column, Section
 from attribution.core.question import SIDES
 from attribution.inspection import Inspection
@@ -99,8 +99,8 @@ def _files(files: Sequence[LogFile]) -> Section:
         notes.append(f"So are {len(troubles) - _LISTED_TROUBLES:,} more.")
     partly = sum(not file.whole for file in files)
     if partly:
-        notes.append(f"Of {_number(partly, 'file')} only the first rows were read (--rows).")
-    return Section(columns=_FILES, rows=rows, title=_number(len(files), "file"), note="\n".join(notes))
+        notes.append(f"Of {counted(partly, 'file')} only the first rows were read (--rows).")
+    return Section(columns=_FILES, rows=rows, title=counted(len(files), "file"), note="\n".join(notes))
 
 
 def _together(files: Sequence[LogFile]) -> list[dict[str, object]]:
@@ -110,7 +110,7 @@ def _together(files: Sequence[LogFile]) -> list[dict[str, object]]:
         alike.setdefault((file.format, file.given_as), []).append(file)
     return [
         {
-            "file": f"{_number(len(group), 'file')}, as {group[0].name}",
+            "file": f"{counted(len(group), 'file')}, as {group[0].name}",
             "format": name,
             "holds": _records(sum((file.read for file in group), start=Counter())) if name else _holds(group[0]),
             "skipped": sum(file.skipped.total() for file in group),
@@ -130,7 +130,7 @@ def _holds(file: LogFile) -> str:
 
 def _records(read: Mapping[str, int]) -> str:
     parts = [
-        _number(rows, BY_NAME[kind].name.replace("_", " "), BY_NAME[kind].plural.replace("_", " "))
+        counted(rows, BY_NAME[kind].name.replace("_", " "), BY_NAME[kind].plural.replace("_", " "))
         for kind, rows in read.items()
     ]
     return ", ".join(parts) or "no records"
@@ -166,7 +166,7 @@ def _about_flows(found: Inspection) -> Iterator[str]:
     yield "\nFlows"
     if first is not None and last is not None:
         length = format_span((flows.times.last or 0) - (flows.times.first or 0))
-        yield f"{_number(flows.rows, 'flow')} from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC ({length})"
+        yield f"{counted(flows.rows, 'flow')} from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC ({length})"
     networks = {side: _tops(flows.places[side], "network", flows.rows) for side in SIDES}
     if networks["local"] == networks["remote"]:
         yield f"networks: {networks['local']}"
@@ -213,7 +213,3 @@ def _command(words: Sequence[str]) -> str:
     # An option and its value stay on one line.
     pairs = [" ".join(quoted[at : at + 2]) for at in range(0, len(quoted), 2)]
     return "  " + " \\\n      ".join(pairs)
-
-
-def _number(count: int, one: str, several: str = "") -> str:
-    return f"{format_count(count)} {one if count == 1 else several or one + 's'}"

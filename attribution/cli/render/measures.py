@@ -22,6 +22,11 @@ def format_count(count: int) -> str:
     return f"{count:,}"
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """A count with its noun, whose plural ends in an s unless it is given: `1 flow`, `2 flows`, `3 entries`."""
+    return f"{format_count(count)} {one if count == 1 else several or one + 's'}"
+
+
 def format_share(part: int, whole: int) -> str:
     """Percent with one digit; what is not nothing is never written as nothing, what is not all never as all."""
     if not whole:
