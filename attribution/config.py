@@ -129,18 +129,20 @@ class Settings:
         if self.retention <= self.max_gap + 2 * self.clock_tolerance:
             raise ConfigError(
                 f"retention ({format_duration(self.retention)}) must be longer than max_gap "
-                f"({format_duration(self.max_gap)}) and twice clock_tolerance, or ranges are forgotten while they last"
+                f"({format_duration(self.max_gap)}) and twice clock_tolerance, or ranges are forgotten while they last; "
+                "raise --retention, or lower --max-gap"
             )
         if self.max_gap < self.clock_tolerance:
             raise ConfigError(
                 f"max_gap ({format_duration(self.max_gap)}) must be at least clock_tolerance "
-                f"({format_duration(self.clock_tolerance)}): moments that close cannot be told apart"
+                f"({format_duration(self.clock_tolerance)}): moments that close cannot be told apart; "
+                "raise --max-gap, or lower --clock-tolerance"
             )
         if self.hold < self.max_gap + self.clock_tolerance:
             raise ConfigError(
                 f"hold ({format_duration(self.hold)}) must be at least max_gap and clock_tolerance together "
                 f"({format_duration(self.max_gap + self.clock_tolerance)}): a flow that is released earlier cannot "
-                "know the heartbeat that bridges to it"
+                "know the heartbeat that bridges to it; raise --hold, or lower --max-gap"
             )
         for name in _PREFIXES:
             for prefix in getattr(self, name):

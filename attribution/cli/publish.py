@@ -10,6 +10,7 @@ import click
 from attribution.cli.options.inputs import input_options
 from attribution.cli.options.kafka import kafka_options, metrics_option
 from attribution.cli.options.settings import settings_options
+from attribution.cli.render.ledger import ledger_lines
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.cli.replay import ROWS_REJECTED
 from attribution.config import SECOND, Settings, parse_duration
@@ -162,13 +163,4 @@ def _note(published: Published, rejects: Path | None) -> str:
             datetime.fromtimestamp(t / SECOND, UTC).isoformat() for t in (published.first_us, published.last_us)
         )
         lines.append(f"Reported from {first} to {last}.")
-    lines += [f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(published.ledger.skipped.items())]
-    lines += [
-        f"{again} has the content of {before}, and was not read again." for again, before in published.ledger.same_files
-    ]
-    lines += [
-        f"rejected {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(published.ledger.rejected.items())
-    ]
-    if published.ledger.rejected and rejects:
-        lines.append(f"The rejected rows stand in {rejects}, each with its reason.")
-    return "\n".join(lines)
+    return "\n".join([*lines, *ledger_lines(published.ledger, kept_in=rejects)])

@@ -9,10 +9,13 @@ import click
 
 from attribution.cli.options.inputs import input_options
 from attribution.cli.options.settings import settings_options
+from attribution.cli.render.ledger import ledger_lines
+from attribution.cli.render.measures import counted
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.cli.render.progress import progress_line
 from attribution.config import NO_NETWORK, Settings
 from attribution.errors import RejectLimitError
+from attribution.lake.layout import REJECTS
 from attribution.records import INPUT_RECORDS
 from attribution.replay import Inputs, Limits, Summary, replay
 from attribution.replay.next_step import inspect_command, next_step
@@ -110,24 +113,19 @@ def command(
 def _title(summary: Summary) -> str:
     rate = summary.tally.flows / summary.seconds if summary.seconds else 0
     named = ", ".join(f"{side} {summary.share_attributed(side):.1%}" for side in ("local", "remote"))
-    return f"{summary.tally.flows:,} flows in {summary.seconds:.1f} s ({rate:,.0f}/s), attributed: {named}"
+    flows = f"{summary.tally.flows:,} flow{'' if summary.tally.flows == 1 else 's'}"
+    return f"{flows} in {summary.seconds:.1f} s ({rate:,.0f}/s), attributed: {named}"
 
 
 def _note(summary: Summary) -> list[str]:
-    lines = [f"{summary.ranges:,} ownership ranges. Lake: {summary.lake}"]
-    ledger = summary.ledger
-    lines += [f"read     {n:>12,}  {kind} ({name})" for (kind, name), n in sorted(ledger.rows.items())]
-    lines += [f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.skipped.items())]
-    lines += [f"{again} has the content of {before}, and was not read again." for again, before in ledger.same_files]
-    lines += [f"rejected {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.rejected.items())]
+    lines = [f"{counted(summary.ranges, 'ownership range')}. Lake: {summary.lake}"]
+    lines += ledger_lines(summary.ledger, kept_in=summary.lake / REJECTS)
     if not summary.tally.flows:
         lines.append("No flow was in what --flows names, so the lake has none; graph and talkers will show nothing.")
     lines += _about_networks(summary.networks())
     if summary.tally.rate_unknown:
-        unknown = f"{summary.tally.rate_unknown:,} flows"
-        lines.append(f"The sampling rate of {unknown} is not known: their bytes and packets may be too low.")
-    if summary.rejected:
-        lines.append(f"The rejected rows stand in {summary.lake / 'rejects.jsonl'}, each with its reason.")
+        unknown = counted(summary.tally.rate_unknown, "flow")
+        lines.append(f"The sampling rate of {unknown} is not known: bytes and packets may be too low.")
     return lines
 
 
@@ -166,4 +164,4 @@ def _about_networks(count: NetworkCount) -> Iterator[str]:
 
 
 def _sides(count: int) -> str:
-    return f"{count:,} side{'' if count == 1 else 's'}"
+    return counted(count, "side")

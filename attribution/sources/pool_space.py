@@ -69,7 +69,10 @@ def with_pools_of(
     if not policies:
         return settings
     if "-" in map(str, policies):
-        raise SourceError("cannot read policies from standard input, because they are read twice: put them into a file")
+        raise SourceError(
+            "cannot read policies from standard input, because they are read twice: put them "
+            "into a file, and give that with --policies"
+        )
     ledger = Ledger(max_rejected_share=1)
     prefixes = read_all(policies, POLICY, format=format, ledger=ledger).column("prefix").unique().to_pylist()
     known = PoolPrefixes(settings.pool_prefixes)

@@ -163,7 +163,12 @@ class _Reader:
             self._ledger.check(at_least=_JUDGED_FROM)
         damage = self._source.damage
         if damage is not None:
-            self._break(damage.reason, SourceError(f"cannot read {self._source.name} to its end: {damage.found}"))
+            self._break(
+                damage.reason,
+                SourceError(
+                    f"cannot read {self._source.name} to its end: {damage.found}{_AGAIN.get(damage.reason, '')}"
+                ),
+            )
 
     def _recognised(self) -> Format | None:
         """The format of the source; None where there is nothing to read."""
@@ -214,7 +219,7 @@ class _Reader:
                 block = next(blocks, None)
             except SourceError as error:
                 if self._source.damage is None:
-                    self._break("unreadable", error)
+                    self._break("unreadable", self._as_taken(error))
                 return
             if block is None:
                 return
@@ -231,11 +236,21 @@ class _Reader:
                 told_later = block.kind == FLOW and found.told_later
                 yield Batch(block.kind, batch, source, found.name, beats, block.shown_by_flows, told_later)
 
+    def _as_taken(self, error: SourceError) -> SourceError:
+        """The error of a format with what else can be done if that format was recognised, and not named."""
+        if self._chosen is not None:
+            return error
+        return SourceError(
+            f"{error}. By its content it is {self._format}; name another with --input-format, if it is not"
+        )
+
     def _break(self, reason: str, error: SourceError) -> None:
         self.broken = error
         line = self._source.line if reason in _AT_A_LINE else 0
         self._ledger.reject(self._format, Reject(self._source.name, line, reason, str(error), "row"))
 
 
+#: What to do about damage, by its reason.
+_AGAIN = dict.fromkeys(("truncated", "corrupt"), "; copy the file again")
 #: Reasons for which the place where reading stopped is that of the fault.
 _AT_A_LINE = frozenset({"truncated", "corrupt", "line_too_long"})

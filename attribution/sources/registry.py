@@ -65,14 +65,14 @@ class UnknownFormatError(SourceError):
     def __init__(self, source: str, found: str, known_as: str = "") -> None:
         advice = known_as or (
             f"the formats are {', '.join(names())}; "
-            "name one if it is of that format all the same, or leave the file out"
+            "if it is of one of them all the same, say so with --input-format NAME; else leave the file out"
         )
         super().__init__(f"cannot tell the format of {source}: {found}; {advice}")
         self.short = f"{source} is of no known format: {known_as or found}"
 
 
 def names() -> tuple[str, ...]:
-    """Names of the formats, as `--format` takes them."""
+    """Names of the formats, as `--input-format` takes them."""
     return tuple(sorted({known.name for known in FORMATS}))
 
 
@@ -85,7 +85,7 @@ def by_name(name: str) -> Format:
     for known in FORMATS:
         if known.name == name:
             return known
-    raise SourceError(f"there is no format {name!r}; the formats are {', '.join(names())}")
+    raise SourceError(f"there is no format {name!r}; the formats are {', '.join(names())} (--input-format)")
 
 
 def detect(data: Input) -> Format:

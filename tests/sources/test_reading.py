@@ -141,7 +141,7 @@ def test_parquet_of_no_known_columns_names_them(tmp_path):
 
 def test_a_named_format_is_taken_without_looking(tmp_path):
     (tmp_path / "x").write_bytes(b'{"colour":"red"}\n' * 30 + FLOWS)
-    with pytest.raises(SourceError, match="cannot tell the format"):
+    with pytest.raises(SourceError, match=r"cannot tell the format(.*)say so with --input-format NAME"):
         reading([tmp_path / "x"])
     batches, rejects, _ = reading([tmp_path / "x"], format="native")
     assert sum(b.batch.num_rows for b in batches) == 500
@@ -170,8 +170,10 @@ def test_a_missing_path_is_an_error_before_anything_is_read(tmp_path):
 
 def test_a_wrong_header_is_an_error_alone_and_a_reject_in_company(tmp_path):
     (tmp_path / "a").write_bytes(VPC.replace(b" start ", b" star "))
-    with pytest.raises(SourceError, match="cannot"):
+    with pytest.raises(SourceError, match=r"cannot.* By its content it is vpc; name another with --input-format"):
         reading([tmp_path / "a"])
+    with pytest.raises(SourceError, match=r"cannot.*has these fields$"):
+        reading([tmp_path / "a"], format="vpc")
     (tmp_path / "b").write_bytes(FLOWS)
     batches, rejects, _ = reading([tmp_path])
     assert {b.format for b in batches} == {"native"}

@@ -199,7 +199,8 @@ class Ledger:
         ]
         raise RejectLimitError(
             f"{rejected} of {seen} rows were rejected, more than the allowed share of {share:g}:{''.join(counts)}\n"
-            f"mend the source, or allow a larger share"
+            "Mend the source. If the rows were taken for what they are not, name their format with --input-format. "
+            "To go on without the rejected rows, allow a larger share with --max-rejected-share"
         )
 
 
@@ -259,7 +260,7 @@ class Account:
 class Format(Protocol):
     """One log format: recognised by content, read to blocks."""
 
-    #: Short name, as in `--format` and in the summary: `vpc`, `zeek`, `hubble`.
+    #: Short name, as in `--input-format` and in the summary: `vpc`, `zeek`, `hubble`.
     name: str
     #: The page of `docs/how-to` about it, without `.md`.
     how_to: str

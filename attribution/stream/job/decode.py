@@ -84,5 +84,6 @@ class Decode(ProcessFunction):  # type: ignore[misc]  # pyflink has no types
             raise RejectLimitError(
                 f"{self._rejected} of {self._seen} rows were rejected, more than the allowed share of "
                 f"{self._options.rejected_share:g}, the last of them on topic {topic!r}; the dead letters have the "
-                "reasons: mend the producer, or allow a larger share (rejected_share)"
+                "reasons: mend the producer, or allow a larger share "
+                "(rejected_share in the table [stream] of the file that --config names)"
             )

@@ -184,7 +184,8 @@ class KafkaSettings:
             values["bootstrap_servers"] = bootstrap_servers
         if not values.get("bootstrap_servers"):
             raise ConfigError(
-                f"no broker is named: set bootstrap_servers in a file or {ENVIRONMENT_PREFIX}BOOTSTRAP_SERVERS"
+                "no broker is named: set bootstrap_servers with --bootstrap-servers, in the file of --kafka-config, "
+                f"or as {ENVIRONMENT_PREFIX}BOOTSTRAP_SERVERS"
             )
         made: dict[str, Any] = {name: _value(name, text) for name, text in _secrets_read(values).items()}
         return cls(**made)

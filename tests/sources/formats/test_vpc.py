@@ -85,7 +85,7 @@ def test_default_rows_become_flows_and_the_rest_is_counted():
             },
         ]
     }
-    assert ledger.skipped == {("vpc", "rejected_traffic"): 1, ("vpc", "no_data"): 1, ("vpc", "skip_data"): 1}
+    assert ledger.skipped == {("vpc", "refused_traffic"): 1, ("vpc", "no_data"): 1, ("vpc", "skip_data"): 1}
     assert ledger.rejected == {}
     assert ledger.rows == {("flow", "vpc"): 3}
 
@@ -174,7 +174,7 @@ def test_all_fields_up_to_version_10():
     (flow,) = rows["flow"]
     assert flow["observer"] == "nat-0a"
     assert (flow["tcp_flags"], flow["region"], flow["direction"]) == (3, "eu-west-1", "egress")
-    assert ledger.skipped == {("vpc", "rejected_traffic"): 1}
+    assert ledger.skipped == {("vpc", "refused_traffic"): 1}
 
 
 def test_a_transit_gateway_is_no_side_of_a_flow():

@@ -92,5 +92,6 @@ def test_the_message_counts_by_reason_with_an_example_of_each():
         "6 of 7 rows were rejected, more than the allowed share of 0.1:\n"
         "  4 malformed (vpc), first line 2 of s: what\n"
         "  2 not_a_time (vpc), first line 1 of s: what\n"
-        "mend the source, or allow a larger share"
+        "Mend the source. If the rows were taken for what they are not, name their format with --input-format. "
+        "To go on without the rejected rows, allow a larger share with --max-rejected-share"
     )

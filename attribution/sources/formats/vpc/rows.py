@@ -33,7 +33,7 @@ This "might be up to 60 seconds after the packet was transmitted or received on 
 row therefore passed in [start - 60 s, end + 1 s), and that is the window. Taken at its word, `start` would ask about
 the owner of a minute later.
 
-**Rejected traffic** (`action` is REJECT) reached nobody; it is counted as skipped. So are NODATA and SKIPDATA rows.
+**Refused traffic** (`action` is REJECT) reached nobody; it is counted as skipped. So are NODATA and SKIPDATA rows.
 """
 
 import numpy as np
@@ -51,7 +51,7 @@ from attribution.sources.records.timestamps import micros
 SKIPS = {
     "no_data": "The interface saw no traffic in the window (`NODATA`), or the row names no address.",
     "skip_data": "The flow log service lost the records of the window (`SKIPDATA`).",
-    "rejected_traffic": "Security group or network ACL let nothing through (`REJECT`): the traffic reached nobody.",
+    "refused_traffic": "Security group or network ACL let nothing through (`REJECT`): the traffic reached nobody.",
 }
 #: Protocols whose header has ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
 _WITH_PORTS = [6, 17, 33, 132, 136]
@@ -97,7 +97,7 @@ class RowReader:
             nowhere = _mask(pc.is_null(_packet(table, "srcaddr"))) & _mask(pc.is_null(_packet(table, "dstaddr")))
             dropped += [("no_data", nowhere)]
         if "action" in table.column_names:
-            dropped += [("rejected_traffic", _mask(pc.equal(table.column("action"), "REJECT")))]
+            dropped += [("refused_traffic", _mask(pc.equal(table.column("action"), "REJECT")))]
         keep = np.ones(table.num_rows, np.bool_)
         for reason, mask in dropped:
             self._account.skip(reason, int(np.count_nonzero(mask & keep)))
