@@ -129,8 +129,8 @@ class Settings:
         if self.retention <= self.max_gap + 2 * self.clock_tolerance:
             raise ConfigError(
                 f"retention ({format_duration(self.retention)}) must be longer than max_gap "
-                f"({format_duration(self.max_gap)}) and twice clock_tolerance, or ranges are forgotten while they last; "
-                "raise --retention, or lower --max-gap"
+                f"({format_duration(self.max_gap)}) and twice clock_tolerance, or ranges are forgotten while they "
+                "last; raise --retention, or lower --max-gap"
             )
         if self.max_gap < self.clock_tolerance:
             raise ConfigError(
