@@ -29,6 +29,10 @@ class QueryError(AttributionError):
     """A question cannot be answered as asked: an unknown filter, a time that cannot be read, no such flow."""
 
 
+class BadValueError(QueryError):
+    """A value of a question cannot be read, or is outside its bounds, whatever the lake holds."""
+
+
 class WireError(AttributionError):
     """A record cannot be sent through a topic."""
 

@@ -6,6 +6,7 @@ import sys
 import click
 
 from attribution import __version__
+from attribution.cli.options.group import SuggestingGroup, prepared
 from attribution.errors import AttributionError
 
 #: The verbs, in the order of `attribution --help`, which is the order in which one uses them.
@@ -27,15 +28,7 @@ VERBS = {
 }
 
 
-def _with_examples(command: click.Command) -> click.Command:
-    r"""Keep the line ends of paragraphs that start with `\b`: raw docstrings spell the mark that click looks for."""
-    command.help = (command.help or "").replace("\\b\n", "\b\n")
-    for part in command.commands.values() if isinstance(command, click.Group) else ():
-        _with_examples(part)
-    return command
-
-
-class _Verbs(click.Group):
+class _Verbs(SuggestingGroup):
     """Imports a verb's module when the verb is used: `attribution --help` needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -45,7 +38,7 @@ class _Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"attribution.cli.{cmd_name}").command
-        return _with_examples(command)
+        return prepared(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -66,7 +59,7 @@ def cli() -> None:
     """
 
 
-_with_examples(cli)
+cli = prepared(cli)
 
 
 def main() -> None:

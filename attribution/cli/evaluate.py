@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from attribution.cli.options.selection import duration
 from attribution.cli.render.output import Column, Output, Section, output_options
-from attribution.config import parse_duration
 from attribution.testbed.evaluate.evaluate import evaluate
 from attribution.testbed.evaluate.evaluation import Evaluation
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
@@ -100,11 +100,11 @@ _POLICIES = (
     help=f"Heartbeats for a baseline of fleets with networks.  [default: {HEARTBEATS_FILE} beside the truth]",
 )
 @click.option(
-    "--report-delay", metavar="DURATION", default="30s", show_default=True,
+    "--report-delay", metavar="DURATION", default="30s", show_default=True, callback=duration,
     help="Time between the end of a flow and its report, when the baseline of the latest event judges the flow.",
 )  # fmt: skip
 @click.option(
-    "--hold-back", metavar="DURATION", default="10m", show_default=True,
+    "--hold-back", metavar="DURATION", default="10m", show_default=True, callback=duration,
     help="Time between the end of a flow and its judgement by the other baseline.",
 )  # fmt: skip
 @click.option(
@@ -123,8 +123,8 @@ def command(
     events: Path | None,
     names: Path | None,
     heartbeats: Path | None,
-    report_delay: str,
-    hold_back: str,
+    report_delay: int,
+    hold_back: int,
     limit: int,
     fail_on_misattribution: bool,
     output: Output,
@@ -154,8 +154,8 @@ def command(
         events or _beside(truth, EVENTS_FILE),
         names=names or _beside(truth, NAMES_FILE),
         heartbeats=heartbeats or _beside(truth, HEARTBEATS_FILE),
-        report_delay=parse_duration(report_delay),
-        hold_back=parse_duration(hold_back),
+        report_delay=report_delay,
+        hold_back=hold_back,
     )
     if output.format == "json":
         output.json(result.to_dict())

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import click
 
+from attribution.cli.options.group import SuggestingGroup
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.testbed.lab import LabError
 from attribution.testbed.lab.scenarios import PRESETS, preset
@@ -29,7 +30,7 @@ _OUT = click.option("--out", required=True, type=click.Path(path_type=Path, file
 _SEED = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="What is drawn by.")
 
 
-@click.group(name="lab")
+@click.group(name="lab", cls=SuggestingGroup)
 def command() -> None:
     r"""Play addressing by policy with real DNS, TLS and HTTP on loopback.
 

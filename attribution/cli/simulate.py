@@ -1,9 +1,11 @@
 """`attribution simulate`: a fleet, or names on a pool of addresses, with logs, evidence and the truth, as files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from attribution.cli.options.group import bad_settings_are_usage_errors
 from attribution.testbed.fleet.scenarios import PRESETS, Scenario, scenario
 from attribution.testbed.fleet.simulation import simulate
 from attribution.testbed.fleet.write import FLOW_FILES, FlowFormat, write
@@ -50,23 +52,30 @@ def command(
       attribution evaluate --attributed lake --truth fleet/truth.parquet
       attribution simulate --scenario agility --set ttl=2m --out names
     """
-    chosen: AgilityScenario | Scenario
-    if name == AGILITY:
-        chosen = agility_scenario(overrides)
-    else:
-        first = {"vpc": _VPC, "goflow2": _GOFLOW2}.get(flow_format, ())
-        chosen = scenario(name, (*first, *overrides))
+    with bad_settings_are_usage_errors():
+        chosen = _scenario(name, overrides, flow_format)
     if parameters:
         for key, value in chosen.to_dict().items():
             click.echo(f"{key}={value}")
         return
     if out is None:
         raise click.UsageError("Missing option '--out': name the folder to write.")
-    if isinstance(chosen, AgilityScenario):
-        rows = write_agility(simulate_agility(chosen, seed=seed), out, flow_format=flow_format)
-    else:
-        rows = write(simulate(chosen, seed=seed), out, flow_format=flow_format)
+    with bad_settings_are_usage_errors():
+        rows = _written(chosen, out, seed=seed, flow_format=flow_format)
     width = max(map(len, rows))
     for file, count in rows.items():
         click.echo(f"{file:<{width}}  {count:>12,} rows")
     click.echo(f"Written to {out}: scenario {name}, seed {seed}.")
+
+
+def _scenario(name: str, overrides: tuple[str, ...], flow_format: FlowFormat) -> AgilityScenario | Scenario:
+    if name == AGILITY:
+        return agility_scenario(overrides)
+    first = {"vpc": _VPC, "goflow2": _GOFLOW2}.get(flow_format, ())
+    return scenario(name, (*first, *overrides))
+
+
+def _written(chosen: AgilityScenario | Scenario, out: Path, *, seed: int, flow_format: FlowFormat) -> Mapping[str, int]:
+    if isinstance(chosen, AgilityScenario):
+        return write_agility(simulate_agility(chosen, seed=seed), out, flow_format=flow_format)
+    return write(simulate(chosen, seed=seed), out, flow_format=flow_format)

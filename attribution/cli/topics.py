@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import click
 
+from attribution.cli.options.group import SuggestingGroup
 from attribution.cli.options.kafka import kafka_options
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.config import parse_duration
@@ -23,7 +24,7 @@ _COLUMNS = (
 UNFIT = 3
 
 
-@click.group(name="topics")
+@click.group(name="topics", cls=SuggestingGroup)
 def command() -> None:
     r"""Create and check the Kafka topics of the streaming job.
 

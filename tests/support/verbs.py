@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 def run(verb, *arguments):
     command = importlib.import_module(f"attribution.cli.{verb}").command
-    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+    # As the whole command line has it: a command keeps the help option that it was first asked for.
+    return CliRunner().invoke(command, [str(argument) for argument in arguments], help_option_names=["-h", "--help"])
 
 
 def ok(verb, *arguments):

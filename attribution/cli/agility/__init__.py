@@ -3,9 +3,10 @@
 import click
 
 from attribution.cli.agility import astray, attack, load, plan, stale
+from attribution.cli.options.group import SuggestingGroup
 
 
-@click.group(name="agility")
+@click.group(name="agility", cls=SuggestingGroup)
 def command() -> None:
     r"""Show what addressing by policy does: load, stray and stale traffic, attacked names.
 

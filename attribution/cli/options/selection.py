@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 import click
 
 from attribution.config import parse_duration
+from attribution.errors import ConfigError
 from attribution.query.lake.selection import Option, Selection, options_of
 
 #: The lake, as the first argument of a verb. Whether it is one is for the library to say, which says it better.
@@ -17,8 +18,15 @@ _Command = Callable[..., None]
 
 
 def duration(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
-    """The callback of an option that takes a duration: microseconds; None stays None."""
-    return None if value is None else parse_duration(value)
+    """The callback of an option that takes a duration: microseconds; None stays None.
+
+    Raises:
+        click.BadParameter: the text is no duration.
+    """
+    try:
+        return None if value is None else parse_duration(value)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def selection_options(kind: type[Selection] = Selection) -> Callable[[_Command], _Command]:

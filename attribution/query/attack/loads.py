@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from attribution.config import SECOND
-from attribution.errors import QueryError
+from attribution.errors import BadValueError, QueryError
 from attribution.query.attack.kary_search import Reading, read
 from attribution.query.counting.count_once import COUNTED, count_once
 from attribution.query.lake.flows import Measure
@@ -75,7 +75,7 @@ class LoadMeter:
             QueryError: there is no such measure.
         """
         if measure not in get_args(Measure):
-            raise QueryError(f"cannot measure an attack by {measure!r}: choose {', '.join(get_args(Measure))}")
+            raise BadValueError(f"cannot measure an attack by {measure!r}: choose {', '.join(get_args(Measure))}")
         self._session, self._addresses = session, list(addresses)
         self._measure, self._selection = measure, selection
 
@@ -100,7 +100,7 @@ class LoadMeter:
             QueryError: both are given, or the window has an open end.
         """
         if rate is not None and quiet is not None:
-            raise QueryError("cannot take the background from two places: give --background or --quiet")
+            raise BadValueError("cannot take the background from two places: give --background or --quiet")
         if rate is not None:
             return Background(rate, rate if self._measure == "flows" else None, max(before.rate - rate, 0.0))
         if quiet is not None:

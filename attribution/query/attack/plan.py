@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from attribution.config import SECOND
 from attribution.core.addressing.addresses import canonical_address
-from attribution.errors import QueryError
+from attribution.errors import BadValueError, QueryError
 from attribution.query.attack.kary_search import Names, Part, Search, Step, count, predicted_steps, predicted_time
 from attribution.query.attack.name_file import NameFile
 from attribution.query.lake.times import format_time, parse_time
@@ -159,9 +159,9 @@ def plan_addresses(texts: Sequence[str]) -> tuple[str, ...]:
         try:
             network = ipaddress.ip_network(text.strip())
         except ValueError as error:
-            raise QueryError(f"cannot read the address {text!r}: {error}") from None
+            raise BadValueError(f"cannot read the address {text!r}: {error}") from None
         if network.num_addresses > _MOST_ADDRESSES:
-            raise QueryError(f"cannot use all addresses of {text!r}: it has more than {_MOST_ADDRESSES}")
+            raise BadValueError(f"cannot use all addresses of {text!r}: it has more than {_MOST_ADDRESSES}")
         found |= dict.fromkeys(str(one) for one in network)
     return tuple(found)
 

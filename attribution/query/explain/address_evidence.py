@@ -15,7 +15,7 @@ from attribution.core.addressing.addresses import canonical_address
 from attribution.core.addressing.sockets import held_by
 from attribution.core.timeline.answer import Held
 from attribution.core.timeline.timeline import OwnershipRange
-from attribution.errors import QueryError
+from attribution.errors import BadValueError
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, Row
 from attribution.query.lake.times import from_microseconds, to_microseconds
@@ -134,7 +134,7 @@ def parse_address(text: str) -> str:
     """
     address = canonical_address(text.strip().removeprefix("[").removesuffix("]"))
     if address is None:
-        raise QueryError(f"{text!r} is no address: write IPv4 or IPv6, without a port, prefix length or zone")
+        raise BadValueError(f"{text!r} is no address: write IPv4 or IPv6, without a port, prefix length or zone")
     return address
 
 

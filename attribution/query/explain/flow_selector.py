@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from attribution.errors import QueryError
+from attribution.errors import BadValueError
 from attribution.query.explain.address_evidence import parse_address
 from attribution.query.lake.times import from_microseconds, parse_time
 from attribution.query.lake.window import OPEN, Window
@@ -59,7 +59,7 @@ def parse_flow(text: str, *, last: datetime | None) -> FlowSelector:
     """
     parts = text.split(",")
     if len(parts) not in (2, 3):
-        raise QueryError(
+        raise BadValueError(
             f"cannot read the flow {text!r}: write LOCAL:PORT,REMOTE:PORT,START; ports and start may be left out"
         )
     return selector(local=parts[0], remote=parts[1], start=parts[2] if len(parts) == 3 else None, last=last)
@@ -103,11 +103,11 @@ def _endpoint(address: str | None, port: int | None) -> str | None:
 def _parse_endpoint(text: str) -> tuple[str, int | None]:
     match = _ENDPOINT.fullmatch(text.strip())
     if match is None:
-        raise QueryError(f"cannot read the endpoint {text!r}: write ADDRESS, ADDRESS:PORT or [IPV6]:PORT")
+        raise BadValueError(f"cannot read the endpoint {text!r}: write ADDRESS, ADDRESS:PORT or [IPV6]:PORT")
     address = parse_address(match["bracketed"] or match["ipv4"] or match["ipv6"])
     port = match["its_port"] or match["port"]
     if port is not None and int(port) > 65535:
-        raise QueryError(f"cannot read the endpoint {text!r}: ports are 0 to 65535")
+        raise BadValueError(f"cannot read the endpoint {text!r}: ports are 0 to 65535")
     return address, None if port is None else int(port)
 
 

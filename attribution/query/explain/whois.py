@@ -7,7 +7,7 @@ from typing import Any
 
 from attribution.config import NO_NETWORK
 from attribution.core.addressing.sockets import Socket
-from attribution.errors import QueryError
+from attribution.errors import BadValueError, QueryError
 from attribution.query.explain.address_evidence import AddressEvidence, evidence_of, hole_row, in_order, parse_address
 from attribution.query.explain.findings import Witness, verdict_row, witnesses
 from attribution.query.explain.networks import SideNetworks, networks_of
@@ -219,10 +219,10 @@ def _socket(address: str, port: int | None, protocol: str | int, *, timed: bool)
         return None
     if not timed or not 0 <= port <= LARGEST_PORT:
         found = f"port {port}, which is none" if timed else f"port {port} without a time"
-        raise QueryError(
+        raise BadValueError(
             f"cannot ask who held {address}: found {found}; give a time and a port from 0 to {LARGEST_PORT}"
         )
     socket = Socket.of(protocol_number(protocol), port)
     if socket is None:
-        raise QueryError(f"cannot ask who held {address}: protocol {protocol!r} has no ports, found port {port}")
+        raise BadValueError(f"cannot ask who held {address}: protocol {protocol!r} has no ports, found port {port}")
     return socket

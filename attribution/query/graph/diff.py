@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from attribution.errors import QueryError
+from attribution.errors import BadValueError
 from attribution.query.graph.graph import NodeBy, graph
 from attribution.query.graph.model import Edge, Graph, Name
 from attribution.query.graph.selection import EVERY_FLOW, GraphSelection
@@ -115,7 +115,7 @@ def diff(
         QueryError: a window cannot be read, or the factor is below 1.
     """
     if not factor >= 1:
-        raise QueryError(
+        raise BadValueError(
             f"cannot compare by a factor of {factor:g}: it says how many times more or fewer, so at least 1"
         )
     with opened(lake) as session:

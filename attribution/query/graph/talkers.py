@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from attribution.errors import QueryError
+from attribution.errors import BadValueError
 from attribution.query.counting.count_once import COUNTED, count_once
 from attribution.query.graph.graph import end_name, keep_edges
 from attribution.query.graph.model import Name, NodeKind
@@ -93,7 +93,7 @@ def talkers(
         ("order talkers by", order, get_args(Order)),
     ):
         if value not in known:
-            raise QueryError(f"cannot {what} {value!r}: choose {', '.join(known)}")
+            raise BadValueError(f"cannot {what} {value!r}: choose {', '.join(known)}")
     with opened(lake) as session:
         shown: dict[str, Any] = {"order": order, "limit": limit}
         if by in ("address", "workload"):

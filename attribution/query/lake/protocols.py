@@ -1,6 +1,6 @@
 """Transport protocols and ports as people write them."""
 
-from attribution.errors import QueryError
+from attribution.errors import BadValueError
 
 #: IANA protocol numbers that have a name here; every other is written as its number.
 PROTOCOLS: dict[str, int] = {
@@ -32,7 +32,7 @@ def protocol_number(protocol: str | int) -> int:
     text = str(protocol).strip().lower()
     number = PROTOCOLS.get(text, int(text) if text.isascii() and text.isdigit() else -1)
     if not 0 <= number <= _LARGEST_PROTOCOL:
-        raise QueryError(
+        raise BadValueError(
             f"cannot filter by protocol {protocol!r}: write a number from 0 to {_LARGEST_PROTOCOL} "
             f"or one of {', '.join(PROTOCOLS)}"
         )

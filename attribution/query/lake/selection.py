@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
 
 from attribution.core.reasons import METHODS, REASONS
-from attribution.errors import QueryError
+from attribution.errors import BadValueError
 from attribution.query.lake.protocols import LARGEST_PORT, protocol_number
 from attribution.query.lake.window import Window
 
@@ -35,7 +35,7 @@ def port_numbers(values: tuple[int, ...]) -> list[int] | None:
     """
     for port in values:
         if not 0 <= port <= LARGEST_PORT:
-            raise QueryError(f"cannot filter by port {port}: ports are 0 to {LARGEST_PORT}")
+            raise BadValueError(f"cannot filter by port {port}: ports are 0 to {LARGEST_PORT}")
     return list(values) or None
 
 
@@ -55,7 +55,7 @@ def one_of(what: str, known: Iterable[str]) -> Callable[[tuple[str, ...]], list[
     def bind(values: tuple[str, ...]) -> list[str] | None:
         for value in values:
             if value not in names:
-                raise QueryError(f"cannot filter by {what} {value!r}: the {what}s are {', '.join(names)}")
+                raise BadValueError(f"cannot filter by {what} {value!r}: the {what}s are {', '.join(names)}")
         return list(values) or None
 
     return bind

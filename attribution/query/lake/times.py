@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, overload
 
 from attribution.config import HOUR, MINUTE, SECOND, parse_duration
-from attribution.errors import ConfigError, QueryError
+from attribution.errors import BadValueError, ConfigError, QueryError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -26,7 +26,7 @@ def parse_time(text: str, *, last: datetime | None) -> datetime:
         # A zone may push a time out of the years that datetime knows; that is an unreadable time too.
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise QueryError(
+        raise BadValueError(
             f"cannot read the time {text!r}: write ISO 8601, like 2026-01-01T10:00:00Z, "
             "or a duration back from the last flow, like -90m"
         ) from None
@@ -36,13 +36,13 @@ def _relative(text: str, last: datetime | None) -> datetime:
     try:
         back = parse_duration(text[1:])
     except ConfigError as error:
-        raise QueryError(f"cannot read the time {text!r}: {error}") from None
+        raise BadValueError(f"cannot read the time {text!r}: {error}") from None
     if last is None:
         raise QueryError(f"the time {text!r} counts back from the last flow, but the lake has no flows")
     try:
         return last - timedelta(microseconds=back)
     except OverflowError:
-        raise QueryError(f"the time {text!r} lies before the first year there is") from None
+        raise BadValueError(f"the time {text!r} lies before the first year there is") from None
 
 
 @overload

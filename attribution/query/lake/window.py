@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from attribution.errors import QueryError
+from attribution.errors import BadValueError
 from attribution.query.lake.times import format_time, parse_time
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -46,13 +46,13 @@ def parse_window(text: str, *, last: datetime | None) -> Window:
     """
     start_text, dots, end_text = text.partition("..")
     if not dots:
-        raise QueryError(
+        raise BadValueError(
             f"cannot read the window {text!r}: write FROM..TO, like 2026-01-01T10:00..2026-01-01T11:00 or -1h.."
         )
     start = parse_time(start_text, last=last) if start_text.strip() else None
     end = parse_time(end_text, last=last) if end_text.strip() else None
     if start and end and end <= start:
-        raise QueryError(
+        raise BadValueError(
             f"the window {text!r} is empty: it ends at {format_time(end)}, at or before its start {format_time(start)}"
         )
     return Window(start, end)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from attribution.core.fallback.policies import Place
-from attribution.errors import QueryError
+from attribution.errors import BadValueError
 from attribution.query.lake.flows import Measure
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, Row, opened
@@ -129,7 +129,7 @@ def load(
         QueryError: the lake was made without pools, the window cannot be read, or there is no such measure.
     """
     if measure not in get_args(Measure):
-        raise QueryError(f"cannot measure load by {measure!r}: choose {', '.join(get_args(Measure))}")
+        raise BadValueError(f"cannot measure load by {measure!r}: choose {', '.join(get_args(Measure))}")
     with opened(lake) as session:
         window = session.window(selection.window)
         asked = pool_parameters(session, selection, window)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution.config import MINUTE
-from attribution.errors import QueryError
+from attribution.errors import BadValueError
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, Row, opened
 from attribution.query.lake.times import from_microseconds, seen
@@ -105,7 +105,7 @@ def stale(
         QueryError: the lake was made without pools, the window cannot be read, or the bucket has no length.
     """
     if bucket is not None and bucket <= 0:
-        raise QueryError(f"cannot count by buckets of {bucket} microseconds: give a length above zero")
+        raise BadValueError(f"cannot count by buckets of {bucket} microseconds: give a length above zero")
     with opened(lake) as session:
         asked = pool_parameters(session, selection, session.window(selection.window))
         keep_ended_flows(session, asked)

@@ -1,0 +1,78 @@
+"""Groups of commands that suggest what a mistyped command may mean, and commands whose bad values are usage errors."""
+
+import copy
+import difflib
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from attribution.errors import BadValueError, ConfigError
+
+_Command = TypeVar("_Command", bound=click.Command)
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown word: the nearest known words, or all of them where none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(given.lower(), names, n=3, cutoff=0.6)
+    near += [name for name in names if name.startswith(given.lower()) and name not in near]
+    return f"did you mean {' or '.join(near)}?" if near else f"choose {', '.join(names)}"
+
+
+class SuggestingGroup(click.Group):
+    """A group that answers an unknown command with the nearest commands that there are; the exit status is 2."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names.
+
+        Raises:
+            click.UsageError: there is no such command.
+        """
+        name = args[0]
+        if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise click.UsageError(f"no such command {name!r}: {did_you_mean(name, self.list_commands(ctx))}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def prepared(command: _Command) -> _Command:
+    r"""A copy of the command as the command line runs it, with all its parts.
+
+    - Paragraphs of help that start with `\b` keep their line ends: raw docstrings spell the mark that click looks for.
+    - A value that cannot be read is a usage error, with usage and a hint to `--help`; the exit status is 2.
+    """
+    made = copy.copy(command)
+    made.help = (command.help or "").replace("\\b\n", "\b\n")
+    if isinstance(made, click.Group):
+        made.commands = {name: prepared(part) for name, part in made.commands.items()}
+    elif made.callback is not None:
+        made.callback = _with_usage_errors(made.callback)
+    return made
+
+
+def _with_usage_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(callback)
+    def wrapped(*args: object, **given: object) -> object:
+        try:
+            return callback(*args, **given)
+        except BadValueError as error:
+            raise click.UsageError(str(error)) from error
+
+    return wrapped
+
+
+@contextmanager
+def bad_settings_are_usage_errors() -> Iterator[None]:
+    """Where settings come from options alone, a bad setting is a usage error.
+
+    Raises:
+        click.UsageError: a setting is unknown, or does not fit.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
