@@ -1,9 +1,10 @@
-"""Rows of logs with the faults of real logs: types, nesting, nulls, huge numbers, doubled and missing keys."""
+"""Logs with the faults of real logs and of hostile ones: in values, in bytes, in lines.
+
+Every choice is that of a `random.Random`, so that a seed or Hypothesis can make it.
+"""
 
 import json
 from copy import deepcopy
-
-from hypothesis import strategies as st
 
 
 class Raw(str):
@@ -19,21 +20,28 @@ class Object(list):
 #: What may stand in any place of a JSON row.
 ODD = (
     None, True, False, 0, -1, 3, 1.5, 2**31, 2**63, 2**64, 10**30, -(10**30), "", " ", "-", "text", "a\nb", "\ud800",
-    "\u0000", "9" * 40, Raw("1e400"), Raw("-1e400"), Raw("NaN"), Raw("1E5"), Raw("-0"), [], [None], ["a", 1], [[]],
-    [Object([["x", [1]]])], Object([]), Object([["a", Object([])]]), Object([["", None]]),
-    Object([["a", 1], ["a", "b"]]),
+    "\u0000", "9" * 40, Raw("1e400"), Raw("-1e400"), Raw("NaN"), Raw("Infinity"), Raw("-Infinity"), Raw("1E5"),
+    Raw("-0"), [], [None], ["a", 1], [[]], ["\udfff"], [Object([["x", [1]]])], Object([]),
+    Object([["a", Object([])]]), Object([["", None]]), Object([["a", 1], ["a", "b"]]), Object([["\udc00", "\ud800"]]),
+    Raw("9" * 5000), Raw("[" * 100 + "]" * 100), Raw('{"a":' * 200 + "1" + "}" * 200), Raw("[" * 5000 + "]" * 5000),
 )  # fmt: skip
 #: What may stand in any cell of a row of text.
 ODD_CELLS = (
     "", "-", "(empty)", "abc", "-1", "1.5", "2147483648", "9223372036854775808", "1" + "0" * 30, "1e400", "NaN", "é",
     '"', "'", "{}", "[1]", "\\x09", "\\", "0x10", ",", "10.0.0.300", "::1", "null", "true", "a b", "a\tb", "\ufeff",
 )  # fmt: skip
+#: What may stand between any two bytes of a log.
+ODD_BYTES = (
+    b"\0", b"\xff", b"\xed\xa0\x80", b"\\ud800", b"\\", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\r", b"\n",
+    b"\r\n", b"\n\n", b"\xef\xbb\xbf", b"\xc2\x85", b"\xe2\x80\xa8", b"\x1a", b"#", b"\t", b" ", b"-", b"9" * 400,
+    b"1e400", b"NaN", b"[" * 2000, b'{"a":' * 300, b"null", b"\x1f\x8b",
+)  # fmt: skip
 
-_FAULTS = ("odd", "odd", "in list", "in object", "as text", "cut", "gone", "doubled", "renamed")
+_FAULTS = ("odd", "odd", "in list", "in object", "as text", "cut", "gone", "doubled", "renamed", "swapped")
 
 
 def parsed(value):
-    """A value whose objects are `Object`s, changed in place by `mutate`."""
+    """A value whose objects are `Object`s, changed in place by `broken`."""
     if isinstance(value, dict):
         return Object([[key, parsed(inner)] for key, inner in value.items()])
     return [parsed(inner) for inner in value] if isinstance(value, list) else value
@@ -59,33 +67,36 @@ def _holders(value):
         yield from _holders(one)
 
 
-@st.composite
-def json_rows(draw, row):
+def json_row(rng, row):
     """JSON text of a row with one to three faults."""
     value = parsed(row)
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(rng.randint(1, 3)):
         holders = list(_holders(value))
         if not holders:
             break
-        _break(draw, draw(st.sampled_from(holders)))
-    if draw(st.integers(0, 19)) == 0:
-        return draw(st.sampled_from(["[]", "null", "3", '"text"', "{}", "[{}]", "1e400", "[[1]]", written([value])]))
+        _break(rng, rng.choice(holders))
+    if rng.randint(0, 19) == 0:
+        return rng.choice(["[]", "null", "3", '"text"', "{}", "[{}]", "1e400", "[[1]]", written([value])])
     return written(value)
 
 
-def _break(draw, holder):
-    at = draw(st.integers(0, len(holder) - 1))
+def _break(rng, holder):
+    at = rng.randint(0, len(holder) - 1)
     pairs = isinstance(holder, Object)
     found = holder[at][1] if pairs else holder[at]
-    odd = deepcopy(draw(st.sampled_from(ODD)))
-    fault = draw(st.sampled_from(_FAULTS))
+    odd = deepcopy(rng.choice(ODD))
+    fault = rng.choice(_FAULTS)
     if fault == "gone":
         del holder[at]
     elif fault == "doubled":
-        value = deepcopy(draw(st.sampled_from([found, odd])))
-        holder.insert(draw(st.integers(0, len(holder))), [holder[at][0], value] if pairs else value)
+        value = deepcopy(rng.choice([found, odd]))
+        holder.insert(rng.randint(0, len(holder)), [holder[at][0], value] if pairs else value)
     elif fault == "renamed" and pairs:
-        holder[at][0] = draw(st.sampled_from(["", "x", holder[at][0].swapcase(), holder[at][0] + "\u0000"]))
+        names = ["", "x", "\ud800", holder[at][0].swapcase(), holder[at][0] + "\u0000"]
+        holder[at][0] = rng.choice(names)
+    elif fault == "swapped" and pairs:
+        other = rng.choice(holder)
+        holder[at][1], other[1] = other[1], holder[at][1]
     else:
         new = {
             "in list": [found],
@@ -99,18 +110,35 @@ def _break(draw, holder):
             holder[at] = new
 
 
-@st.composite
-def text_rows(draw, row, separator):
+def text_row(rng, row, separator):
     """A row of cells with one to three faults; never blank, a comment, or several lines."""
     cells = row.split(separator)
-    for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(cells) - 1))
-        fault = draw(st.sampled_from(["odd", "odd", "odd", "gone", "more", "cut"]))
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randint(0, len(cells) - 1)
+        fault = rng.choice(["odd", "odd", "odd", "gone", "more", "cut"])
         if fault == "gone" and len(cells) > 1:
             del cells[at]
         elif fault == "more":
-            cells.insert(at, draw(st.sampled_from(ODD_CELLS)))
+            cells.insert(at, rng.choice(ODD_CELLS))
         else:
-            cells[at] = cells[at][: len(cells[at]) // 2] if fault == "cut" else draw(st.sampled_from(ODD_CELLS))
+            cells[at] = cells[at][: len(cells[at]) // 2] if fault == "cut" else rng.choice(ODD_CELLS)
     text = separator.join(cells)
     return text if text.strip() and not text.startswith("#") else row
+
+
+def broken_bytes(rng, content):
+    """Content with one to three faults in its bytes: bits flipped, bytes more or gone, an end too early."""
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randint(0, max(0, len(content) - 1))
+        fault = rng.choice(["flip", "flip", "odd", "odd", "gone", "again", "cut"])
+        if fault == "flip" and content:
+            content = content[:at] + bytes([content[at] ^ 1 << rng.randint(0, 7)]) + content[at + 1 :]
+        elif fault == "odd":
+            content = content[:at] + rng.choice(ODD_BYTES) + content[at + rng.randint(0, 1) :]
+        elif fault == "gone":
+            content = content[:at] + content[at + rng.randint(1, 40) :]
+        elif fault == "again":
+            content = content[:at] + content[at : at + rng.randint(1, 40)] + content[at:]
+        elif fault == "cut":
+            content = content[:at]
+    return content

@@ -22,13 +22,15 @@ import pyarrow as pa
 
 from attribution.errors import SourceError
 from attribution.schema import LABEL
-from attribution.sources.json.documents import whole
-from attribution.sources.records.json_values import Json, text_at, typed_column
+from attribution.sources.json.documents import documents
+from attribution.sources.records.json_values import text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Reject
 
 _BLOCK_BYTES = 1 << 20
 _SHOWN = 200
 _FIELDS = ("prefix", "service", "kind", "region", "network")
+#: The lists of `ip-ranges.json`.
+_LISTS = ("prefixes", "ipv6_prefixes")
 #: Services that others are part of, the most general first.
 _GENERAL = ("AMAZON", "EC2")
 #: A label: prefix, service, kind, region, network.
@@ -60,12 +62,17 @@ class AwsRanges(Format):
             SourceError: the file is cut off or no JSON.
         """
         try:
-            document: Json = json.loads(whole(data))
-        except (ValueError, RecursionError) as error:
+            document = next(documents(data, _LISTS), None)
+        except SourceError as error:
             raise SourceError(
                 f"cannot read {data.name} as AWS's ip-ranges.json: {error}; download the file again"
             ) from None
-        lists = [document.get("prefixes"), document.get("ipv6_prefixes")] if isinstance(document, dict) else []
+        lists = [document.get(name) for name in _LISTS] if isinstance(document, dict) else []
+        if not any(isinstance(part, list) for part in lists):
+            raise SourceError(
+                f"cannot read {data.name} as AWS's ip-ranges.json: it is no JSON object with {' or '.join(_LISTS)}; "
+                "download the file again"
+            )
         labels: list[tuple[str, str, str | None]] = []
         lines: list[int] = []
         for line, entry in enumerate((entry for part in lists if isinstance(part, list) for entry in part), 1):

@@ -1,9 +1,10 @@
 """JSON documents that span lines: one after the other, as `kubectl` and query interfaces print them."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 
 from attribution.errors import SourceError
+from attribution.sources.json.entries import blank_end, end_of_value, value_with_entries
 from attribution.sources.records.json_values import Json
 from attribution.sources.records.model import Input
 
@@ -29,28 +30,32 @@ def whole(data: Input) -> bytes:
     return b"".join(parts)
 
 
-def documents(data: Input) -> Iterator[Json]:
-    """The documents of an input, in order.
+def documents(data: Input, lists: Collection[str] = ()) -> Iterator[Json]:
+    """The documents of an input, in order. What of them cannot be read stands there as text, if the rest can.
+
+    Args:
+        data: JSON documents, one after the other.
+        lists: keys of the lists whose entries stand for themselves; an entry that cannot be read becomes its text.
 
     Raises:
-        SourceError: the input is larger than 1 GiB, or breaks off, or is no JSON; the message says where.
+        SourceError: the input is larger than 1 GiB, or breaks off; the message says where.
     """
-    try:
-        text = whole(data).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"cannot read {data.name}: not UTF-8 at byte {error.start}") from None
-    decoder, at = json.JSONDecoder(), 0
-    while (at := _skip_blank(text, at)) < len(text):
-        try:
-            document: Json
-            document, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
-            line = text.count("\n", 0, getattr(error, "pos", at)) + 1
-            raise SourceError(f"cannot read {data.name}: broken JSON at line {line}: {error}") from None
+    # Bytes that are no UTF-8 cost the entry in which they stand.
+    text = whole(data).decode("utf-8-sig", "surrogateescape")
+    at = blank_end(text, 0)
+    while at < len(text):
+        document, at = _document(data.name, text, at, lists)
         yield document
+        at = blank_end(text, at)
 
 
-def _skip_blank(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\r\n":
-        at += 1
-    return at
+def _document(source: str, text: str, at: int, lists: Collection[str]) -> tuple[Json, int]:
+    try:
+        return value_with_entries(text, at, lists)
+    except (ValueError, RecursionError) as error:
+        with suppress(ValueError):
+            end = end_of_value(text, at)
+            if end > at and text[(behind := blank_end(text, end)) : behind + 1] in ("", "{", "["):
+                return text[at:end], end
+        line = text.count("\n", 0, getattr(error, "pos", at)) + 1
+        raise SourceError(f"cannot read {source}: broken JSON at line {line}: {error}") from None

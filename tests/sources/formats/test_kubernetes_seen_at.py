@@ -268,6 +268,20 @@ def test_leases_of_no_node_change_nothing(leases):
     assert spans(seen(pod(), *leases)) == [SEEN]
 
 
+@pytest.mark.parametrize("renewed", [3, "soon", {"a": 1}, [], True])
+def test_a_lease_without_a_time_does_not_say_that_the_kubelet_was_there(renewed):
+    assert spans(seen(pod(), lease() | {"spec": {"renewTime": renewed}})) == [OWN]
+
+
+def test_an_object_that_cannot_be_read_may_be_the_lease_and_costs_only_itself():
+    text = json.dumps(json.loads(listed(pod("uid-1"), lease(), pod("uid-2"), seenAt=f"{DAY}{ASKED}Z")))
+    assert spans(Read(KUBERNETES, text)) == [(at("10:00:01"), at("14:59:55") + 250_000)] * 2
+    read = Read(KUBERNETES, text.replace('"kind": "Lease"', '"kind": "Lease" 1'))
+    assert [beat["workload"] for beat in read.heartbeats] == ["uid-1", "uid-2"]
+    assert spans(read) == [OWN] * 2
+    assert [(line, reason) for _, line, reason, _ in read.rejects] == [(2, "malformed")]
+
+
 # The golden case
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "pod_lists_of_quiet_pods"

@@ -161,6 +161,35 @@ def test_documents_in_a_row_and_where_they_break(tmp_path):
     path.write_bytes(b'{"a":1}\n{"a":\n')
     with OpenInput(path) as data, pytest.raises(SourceError, match="broken JSON at line 3"):
         list(documents(data))
-    path.write_bytes(b'{"a":"\xff"}')
-    with OpenInput(path) as data, pytest.raises(SourceError, match="not UTF-8 at byte 6"):
+    path.write_bytes(b'{"a":\n"\xff')
+    with OpenInput(path) as data, pytest.raises(SourceError, match="broken JSON at line 2"):
         list(documents(data))
+    path.write_bytes(b'\n{"a":1}\n{"a":1 2}]')
+    with OpenInput(path) as data, pytest.raises(SourceError, match="broken JSON at line 3"):
+        list(documents(data))
+
+
+def test_what_cannot_be_read_of_documents_stands_there_as_text(tmp_path):
+    path = tmp_path / "documents"
+    path.write_bytes(
+        b'{"a":"\xff"} {"kind": [1], "items": '
+        b'[{"a": 1}, {"a": "}]\\"", "b"}, "\xff", {"a": {"items": [9, 09]}}, 1 2, []]}'
+        b'\n{"a": 1}[[1], [01], {"b": {"c": }}]'
+    )
+    with OpenInput(path) as data:
+        odd, *found = documents(data, ("items",))
+    assert odd == '{"a":"\udcff"}'
+    assert found == [
+        {"kind": [1], "items": [{"a": 1}, '{"a": "}]\\"", "b"}', '"\udcff"', {"a": {"items": [9, "09"]}}, "1 2", []]},
+        {"a": 1},
+        [[1], "[01]", '{"b": {"c": }}'],
+    ]
+
+
+def test_only_the_lists_that_a_format_names_are_taken_apart(tmp_path):
+    path = tmp_path / "documents"
+    path.write_bytes(b'{"items": [{"ports": [1, 02]}, {"ports": [3]}], "other": 1}')
+    with OpenInput(path) as data:
+        assert list(documents(data, ("items",))) == [{"items": ['{"ports": [1, 02]}', {"ports": [3]}], "other": 1}]
+    with OpenInput(path) as data:
+        assert list(documents(data)) == [path.read_text()]

@@ -36,6 +36,7 @@ from attribution.schema import ASSIGNMENT
 from attribution.sources.formats.cloudtrail.events import Call, IncompleteError, LeftOutError, Trail, unwrapped
 from attribution.sources.formats.cloudtrail.history import Assignment, Origin
 from attribution.sources.json.documents import whole
+from attribution.sources.json.entries import decoded_value, end_of_value
 from attribution.sources.records.json_values import Json, text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Reject
 from attribution.sources.records.timestamps import instant
@@ -51,7 +52,6 @@ _EMPTY = re.compile(r'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
 _BETWEEN = re.compile(r"[\s,]*")
 _TEXTS = ("network", "address", "owner", "service", "kind", "action")
 _TYPES = {name: pa.string() for name in _TEXTS} | {"time": pa.int64()}
-_DECODER = json.JSONDecoder()
 
 
 #: Why a sound row carries no record.
@@ -149,15 +149,25 @@ def _numbered_events(data: Input, account: Account) -> Iterator[tuple[int, Json]
 
 
 def _listed_events(text: str) -> Iterator[Json]:
-    """The events of documents that stand one after the other; one by one, so that all before a broken one are read."""
+    """The events of documents that stand one after the other, one by one; one that cannot be read is its text."""
     at = _after(_BETWEEN, text, 0)
     while at < len(text):
         if (end := _after(_OPENING, text, at)) > at or (end := _after(_CLOSING, text, at)) > at:
             at = end
         else:
-            event, at = _DECODER.raw_decode(text, at)
+            event, at = _event(text, at)
             yield event
         at = _after(_BETWEEN, text, at)
+
+
+def _event(text: str, at: int) -> tuple[Json, int]:
+    try:
+        return decoded_value(text, at)
+    except (ValueError, RecursionError):
+        end = end_of_value(text, at)
+        if end == at:
+            raise
+        return text[at:end], end
 
 
 def _after(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -181,7 +181,7 @@ class Kubernetes(Format):
 
 def _by_document(data: Input) -> Iterator[tuple[int, Found]]:
     number = 0
-    for document in documents(data):
+    for document in documents(data, ("items",)):
         for found in objects_of(document, data.seen_at):
             number += 1
             yield number, found

@@ -85,18 +85,25 @@ def is_lease(item: Json) -> bool:
     return isinstance(item, dict) and item.get("kind") == "Lease"
 
 
-def _renewals(objects: Iterable[Json]) -> dict[str | None, int]:
-    """Name of each node that has a lease among the objects -> when its kubelet renewed it, microseconds."""
-    found = {}
-    for item in filter(is_lease, objects):
-        metadata, at = object_at(item, "metadata"), text_at(object_at(item, "spec"), "renewTime")
-        renewed = None if at is None else instant(at)
-        if metadata.get("namespace") == _NODE_LEASES and renewed is not None:
-            found[text_at(metadata, "name")] = renewed
+def _renewals(objects: Iterable[Json]) -> dict[str | None, int | None]:
+    """Name of each node that has a lease among the objects -> when its kubelet renewed it, microseconds.
+
+    The time is null where something else than a time stands: then nobody knows until when the kubelet was there. An
+    object that could not be read, and stands there as text, may be the lease of any node.
+    """
+    found: dict[str | None, int | None] = {}
+    for item in objects:
+        if isinstance(item, str) and _NODE_LEASES in item:
+            found.setdefault(None, None)
+        if not is_lease(item):
+            continue
+        metadata, at = object_at(item, "metadata"), object_at(item, "spec").get("renewTime")
+        if metadata.get("namespace") == _NODE_LEASES and at is not None:
+            found[text_at(metadata, "name")] = instant(at) if isinstance(at, str) else None
     return found
 
 
-def _bounded(seen_at: int | None, item: Json, renewed: Mapping[str | None, int]) -> int | None:
+def _bounded(seen_at: int | None, item: Json, renewed: Mapping[str | None, int | None]) -> int | None:
     """The time up to which the object's kubelet was there; None if its node has no lease."""
     last = renewed.get(text_at(object_at(item, "spec"), "nodeName"))
     return None if seen_at is None or last is None else min(seen_at, last)

@@ -145,7 +145,7 @@ def _entries(data: Input) -> Iterator[tuple[int, bytes]]:
     """The entries of Loki answers as blocks of lines, each with its stream's labels among its fields."""
     lines: list[bytes] = []
     size, first = 0, 1
-    for answer in documents(data):
+    for answer in documents(data, ("result", "values")):
         for labels, entry in _streams(answer, data.name):
             lines.append(_with_labels(labels, entry))
             size += len(lines[-1])
