@@ -17,8 +17,8 @@ from attribution.inspection.flow_facts import FlowFacts
 from attribution.inspection.lacks import Lacks
 from attribution.inspection.log_file import LogFile
 from attribution.schema import FLOW
-from attribution.sources import Ledger, Once, Reject, read, total_bytes
-from attribution.sources.input.opening import STDIN, expand, name_of
+from attribution.sources import Ledger, NoLogError, Once, Reject, read, total_bytes
+from attribution.sources.input.opening import STDIN, expand, found_files, name_of
 from attribution.sources.inputs import Inputs
 from attribution.sources.registry import UnknownFormatError, by_name, read_order
 
@@ -102,6 +102,7 @@ class _Reading:
         self._inputs, self._rows, self._progress = inputs, rows, progress
         self._once = Once()
         self._bytes = total_bytes(inputs.of(FLOW))
+        self._found = found_files(inputs.of(FLOW))
         self.files: list[LogFile] = []
         self.flows, self.evidence = FlowFacts(), EvidenceFacts()
         self.whole, self.lacks = Ledger(), Lacks()
@@ -117,6 +118,8 @@ class _Reading:
         trouble, whole = "", True
         try:
             whole = self._records(path, ledger)
+        except NoLogError:
+            pass  # what it is stands among the skipped
         except UnknownFormatError as error:
             trouble = error.short
         except SourceError as error:
@@ -134,6 +137,7 @@ class _Reading:
             network=self._inputs.network_of(FLOW),
             seen_at=self._inputs.seen_at_of(FLOW),
             once=self._once,
+            found=self._found,
         )
         taken = 0
         with closing(found_in) as batches:

@@ -21,7 +21,7 @@ from attribution.replay.task import Task
 from attribution.schema import FLOW, HEARTBEAT, POLICY
 from attribution.sources import Batch, Ledger, Once, Reject, read, total_bytes
 from attribution.sources.formats.native.format import is_native_flows, parquet_flows, parquet_starts
-from attribution.sources.input.opening import expand
+from attribution.sources.input.opening import expand, found_files
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.sources.records.rejects import RejectsFile
 from attribution.sources.registry import completed, read_order
@@ -52,6 +52,8 @@ class Collection:
         # Flows that are evidence only are no flows of the run, so they have no share in it.
         self._once = Once()
         self._left: list[Path] = []
+        # Files of flows that were found in folders.
+        self._found: frozenset[str] = frozenset()
         # Whether any flow of the spool has a local workload.
         self._captured = False
         # Rows of flows as they are put aside or left, and the earliest start (µs) among them.
@@ -63,6 +65,7 @@ class Collection:
 
     def collect(self) -> None:
         """Read everything but the flows that `flows` will read."""
+        self._found = found_files(self._inputs.of(FLOW))
         native, others = _split(self._inputs.of(FLOW)) if self._inputs.format is None else ([], self._inputs.of(FLOW))
         # In the order in which they will be read again.
         self._left = native = sorted(native, key=lambda path: read_order(str(path)))
@@ -99,6 +102,8 @@ class Collection:
             network=inputs.network_of(given_as),
             seen_at=inputs.seen_at_of(given_as),
             once=self._once if keep_flows else None,
+            found=self._found if keep_flows else None,
+            alone=not (keep_flows and self._left),
         )
         for found in sources:
             trusted = self._task.flows_are_heartbeats or not keep_flows

@@ -201,6 +201,7 @@ class Summary:
             "read": _listed(self.ledger.rows, "kind", "format"),
             "skipped": _listed(self.ledger.skipped, "format", "reason"),
             "same_files": [{"file": again, "as": before} for again, before in self.ledger.same_files],
+            "no_logs": [{"file": name, "is": what} for name, what in self.ledger.no_logs],
             "rejected": _listed(self.ledger.rejected, "format", "reason"),
             "networks": self.networks(),
             "sampling_rate_unknown": self.tally.rate_unknown,

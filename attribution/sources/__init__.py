@@ -1,7 +1,7 @@
 """Logs of all formats to canonical record batches."""
 
 from attribution.sources.input.opening import open_inputs, total_bytes
-from attribution.sources.reading import Batch, Once, read, read_labels
+from attribution.sources.reading import Batch, NoLogError, Once, read, read_labels
 from attribution.sources.records.model import Ledger
 from attribution.sources.records.rejects import REASONS, Reject, RejectsFile
 from attribution.sources.registry import names as format_names
@@ -10,6 +10,7 @@ __all__ = [
     "REASONS",
     "Batch",
     "Ledger",
+    "NoLogError",
     "Once",
     "Reject",
     "RejectsFile",

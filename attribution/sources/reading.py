@@ -1,6 +1,6 @@
 """From paths to canonical batches: open, recognise, read, validate, and account for every row left out."""
 
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from attribution.errors import SourceError
 from attribution.records import INPUT_RECORDS
 from attribution.schema import FLOW, HEARTBEAT, LABEL, arrow_schema
 from attribution.sources import registry
-from attribution.sources.input.opening import OpenInput, open_inputs
+from attribution.sources.input.opening import OpenInput, found_files, open_inputs
 from attribution.sources.input.same_files import SameFiles
 from attribution.sources.networks import NetworkOf, no_network
+from attribution.sources.no_log import no_log
 from attribution.sources.records.identity import TakenOnce
 from attribution.sources.records.model import Account, FlowHeartbeats, Format, Ledger, Reject
 from attribution.sources.records.network_names import filled
@@ -24,8 +25,14 @@ from attribution.sources.request_times import SeenAt, not_said
 UNKNOWN = "unknown"
 #: What programs begin with; they stand beside logs, and nobody misses their rows.
 _PROGRAM = b"#!"
+#: Files that are no logs and are named in an error.
+_SHOWN = 3
 #: Rows that a run has seen before its share of rejects is judged while it reads.
 _JUDGED_FROM = 1000
+
+
+class NoLogError(SourceError):
+    """Nothing of what was found in folders is a log."""
 
 
 class Once:
@@ -76,6 +83,8 @@ def read(
     network: NetworkOf = no_network,
     seen_at: SeenAt = not_said,
     once: Once | None = None,
+    found: Container[str] | None = None,
+    alone: bool = True,
 ) -> Generator[Batch, None, None]:
     """The records of all sources that `paths` name, lazily and in bounded memory.
 
@@ -91,6 +100,10 @@ def read(
         network: the network of what names none, by source and kind of record.
         seen_at: when the requests began whose answers the sources are, by source.
         once: what was read before; if several calls read one option's sources, all of them are given it.
+        found: names of the files that no path of a person names, since they were found in folders. If such a file shows
+            that it is no log, it is skipped. By default those that `paths` do not name.
+        alone: whether these are all sources of their option. If not, others of them can be read, so that sources which
+            break off are rejects in any case.
 
     Raises:
         SourceError: a path cannot be opened, the format is unknown, or no row was read and a source was broken.
@@ -99,11 +112,13 @@ def read(
     chosen = None if format is None else registry.by_name(format)
     wanted = frozenset(INPUT_RECORDS if kinds is None else kinds)
     once = once or Once()
+    paths = list(paths)
+    found = found_files(paths) if found is None else found
     broken: SourceError | None = None
-    rows = 0
+    rows, logs, no_logs = 0, 0, len(ledger.no_logs)
     for source in open_inputs(paths, order=registry.read_order):
         source.seen_at = seen_at(source.name)
-        reader = _Reader(source, ledger, chosen, network, once)
+        reader = _Reader(source, ledger, chosen, network, once, beside=source.name in found)
         before = ledger.consumed
         for batch in reader.batches(wanted):
             rows += batch.batch.num_rows
@@ -111,8 +126,21 @@ def read(
             yield batch
         ledger.consumed = before + source.consumed
         broken = broken or reader.broken
-    if broken is not None and not rows:
+        logs += reader.is_log
+    if broken is not None and alone and not rows:
         raise broken
+    if alone and not logs and len(ledger.no_logs) > no_logs:
+        raise _without_a_log(paths, ledger.no_logs[no_logs:])
+
+
+def _without_a_log(paths: Sequence[str | Path], no_logs: Sequence[tuple[str, str]]) -> "NoLogError":
+    """The error for paths below which nothing is a log."""
+    shown = ", ".join(f"{name} is {what}" for name, what in no_logs[:_SHOWN])
+    more = f", and {len(no_logs) - _SHOWN} more" if len(no_logs) > _SHOWN else ""
+    return NoLogError(
+        f"cannot read {', '.join(map(str, paths))}: no file there is a log ({shown}{more}); give the folder of the "
+        "logs. If one of the files is a log all the same, name it, and its format with --input-format"
+    )
 
 
 def read_labels(paths: Collection[str | Path]) -> pa.Table:
@@ -141,14 +169,23 @@ def read_all(
 
 
 class _Reader:
-    """Reads one source to its end, or to where it breaks; `broken` says why it broke."""
+    """Reads one source to its end, or to where it breaks; `broken` says why it broke, `is_log` if it may be a log."""
 
     def __init__(
-        self, source: OpenInput, ledger: Ledger, chosen: Format | None, network: NetworkOf, once: Once
+        self,
+        source: OpenInput,
+        ledger: Ledger,
+        chosen: Format | None,
+        network: NetworkOf,
+        once: Once,
+        *,
+        beside: bool,
     ) -> None:
         source.network = network(source.name, HEARTBEAT)
         self._network = network
         self.broken: SourceError | None = None
+        self.is_log = True
+        self._beside = beside
         self._source = source
         self._ledger = ledger
         self._chosen = chosen
@@ -179,14 +216,21 @@ class _Reader:
             return None
         if source.head().startswith(_PROGRAM):
             Account(self._ledger, self._format, {}).skip("program")
+            self.is_log = False
             return None
         if self._chosen is not None:
             return self._chosen
         try:
             found = registry.detect(source)
         except SourceError as error:
-            if source.damage is None:
-                unknown = isinstance(error, registry.UnknownFormatError)
+            if source.damage is not None:
+                return None
+            unknown = isinstance(error, registry.UnknownFormatError)
+            if unknown and self._beside and (what := no_log(source.head())) is not None:
+                Account(self._ledger, self._format, {}).skip("no_log")
+                self._ledger.no_logs.append((source.name, what))
+                self.is_log = False
+            else:
                 self._break("unknown_format" if unknown else "unreadable", error)
             return None
         self._format = found.name

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+from attribution.cli.render.measures import counted
 from attribution.sources import Ledger
+
+#: Files that are no logs and are named.
+_NAMED = 5
 
 
 def ledger_lines(ledger: Ledger, *, kept_in: object = None) -> Iterator[str]:
@@ -15,6 +19,9 @@ def ledger_lines(ledger: Ledger, *, kept_in: object = None) -> Iterator[str]:
     yield from (f"read     {n:>12,}  {kind} ({name})" for (kind, name), n in sorted(ledger.rows.items()))
     yield from (f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.skipped.items()))
     yield from (f"{again} has the content of {before}, and was not read again." for again, before in ledger.same_files)
+    yield from (f"{name} is no log, but {what}." for name, what in ledger.no_logs[:_NAMED])
+    if more := len(ledger.no_logs[_NAMED:]):
+        yield f"{counted(more, 'file')} more {'is' if more == 1 else 'are'} no log."
     yield from (f"rejected {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.rejected.items()))
     if ledger.skipped:
         yield "Skipped rows are sound, and left out on purpose. docs/reference/rejects.md says what each reason means."

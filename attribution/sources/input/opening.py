@@ -68,6 +68,15 @@ def expand(paths: Iterable[str | Path]) -> list[Path | None]:
     return inputs
 
 
+def found_files(paths: Iterable[str | Path]) -> frozenset[str]:
+    """The names of the files of `expand` that no path names: they were found in folders, or match patterns."""
+    given = [str(path) for path in paths]
+    named = {os.path.realpath(path) for path in given if os.path.lexists(path) and not Path(path).is_dir()}
+    if len(named) == len(given):
+        return frozenset()
+    return frozenset(str(file) for file in expand(given) if file is not None and os.path.realpath(file) not in named)
+
+
 def total_bytes(paths: Iterable[str | Path]) -> int | None:
     """Size of all that `paths` name, as stored; None where standard input or a pipe is among it."""
     files = expand(paths)

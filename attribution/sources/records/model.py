@@ -37,6 +37,10 @@ __all__ = [
 ANY_FORMAT: dict[str, str] = {
     "empty_file": "The file has no content; rotated logs often have not.",
     "program": "The file is a program, as its first two characters say (`#!`), and no log.",
+    "no_log": (
+        "The file stands in a folder, and its content is no log: text for people, a page, an image, checksums, notes "
+        "of a lake."
+    ),
     "other_kind": (
         "The row is a record, but not of the kind that its option asks for: flows given as `--labels`, say. Give the "
         "file as `--flows` to use all that is in it."
@@ -125,6 +129,7 @@ class Ledger:
         sink: called with each `Reject`; the run writes them to its rejects file.
         max_rejected_share: the share of rejected rows above which `check` stops the run.
         same_files: (file, the file before it with the same content) for each that was not read again.
+        no_logs: (file, what it is) for each that stood beside logs and is none.
         consumed: bytes of sources read so far, as stored; for progress.
         memory: what a format remembers from one source of the run to the next, by format name: the names of connections
             that stand in another log, the flows already seen.
@@ -137,6 +142,7 @@ class Ledger:
     sink: Callable[[Reject], None] | None = None
     max_rejected_share: float = 0.1
     same_files: list[tuple[str, str]] = field(default_factory=list)
+    no_logs: list[tuple[str, str]] = field(default_factory=list)
     consumed: int = field(default=0, compare=False)
     memory: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
     _first: dict[tuple[str, str], Reject] = field(default_factory=dict, repr=False)
