@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from attribution.cli.options.inputs import input_options
+from attribution.cli.options.moments import time_given
 from attribution.cli.options.settings import settings_options
 from attribution.cli.render.ledger import ledger_lines
 from attribution.cli.render.measures import counted
@@ -17,7 +18,7 @@ from attribution.config import NO_NETWORK, Settings
 from attribution.errors import RejectLimitError
 from attribution.lake.layout import REJECTS
 from attribution.records import INPUT_RECORDS
-from attribution.replay import Inputs, Limits, Summary, replay
+from attribution.replay import Inputs, Limits, Span, Summary, replay
 from attribution.replay.next_step import inspect_command, next_step
 from attribution.replay.summary import NetworkCount
 from attribution.schema import FLOW
@@ -43,6 +44,8 @@ _COLUMNS = (
     show_default=True,
     help="Whether the workloads that the logs given as --flows name are evidence.",
 )
+@click.option("--since", callback=time_given, metavar="TIME", help="Attribute only flows that start then or later.")
+@click.option("--until", callback=time_given, metavar="TIME", help="Attribute only flows that start before then.")
 @settings_options
 @click.option(
     "--max-rejected-share",
@@ -65,6 +68,8 @@ def command(
     inputs: Inputs,
     out: Path,
     flow_heartbeats: bool,
+    since: int | None,
+    until: int | None,
     settings: Settings,
     max_rejected_share: float,
     evidence_rows: int,
@@ -77,25 +82,35 @@ def command(
     NetObserv, goflow2. Evidence: Kubernetes pod lists and audit events, CloudTrail, dnstap, Route 53 Resolver query
     logs, ip-ranges.json, policy documents. Native records of any kind: JSON lines, Parquet, Arrow.
 
+    --since and --until choose flows by their start (ISO 8601, UTC where no zone is named). Flows and evidence of other
+    times are read and used as evidence all the same, so a flow has the answer that it has in a run over everything.
+
     The lake appears whole or not at all. Rows that cannot be used are kept in rejects.jsonl inside it, with the reason.
 
     \b
     Examples:
       attribution replay --flows flows.parquet --heartbeats beats.jsonl --out lake
       attribution replay --flows 's3-copy/**/*.log.gz' --heartbeats pods.json --labels ip-ranges.json --out lake
-      zcat conn.log.gz | attribution replay --flows - --out lake --max-gap 5m --hold 6m
+      zcat conn.log.gz | attribution replay --flows - --since 2026-03-02 --max-gap 5m --out lake
 
     \b
     Exit status: 0 all rows were used, 3 the lake was written but rows were rejected,
     1 nothing was written, 2 the command was wrong.
     """
+    span = Span(since_us=since, until_us=until)
     limits = Limits(
         rejected_share=max_rejected_share, evidence_rows=evidence_rows, **({"workers": workers} if workers else {})
     )
     try:
         with progress_line() as progress:
             summary = replay(
-                inputs, out, settings=settings, limits=limits, flows_are_heartbeats=flow_heartbeats, progress=progress
+                inputs,
+                out,
+                settings=settings,
+                limits=limits,
+                flows_are_heartbeats=flow_heartbeats,
+                span=span,
+                progress=progress,
             )
     except RejectLimitError as error:
         raise RejectLimitError(f"{error}\nTo learn more: {shlex.join(inspect_command(inputs))}") from error
@@ -120,7 +135,11 @@ def _title(summary: Summary) -> str:
 def _note(summary: Summary) -> list[str]:
     lines = [f"{counted(summary.ranges, 'ownership range')}. Lake: {summary.lake}"]
     lines += ledger_lines(summary.ledger, kept_in=summary.lake / REJECTS)
-    if not summary.tally.flows:
+    if not summary.tally.flows and any(reason == "outside_window" for _, reason in summary.ledger.skipped):
+        lines.append(
+            "No flow starts from --since to --until, so the lake has none; graph and talkers will show nothing."
+        )
+    elif not summary.tally.flows:
         lines.append("No flow was in what --flows names, so the lake has none; graph and talkers will show nothing.")
     lines += _about_networks(summary.networks())
     if summary.tally.rate_unknown:

@@ -1,8 +1,9 @@
 """The embedded runner: files in, Parquet out, in one process without broker or JVM."""
 
 from attribution.replay.run import replay
+from attribution.replay.span import Span
 from attribution.replay.summary import Summary
 from attribution.replay.task import Limits, Report
 from attribution.sources.inputs import Inputs
 
-__all__ = ["Inputs", "Limits", "Report", "Summary", "replay"]
+__all__ = ["Inputs", "Limits", "Report", "Span", "Summary", "replay"]

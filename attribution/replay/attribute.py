@@ -64,7 +64,7 @@ class AttributionPass:
 
     def __init__(self, task: Task, collection: Collection) -> None:
         self._collection, self._folder = collection, task.folder
-        self._settings, self._limits = task.settings, task.limits
+        self._settings, self._limits, self._span = task.settings, task.limits, task.span
         self._gate = TimeGate(task.settings)
         self._flows_out = _FlowsOut(task, expected=collection.flow_rows)
         self._ranges_out = _RangesOut(task)
@@ -95,7 +95,8 @@ class AttributionPass:
         resolver = pool.submit(self._digest, evidence)
         workers = _Workers(pool, self._limits.workers, ahead_bytes=_AHEAD_BYTES)
         workers.submit(self._ranges_out.write, resolver, NEVER_AFTER)
-        for flows in self._collection.flows():
+        for every in self._collection.flows():
+            flows = self._span.inside(every)
             workers.submit(self._attribute, flows, resolver, Horizon())
             workers.wait_for_room(flows.nbytes, resolver)
         workers.finish()
@@ -126,7 +127,7 @@ class AttributionPass:
             # Flows of earlier slabs may be due, though none starts in this one.
             self._attribute_due(slab.known_to_us, resolver, horizon, workers)
             for batch in flows.before(min(slab.known_to_us + ahead_us, NEVER_AFTER)):
-                self._gate.hold(batch)
+                self._gate.hold(self._span.inside(batch))
                 self._attribute_due(slab.known_to_us, resolver, horizon, workers)
             slabs.forget(self._gate.forget(slab.known_to_us))
             # The digest of the next slab would not fit beside this one.

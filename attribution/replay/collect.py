@@ -24,7 +24,7 @@ from attribution.sources.formats.native.format import is_native_flows, parquet_f
 from attribution.sources.input.opening import expand, found_files
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.sources.records.rejects import RejectsFile
-from attribution.sources.registry import completed, read_order
+from attribution.sources.registry import by_name, completed, read_order
 
 #: Flows of which no source that is read later tells more; others are put aside under the name of their format.
 _WHOLE = ""
@@ -109,6 +109,7 @@ class Collection:
             trusted = self._task.flows_are_heartbeats or not keep_flows
             if found.kind == FLOW:
                 if keep_flows:
+                    self._leave_out(found)
                     aside = found.format if found.told_later else _WHOLE
                     self._spool.add(aside, found.batch)
                     self._captured |= found.batch.column("local_workload").null_count < found.batch.num_rows
@@ -146,6 +147,13 @@ class Collection:
             self.ledger.reject(found.format, Reject(found.source, 0, OUTSIDE, beyond, POLICY))
         self.store.add(POLICY, own)
 
+    def _leave_out(self, flows: Batch) -> None:
+        """Count the flows that are not attributed, since they start at another time; reports and evidence they stay."""
+        if outside := self._task.span.outside(flows.batch):
+            account = self.ledger.of(by_name(flows.format))
+            account.passed(FLOW, -outside)
+            account.skip("outside_window", outside)
+
     def _count(self, rows: int) -> None:
         self._rows += rows
         share = min(self.ledger.consumed / self._bytes, 1) if self._bytes else None
@@ -159,13 +167,14 @@ class Collection:
         return [one for starts in (*self._starts.values(), self._starts_left) for one in starts]
 
     def flows(self) -> Iterator[pa.RecordBatch]:
-        """The flows as canonical record batches, each given once."""
+        """The flows of all times as canonical record batches, each given once."""
         again = self._captured and self._task.flows_are_heartbeats
         for aside, batch in self._spool.batches() if again else self._spool.drain():
             yield batch if aside == _WHOLE else completed(aside, batch, self.ledger)
         if self._left:
             network = self._network_of_flows
             for found in read(self._left, ledger=self.ledger, kinds=(FLOW,), network=network, once=self._once):
+                self._leave_out(found)
                 yield found.batch
             self.ledger.check()
 

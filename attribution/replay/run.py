@@ -15,6 +15,7 @@ from attribution.config import Settings
 from attribution.lake.lake import StagedLake, writing
 from attribution.replay.attribute import AttributionPass
 from attribution.replay.collect import Collection
+from attribution.replay.span import Span
 from attribution.replay.summary import Summary
 from attribution.replay.task import Limits, Report, Task
 from attribution.schema import POLICY
@@ -29,6 +30,7 @@ def replay(
     settings: Settings | None = None,
     limits: Limits | None = None,
     flows_are_heartbeats: bool = True,
+    span: Span | None = None,
     progress: Report | None = None,
 ) -> Summary:
     """Attribute the flows of `inputs` and put the lake `out` in its place, whole or not at all.
@@ -39,6 +41,7 @@ def replay(
         settings: settings of the rules; the defaults suit reports once a minute.
         limits: what the run may use.
         flows_are_heartbeats: whether the workloads that flow logs name are evidence; not of those given as heartbeats.
+        span: the flows that are attributed; those of other times are evidence all the same. By default all.
         progress: called with the phase ("reading", "attributing"), the rows done in it so far, and the share of it that
             is done. The share is of the bytes to read, or of the flows to attribute; None if standard input has no
             known end.
@@ -49,7 +52,7 @@ def replay(
         LakeError: the lake cannot be written; nothing of it is left.
     """
     settings = with_pools_of(inputs.of(POLICY), settings or Settings(), format=inputs.format)
-    began_s = time.monotonic()
+    began_s, span = time.monotonic(), span or Span()
     with StagedLake(out) as staged, writing(out):
         task = Task(
             inputs=inputs,
@@ -57,6 +60,7 @@ def replay(
             settings=settings,
             limits=limits or Limits(),
             flows_are_heartbeats=flows_are_heartbeats,
+            span=span,
             report=progress or (lambda _phase, _rows, _share: None),
         )
         with Collection(task) as collection:
@@ -70,6 +74,7 @@ def replay(
             seconds=time.monotonic() - began_s,
             slabs=attributed.slabs,
             heard_us=collection.store.heard_us,
+            span=span,
         )
         staged.commit({"written_by": __version__, "settings": settings.to_dict(), "summary": summary.to_dict()})
     return summary

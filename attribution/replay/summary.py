@@ -16,6 +16,7 @@ from attribution.core.columnar.arrays import microseconds
 from attribution.core.question import SIDES
 from attribution.core.reasons import METHOD_OF
 from attribution.core.unrouted import Unrouted
+from attribution.replay.span import Span
 from attribution.sources.records.model import Ledger
 
 #: Routes that are listed, those of the most sides first.
@@ -122,6 +123,7 @@ class Summary:
         ranges: ownership ranges written.
         seconds: wall time.
         slabs: spans of time that the history was cut into; 1 where all evidence fitted into memory.
+        span: the flows that were asked for.
         heard_us: the start of the first heartbeat and the end of the last, microseconds; None without heartbeats.
     """
 
@@ -132,6 +134,7 @@ class Summary:
     seconds: float
     slabs: int
     heard_us: tuple[int, int] | None
+    span: Span = field(default_factory=Span)
 
     @property
     def rejected(self) -> int:
@@ -194,6 +197,7 @@ class Summary:
         """The summary as JSON-ready values; what the manifest keeps."""
         return {
             "flows": self.tally.flows,
+            "window": self.span.to_dict(),
             "first": _iso(self.tally.first),
             "last": _iso(self.tally.last),
             "attributed": self.rows(),

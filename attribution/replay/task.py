@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attribution.config import Settings
+from attribution.replay.span import Span
 from attribution.sources.inputs import Inputs
 
 #: Called with the phase, the rows done in it so far, and the share of it that is done; None if that is not known.
@@ -39,6 +40,7 @@ class Task:
         settings: the settings of the rules.
         limits: what the run may use.
         flows_are_heartbeats: whether the workloads that flow logs name are evidence.
+        span: the flows that are attributed.
         report: called as rows are read and flows are attributed.
     """
 
@@ -47,4 +49,5 @@ class Task:
     settings: Settings
     limits: Limits
     flows_are_heartbeats: bool
+    span: Span
     report: Report

@@ -46,6 +46,7 @@ ANY_FORMAT: dict[str, str] = {
         "file as `--flows` to use all that is in it."
     ),
     "repeated": "The record was read before: one with the same identity, whatever file it stood in.",
+    "outside_window": "The flow starts before `--since`, or not before `--until`; it still is evidence.",
     "same_file": "The file has the content of another one of its option, compressed or not, and was not read again.",
 }
 
