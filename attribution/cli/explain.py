@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
 from attribution.cli.render.evidence import (
     ASSIGNMENTS,
     LABELS,
@@ -113,6 +113,7 @@ def command(
         raise click.UsageError("Filters choose the flows of an edge: use them with --edge.")
     with LakeSession(lake) as session:
         if edge is not None:
+            say_unknown_names(session, selection, empty=True)
             write_edge(explain_edge(session, *edge, selection, examples=examples), output)
             return
         last = session.last_start()

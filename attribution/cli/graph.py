@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
 from attribution.cli.render.edge_cells import plain_cells
 from attribution.cli.render.measures import counted, format_bytes, format_count, format_factor, format_share
 from attribution.cli.render.output import Column, Output, Section, output_options
@@ -14,6 +14,7 @@ from attribution.query.graph.diff import DEFAULT_FACTOR, GraphDiff, diff
 from attribution.query.graph.graph import NodeBy, graph
 from attribution.query.graph.model import Edge, Graph, Node, ObserverCount
 from attribution.query.graph.selection import GraphSelection
+from attribution.query.lake.session import LakeSession
 
 #: Rows of a table for people, where --limit does not say how many.
 _TABLE_ROWS = 50
@@ -115,12 +116,18 @@ def command(
             raise click.UsageError(
                 "--diff lists edges as table, json or csv, all of them: leave out --nodes, --limit and other formats."
             )
-        found = diff(lake, selection, before=before, factor=factor, by=by, attributed_only=attributed_only)
+        with LakeSession(lake) as session:
+            found = diff(session, selection, before=before, factor=factor, by=by, attributed_only=attributed_only)
+            say_unknown_names(session, selection, empty=not (found.changes or found.unchanged))
         _write_diff(found, output)
         return
     table = output.format == "table"
     rows = _TABLE_ROWS if table and limit is None else limit or None
-    whole = graph(lake, selection, by=by, attributed_only=attributed_only, limit=rows, top_nodes=table or nodes_only)
+    with LakeSession(lake) as session:
+        whole = graph(
+            session, selection, by=by, attributed_only=attributed_only, limit=rows, top_nodes=table or nodes_only
+        )
+        say_unknown_names(session, selection, empty=not whole.totals.flows)
     _write_graph(whole, output, nodes_only=nodes_only)
 
 

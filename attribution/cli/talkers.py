@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.query.graph.selection import GraphSelection
 from attribution.query.graph.talkers import ListedBy, Order, talkers
+from attribution.query.lake.session import LakeSession
 
 _KEYS: dict[ListedBy, tuple[Column, ...]] = {
     "service": (Column(name="service"), Column(name="kind", rank=4)),
@@ -69,7 +70,9 @@ def command(
       attribution talkers lake --by address --reason gap
       attribution talkers lake --by port --service 'checkout*' --format csv
     """
-    found = talkers(lake, selection, by=by, order=order, limit=limit or None)
+    with LakeSession(lake) as session:
+        found = talkers(session, selection, by=by, order=order, limit=limit or None)
+        say_unknown_names(session, selection, empty=not found.rows)
     rows = [talker.to_dict() for talker in found.rows]
     if output.format == "table":
         shares = (talker.unattributed_flows / talker.flows for talker in found.rows)

@@ -22,10 +22,15 @@ from attribution.cli.render.evidence import (
 from attribution.cli.render.measures import counted, format_count
 from attribution.cli.render.networks import network_lines, network_sections
 from attribution.cli.render.output import Column, Output, Section, output_options
+from attribution.config import NO_NETWORK
 from attribution.core.reasons import REASONS
+from attribution.errors import QueryError
+from attribution.query.explain.address_evidence import is_address
 from attribution.query.explain.path import path_of
 from attribution.query.explain.whois import Whois, whois
+from attribution.query.lake.names import holders, is_known, missing, nearest
 from attribution.query.lake.protocols import port_name
+from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import format_span
 
 _RANGES = (
@@ -123,7 +128,15 @@ def command(
       attribution whois lake 10.0.0.7 --at -1h --port 53 --protocol udp
       attribution whois lake 2001:db8::7 --network east --format json
     """
-    found = whois(lake, address, at=at, port=port, protocol=protocol, network=network, window=window)
+    with LakeSession(lake) as session:
+        _say_what_a_name_had(session, address)
+        found = whois(session, address, at=at, port=port, protocol=protocol, network=network, window=window)
+        if not found.known:
+            if network not in (None, NO_NETWORK):
+                missing(session, "network", network)
+            near = () if is_known(session, "address", found.address) else nearest(session, "address", found.address)
+            if near:
+                click.echo(f"attribution: the lake knows addresses that are spelt alike: {', '.join(near)}", err=True)
     ranges = found.range_rows()
     if output.format == "json":
         output.json(found.to_dict())
@@ -131,6 +144,17 @@ def command(
         output.csv(list(ranges[0]) if ranges else [column.name for column in _RANGES[:-1]], ranges)
     else:
         output.document(_document(found, ranges, network))
+
+
+def _say_what_a_name_had(session: LakeSession, text: str) -> None:
+    """If the text is a name of the lake and no address, say which addresses it had.
+
+    Raises:
+        QueryError: it is such a name.
+    """
+    held = () if is_address(text) else holders(session, text)
+    if held:
+        raise QueryError(f"{text!r} is a name, and whois asks for an address; the last that it had: {', '.join(held)}")
 
 
 def _document(found: Whois, ranges: list[dict[str, object]], network: str | None) -> list[Section | str]:
@@ -183,8 +207,7 @@ def _headline(found: Whois, network: str | None) -> str:
     workloads = len({one.workload for one in found.evidence.ranges})
     ranges = len(found.evidence.ranges)
     flows = sum(count.flows for count in found.flows)
-    known = (ranges, flows, found.evidence.assignments, found.evidence.labels, found.hostnames, found.policies)
-    if not any(known):
+    if not found.known:
         place = "in this lake" if network is None else f"in the network {network} of this lake"
         return f"{found.address}: nothing is known of it {place}."
     counts = ((workloads, "workload"), (ranges, "ownership range"), (flows, "flow"))

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from attribution.cli.agility.clients import clients_option, first_names
-from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
 from attribution.cli.render.output import Column, Output, Section, output_options
+from attribution.query.lake.session import LakeSession
 from attribution.query.pools.astray import KINDS, Astray, astray
 from attribution.query.pools.selection import PoolSelection
 
@@ -50,7 +51,9 @@ def command(
       attribution agility astray lake --data-centre 'ams*' --window -1h.. --clients 20
       attribution agility astray lake --format json
     """
-    found = astray(lake, selection, clients=clients)
+    with LakeSession(lake) as session:
+        found = astray(session, selection, clients=clients)
+        say_unknown_names(session, selection, empty=not found)
     if output.format == "json":
         output.json([one.to_dict() for one in found])
     elif output.format == "csv":

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from attribution.cli.agility.next_step import NextStep, next_step_options
-from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
 from attribution.cli.render.measures import format_count
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.query.attack.attack import Attack, StepRead, attack
@@ -13,6 +13,7 @@ from attribution.query.attack.name_file import NameFile
 from attribution.query.attack.plan import read_plan
 from attribution.query.lake.flows import Measure
 from attribution.query.lake.selection import Selection
+from attribution.query.lake.session import LakeSession
 from attribution.query.lake.times import format_span
 
 _STEPS = (
@@ -84,7 +85,9 @@ def command(
         raise click.UsageError("The plan says which times to look at: leave out --window.")
     plan = read_plan(plan_path)
     names = NameFile.of(names_path or plan.names_file)
-    found = attack(lake, plan, names, selection, measure=measure, background=background, quiet=quiet)
+    with LakeSession(lake) as session:
+        say_unknown_names(session, selection, empty=True)
+        found = attack(session, plan, names, selection, measure=measure, background=background, quiet=quiet)
     if next_path is not None and found.outcome == "searching":
         next_step.write(plan, found.search, names, next_path)
     rows = [_step_row(step) for step in found.steps]

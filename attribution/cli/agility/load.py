@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from attribution.cli.options.selection import lake_argument, selection_options
+from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
 from attribution.cli.render.measures import format_count
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.query.lake.flows import Measure
+from attribution.query.lake.session import LakeSession
 from attribution.query.pools.load import PoolLoad, load
 from attribution.query.pools.selection import PoolSelection
 
@@ -71,7 +72,9 @@ def command(
       attribution agility load lake --pool 'shared-*' --by bytes --window -1h..
       attribution agility load lake --limit 0 --format csv
     """
-    found = load(lake, selection, measure=measure, limit=limit or None)
+    with LakeSession(lake) as session:
+        found = load(session, selection, measure=measure, limit=limit or None)
+        say_unknown_names(session, selection, empty=not found.pools)
     if output.format == "json":
         output.json(found.to_dict())
         return

@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from attribution.cli.agility.clients import clients_option, first_names
-from attribution.cli.options.selection import duration, lake_argument, selection_options
+from attribution.cli.options.selection import duration, lake_argument, say_unknown_names, selection_options
 from attribution.cli.render.output import Column, Output, Section, output_options
+from attribution.query.lake.session import LakeSession
 from attribution.query.pools.selection import PoolSelection
 from attribution.query.pools.stale import Stale, stale
 
@@ -74,7 +75,9 @@ def command(
       attribution agility stale lake --pool old --bucket 5m
       attribution agility stale lake --data-centre ams --format json
     """
-    found = stale(lake, selection, bucket=bucket, clients=clients)
+    with LakeSession(lake) as session:
+        found = stale(session, selection, bucket=bucket, clients=clients)
+        say_unknown_names(session, selection, empty=not found)
     if output.format == "json":
         output.json([one.to_dict() for one in found])
     elif output.format == "csv":

@@ -9,7 +9,9 @@ import click
 
 from attribution.config import parse_duration
 from attribution.errors import ConfigError
+from attribution.query.lake.names import unknown_filters
 from attribution.query.lake.selection import Option, Selection, options_of
+from attribution.query.lake.session import LakeSession
 
 #: The lake, as the first argument of a verb. Whether it is one is for the library to say, which says it better.
 lake_argument = click.argument("lake", type=click.Path(path_type=Path))
@@ -60,3 +62,18 @@ def _click_option(name: str, option: Option, kind: object) -> Callable[[_Command
     of = click.Choice(option.choices) if option.choices else int if get_args(kind)[:1] == (int,) else str
     many = getattr(kind, "__origin__", None) is tuple
     return click.option(*flags, multiple=many, type=of, metavar=option.metavar, help=option.help)
+
+
+def say_unknown_names(session: LakeSession, selection: Selection, *, empty: bool) -> None:
+    """Refuse a filter by a name that the lake does not have; say on standard error if the window has no flow of it.
+
+    Args:
+        session: the lake.
+        selection: what was asked.
+        empty: whether nothing was found.
+
+    Raises:
+        QueryError: a name is nowhere in the lake; the message says which names are near.
+    """
+    for elsewhen in unknown_filters(session, selection, empty=empty):
+        click.echo(f"attribution: {elsewhen}", err=True)

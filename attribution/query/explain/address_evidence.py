@@ -126,13 +126,22 @@ def hole_row(hole: Hole) -> dict[str, datetime]:
     return {"start": hole[0], "end": hole[1]}
 
 
+def is_address(text: str) -> bool:
+    """Whether `parse_address` reads the text."""
+    return _canonical(text) is not None
+
+
+def _canonical(text: str) -> str | None:
+    return canonical_address(text.strip().removeprefix("[").removesuffix("]"))
+
+
 def parse_address(text: str) -> str:
     """Canonical text of an address, however it is spelt; an IPv4-mapped IPv6 address is the IPv4 address.
 
     Raises:
         QueryError: the text is no address.
     """
-    address = canonical_address(text.strip().removeprefix("[").removesuffix("]"))
+    address = _canonical(text)
     if address is None:
         raise BadValueError(f"{text!r} is no address: write IPv4 or IPv6, without a port, prefix length or zone")
     return address

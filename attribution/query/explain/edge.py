@@ -9,6 +9,7 @@ from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
 from attribution.query.counting.count_once import COUNTED, count_once
 from attribution.query.explain.flow_selector import flow_key
+from attribution.query.lake.names import is_known, unknown
 from attribution.query.lake.query import Query
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession, Row, opened
@@ -142,7 +143,11 @@ def explain_edge(
         rows = session.ask(_BREAKDOWN)
         if not rows:
             session.keep("edge_flow", _FLOWS, **asked, source=target, target=source)
-            raise QueryError(_no_flows(source, target, reverse=bool(session.ask(_BREAKDOWN))))
+            reverse = bool(session.ask(_BREAKDOWN))
+            raise QueryError(
+                f"no flows from {source!r} to {target!r} in this window that pass the filters; "
+                f"{_why_none(session, source, target, reverse=reverse)}"
+            )
         shown = session.ask(_EXAMPLES, examples=examples)
         others = session.ask(_ALTERNATIVES, max_gap=session.settings.max_gap, limit=limit)
     return EdgeExplanation(
@@ -155,13 +160,13 @@ def explain_edge(
     )
 
 
-def _no_flows(source: str, target: str, *, reverse: bool) -> str:
-    hint = (
-        f"there are from {target!r} to {source!r}: turn the edge round"
-        if reverse
-        else "`attribution graph` lists the edges; names are as they stand there"
-    )
-    return f"no flows from {source!r} to {target!r} in this window that pass the filters; {hint}"
+def _why_none(session: LakeSession, source: str, target: str, *, reverse: bool) -> str:
+    if reverse:
+        return f"there are from {target!r} to {source!r}: turn the edge round"
+    for name in (source, target):
+        if not name.startswith("(") and not is_known(session, "end", name):
+            return f"{unknown(session, 'end', name)} `attribution graph` lists the edges"
+    return "`attribution graph` lists the edges; names are as they stand there"
 
 
 def _part(row: Row, examples: Sequence[Row]) -> EdgePart:

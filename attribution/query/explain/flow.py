@@ -19,6 +19,7 @@ from attribution.query.explain.path import PathStep, path_of
 from attribution.query.explain.timing import FlowTiming
 from attribution.query.explain.verdict import FlowSide, Verdict, asked_end, judge
 from attribution.query.lake.flows import WINDOWED
+from attribution.query.lake.names import NameKind, is_known, unknown
 from attribution.query.lake.protocols import protocol_name
 from attribution.query.lake.query import Query
 from attribution.query.lake.session import LakeSession, Row, opened
@@ -166,9 +167,7 @@ def explain_flow(lake: LakeSession | Path | str, selector: FlowSelector) -> Flow
         conditions = {name: value for name, value in vars(selector).items() if name != "starts"}
         rows = session.ask(FIND_FLOWS, **conditions, **selector.starts.parameters(), limit=1000)
         if not rows:
-            raise QueryError(
-                f"no flow of {session.folder} has {selector}; leave out a condition to see which there are"
-            )
+            raise QueryError(f"no flow of {session.folder} has {selector}; {_why_none(session, selector)}")
         if len({_identity(row) for row in rows}) > 1:
             raise QueryError(_several(rows))
         times = {name: from_microseconds(rows[0][name]) for name in ("start", "end", "received")}
@@ -180,6 +179,19 @@ def explain_flow(lake: LakeSession | Path | str, selector: FlowSelector) -> Flow
             remote=_side(session, flow, "remote"),
             alike=rows[0]["total"],
         )
+
+
+def _why_none(session: LakeSession, asked: FlowSelector) -> str:
+    """Which of the conditions no flow of the lake meets by itself, or else what to do."""
+    conditions: tuple[tuple[NameKind, str | None], ...] = (
+        ("local address", asked.local_address),
+        ("remote address", asked.remote_address),
+        ("network", asked.network if asked.network != NO_NETWORK else None),
+    )
+    for kind, name in conditions:
+        if name is not None and not is_known(session, kind, name):
+            return unknown(session, kind, name)
+    return "leave out a condition to see which there are"
 
 
 def _side(session: LakeSession, row: Row, side: Side) -> SideExplanation:

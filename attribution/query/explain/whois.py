@@ -91,6 +91,12 @@ class Whois:
         return self.evidence.address
 
     @property
+    def known(self) -> bool:
+        """Whether the lake has anything of the address."""
+        evidence = self.evidence
+        return any((evidence.ranges, evidence.assignments, evidence.labels, self.flows, self.hostnames, self.policies))
+
+    @property
     def named_networks(self) -> tuple[str, ...]:
         """The networks that anything shown here names, in order."""
         found = {*self.evidence.networks, *(label.network for label in self.evidence.labels)}
