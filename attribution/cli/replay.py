@@ -22,6 +22,7 @@ from attribution.replay import Inputs, Limits, Span, Summary, replay
 from attribution.replay.next_step import inspect_command, next_step
 from attribution.replay.summary import NetworkCount
 from attribution.schema import FLOW
+from attribution.sources.input.opening import STDIN
 
 #: Exit status where the lake was written but rows had to be left out.
 ROWS_REJECTED = 3
@@ -91,7 +92,7 @@ def command(
     Examples:
       attribution replay --flows flows.parquet --heartbeats beats.jsonl --out lake
       attribution replay --flows 's3-copy/**/*.log.gz' --heartbeats pods.json --labels ip-ranges.json --out lake
-      zcat conn.log.gz | attribution replay --flows - --since 2026-03-02 --max-gap 5m --out lake
+      zcat conn.log.gz | attribution replay --flows - --since 2026-03-02 --hold 6m --out lake
 
     \b
     Exit status: 0 all rows were used, 3 the lake was written but rows were rejected,
@@ -113,7 +114,7 @@ def command(
                 progress=progress,
             )
     except RejectLimitError as error:
-        raise RejectLimitError(f"{error}\nTo learn more: {shlex.join(inspect_command(inputs))}") from error
+        raise RejectLimitError(f"{error}\n{_to_learn_more(inputs)}") from error
     if output.format == "json":
         step = next_step(summary)
         command = None if step is None else vars(step) | {"command": inspect_command(inputs)}
@@ -151,10 +152,21 @@ def _note(summary: Summary) -> list[str]:
 def _next_step(summary: Summary, inputs: Inputs) -> Iterator[str]:
     """What to do next if little was attributed."""
     step = next_step(summary)
-    if step is not None:
+    if step is None:
+        return
+    if not summary.tally.flows:
+        yield f"{step.share_of_reason:.1%} of the skipped rows are {step.reason}. {step.cause}"
+    else:
         named = f"Only {step.share:.1%} of the flows have" if step.share else "No flow has"
         yield f"{named} a named remote side, and {step.share_of_reason:.1%} are {step.reason}. {step.cause}"
-        yield f"To learn more: {shlex.join(inspect_command(inputs))}"
+    yield _to_learn_more(inputs)
+
+
+def _to_learn_more(inputs: Inputs) -> str:
+    """The command that says more; what came by standard input must come again."""
+    command = inspect_command(inputs)
+    again = ", with the same standard input" if STDIN in command else ""
+    return f"To learn more{again}: {shlex.join(command)}"
 
 
 def _about_networks(count: NetworkCount) -> Iterator[str]:

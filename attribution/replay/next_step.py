@@ -1,5 +1,6 @@
 """What to do next if a run named few remote sides: the most likely cause, and the command that says more."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -7,8 +8,9 @@ from attribution.config import SECOND
 from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.replay.summary import Summary
 from attribution.schema import ASSIGNMENT
+from attribution.sources.input.opening import STDIN
 from attribution.sources.inputs import Inputs
-from attribution.sources.registry import lacking
+from attribution.sources.registry import SKIPS, lacking
 
 #: Share of flows with a named remote side below which a run ends with a next step.
 _LITTLE = 0.5
@@ -37,6 +39,16 @@ _CAUSES = {
     "too_old": "The flows are longer than evidence counts. Raise --retention.",
     "unpooled": "No policy is known for these addresses of pools. Give --policies.",
 }
+#: Of `conflict`, if most of the flows are long.
+_LONG = (
+    "The flows are long, and the addresses came from one workload to another while they lasted. Let the log cut its "
+    "records after a minute, or log connections with their own start."
+)
+#: Of `unknown`, if nobody was seen at any of the addresses.
+_ELSEWHERE = (
+    "Nobody was seen at these addresses. All heartbeats are of other addresses. Give heartbeats of the workloads there, "
+    "and labels of the rest. If a translator stands in between, give logs from behind it."
+)
 #: Reasons that say that evidence is missing.
 _NOT_SEEN = ("unknown", "silent", "gap")
 
@@ -46,9 +58,10 @@ class NextStep:
     """What to do next.
 
     Attributes:
-        reason: the most frequent reason for which the remote sides of flows have no name.
+        reason: the most frequent reason for which the remote sides of flows have no name; without flows that for which
+            rows were skipped.
         share: the share of all flows with a named remote side.
-        share_of_reason: the share of all flows with that reason.
+        share_of_reason: the share of all flows, or of all skipped rows, with that reason.
         cause: the most likely cause, and what to do about it; sentences.
     """
 
@@ -59,9 +72,11 @@ class NextStep:
 
 
 def next_step(summary: Summary) -> NextStep | None:
-    """The next step after a run; None if most remote sides were named, or there were no flows."""
+    """The next step after a run; None if most remote sides were named, or no row was a flow."""
     flows, share = summary.tally.flows, summary.share_attributed("remote")
-    if not flows or share >= _LITTLE:
+    if not flows:
+        return _all_skipped(summary)
+    if share >= _LITTLE:
         return None
     open_sides = [
         (count, reason)
@@ -70,6 +85,24 @@ def next_step(summary: Summary) -> NextStep | None:
     ]
     count, reason = max(open_sides)
     return NextStep(reason, share, count / flows, _cause(summary, reason))
+
+
+def _all_skipped(summary: Summary) -> NextStep | None:
+    """The next step if flow logs were read, and all of their rows were left out; None if there were no such rows."""
+    skipped = Counter[str]()
+    for (name, reason), rows in summary.ledger.skipped.items():
+        if reason in SKIPS.get(name, {}):
+            skipped[reason] += rows
+    if not skipped:
+        return None
+    reason, count = skipped.most_common(1)[0]
+    meaning = next(meanings[reason] for meanings in SKIPS.values() if reason in meanings)
+    return NextStep(
+        reason,
+        0.0,
+        count / skipped.total(),
+        f"{meaning} Give logs of traffic that reached somebody, or of another time.",
+    )
 
 
 def _cause(summary: Summary, reason: str) -> str:
@@ -85,6 +118,11 @@ def _cause(summary: Summary, reason: str) -> str:
             )
         if apart := _apart(summary):
             return apart
+        others = [one for (side, one), rows in summary.tally.by_reason.items() if side == "remote" and rows]
+        if others == ["unknown"] and summary.heard_us is not None:
+            return _ELSEWHERE
+    if reason == "conflict" and 2 * summary.tally.long_conflicts > summary.tally.by_reason["remote", reason]:
+        return _LONG
     return _CAUSES.get(reason, REASONS[reason])
 
 
@@ -109,6 +147,14 @@ def _time(microseconds: int) -> str:
 
 
 def inspect_command(inputs: Inputs) -> list[str]:
-    """The words of the `attribution inspect` command for the inputs of a run."""
-    paths = [str(path) for _, given, _ in inputs.sources() for path in given]
+    """The words of the `attribution inspect` command for the inputs of a run.
+
+    >>> inspect_command(Inputs(flows=["-odd.log"], heartbeats=["beats"]))
+    ['attribution', 'inspect', './-odd.log', 'beats']
+    """
+    paths = [
+        f"./{path}" if str(path).startswith("-") and str(path) != STDIN else str(path)
+        for _, given, _ in inputs.sources()
+        for path in given
+    ]
     return ["attribution", "inspect", *dict.fromkeys(paths), *inputs.options_by_path()]

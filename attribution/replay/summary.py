@@ -10,15 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.config import SECOND
+from attribution.config import MINUTE, SECOND
 from attribution.core.addressing.routes import route_between
-from attribution.core.columnar.arrays import microseconds
+from attribution.core.columnar.arrays import is_value, microseconds
 from attribution.core.question import SIDES
 from attribution.core.reasons import METHOD_OF
 from attribution.core.unrouted import Unrouted
 from attribution.replay.span import Span
 from attribution.sources.records.model import Ledger
 
+#: A flow of such a length, µs, may be older than the owner of an address.
+LONG_US = 2 * MINUTE
+_CONFLICT = pa.scalar("conflict")
 #: Routes that are listed, those of the most sides first.
 _LISTED_ROUTES = 5
 
@@ -81,6 +84,7 @@ class Tally:
         by_reason: (side, reason) -> flows.
         by_hostname: why there is one hostname or none -> flows.
         unrouted: what routes would do for sides whose evidence is another network's.
+        long_conflicts: remote sides in `conflict` of flows that are longer than `LONG_US`.
         rate_unknown: of how many flows the device did not say whether it samples.
         first: earliest start, µs; None without flows.
         last: latest start, µs.
@@ -90,6 +94,7 @@ class Tally:
     by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
     by_hostname: Counter[str] = field(default_factory=Counter)
     unrouted: Unrouted = field(default_factory=Unrouted)
+    long_conflicts: int = 0
     rate_unknown: int = 0
     first: int | None = None
     last: int | None = None
@@ -108,6 +113,10 @@ class Tally:
         if rate.null_count < len(rate):
             self.rate_unknown += pc.sum(pc.equal(rate, 0)).as_py()
         start = microseconds(attributed.column("start"))
+        if self.by_reason["remote", "conflict"]:
+            in_conflict = is_value(attributed.column("remote_reason"), _CONFLICT).to_numpy(zero_copy_only=False)
+            long = microseconds(attributed.column("end")) - start > LONG_US
+            self.long_conflicts += int(np.count_nonzero(in_conflict & long))
         self.first = int(np.min(start, initial=start[0] if self.first is None else self.first))
         self.last = int(np.max(start, initial=start[0] if self.last is None else self.last))
 

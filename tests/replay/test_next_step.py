@@ -35,6 +35,13 @@ HUBBLE = {
 CASES = {
     "no evidence": (FLOWS, [], "unknown", "There is no evidence of who held an address."),
     "nobody seen there": (FLOWS, [beat(4, address="10.0.0.3")], "unknown", "Nobody was seen at these addresses."),
+    "other addresses": (FLOWS, [beat(4, address="10.0.0.3")], "unknown", "All heartbeats are of other addresses."),
+    "two in a long time": (
+        [flow(1, end=at(12), basis="window")],
+        [*(beat(n) for n in range(5)), *(beat(n, workload="b-2") for n in range(6, 14))],
+        "conflict",
+        "The flows are long, and the addresses came from one workload to another",
+    ),
     "another day": (
         FLOWS,
         [beat(0, start="2026-02-27T10:00:00Z", end="2026-02-27T10:10:00Z")],
@@ -117,3 +124,30 @@ def test_a_run_that_rejects_too_much_names_the_command_that_says_more(logs):
 
 def test_nothing_is_said_without_flows(logs):
     assert "To learn more" not in ok("replay", *logs([], [beat(4)]), "--flows", logs([], [beat(4)])[1])
+
+
+VPC = """version interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status
+2 eni-1 10.0.0.1 10.0.0.2 40000 443 6 10 840 1767225600 1767225660 REJECT OK
+2 eni-1 10.0.0.1 10.0.0.2 40001 443 6 10 840 1767225600 1767225660 REJECT OK
+2 eni-1 - - - - - - - 1767225660 1767225720 - NODATA
+"""
+
+
+def test_a_run_all_of_whose_rows_were_skipped_says_why(tmp_path):
+    path = tmp_path / "vpc.log"
+    path.write_text(VPC)
+    options = ("--flows", path, "--out", tmp_path / "lake")
+    step = json.loads(ok("replay", *options, "--format", "json"))["next_step"]
+    assert (step["reason"], step["share"], step["share_of_reason"]) == ("refused_traffic", 0, 2 / 3)
+    told = ok("replay", *options)
+    assert "66.7% of the skipped rows are refused_traffic. Security group or network ACL" in told
+    assert told.splitlines()[-1] == f"To learn more: attribution inspect {path}"
+
+
+def test_the_command_names_a_file_that_looks_like_an_option(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-odd.jsonl").write_text(json.dumps(flow(4)) + "\n")
+    last = ok("replay", "--flows", "-odd.jsonl", "--out", "lake").splitlines()[-1]
+    words = shlex.split(last.removeprefix("To learn more: "))
+    assert words == ["attribution", "inspect", "./-odd.jsonl"]
+    assert run(*words[1:]).exit_code == 0
