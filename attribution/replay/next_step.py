@@ -46,8 +46,8 @@ _LONG = (
 )
 #: Of `unknown`, if nobody was seen at any of the addresses.
 _ELSEWHERE = (
-    "Nobody was seen at these addresses. All heartbeats are of other addresses. Give heartbeats of the workloads there, "
-    "and labels of the rest. If a translator stands in between, give logs from behind it."
+    "Nobody was seen at these addresses. All heartbeats are of other addresses. Give heartbeats of the workloads "
+    "there, and labels of the rest. If a translator stands in between, give logs from behind it."
 )
 #: Reasons that say that evidence is missing.
 _NOT_SEEN = ("unknown", "silent", "gap")
