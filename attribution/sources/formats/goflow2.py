@@ -35,7 +35,7 @@ import pyarrow.compute as pc
 from attribution.config import SECOND
 from attribution.core.columnar.types import Bool, Column
 from attribution.schema import FLOW
-from attribution.sources.json.lines import JsonLines, first_object
+from attribution.sources.json.lines import JsonLines, first_object, objects_of_lines
 from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input, Wanted
 from attribution.sources.records.network_names import numbered, within
 from attribution.sources.records.raw_columns import (
@@ -130,7 +130,7 @@ class Goflow2(Format):
     def read(self, data: Input, account: Account) -> Iterator[Block]:
         """The flows of the records."""
         set_aside = bad_lines(account, data.name, FLOW)
-        version_1 = "SamplerAddress" in (first_object(data.head()) or {})
+        version_1 = any("SamplerAddress" in row for row in objects_of_lines(data.head()))
         reader = JsonLines({name: (spelled[version_1],) for name, spelled in _FIELDS.items()})
         unit: Unit = "s" if version_1 else "ns"
         for first_line, block in data.lines(_BLOCK_BYTES):

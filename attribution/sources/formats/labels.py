@@ -68,9 +68,9 @@ class AwsRanges(Format):
                 f"cannot read {data.name} as AWS's ip-ranges.json: {error}; download the file again"
             ) from None
         lists = [document.get(name) for name in _LISTS] if isinstance(document, dict) else []
-        if not any(isinstance(part, list) for part in lists):
+        if not any(isinstance(part, list) and part for part in lists):
             raise SourceError(
-                f"cannot read {data.name} as AWS's ip-ranges.json: it is no JSON object with {' or '.join(_LISTS)}; "
+                f"cannot read {data.name} as AWS's ip-ranges.json: nothing stands in {' or '.join(_LISTS)}; "
                 "download the file again"
             )
         labels: list[tuple[str, str, str | None]] = []

@@ -7,7 +7,6 @@ of their own: else the list of a sound line would be text, because another line 
 """
 
 import io
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +20,7 @@ from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Column, Int64
 from attribution.sources.json.cutting import ShapedLines
 from attribution.sources.json.field_types import changes, leaf, schema_of, signature
+from attribution.sources.json.objects import is_json_lines
 from attribution.sources.json.shapes import Path
 from attribution.sources.records.json_values import (
     MIXED,
@@ -33,7 +33,7 @@ from attribution.sources.records.json_values import (
 )
 from attribution.sources.records.set_aside import OnBad
 
-__all__ = ["JsonLines", "Path", "Piece", "first_object"]
+__all__ = ["JsonLines", "Path", "Piece", "first_object", "is_text", "objects_of_lines"]
 
 #: Lines looked at to learn the types of fields.
 _SAMPLED_LINES = 64
@@ -101,7 +101,7 @@ class JsonLines:
             first_line: 1-based number of the block's first line.
             on_bad: told of every line that is no JSON object.
         """
-        text = _is_text(block)
+        text = is_text(block)
         pieces, rest = self._cut(block, first_line) if text else ([], None)
         yield from pieces
         if rest is not None:
@@ -149,7 +149,7 @@ class JsonLines:
             return
         for schema in (self._schema, self._learn(_sample(lines[:: max(1, len(lines) // _SAMPLED_LINES)]))):
             joined = b"\n".join(lines)
-            table = self._parse(joined, schema) if schema is not None and _is_text(joined) else None
+            table = self._parse(joined, schema) if schema is not None and is_text(joined) else None
             if table is not None and table.num_rows == len(lines):
                 yield Piece(self._columns(table), np.array(numbers, dtype=np.int64))
                 return
@@ -234,18 +234,22 @@ class JsonLines:
 
 
 def first_object(head: bytes) -> JsonObject | None:
-    """The JSON object on the first line of `head` that is not blank; None where there is none, or it is cut off."""
-    for line in head.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
-        if line.strip():
-            try:
-                value: Json = json.loads(line)
-            except (ValueError, RecursionError):
-                return None
-            return value if isinstance(value, dict) else None
-    return None
+    """The first JSON object that is a line of `head`; None where there is none, or it is cut off.
+
+    Lines before it may be broken if `head` has an object to a line otherwise.
+    """
+    return next(objects_of_lines(head), None)
 
 
-def _is_text(block: bytes) -> bool:
+def objects_of_lines(head: bytes) -> Iterator[JsonObject]:
+    """The JSON objects among the first lines of `head`; none if the first line is none, and most lines are none."""
+    lines = [line for line in head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[:_SAMPLED_LINES] if line.strip()]
+    if lines and (_sample(lines[:1]) or is_json_lines(head)):
+        for line in lines:
+            yield from _sample([line])
+
+
+def is_text(block: bytes) -> bool:
     """Whether the block is UTF-8: Arrow does not look, and what it lets through breaks much later."""
     if block.isascii():
         return True

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import DATA, Read, counts
 
+from attribution.errors import SourceError
 from attribution.replay import Inputs, replay
 from attribution.sources.formats.zeek.format import Zeek, _folder
 from attribution.sources.formats.zeek.hostnames import Hostnames
@@ -459,3 +460,118 @@ def test_values_that_are_no_numbers_are_left_to_validation():
 )
 def test_other_content_is_not_taken(head):
     assert not ZEEK.matches(head)
+
+
+# Unusual and hostile headers
+
+ANSWER = "ts id.orig_h query qtype rcode answers TTLs"
+ANSWER_ROW = "1379288667.5 192.168.33.10 a.example 1 0 192.0.2.1,192.0.2.2 60.0,30.0"
+
+
+def without_lines(rows):
+    return [{name: value for name, value in row.items() if name != "line"} for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("written", "separator"), [("\\x20", " "), ("\\x2c", ","), ("\\x7c", "|"), ("\\x3B", ";"), ("|", "|")]
+)
+@pytest.mark.parametrize(("set_written", "set_separator"), [("\\x3a\\x3a", "::"), ("&", "&"), ("\\x26", "&")])
+def test_any_character_separates_columns_and_any_text_the_items_of_sets(written, separator, set_written, set_separator):
+    for path, fields, row in (("conn", CONN, CONN_ROW), ("dns", ANSWER, ANSWER_ROW)):
+        plain = Read(ZEEK, tsv(path, fields, row))
+        log = tsv(path, fields, row.replace(",", set_separator))
+        log = log.replace("#set_separator\t,", f"#set_separator\t{set_written}")
+        log = log.replace("\t", separator).replace("#separator \\x09", f"#separator {written}")
+        read = Read(ZEEK, log)
+        assert counts(read) == counts(plain)
+        assert (read.flows, read.names) == (plain.flows, plain.names)
+
+
+@pytest.mark.parametrize("written", ["\\x09\\x09", "||", "\\xc3\\xa9", "\\x0a", "\\x0d"])
+def test_a_separator_that_is_not_one_character_is_refused_with_what_stands_there(written):
+    log = tsv("conn", CONN, CONN_ROW).replace("#separator \\x09", f"#separator {written}")
+    with pytest.raises(SourceError, match="names no separator of one character"):
+        Read(ZEEK, log)
+
+
+def test_a_header_in_the_middle_that_cannot_be_used_costs_its_own_rows():
+    good = tsv("conn", CONN, CONN_ROW)
+    bad = good.replace("#separator \\x09", "#separator \\x09\\x09")
+    read = Read(ZEEK, good + bad + good)
+    assert [flow["line"] for flow in read.flows] == [7, 21]
+    assert [(line, reason) for _, line, reason, _ in read.rejects] == [(14, "unusable_header")]
+
+
+@pytest.mark.parametrize("directive", ["#set_separator", "#set_separator\t", "#empty_field", "#unset_field"])
+def test_a_directive_without_a_value_leaves_what_zeek_writes_by_default(directive):
+    log = tsv("dns", ANSWER, ANSWER_ROW)
+    said = next(line for line in log.splitlines() if line.startswith(directive.strip()))
+    assert Read(ZEEK, log.replace(said, directive)).names == Read(ZEEK, log).names
+    assert without_lines(Read(ZEEK, log.replace(f"{said}\n", "")).names) == without_lines(Read(ZEEK, log).names)
+
+
+@pytest.mark.parametrize("separator", ["#separator", "#separator "])
+def test_an_empty_separator_is_the_tab(separator):
+    log = tsv("conn", CONN, CONN_ROW)
+    assert Read(ZEEK, log.replace("#separator \\x09", separator)).flows == Read(ZEEK, log).flows
+
+
+def test_directives_that_are_repeated_in_the_middle_hold_from_there():
+    log = (
+        tsv("dns", ANSWER, ANSWER_ROW) + "#set_separator\t;\n" + ANSWER_ROW.replace(",", ";").replace(" ", "\t") + "\n"
+    )
+    names = without_lines(Read(ZEEK, log).names)
+    assert len(names) == 4
+    assert names[:2] == names[2:]
+
+
+def test_rows_of_another_width_or_no_text_are_rejected_by_line_and_the_rest_kept():
+    row = CONN_ROW.replace(" ", "\t").encode()
+    odd = [b"x", row + b"\tmore", row.rpartition(b"\t")[0], b"\xff\xff bad", row.replace(b"C1", b"C\xff"), b"\r"]
+    odd += [row.replace(b"C1", b"C\r1"), b"", b"   ", b"\r\r"]
+    log = tsv("conn", CONN, CONN_ROW).encode() + b"".join(line + b"\n" + row + b"\r\n" for line in odd)
+    read = Read(ZEEK, log)
+    assert [flow["line"] for flow in read.flows] == [7, *range(9, 29, 2)]
+    assert without_lines(read.flows) == without_lines(read.flows[:1]) * 11
+    wide = [(8, "wrong_columns"), (10, "wrong_columns"), (12, "wrong_columns")]
+    other = [(14, "not_text"), (16, "not_text"), (20, "malformed"), (26, "malformed")]
+    assert sorted((line, reason) for _, line, reason, _ in read.rejects) == wide + other
+
+
+def test_a_header_that_is_cut_off_rejects_the_rows():
+    log = tsv("conn", CONN, CONN_ROW)
+    cut = log.replace("\tlocal_orig\tlocal_resp\n", "\n")
+    assert cut != log
+    assert counts(Read(ZEEK, cut)) == {"rows": {}, "skipped": {}, "rejected": {"wrong_columns": 1}}
+
+
+def test_a_header_without_a_path_is_of_the_log_that_its_fields_tell():
+    conn = tsv("conn", f"{CONN} conn_state", f"{CONN_ROW} SF").replace("#path\tconn\n", "")
+    assert without_lines(Read(ZEEK, conn).flows) == without_lines(Read(ZEEK, tsv("conn", CONN, CONN_ROW)).flows)
+    # A path does not outlive its header.
+    assert counts(Read(ZEEK, tsv("dns", ANSWER, ANSWER_ROW) + conn))["rows"] == {"name_binding": 2, "flow": 1}
+
+
+def test_columns_of_packages_stand_anywhere_and_may_have_names_twice():
+    plain = Read(ZEEK, tsv("conn", CONN, CONN_ROW)).flows
+    names, values = CONN.split(), CONN_ROW.split()
+    for at in range(len(names) + 1):
+        fields = " ".join([*names[:at], "pkg.a", "pkg.a", "id.orig_h.", *names[at:]])
+        row = " ".join([*values[:at], "x", "y", "10.9.9.9", *values[at:]])
+        assert Read(ZEEK, tsv("conn", fields, row)).flows == plain
+
+
+def test_names_that_a_site_joins_by_another_character_are_read():
+    joined = CONN.replace("id.", "id_")
+    assert Read(ZEEK, tsv("conn", joined, CONN_ROW)).flows == Read(ZEEK, tsv("conn", CONN, CONN_ROW)).flows
+    row = json.loads((LOGS / "conn.json.log").read_text().splitlines()[0])
+    other = {name.replace("id.", "id_"): value for name, value in row.items()}
+    assert set(other) != set(row)
+    read = Read(ZEEK, f"{json.dumps(other)}\n{json.dumps(row)}\n")
+    assert without_lines(read.flows) == without_lines(Read(ZEEK, json.dumps(row)).flows) * 2
+
+
+def test_a_time_in_milliseconds_does_not_change_those_in_seconds():
+    row = json.loads((LOGS / "conn.json.log").read_text().splitlines()[0]) | {"duration": 1}
+    read = Read(ZEEK, "".join(json.dumps(row | {"ts": ts}) + "\n" for ts in (1_379_288_667, 1_379_288_667_000)))
+    assert [flow["start"] for flow in read.flows] == [1_379_288_667_000_000] * 2

@@ -37,7 +37,8 @@ from attribution.sources.formats.cloudtrail.events import Call, IncompleteError,
 from attribution.sources.formats.cloudtrail.history import Assignment, Origin
 from attribution.sources.json.documents import whole
 from attribution.sources.json.entries import decoded_value, end_of_value
-from attribution.sources.records.json_values import Json, text_at, typed_column
+from attribution.sources.json.lines import first_object
+from attribution.sources.records.json_values import Json, JsonObject, text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Reject
 from attribution.sources.records.timestamps import instant
 
@@ -127,8 +128,8 @@ class CloudTrail(Format):
 
 def _numbered_events(data: Input, account: Account) -> Iterator[tuple[int, Json]]:
     """The events of a source with their place: the line in JSON lines, else the position among all events."""
-    first, newline, _ = data.head().lstrip().partition(b"\n")
-    if newline and _is_event(first):
+    first = first_object(data.head())
+    if first is not None and b"\n" in data.head().strip() and _is_event(first):
         for first_line, block in data.lines(_BLOCK_BYTES):
             for number, line in enumerate(block.split(b"\n"), first_line):
                 if not line.strip():
@@ -176,12 +177,9 @@ def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
-def _is_event(line: bytes) -> bool:
-    """Whether the line is one event, so that the source is JSON lines."""
-    try:
-        event = _inner(json.loads(line))
-    except (ValueError, RecursionError):
-        return False
+def _is_event(line: JsonObject) -> bool:
+    """Whether a line is one event, so that the source is JSON lines."""
+    event = _inner(line)
     return isinstance(event, dict) and "eventName" in event
 
 

@@ -34,7 +34,7 @@ from attribution.core.identity import BY_RECORD_ID
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.formats.hubble.records import LISTS, TEXTS, events, fields
 from attribution.sources.formats.hubble.wants import WANTS
-from attribution.sources.json.lines import JsonLines, first_object
+from attribution.sources.json.lines import JsonLines, first_object, objects_of_lines
 from attribution.sources.records.model import Account, Block, Format, Input
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
@@ -76,8 +76,8 @@ class Hubble(Format):
     def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Flows, heartbeats and name bindings of the events."""
         set_aside = bad_lines(account, data.name, FLOW)
-        first = first_object(data.head()) or {}
-        reader = JsonLines(fields(wrapped=any(key in first for key in _ENVELOPE)), nested=LISTS, texts=TEXTS)
+        wrapped = any(key in row for row in objects_of_lines(data.head()) for key in _ENVELOPE)
+        reader = JsonLines(fields(wrapped=wrapped), nested=LISTS, texts=TEXTS)
         for first_line, block in data.lines(_BLOCK_BYTES):
             for piece in reader.read(block, first_line, set_aside):
                 found = events(piece.columns, data.network)

@@ -24,10 +24,11 @@ import pyarrow.compute as pc
 from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Column
 from attribution.core.identity import BY_RECORD_ID
+from attribution.errors import SourceError
 from attribution.schema import FLOW, HEARTBEAT, NAME_BINDING
 from attribution.sources.formats.zeek.hostnames import Hostnames
 from attribution.sources.formats.zeek.records import FIELDS, LISTS, TEXTS, answers, connections, leases
-from attribution.sources.formats.zeek.tsv import Header, Rows, TsvReader, unescape
+from attribution.sources.formats.zeek.tsv import SCOPED, Header, Rows, TsvReader, unescape
 from attribution.sources.json.lines import JsonLines, Path, Piece, first_object
 from attribution.sources.json.objects import first_objects
 from attribution.sources.records.model import Account, Block, Format, Input, Wanted
@@ -35,6 +36,7 @@ from attribution.sources.records.raw_columns import alike, text
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20
+_SHOWN = 60
 
 #: Fields that every row of one log has and no other log, by which a JSON line without `_path` is told.
 _TELLTALE = {
@@ -48,6 +50,8 @@ _TELLTALE = {
 _NAMING = ("ssl", "http")
 #: What stands before the name of a field that a shipper has put into an object: `{"id": {"orig_h": …}}`.
 _NESTED = "nested:"
+#: What stands before the name of a field that a site writes with another character between its parts: `id_orig_h`.
+_JOINED = "joined:"
 
 
 #: Why a sound row carries no record.
@@ -103,11 +107,11 @@ class Zeek(Format):
     def matches(self, head: bytes) -> bool:
         """Whether this is a Zeek header, or a JSON line with Zeek's fields."""
         if head.startswith(b"#"):
-            return head.startswith(b"#separator ") or b"\n#fields" in head
+            return head.startswith((b"#separator ", b"#fields")) or b"\n#fields" in head
         row = first_object(head)
         if row is None or "ts" not in row:
             return False
-        return bool({"_path", "uid", "uids", "fuid", "id.orig_h", "conn_uids"} & set(row))
+        return bool({"_path", "uid", "uids", "fuid", "id.orig_h", "id_orig_h", "conn_uids"} & set(row))
 
     def completed(self, flows: pa.RecordBatch, account: Account) -> pa.RecordBatch:
         """The flows with the names of ssl and http rows that were read after them."""
@@ -120,10 +124,20 @@ class Zeek(Format):
         return f"{folder}/{rotation}", 0 if log in _NAMING else 1
 
     def read(self, data: Input, account: Account) -> Iterator[Block]:
-        """The records of one log, or of several in one stream."""
+        """The records of one log, or of several in one stream.
+
+        Raises:
+            SourceError: the separator of columns is not one character.
+        """
         set_aside = bad_lines(account, data.name, "row")
         if data.head().startswith(b"#"):
-            table = TsvReader(FIELDS)
+            first = data.head().partition(b"\n")[0]
+            if Header().take(first).separator is None:
+                raise SourceError(
+                    f"cannot read {data.name}: its first line {first[:_SHOWN]!r} names no separator of one character; "
+                    "let Zeek write the log with `LogAscii::separator` as it is by default"
+                )
+            table = TsvReader(FIELDS, _TELLTALE)
             for first_line, block in data.lines(_BLOCK_BYTES):
                 for rows in table.read(block, first_line, set_aside):
                     yield from self._records(rows, data.name, account)
@@ -171,20 +185,23 @@ def _folder(source: str, *logs: str) -> str | None:
 
 
 def _paths(head: bytes) -> dict[str, Path]:
-    """The fields of all logs, and where each stands; where shippers nest them, also in objects (`id`)."""
+    """The fields of all logs, and where each stands; also in objects (`id`) and by joined names, if there are such."""
     names = ("_path", *_TELLTALE, *(field for log in FIELDS.values() for field in log))
     found: dict[str, Path] = {name: (name,) for name in names}
     outer = {name.partition(".")[0] for name in names if "." in name}
-    if any(isinstance(row.get(key), dict) for row in first_objects(head) for key in outer):
+    rows = first_objects(head)
+    if any(isinstance(row.get(key), dict) for row in rows for key in outer):
         found |= {f"{_NESTED}{name}": tuple(name.split(".")) for name in names if "." in name}
+    if any(key in row for row in rows for key in SCOPED):
+        found |= {f"{_JOINED}{name}": (key,) for key, name in SCOPED.items()}
     return found
 
 
 def _by_log(piece: Piece) -> Iterator[Rows]:
     """JSON lines by log: what `_path` says, else what only that log has."""
-    columns = {name: column for name, column in piece.columns.items() if not name.startswith(_NESTED)}
+    columns = {name: column for name, column in piece.columns.items() if not name.startswith((_NESTED, _JOINED))}
     for name in piece.columns.keys() - columns.keys():
-        flat = name.removeprefix(_NESTED)
+        flat = name.removeprefix(_NESTED).removeprefix(_JOINED)
         columns[flat] = pc.coalesce(*alike(columns[flat], piece.columns[name]))
     piece = Piece(columns, piece.lines)
     path = text(piece.columns["_path"])

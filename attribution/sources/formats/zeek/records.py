@@ -76,6 +76,8 @@ _PRIVATE = (
     r"|[fF][cCdD][0-9a-fA-F]{2}:|[fF][eE][89abAB][0-9a-fA-F]:)"
 )
 _ADDRESS = r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$"
+#: No time in seconds is as large.
+_SECONDS_END = 100_000_000_000
 _ADDRESS_QUERIES = (1, 28)  # A, AAAA
 
 
@@ -262,8 +264,8 @@ def _protocol(columns: dict[str, Column]) -> Column:
 def _seconds(column: Column) -> Column:
     """Microseconds of a time or a duration; numbers too large for seconds are milliseconds (`TS_MILLIS`)."""
     array = one_array(column)
-    if pa.types.is_integer(array.type) and (pc.max(array).as_py() or 0) > 100_000_000_000:
-        return micros(array, "ms")
+    if pa.types.is_integer(array.type) and (pc.max(array).as_py() or 0) > _SECONDS_END:
+        return pc.if_else(pc.greater(array, _SECONDS_END), micros(array, "ms"), micros(array, "s"))
     return micros(array, "s")
 
 

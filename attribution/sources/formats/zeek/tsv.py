@@ -7,7 +7,7 @@ header in the middle. Values escape what would break the format as `\x09`.
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,41 +15,54 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from attribution.core.columnar.types import Column, Int64
+from attribution.sources.json.lines import is_text
 from attribution.sources.records.set_aside import OnBad
 
+#: Fields of a record inside of a row, as a site writes them that joins names by `_`, and as Zeek does.
+SCOPED = {
+    name.replace(".", "_"): name
+    for name in ("id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "id.ctx.vlan", "id.ctx.inner_vlan")
+}
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 
 
 @dataclass
 class Header:
-    """What the `#` lines said last."""
+    """What the `#` lines said last. A `#separator` begins a new header, of which nothing is known.
 
-    separator: str = "\t"
+    Attributes:
+        separator: of columns; null if the header's is not one character, so that its rows cannot be read.
+        set_separator: of the items of sets and vectors.
+        empty: what stands for an empty value.
+        unset: what stands for no value.
+        path: the kind of log: `conn`, `dns`; empty if the header does not say it.
+        fields: names of the columns, as `Zeek` writes them by default.
+    """
+
+    separator: str | None = "\t"
     set_separator: str = ","
     empty: str = "(empty)"
     unset: str = "-"
     path: str = ""
     fields: list[str] = field(default_factory=list)
 
-    def take(self, line: bytes) -> None:
-        """Note one `#` line; lines that say nothing about the columns pass."""
+    def take(self, line: bytes) -> "Header":
+        """The header with one `#` line more; lines that say nothing about the columns pass."""
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if text.startswith("#separator"):
             # The one directive that is written with a space, for the separator is not known yet.
-            self.separator = _unescape(text.partition(" ")[2].encode()) or "\t"
-            self.fields = []
-            return
-        name, *values = text.split(self.separator)
+            said = _unescape(text.partition(" ")[2].encode()) or "\t"
+            return Header(separator=said if len(said) == 1 and said.isascii() and said not in "\r\n" else None)
+        name, *values = text.split(self.separator) if self.separator else ("",)
         if name == "#fields":
-            self.fields = values
-        elif name == "#path" and values:
-            self.path = values[0]
-        elif name == "#set_separator" and values:
-            self.set_separator = _unescape(values[0].encode()) or self.set_separator
-        elif name == "#empty_field" and values:
-            self.empty = values[0]
-        elif name == "#unset_field" and values:
-            self.unset = values[0]
+            return replace(self, fields=_as_by_default(values))
+        if name == "#set_separator" and values:
+            return replace(self, set_separator=_unescape(values[0].encode()) or self.set_separator)
+        if name == "#path" and values:
+            return replace(self, path=values[0])
+        if name == "#empty_field" and values:
+            return replace(self, empty=values[0])
+        return replace(self, unset=values[0]) if name == "#unset_field" and values else self
 
 
 @dataclass(frozen=True)
@@ -72,13 +85,17 @@ class Rows:
 class TsvReader:
     """Reads blocks of lines; the header is remembered from one to the next."""
 
-    def __init__(self, wanted: Mapping[str, Mapping[str, pa.DataType]]) -> None:
+    def __init__(
+        self, wanted: Mapping[str, Mapping[str, pa.DataType]], telltale: Mapping[str, str] | None = None
+    ) -> None:
         """Read the fields that `wanted` names for each log path, with the Arrow type to try first for each.
 
-        A field whose values do not fit that type is text. Logs of other paths are yielded without columns.
+        A field whose values do not fit that type is text. Logs of other paths are yielded without columns. Of a header
+        without a path, the fields of `telltale` say which log it is of.
         """
         self.header = Header()
         self._wanted = wanted
+        self._telltale = telltale or {}
         self._as_text: set[tuple[str, ...]] = set()
 
     def read(self, block: bytes, first_line: int, on_bad: OnBad) -> Iterator[Rows]:
@@ -87,13 +104,14 @@ class TsvReader:
         Args:
             block: whole lines; the last may lack its newline.
             first_line: 1-based number of the block's first line.
-            on_bad: told of every line that has another number of columns than its header, or no header at all.
+            on_bad: told of every line that has another number of columns than its header, or no usable header. It is
+                also told of lines that are no text, or have a carriage return inside.
         """
         at = 0
         while at < len(block):
             if block.startswith(b"#", at):
                 end = block.find(b"\n", at) + 1 or len(block)
-                self.header.take(block[at:end])
+                self.header = self.header.take(block[at:end])
                 first_line += 1
             else:
                 end = block.find(b"\n#", at) + 1 or len(block)
@@ -103,26 +121,20 @@ class TsvReader:
             at = end
 
     def _body(self, body: bytes, first_line: int, on_bad: OnBad) -> Iterator[Rows]:
-        numbers = None
-        if body.startswith((b"\n", b"\r\n")) or b"\n\n" in body or b"\n\r\n" in body:
-            kept = [(n, line) for n, line in enumerate(body.split(b"\n"), first_line) if line.strip()]
-            numbers = np.array([n for n, _ in kept], np.int64)
-            body = b"\n".join(line for _, line in kept)
+        body, numbers = _sound_lines(body, first_line, on_bad)
         if not body:
             return
-        if numbers is None:
-            count = body.count(b"\n") + (not body.endswith(b"\n"))
-            numbers = np.arange(first_line, first_line + count, dtype=np.int64)
         if not self.header.fields:
             for number, line in zip(numbers.tolist(), body.split(b"\n"), strict=False):
                 on_bad(number, line, "unusable_header")
             return
-        wanted = self._wanted.get(self.header.path)
+        path = self.header.path or next((self._telltale[n] for n in self.header.fields if n in self._telltale), "")
+        wanted = self._wanted.get(path)
         if wanted is None:
-            yield Rows(self.header.path, self.header, {}, numbers)
+            yield Rows(path, self.header, {}, numbers)
             return
         columns, numbers = self._parse(body, numbers, wanted, on_bad)
-        yield Rows(self.header.path, self.header, columns, numbers)
+        yield Rows(path, self.header, columns, numbers)
 
     def _parse(
         self, body: bytes, numbers: Int64, wanted: Mapping[str, pa.DataType], on_bad: OnBad
@@ -134,14 +146,7 @@ class TsvReader:
             except pa.ArrowInvalid:
                 # A value does not fit its type, as ISO times do not. It is for validation to say so: all is text.
                 self._as_text.add(key)
-        text = dict.fromkeys(wanted, pa.string())
-        try:
-            return self._table(body, numbers, text, on_bad)
-        except pa.ArrowInvalid:
-            body, numbers = _only_utf8(body, numbers, on_bad)
-            if not body:
-                return {name: pa.nulls(0, pa.string()) for name in text}, numbers
-            return self._table(body, numbers, text, on_bad)
+        return self._table(body, numbers, dict.fromkeys(wanted, pa.string()), on_bad)
 
     def _table(
         self, body: bytes, numbers: Int64, types: Mapping[str, pa.DataType], on_bad: OnBad
@@ -170,7 +175,8 @@ class TsvReader:
             ),
         )
         for index, text in bad:
-            on_bad(int(numbers[index]), text.encode(), "wrong_columns")
+            if text.strip():
+                on_bad(int(numbers[index]), text.encode(), "wrong_columns")
         if bad:
             numbers = np.delete(numbers, [index for index, _ in bad])
         columns = {
@@ -195,14 +201,26 @@ def _unescape(value: bytes) -> str:
     return _ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), value).decode("utf-8", "replace")
 
 
-def _only_utf8(body: bytes, numbers: Int64, on_bad: OnBad) -> tuple[bytes, Int64]:
-    kept, good = [], []
-    for number, line in zip(numbers.tolist(), body.split(b"\n"), strict=False):
-        try:
-            line.decode()
-        except UnicodeDecodeError:
+def _as_by_default(names: list[str]) -> list[str]:
+    """The names of columns with a dot between a record and its field, where a site chose `_` (`default_scope_sep`)."""
+    return [name if SCOPED.get(name, name) in names else SCOPED[name] for name in names]
+
+
+def _sound_lines(body: bytes, first_line: int, on_bad: OnBad) -> tuple[bytes, Int64]:
+    """The lines that are not blank and are text of one line, and their numbers; the others are set aside."""
+    blank = body.startswith((b"\n", b"\r\n")) or b"\n\n" in body or b"\n\r\n" in body
+    # For Arrow a carriage return ends a line, as it does for nobody else here.
+    if not blank and is_text(body) and (b"\r" not in body or body.count(b"\r") == body.count(b"\r\n")):
+        count = body.count(b"\n") + (not body.endswith(b"\n"))
+        return body, np.arange(first_line, first_line + count, dtype=np.int64)
+    kept, numbers = [], []
+    for number, line in enumerate(body.split(b"\n"), first_line):
+        content = line.removesuffix(b"\r")
+        if not is_text(content):
             on_bad(number, line, "not_text")
-        else:
-            kept.append(line)
-            good.append(number)
-    return b"\n".join(kept), np.array(good, np.int64)
+        elif b"\r" in content:
+            on_bad(number, line, "malformed")
+        elif content.strip():
+            kept.append(content)
+            numbers.append(number)
+    return b"\n".join(kept), np.array(numbers, np.int64)

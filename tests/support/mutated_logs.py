@@ -1,0 +1,171 @@
+"""Mutated logs through every reader: each row is read, skipped or rejected, and what is read can be written."""
+
+import io
+import json
+import random
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from log_rows import LOGS
+from mutation import broken_bytes, json_row, text_row
+from outcome import Outcome
+
+from attribution.errors import AttributionError
+from attribution.sources import Ledger, read
+
+DATA = Path(__file__).parents[1] / "sources" / "data"
+#: Neighbours' numbers that differ in two bits: a bit that flips makes none of another.
+_NUMBERS = (2, 4, 7)
+#: Formats whose first line may say what the others hold; a log may end there. None if it is recognised.
+_WITH_HEADERS = ("vpc", "zeek", "prefixes", None)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Sound content of one format that is mutated as a whole.
+
+    Attributes:
+        format: its name.
+        where: what it is.
+        content: its bytes.
+    """
+
+    format: str
+    where: str
+    content: bytes
+
+    def __str__(self):
+        return f"{self.format}, {self.where}"
+
+
+def _real(name, *paths):
+    return tuple(Sample(name, path.rpartition("/")[2], (DATA / path).read_bytes()[:30_000]) for path in paths)
+
+
+def _columnar():
+    native = {
+        "start": ["2026-01-01T00:00:00Z"] * 3, "local_address": ["10.0.0.1"] * 3, "remote_address": ["10.0.0.2"] * 3,
+        "protocol": [6] * 3, "local_workload": ["w", "é", None], "hostname": ["a.example", None, ""],
+    }  # fmt: skip
+    vpc = {
+        "interface_id": ["eni-1"] * 3, "srcaddr": ["10.0.0.1"] * 3, "dstaddr": ["10.0.0.2"] * 3, "srcport": [1, 2, 3],
+        "dstport": [4] * 3, "protocol": [6] * 3, "start": [1_767_225_600] * 3, "end": [1_767_225_900] * 3,
+        "action": ["ACCEPT"] * 3, "log_status": ["OK"] * 3, "vpc_id": ["vpc-1"] * 3,
+    }  # fmt: skip
+    for name, rows in (("native", native), ("vpc_parquet", vpc)):
+        content = io.BytesIO()
+        pq.write_table(pa.table(rows), content)
+        yield Sample(name, "Parquet", content.getvalue())
+    for where, start in (("Arrow file", pa.ipc.new_file), ("Arrow stream", pa.ipc.new_stream)):
+        content = io.BytesIO()
+        with start(content, pa.table(native).schema) as writer:
+            writer.write_table(pa.table(native))
+        yield Sample("native", where, content.getvalue())
+
+
+#: Those whose library may crash.
+COLUMNAR = tuple(_columnar())
+#: Real logs, of which the last line may be cut off.
+REAL = (
+    *_real("zeek", *(f"zeek/{path.name}" for path in sorted(DATA.glob("zeek/*.log")))),
+    *_real("vpc", *(f"aws/{path.name}" for path in sorted(DATA.glob("aws/*.log")))),
+    *_real("cloudtrail", *(f"aws/cloudtrail/{path.name}" for path in sorted(DATA.glob("aws/cloudtrail/*6_*.json")))),
+    *_real("cloudtrail", "aws/cloudtrail/20230710T1200Z_x9kHmzMa7cx6l9wM.json"),
+    *_real("aws_ip_ranges", "aws/ip-ranges.json"),
+    *_real("goflow2", "goflow2/version_1.jsonl", "goflow2/version_2.jsonl"),
+    *_real("hubble", "hubble/bare.jsonl", "hubble/flows.jsonl"),
+    *_real("kubernetes", "kubernetes_audit/pod_events.jsonl"),
+)
+ALL = (*LOGS, *REAL, *COLUMNAR)
+
+
+def try_one(source, seed):
+    """Mutate a log or a sample by a seed, and read it.
+
+    Raises:
+        AssertionError: a row is missing, or another than the mutated one is.
+        Exception: whatever the reader raises that is no `AttributionError`.
+    """
+    rng = random.Random(f"{source} {seed}")
+    if isinstance(source, Sample):
+        _is_sound(broken_bytes(rng, source.content), rng.choice([source.format, None]))
+    elif source.lines and rng.randrange(4):
+        _try_lines(source, rng)
+    else:
+        content = source.source(_texts(source, rng)).encode()
+        _is_sound(broken_bytes(rng, content), rng.choice([source.format, None]))
+
+
+def _texts(log, rng):
+    return [log.neighbour(rng.choice(log.rows), number) for number in _NUMBERS]
+
+
+def _try_lines(log, rng):
+    """One line of three is broken; the two others are read as they are without it."""
+    lines, at = _texts(log, rng), rng.randrange(len(_NUMBERS))
+    broken, beside = _broken_line(log, rng, lines, at)
+    before, after = log.source(["\0cut here"]).encode().split(b"\0cut here")
+    content = before + broken + after
+    outcome = Outcome.of_content(content, log.format)
+    if log.refuses or outcome.counts["rejected", "row", "unreadable"]:
+        return
+    lost = of_lines(str(log), *beside).records - outcome.records
+    assert not lost, f"{content!r} lost {lost}"
+    rows = [line for line in broken.split(b"\n") if _is_row(log, line)]
+    counted = outcome.rows(log.lead)
+    assert counted == len(rows) if log.single else counted >= len(rows), f"{outcome.counts}, {content!r}"
+
+
+def _broken_line(log, rng, lines, at):
+    """The lines of which one is broken, and the lines that are not."""
+    beside = [line for place, line in enumerate(lines) if place != at]
+    encoded = [line.encode() for line in lines]
+    fault = rng.choice(["bytes", "bytes", "row", "row", "gone", "joined", "blank"])
+    if fault == "bytes":
+        encoded[at] = broken_bytes(rng, encoded[at])
+    elif fault == "row":
+        row = lines[at] if log.separator else json.loads(lines[at])
+        broken = text_row(rng, row, log.separator) if log.separator else json_row(rng, row)
+        encoded[at] = broken.encode("utf-8", "replace")
+    elif fault == "gone":
+        del encoded[at]
+    elif fault == "joined":
+        at = min(at, len(lines) - 2)
+        beside = [line for place, line in enumerate(lines) if place not in (at, at + 1)]
+        encoded[at : at + 2] = [encoded[at] + encoded[at + 1]]
+    else:
+        encoded[at] = rng.choice([b"", b"   ", b"\t", b"\r"])
+    return b"\n".join(encoded), beside
+
+
+def _is_row(log, line):
+    text = line.decode("utf-8", "replace").strip()
+    return bool(text) and not text.startswith("#") and not log.is_none(text)
+
+
+@cache
+def of_lines(name, *lines):
+    """The outcome of sound lines of a log by its name."""
+    (log,) = (log for log in LOGS if str(log) == name)
+    return Outcome.of(log, list(lines))
+
+
+def _is_sound(content, name):
+    """Read content of a format, or of one that is recognised."""
+    ledger = Ledger(max_rejected_share=1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source"
+        path.write_bytes(content)
+        try:
+            for one in read([path], ledger=ledger, format=name):
+                one.batch.validate(full=True)
+                one.batch.to_pylist()
+        except AttributionError:
+            assert ledger.rejected.total()
+    lines = [line for line in content.split(b"\n") if line.strip() and not line.startswith(b"#")]
+    nothing = not lines or (len(lines) == 1 and name in _WITH_HEADERS)
+    assert nothing or ledger.rows.total() + ledger.skipped.total() + ledger.rejected.total(), content
