@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from attribution.errors import ConfigError
+from attribution.errors import ConfigError, unknown_name
 
 #: A time or a duration in whole microseconds; a time counts from 1970-01-01 UTC.
 Microseconds = int
@@ -124,7 +124,7 @@ class Settings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in _DURATIONS and (not isinstance(value, int) or value < 0):
+            if field.name in DURATIONS and (not isinstance(value, int) or value < 0):
                 raise ConfigError(f"{field.name} must be a duration of zero or more, found {value!r}")
         if self.retention <= self.max_gap + 2 * self.clock_tolerance:
             raise ConfigError(
@@ -187,21 +187,10 @@ class Settings:
         Raises:
             ConfigError: a key is unknown or a value does not fit; the message names `where` it stood.
         """
-        known = {f.name for f in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; the settings are {', '.join(sorted(known))}")
-        made: dict[str, Any] = {}
-        for name, value in values.items():
-            if name in (_PORTS, _ONE_SPACE):
-                made[name] = value
-            elif name in _DURATIONS:
-                made[name] = parse_duration(value)
-            elif isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
-                made[name] = tuple(value)
-            else:
-                raise ConfigError(f"{where}: {name} must be a list of texts, found {value!r}")
-        return cls(**made)
+        known = sorted(f.name for f in fields(cls))
+        for name in sorted(set(values) - set(known)):
+            raise ConfigError(unknown_name(where, "setting", name, known))
+        return cls(**{name: read_setting(name, value, where=where) for name, value in values.items()})
 
     @classmethod
     def from_toml(cls, path: Path) -> "Settings":
@@ -214,7 +203,25 @@ class Settings:
 
 
 #: The settings that are durations.
-_DURATIONS = frozenset(f.name for f in fields(Settings)) - {*_PREFIXES, _RESOLVERS, _PORTS, _ROUTES, _ONE_SPACE}
+DURATIONS = frozenset(f.name for f in fields(Settings)) - {*_PREFIXES, _RESOLVERS, _PORTS, _ROUTES, _ONE_SPACE}
+
+
+def read_setting(name: str, value: Any, *, where: str) -> Any:  # noqa: ANN401 - whatever a file holds
+    """The value of a setting as `Settings` takes it; durations may be text.
+
+    Raises:
+        ConfigError: it is of another type; the message names `where` it stood.
+    """
+    if name in (_PORTS, _ONE_SPACE):
+        return value
+    if name in DURATIONS:
+        try:
+            return parse_duration(value)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {name}: {error}") from None
+    if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise ConfigError(f"{where}: {name} must be a list of texts, found {value!r}")
 
 
 def _resolvers(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

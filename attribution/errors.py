@@ -1,5 +1,8 @@
 """Errors of the package. Each message says what was attempted, on what, what was found, and what to do."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class AttributionError(Exception):
     """Base of every error that this package raises on purpose; the command line prints it without a traceback."""
@@ -43,3 +46,20 @@ class ClusterError(AttributionError):
 
 class BrokerError(AttributionError):
     """Kafka cannot be reached, refuses, or has not what is needed; or its client is not installed."""
+
+
+def near_words(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> list[str]:
+    """The known words that a mistyped one may mean, at the most three, the nearest first."""
+    return difflib.get_close_matches(given, sorted(known), n=3, cutoff=cutoff)
+
+
+def unknown_name(where: str, what: str, given: str, known: Iterable[str]) -> str:
+    """The message about a name that is none of the known ones, with the nearest of them.
+
+    >>> unknown_name("rules.toml", "setting", "hould", ["hold", "max_gap"])
+    "rules.toml: unknown setting 'hould'; the settings are hold, max_gap; did you mean hold?"
+    """
+    names = list(known)
+    near = near_words(given, names)
+    rather = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"{where}: unknown {what} {given!r}; the {what}s are {', '.join(names)}{rather}"

@@ -75,6 +75,7 @@ def test_every_package_is_either_told_to_do_without_an_engine_or_owns_it(engine)
     leaves = {
         "attribution.__main__",
         "attribution.config",
+        "attribution.origins",
         "attribution.records",
         "attribution.schema",
         "attribution.errors",

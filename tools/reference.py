@@ -8,6 +8,7 @@ The pages are committed, so that they can be read without running anything; a te
 
 import argparse
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,8 +19,10 @@ import click
 import pyarrow as pa
 
 from attribution.cli import VERBS, cli
+from attribution.cli.replay import command as replay
 from attribution.config import Settings, format_duration
 from attribution.core.reasons import HOSTNAME_REASONS, METHOD_OF, METHODS, REASONS
+from attribution.origins import as_toml, written
 from attribution.records import INPUT_RECORDS, OUTPUT_RECORDS, REGION_RECORDS
 from attribution.schema import TIMESTAMP, Field, Record, record
 from attribution.sources import registry
@@ -141,27 +144,41 @@ evidence forces.
     yield _table(["option", "default", "meaning"], rows)
 
 
+#: A value of each setting that is a list of other things than prefixes.
+_EXAMPLES = {"shared_resolvers": "10.0.0.53=10.0.0.0/8", "routes": "east,west"}
+
+
 def settings() -> Iterable[str]:
     """The settings of the rules: names, defaults, meaning, how to give them."""
     documented = _attributes(Settings)
     yield """# Settings
 
-Options of `attribution replay`, or keys of one table in the TOML file that `--config` names; options win over the file.
+A setting is given in one of these ways. The first that says it wins:
+
+- an option of `attribution replay`, `publish` and `lake`;
+- an environment variable, `ATTRIBUTION_` and the name in capitals: `ATTRIBUTION_MAX_GAP=5m`. Values of a list are
+  parted by semicolons. An empty variable says nothing;
+- a key of the table `[attribution]` in the TOML file that `--config` names, or else the variable `ATTRIBUTION_CONFIG`.
+
+`attribution config --show` shows every setting with its value and where it comes from. Options of
+the streaming job are likewise variables `ATTRIBUTION_STREAM_…`, and settings of
+[Kafka's clients](../how-to/kafka.md#secure-it) `ATTRIBUTION_KAFKA_…`. A variable that is like a setting, and is
+none, is refused.
+
 A lake's `lake.json` holds the settings that it was made with, durations in microseconds.
 """
-    rows, keys = [], []
-    for field in fields(Settings):
-        default = format_duration(field.default) if isinstance(field.default, int) else "".join(field.default)
-        name = re.sub(r"_(prefix|resolver)e?s$", r"-\1", field.name).replace("_", "-")
-        kind = "DURATION" if isinstance(field.default, int) else "FIRST-LAST"
-        each = "CIDR" if field.name.endswith("_prefixes") else "ADDRESS=CIDR"
-        option = f"`--{name} {kind}`" if default else f"`--{name} {each}`, repeatable"
-        rows.append([f"`{field.name}`", default or "none", option, _sentence(documented[field.name])])
-        example = "10.0.0.0/8" if each == "CIDR" else "10.0.0.53=10.0.0.0/8"
-        keys.append(f'{field.name} = "{default}"' if default else f'{field.name} = ["{example}"]')
+    options = {option.name: option for option in replay.params if isinstance(option, click.Option)}
+    rows, keys = [], {}
+    for name, value in written(Settings()).items():
+        option = options[name]
+        form = "" if option.is_flag else f" {option.metavar}"
+        repeatable = ", repeatable" if option.multiple else ""
+        default = json.dumps(value).strip('"') if value and not isinstance(value, bool) else "none"
+        rows.append([f"`{name}`", default, f"`{option.opts[0]}{form}`{repeatable}", _sentence(documented[name])])
+        keys[name] = [_EXAMPLES.get(name, "10.0.0.0/8")] if option.multiple else value
     yield _table(["setting", "default", "option", "meaning"], rows)
     yield "\nDurations are a number and a unit: `us`, `ms`, `s`, `m` or `min`, `h`, `d`. As a file:\n"
-    yield "\n".join(["```toml", "[attribution]", *keys, "```"])
+    yield f"```toml\n{as_toml('attribution', keys)}```"
     yield """
 Refused: a key that is none of these, `max_gap` below `clock_tolerance`, `hold` below `max_gap` and `clock_tolerance`
 together, `retention` not above `max_gap` and twice `clock_tolerance`. What each costs and gains:

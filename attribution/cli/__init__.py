@@ -21,6 +21,7 @@ VERBS = {
     "simulate": "Make a fleet with flows, heartbeats and the truth.",
     "evaluate": "Compare a lake with the truth, and with event-based attribution.",
     "lab": "Play addressing by policy with real DNS, TLS and HTTP on loopback.",
+    "config": "Show every setting with its value and where it comes from, and check them.",
     "topics": "Create and check the Kafka topics of the streaming job.",
     "publish": "Send logs to the Kafka topics of the streaming job.",
     "lake": "Write what the streaming job attributes to a Parquet lake.",

@@ -1,7 +1,6 @@
 """Groups of commands that suggest what a mistyped command may mean, and commands whose bad values are usage errors."""
 
 import copy
-import difflib
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from attribution.errors import BadValueError, ConfigError
+from attribution.errors import BadValueError, ConfigError, near_words
 
 _Command = TypeVar("_Command", bound=click.Command)
 
@@ -17,7 +16,7 @@ _Command = TypeVar("_Command", bound=click.Command)
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown word: the nearest known words, or all of them where none is near."""
     names = sorted(known)
-    near = difflib.get_close_matches(given.lower(), names, n=3, cutoff=0.6)
+    near = near_words(given.lower(), names)
     near += [name for name in names if name.startswith(given.lower()) and name not in near]
     return f"did you mean {' or '.join(near)}?" if near else f"choose {', '.join(names)}"
 

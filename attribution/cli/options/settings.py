@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from attribution.config import Settings, format_duration
+from attribution.origins import CONFIG_VARIABLE, PREFIX, Given, given_settings, settings_file, settings_of
 
 _DEFAULT = Settings()
 #: Setting -> what the option's help says.
@@ -34,8 +35,25 @@ _PREFIXES = {
 _RESOLVERS, _PORTS, _ROUTES, _ONE_SPACE = "shared_resolvers", "ephemeral_ports", "routes", "one_space"
 
 
+def option_of(name: str) -> str:
+    """The option of a setting; that of a list is called by one of its values."""
+    for several, one in (("_prefixes", "_prefix"), ("_resolvers", "_resolver"), ("routes", "route")):
+        name = name.removesuffix(several) + one if name.endswith(several) else name
+    return "--" + name.replace("_", "-")
+
+
 def settings_options(function: Callable[..., None]) -> Callable[..., None]:
     """The options of the rules, as one argument `settings` of the decorated command function."""
+
+    @functools.wraps(function)
+    def wrapped(*args: object, given: dict[str, Given], config: Path | None, **more: object) -> None:  # noqa: ARG001
+        function(*args, settings=settings_of(given), **more)
+
+    return given_options(wrapped)
+
+
+def given_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of the rules, as two arguments: `given`, what is given anywhere, and `config`, the settings file."""
 
     @functools.wraps(function)
     def wrapped(*args: object, config: Path | None, **given: object) -> None:
@@ -43,31 +61,36 @@ def settings_options(function: Callable[..., None]) -> Callable[..., None]:
         said = {name: value for name in names if (value := given.pop(name))}
         if (ports := given.pop(_PORTS)) is not None:
             said[_PORTS] = ports
-        base = Settings.from_toml(config) if config else _DEFAULT
-        settings = Settings.from_dict(base.to_dict() | said, where="options")
-        function(*args, settings=settings, **given)
+        file = settings_file(config)
+        found = given_settings(file, {name: Given(value, option_of(name)) for name, value in said.items()})
+        function(*args, given=found, config=file, **given)
 
     decorated: Callable[..., None] = wrapped
     for name, text in reversed(_DURATIONS.items()):
         default = format_duration(getattr(_DEFAULT, name))
-        option = "--" + name.replace("_", "-")
-        decorated = click.option(option, name, metavar="DURATION", help=f"{text}  [default: {default}]")(decorated)
+        decorated = click.option(option_of(name), name, metavar="DURATION", help=f"{text}  [default: {default}]")(
+            decorated
+        )
     for name, text in _PREFIXES.items():
-        option = "--" + name.replace("_prefixes", "-prefix")
-        decorated = click.option(option, name, multiple=True, metavar="CIDR", help=f"{text} Repeatable.")(decorated)
+        decorated = click.option(option_of(name), name, multiple=True, metavar="CIDR", help=f"{text} Repeatable.")(
+            decorated
+        )
     text = "A resolver that asks for all clients in a prefix. Repeatable."
-    decorated = click.option("--shared-resolver", _RESOLVERS, multiple=True, metavar="ADDRESS=CIDR", help=text)(
+    decorated = click.option(option_of(_RESOLVERS), _RESOLVERS, multiple=True, metavar="ADDRESS=CIDR", help=text)(
         decorated
     )
     text = "Two networks whose addresses reach each other, perhaps in a prefix only. Repeatable."
-    decorated = click.option("--route", _ROUTES, multiple=True, metavar="NETWORK,NETWORK[,CIDR]", help=text)(decorated)
+    decorated = click.option(option_of(_ROUTES), _ROUTES, multiple=True, metavar="NETWORK,NETWORK[,CIDR]", help=text)(
+        decorated
+    )
     text = "All networks are one address space: no rule asks for an address's network."
-    decorated = click.option("--one-space", _ONE_SPACE, is_flag=True, help=text)(decorated)
+    decorated = click.option(option_of(_ONE_SPACE), _ONE_SPACE, is_flag=True, help=text)(decorated)
     text = "Ports that are given out per connection; '' for none."
     shown = f"{text}  [default: {_DEFAULT.ephemeral_ports}]"
-    decorated = click.option("--ephemeral-ports", _PORTS, metavar="FIRST-LAST", help=shown)(decorated)
+    decorated = click.option(option_of(_PORTS), _PORTS, metavar="FIRST-LAST", help=shown)(decorated)
     return click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="TOML file with a table [attribution] of settings; options win over the file.",
+        help=f"TOML file with a table [attribution] of settings. Options win over variables {PREFIX}…, and these over "
+        f"the file.  [default: {CONFIG_VARIABLE}]",
     )(decorated)

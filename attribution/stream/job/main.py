@@ -10,8 +10,8 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.util.exceptions import TableException
 from pyflink.util.java_utils import get_j_env_configuration
 
-from attribution.config import Settings, read_tables
 from attribution.errors import AttributionError, ConfigError
+from attribution.origins import given_settings, settings_file, settings_of
 from attribution.sources import read_labels
 from attribution.stream.job.options import StreamOptions
 from attribution.stream.job.savepoint import check_savepoint
@@ -94,10 +94,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _job(given: argparse.Namespace) -> Job:
-    tables = read_tables(given.config) if given.config else {}
+    config = settings_file(given.config)
     kafka = KafkaSettings.load(given.kafka_config, bootstrap_servers=given.bootstrap_servers)
-    options = StreamOptions.from_dict(tables.get("stream", {}), where=f"{given.config}, [stream]")
-    settings = Settings.from_dict(tables.get("attribution", {}), where=f"{given.config}, [attribution]")
+    options = StreamOptions.load(config)
+    settings = settings_of(given_settings(config))
     regions = Path(options.regions).resolve()
     border = Border(options.region, regions, settings, buckets=options.buckets) if options.region else None
     _check_topics(Broker(kafka, client_id=given.name), given.topic_prefix, border.peers if border else ())

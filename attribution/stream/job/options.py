@@ -1,12 +1,18 @@
 """What the streaming job may be told besides the settings of the rules."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
 from attribution.config import MINUTE, SECOND, Microseconds, parse_duration
-from attribution.errors import ConfigError
+from attribution.errors import ConfigError, unknown_name
+from attribution.origins import Given, of_environment, of_file
 from attribution.stream.milliseconds import to_ms, to_us
+
+#: What the names of variables begin with; `buckets` is `ATTRIBUTION_STREAM_BUCKETS`.
+STREAM_PREFIX = "ATTRIBUTION_STREAM_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +73,48 @@ class StreamOptions:
         known = [f.name for f in fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise ConfigError(f"{where}: unknown option {unknown[0]!r}; the options are {', '.join(known)}")
+            raise ConfigError(unknown_name(where, "option", unknown[0], known))
         read: dict[str, Any] = dict(values)
         read |= {name: parse_duration(read[name]) for name in DURATIONS if name in read}
         try:
             return cls(**read)
         except TypeError as error:
             raise ConfigError(f"{where}: {error}") from None
+
+    @classmethod
+    def load(cls, file: Path | None, environment: Mapping[str, str] = os.environ) -> Self:
+        """Options of the table `[stream]` of a settings file, and of variables `ATTRIBUTION_STREAM_…`, which win.
+
+        Raises:
+            ConfigError: as `from_dict`.
+        """
+        given = given_options(file, environment)
+        where = ", ".join(dict.fromkeys(one.origin for one in given.values()))
+        return cls.from_dict({name: one.value for name, one in given.items()}, where=where)
+
+
+def given_options(file: Path | None, environment: Mapping[str, str] = os.environ) -> dict[str, Given]:
+    """What is given of the options.
+
+    Raises:
+        ConfigError: the file cannot be read, a key or a variable is unknown, or the text of a number is none.
+    """
+    known = [f.name for f in fields(StreamOptions)]
+    for variable in environment:
+        name = variable.removeprefix(STREAM_PREFIX).lower()
+        if variable.startswith(STREAM_PREFIX) and name not in known:
+            raise ConfigError(unknown_name(f"environment variable {variable}", "option", name, known))
+    return of_file(file, "stream", known, "option") | of_environment(STREAM_PREFIX, known, environment, _value_of)
+
+
+def _value_of(name: str, text: str, variable: str) -> object:
+    default = getattr(StreamOptions, name)
+    if name in DURATIONS or isinstance(default, str):
+        return text
+    try:
+        return type(default)(text)
+    except ValueError:
+        raise ConfigError(f"{variable} must be a number, found {text!r}") from None
 
 
 #: Options that are durations.

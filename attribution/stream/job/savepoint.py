@@ -16,8 +16,8 @@ import numpy as np
 from py4j.protocol import Py4JError
 from pyflink.java_gateway import get_gateway
 
-from attribution.config import read_tables
 from attribution.errors import AttributionError, ConfigError
+from attribution.origins import settings_file
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.stream.buckets.keyed_state import Entry, header, read_entries, write_entries
 from attribution.stream.buckets.placement import MAX_PARALLELISM, bucket_keys, key_groups
@@ -274,8 +274,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, help="the job's TOML file, whose table [stream] may say `buckets`")
     given = parser.parse_args(arguments)
     try:
-        tables = read_tables(given.config) if given.config else {}
-        options = StreamOptions.from_dict(tables.get("stream", {}), where=f"{given.config}, [stream]")
+        options = StreamOptions.load(settings_file(given.config))
         moved = convert(given.old.resolve(), given.new.resolve(), buckets=options.buckets, drained=given.drained)
     except AttributionError as error:
         sys.stderr.write(f"savepoint: {error}\n")

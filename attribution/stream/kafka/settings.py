@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from attribution.config import TABLES
-from attribution.errors import ConfigError
+from attribution.errors import ConfigError, unknown_name
+from attribution.origins import Given
 
 #: What the names of environment variables begin with; `password` is `ATTRIBUTION_KAFKA_PASSWORD`.
 ENVIRONMENT_PREFIX = "ATTRIBUTION_KAFKA_"
@@ -23,7 +24,7 @@ MECHANISMS = {
     "SCRAM-SHA-512": "common.security.scram.ScramLoginModule",
 }
 #: Settings that may be given as the name of a file that holds them, under their own name and this ending.
-_SECRETS = ("username", "password", "key_password")
+SECRETS = ("username", "password", "key_password")
 _OF_FILE = "_file"
 
 #: What every consumer reads. A row of an aborted transaction was never said: an owner that it names may be none.
@@ -172,16 +173,8 @@ class KafkaSettings:
         Raises:
             ConfigError: a file cannot be read, or a setting is unknown, missing or does not fit.
         """
-        values = {} if path is None else _known(_table(path), str(path))
-        found = _of_environment(environment)
-        for name in found:
-            # A secret in the environment replaces that of the file, however either is given.
-            other = name.removesuffix(_OF_FILE) if name.endswith(_OF_FILE) else name + _OF_FILE
-            if other.removesuffix(_OF_FILE) in _SECRETS:
-                values.pop(other, None)
-        values |= found
-        if bootstrap_servers is not None:
-            values["bootstrap_servers"] = bootstrap_servers
+        given = given_kafka(path, environment=environment, bootstrap_servers=bootstrap_servers)
+        values = {name: str(one.value) for name, one in given.items()}
         if not values.get("bootstrap_servers"):
             raise ConfigError(
                 "no broker is named: set bootstrap_servers with --bootstrap-servers, in the file of --kafka-config, "
@@ -191,8 +184,25 @@ class KafkaSettings:
         return cls(**made)
 
 
+def given_kafka(
+    path: Path | None, *, environment: Mapping[str, str] = os.environ, bootstrap_servers: str | None = None
+) -> dict[str, Given]:
+    """What is given of the settings, all of it text; arguments and errors are those of `KafkaSettings.load`."""
+    values = {} if path is None else _known(_table(path), str(path))
+    given = {name: Given(text, str(path)) for name, text in values.items()}
+    for name, text in _of_environment(environment).items():
+        # A secret in the environment replaces that of the file, however either is given.
+        other = name.removesuffix(_OF_FILE) if name.endswith(_OF_FILE) else name + _OF_FILE
+        if other.removesuffix(_OF_FILE) in SECRETS:
+            given.pop(other, None)
+        given[name] = Given(text, f"{ENVIRONMENT_PREFIX}{name.upper()}")
+    if bootstrap_servers is not None:
+        given["bootstrap_servers"] = Given(bootstrap_servers, "--bootstrap-servers")
+    return given
+
+
 def _names() -> list[str]:
-    return [f.name for f in fields(KafkaSettings)] + [name + _OF_FILE for name in _SECRETS]
+    return [f.name for f in fields(KafkaSettings)] + [name + _OF_FILE for name in SECRETS]
 
 
 def _known(values: Mapping[str, object], where: str) -> dict[str, str]:
@@ -200,7 +210,7 @@ def _known(values: Mapping[str, object], where: str) -> dict[str, str]:
     known = {}
     for name, value in values.items():
         if name not in _names():
-            raise ConfigError(f"{where}: unknown setting {name!r}; the settings are {', '.join(_names())}")
+            raise ConfigError(unknown_name(where, "setting", name, _names()))
         if not isinstance(value, str):
             raise ConfigError(f"{where}: {name} must be text, found {type(value).__name__}")
         known[name] = value
@@ -236,7 +246,7 @@ def _table(path: Path) -> Mapping[str, object]:
 def _secrets_read(values: Mapping[str, str]) -> dict[str, str]:
     """The values with the content of secret files in place of their names."""
     found = dict(values)
-    for name in _SECRETS:
+    for name in SECRETS:
         place = found.pop(name + _OF_FILE, None)
         if place is None:
             continue

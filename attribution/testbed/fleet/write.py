@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from attribution import __version__
-from attribution.config import SECOND, Settings, format_duration
+from attribution.config import SECOND, Settings
 from attribution.errors import ConfigError, LakeError
+from attribution.origins import as_toml, written
 from attribution.schema import FLOW, arrow_schema
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
 from attribution.testbed.fleet.goflow2_lines import check_goflow2, goflow2_lines, of_routers
@@ -140,12 +141,8 @@ def _write_files(simulation: Simulation, folder: Path, flow_format: FlowFormat) 
 
 def settings_text(settings: Settings, names: Iterable[str]) -> str:
     """The settings of these names, which a simulated world decides, as TOML; the others have their defaults."""
-
-    def value(name: str) -> str:
-        found = getattr(settings, name)
-        return json.dumps(format_duration(found) if isinstance(found, int) else list(found))
-
-    return "\n".join(["[attribution]", *(f"{name} = {value(name)}" for name in names), ""])
+    values = written(settings)
+    return as_toml("attribution", {name: values[name] for name in names})
 
 
 def write_scenario(
