@@ -23,10 +23,11 @@ from attribution.sources.pool_space import with_pools_of
 from attribution.sources.records.rejects import RejectsFile
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
-from attribution.stream.publish.publish import Published, Sending, finish_after, publish
-from attribution.stream.topics import INPUT_TOPICS
+from attribution.stream.publish.publish import Published, Sending, finish_after, publish, would_publish
+from attribution.stream.topics import INPUT_TOPICS, topic_of
 
 _COLUMNS = (Column(name="kind"), Column(name="rows", kind="count"), Column(name="messages", kind="count"))
+_WOULD = (Column(name="topic"), Column(name="kind"), Column(name="rows", kind="count"))
 #: What `--finish` without a value stands for.
 _BY_SETTINGS = "by settings"
 
@@ -61,6 +62,7 @@ _BY_SETTINGS = "by settings"
     show_default=True,
     help="Send nothing when more than this share of the rows is rejected.",
 )
+@click.option("--dry-run", is_flag=True, help="Read and count everything, say what would be sent where; send nothing.")
 @click.option("--rejects", type=click.Path(path_type=Path, dir_okay=False), help="File for the rejected rows.")
 @settings_options
 @metrics_option
@@ -75,6 +77,7 @@ def command(
     period: str | None,
     finish: str | None,
     max_rejected_share: float,
+    dry_run: bool,
     rejects: Path | None,
     settings: Settings,
     metrics: Metrics,
@@ -114,6 +117,15 @@ def command(
     with ExitStack() as left:
         kept = left.enter_context(RejectsFile(rejects)) if rejects else None
         ledger = Ledger(sink=kept.write if kept else None, max_rejected_share=max_rejected_share)
+        if dry_run:
+            _show_dry_run(
+                would_publish(inputs, settings=settings, flows_are_heartbeats=flow_heartbeats, ledger=ledger),
+                ledger,
+                broker,
+                prefix,
+                output,
+            )
+            return
         published = publish(
             inputs,
             broker,
@@ -128,6 +140,15 @@ def command(
         for kind in published.messages
     ]
     output.table(_COLUMNS, rows, title=_title(published), note=_note(published, rejects))
+    if ledger.rejected:
+        sys.exit(ROWS_REJECTED)
+
+
+def _show_dry_run(rows: dict[str, int], ledger: Ledger, broker: Broker, prefix: str, output: Output) -> None:
+    """Say what would be sent; end with the status that sending it would have for these inputs."""
+    shown = [{"topic": topic_of(kind, prefix=prefix), "kind": kind, "rows": count} for kind, count in rows.items()]
+    last = f"Dry run: nothing was sent to {broker.servers}, and the topics were not checked."
+    output.table(_WOULD, shown, note="\n".join([*ledger_lines(ledger), last]))
     if ledger.rejected:
         sys.exit(ROWS_REJECTED)
 

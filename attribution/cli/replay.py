@@ -11,14 +11,16 @@ from attribution.cli.options.inputs import input_options
 from attribution.cli.options.moments import time_given
 from attribution.cli.options.settings import settings_options
 from attribution.cli.render.ledger import ledger_lines
-from attribution.cli.render.measures import counted
+from attribution.cli.render.measures import counted, format_bytes
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.cli.render.progress import progress_line
 from attribution.config import NO_NETWORK, Settings
 from attribution.errors import RejectLimitError
 from attribution.lake.layout import REJECTS
+from attribution.query.lake.times import format_time, from_microseconds
 from attribution.records import INPUT_RECORDS
-from attribution.replay import Inputs, Limits, Span, Summary, replay
+from attribution.replay import DryRun, Inputs, Limits, Span, Summary, replay
+from attribution.replay import dry_run as dry_run_of
 from attribution.replay.next_step import inspect_command, next_step
 from attribution.replay.summary import NetworkCount
 from attribution.schema import FLOW
@@ -62,6 +64,7 @@ _COLUMNS = (
     show_default=True,
     help="Heartbeats and DNS answers held in memory; a longer history goes through slabs of time.",
 )
+@click.option("--dry-run", is_flag=True, help="Read and count everything, say what would be written; write nothing.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads that attribute and write.  [default: one a core]")
 @output_options()
 def command(
@@ -74,6 +77,7 @@ def command(
     settings: Settings,
     max_rejected_share: float,
     evidence_rows: int,
+    dry_run: bool,
     workers: int | None,
     output: Output,
 ) -> None:
@@ -104,6 +108,10 @@ def command(
     )
     try:
         with progress_line() as progress:
+            if dry_run:
+                found = dry_run_of(inputs, out, settings=settings, limits=limits, span=span, progress=progress)
+                _show_dry_run(found, out, output)
+                return
             summary = replay(
                 inputs,
                 out,
@@ -123,6 +131,30 @@ def command(
         note = "\n".join([*_note(summary), *_next_step(summary, inputs)])
         output.table(_COLUMNS, summary.rows(), title=_title(summary), note=note)
     if summary.rejected:
+        sys.exit(ROWS_REJECTED)
+
+
+def _show_dry_run(found: DryRun, out: Path, output: Output) -> None:
+    """Say what a run would do; end with the status that it would have for these inputs."""
+    times = [None if at is None else from_microseconds(at) for at in (found.first_us, found.last_us)]
+    if output.format == "table":
+        span = " to ".join(format_time(at) for at in times if at is not None)
+        lines = ["Dry run: nothing was written."]
+        lines.append(f"{counted(found.flows, 'flow')} would be attributed{f', from {span}' if span else ''}.")
+        lines += ledger_lines(found.ledger)
+        size = "" if found.input_bytes is None else f"The input has {format_bytes(found.input_bytes)}. "
+        lines.append(f"{size}The disk of the lake has {format_bytes(found.free_bytes)} free.")
+        lines.append(f"The lake would be {'replaced' if found.replaces else 'made'}: {out}")
+        output.document(lines)
+    else:
+        counts = found.ledger.to_dict()
+        room = {"replaces": found.replaces, "free_bytes": found.free_bytes, "input_bytes": found.input_bytes}
+        whole = {"lake": str(out), "dry_run": True, "flows": found.flows, "first": times[0], "last": times[1]}
+        if output.format == "json":
+            output.json(whole | counts | room)
+        else:
+            output.csv([*whole, *counts, *room], [whole | counts | room])
+    if found.ledger.rejected:
         sys.exit(ROWS_REJECTED)
 
 

@@ -40,7 +40,7 @@ class StagedLake:
             LakeError: `lake` exists and is no lake, or its parent cannot be written.
         """
         self._lake = lake
-        _check_replaceable(lake)
+        check_replaceable(lake)
         try:
             lake.absolute().parent.mkdir(parents=True, exist_ok=True)
             self.folder = Path(tempfile.mkdtemp(prefix=f".{lake.absolute().name}.partial-", dir=lake.absolute().parent))
@@ -116,7 +116,7 @@ def read_manifest(lake: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _check_replaceable(lake: Path) -> None:
+def check_replaceable(lake: Path) -> None:
     """Refuse to replace anything but a lake: the folder may hold something precious."""
     if lake.is_symlink() or (lake.exists() and not lake.is_dir()):
         raise LakeError(f"cannot write a lake at {lake}: it exists and is no folder; choose another")

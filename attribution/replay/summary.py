@@ -211,21 +211,13 @@ class Summary:
             "last": _iso(self.tally.last),
             "attributed": self.rows(),
             "ownership_ranges": self.ranges,
-            "read": _listed(self.ledger.rows, "kind", "format"),
-            "skipped": _listed(self.ledger.skipped, "format", "reason"),
-            "same_files": [{"file": again, "as": before} for again, before in self.ledger.same_files],
-            "no_logs": [{"file": name, "is": what} for name, what in self.ledger.no_logs],
-            "rejected": _listed(self.ledger.rejected, "format", "reason"),
+            **self.ledger.to_dict(),
             "networks": self.networks(),
             "sampling_rate_unknown": self.tally.rate_unknown,
             "metrics": self.metrics(),
             "slabs": self.slabs,
             "seconds": round(self.seconds, 3),
         }
-
-
-def _listed(counts: Counter[tuple[str, str]], one: str, other: str) -> list[dict[str, str | int]]:
-    return [{one: a, other: b, "rows": n} for (a, b), n in sorted(counts.items())]
 
 
 def _iso(microsecond: int | None) -> str | None:

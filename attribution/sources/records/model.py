@@ -148,6 +148,16 @@ class Ledger:
     memory: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
     _first: dict[tuple[str, str], Reject] = field(default_factory=dict, repr=False)
 
+    def to_dict(self) -> dict[str, list[dict[str, str | int]]]:
+        """What was read and what was left out, JSON-ready."""
+        return {
+            "read": _listed(self.rows, "kind", "format"),
+            "skipped": _listed(self.skipped, "format", "reason"),
+            "same_files": [{"file": again, "as": before} for again, before in self.same_files],
+            "no_logs": [{"file": name, "is": what} for name, what in self.no_logs],
+            "rejected": _listed(self.rejected, "format", "reason"),
+        }
+
     def of(self, source_format: "Format") -> "Account":
         """The ledger for one format to write to."""
         return Account(self, source_format.name, source_format.skips)
@@ -209,6 +219,10 @@ class Ledger:
             "Mend the source. If the rows were taken for what they are not, name their format with --input-format. "
             "To go on without the rejected rows, allow a larger share with --max-rejected-share"
         )
+
+
+def _listed(counts: Counter[tuple[str, str]], one: str, other: str) -> list[dict[str, str | int]]:
+    return [{one: a, other: b, "rows": n} for (a, b), n in sorted(counts.items())]
 
 
 def _example(reject: Reject) -> str:

@@ -82,6 +82,15 @@ def finish_after(settings: Settings) -> Microseconds:
     return settings.hold + settings.max_gap + FINISH_MARGIN
 
 
+def would_publish(inputs: Inputs, *, settings: Settings, flows_are_heartbeats: bool, ledger: Ledger) -> dict[str, int]:
+    """The rows of each kind that `publish` would send of the input; raises as reading does, and asks no broker."""
+    rows: Counter[str] = Counter()
+    for part in _read(inputs, settings, ledger, flows_are_heartbeats=flows_are_heartbeats):
+        rows[part.kind] += part.rows.num_rows
+    ledger.check()
+    return {kind: rows[kind] for kind in INPUT_TOPICS if rows[kind]}
+
+
 def publish(
     inputs: Inputs,
     broker: Broker,
