@@ -24,7 +24,7 @@ from attribution.replay import dry_run as dry_run_of
 from attribution.replay.next_step import inspect_command, next_step
 from attribution.replay.summary import NetworkCount
 from attribution.schema import FLOW
-from attribution.sources.input.opening import STDIN
+from attribution.sources.input.paths import STDIN
 
 #: Exit status where the lake was written but rows had to be left out.
 ROWS_REJECTED = 3

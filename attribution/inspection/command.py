@@ -6,7 +6,7 @@ from pathlib import Path
 from attribution.inspection.log_file import LogFile
 from attribution.records import BY_NAME, INPUT_RECORDS
 from attribution.schema import FLOW, LABEL, POLICY, SOCKET_RULE
-from attribution.sources.input.opening import STDIN, expand, name_of
+from attribution.sources.input.paths import STDIN, expand, name_of
 from attribution.sources.inputs import Inputs
 
 #: Files of one path that are named one by one where one option does not fit all of them.

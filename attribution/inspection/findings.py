@@ -8,7 +8,7 @@ from attribution.inspection.lacks import Lack
 from attribution.inspection.time_findings import gap_findings, share_of, time_findings
 from attribution.inspection.two_names import two_names
 from attribution.schema import ASSIGNMENT, FLOW, HEARTBEAT
-from attribution.sources.input.opening import STDIN, STDIN_NAME
+from attribution.sources.input.paths import STDIN, STDIN_NAME
 from attribution.sources.registry import names
 
 #: Share of flows whose remote address has evidence below which that is said.

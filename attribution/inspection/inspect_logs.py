@@ -18,7 +18,7 @@ from attribution.inspection.lacks import Lacks
 from attribution.inspection.log_file import LogFile
 from attribution.schema import FLOW
 from attribution.sources import Ledger, NoLogError, Once, Reject, read, total_bytes
-from attribution.sources.input.opening import STDIN, expand, found_files, name_of
+from attribution.sources.input.paths import STDIN, expand, found_files, name_of
 from attribution.sources.inputs import Inputs
 from attribution.sources.registry import UnknownFormatError, by_name, read_order
 

@@ -21,7 +21,7 @@ from attribution.replay.task import Task
 from attribution.schema import FLOW, HEARTBEAT, POLICY
 from attribution.sources import Batch, Ledger, Once, Reject, read, total_bytes
 from attribution.sources.formats.native.format import is_native_flows, parquet_flows, parquet_starts
-from attribution.sources.input.opening import expand, found_files
+from attribution.sources.input.paths import expand, found_files
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
 from attribution.sources.records.rejects import RejectsFile
 from attribution.sources.registry import by_name, completed, read_order

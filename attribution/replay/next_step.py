@@ -8,7 +8,7 @@ from attribution.config import SECOND
 from attribution.core.reasons import METHOD_OF, REASONS
 from attribution.replay.summary import Summary
 from attribution.schema import ASSIGNMENT
-from attribution.sources.input.opening import STDIN
+from attribution.sources.input.paths import STDIN
 from attribution.sources.inputs import Inputs
 from attribution.sources.registry import SKIPS, lacking
 

@@ -1,6 +1,7 @@
 """Logs of all formats to canonical record batches."""
 
-from attribution.sources.input.opening import open_inputs, total_bytes
+from attribution.sources.input.opening import open_inputs
+from attribution.sources.input.paths import total_bytes
 from attribution.sources.reading import Batch, NoLogError, Once, read, read_labels
 from attribution.sources.records.model import Ledger
 from attribution.sources.records.rejects import REASONS, Reject, RejectsFile

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from attribution.errors import ConfigError, SourceError
 from attribution.records import BY_NAME, INPUT_RECORDS
-from attribution.sources.input.opening import STDIN_NAME, expand
+from attribution.sources.input.paths import STDIN_NAME, expand
 
 #: The kinds of inputs by their plurals.
 PLURALS = {BY_NAME[kind].plural: kind for kind in INPUT_RECORDS}

@@ -10,7 +10,8 @@ from attribution.errors import SourceError
 from attribution.records import INPUT_RECORDS
 from attribution.schema import FLOW, HEARTBEAT, LABEL, arrow_schema
 from attribution.sources import registry
-from attribution.sources.input.opening import OpenInput, found_files, open_inputs
+from attribution.sources.input.opening import OpenInput, open_inputs
+from attribution.sources.input.paths import found_files
 from attribution.sources.input.same_files import SameFiles
 from attribution.sources.networks import NetworkOf, no_network
 from attribution.sources.no_log import no_log
@@ -198,6 +199,9 @@ class _Reader:
         if found is not None and not self._was_read(found):
             yield from self._read(found, kinds)
             self._ledger.check(at_least=_JUDGED_FROM)
+        for line, beginning in self._source.too_long:
+            shown = beginning.decode("utf-8", "replace")
+            self._ledger.reject(self._format, Reject(self._source.name, line, "line_too_long", shown, "row"))
         damage = self._source.damage
         if damage is not None:
             self._break(
@@ -297,4 +301,4 @@ class _Reader:
 #: What to do about damage, by its reason.
 _AGAIN = dict.fromkeys(("truncated", "corrupt"), "; copy the file again")
 #: Reasons for which the place where reading stopped is that of the fault.
-_AT_A_LINE = frozenset({"truncated", "corrupt", "line_too_long"})
+_AT_A_LINE = frozenset({"truncated", "corrupt"})

@@ -26,7 +26,7 @@ Read = Callable[[int], bytes]
 class Damage:
     """Why a source ended before its end: the reason of a reject, and what was found."""
 
-    reason: Literal["truncated", "corrupt", "unreadable", "line_too_long"]
+    reason: Literal["truncated", "corrupt", "unreadable"]
     found: str
 
 

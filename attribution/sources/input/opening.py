@@ -1,8 +1,6 @@
-"""From paths to opened inputs: files, folders, globs and standard input, decompressed, read once front to back."""
+"""Opened inputs: files and standard input, decompressed, read once front to back."""
 
-import glob
 import io
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -13,15 +11,14 @@ import numpy as np
 
 from attribution.errors import SourceError
 from attribution.sources.input.decompression import Damage, DamagedError, decompressed, is_compressed
-
-#: How a person writes standard input, and how it is named to them.
-STDIN = "-"
-STDIN_NAME = "<stdin>"
+from attribution.sources.input.paths import expand, name_of, unreadable
 
 #: How much `head` shows of a source.
 HEAD_BYTES = 64 << 10
-#: No log writes such lines; without a bound, a file of another kind would be read into memory whole.
+#: No log writes such lines; without a bound, a file of another kind would be read into memory whole. So many blanks
+#: before the first line are kept, too.
 _LONGEST_LINE = 64 << 20
+_SHOWN = 200
 _NEWLINE = ord("\n")
 _PIECE_BYTES = 128 << 10
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -51,77 +48,6 @@ def open_inputs(
             yield opened
 
 
-def expand(paths: Iterable[str | Path]) -> list[Path | None]:
-    """The files that `paths` name, in order and once each; None stands for standard input. Raises as `open_inputs`."""
-    files: dict[str | None, Path | None] = {}
-    for given in paths:
-        if str(given) == STDIN:
-            files.setdefault(None, None)
-            continue
-        for path in _matches(Path(given)):
-            for file in _files_in(path) if path.is_dir() else [path]:
-                files.setdefault(os.path.realpath(file), file)
-    inputs = list(files.values())
-    for found in inputs:
-        if found is not None and not os.access(found, os.R_OK):
-            raise SourceError(f"cannot read {found}: permission denied; make it readable or leave it out")
-    return inputs
-
-
-def found_files(paths: Iterable[str | Path]) -> frozenset[str]:
-    """The names of the files of `expand` that no path names: they were found in folders, or match patterns."""
-    given = [str(path) for path in paths]
-    named = {os.path.realpath(path) for path in given if os.path.lexists(path) and not Path(path).is_dir()}
-    if len(named) == len(given):
-        return frozenset()
-    return frozenset(str(file) for file in expand(given) if file is not None and os.path.realpath(file) not in named)
-
-
-def total_bytes(paths: Iterable[str | Path]) -> int | None:
-    """Size of all that `paths` name, as stored; None where standard input or a pipe is among it."""
-    files = expand(paths)
-    sizes = [file.stat().st_size for file in files if file is not None and file.is_file()]
-    return sum(sizes) if len(sizes) == len(files) else None
-
-
-def _matches(path: Path) -> list[Path]:
-    if os.path.lexists(path):
-        return [path]
-    if not glob.has_magic(str(path)):
-        raise SourceError(f"cannot read {path}: no such file or folder; check the path")
-    matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 (Path.glob would match hidden files too)
-    found = [match for match in map(Path, sorted(matches)) if _is_content(match.name)]
-    if not found:
-        raise SourceError(f"cannot read {path}: no file matches the pattern; check it, and the folder it starts from")
-    return found
-
-
-def _files_in(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_unreadable_folder):
-        seen.add(os.path.realpath(parent))
-        inside = [name for name in folders if _is_content(name)]
-        folders[:] = sorted(name for name in inside if os.path.realpath(Path(parent, name)) not in seen)
-        found.extend(Path(parent, name) for name in sorted(names) if _is_content(name))
-    files = [path for path in found if path.is_file()]
-    if not files:
-        raise SourceError(
-            f"cannot read the folder {folder}: there is no file in it (names that start with . or _ are left out)"
-        )
-    return files
-
-
-def _unreadable_folder(error: OSError) -> None:
-    raise SourceError(
-        f"cannot read the folder {error.filename}: {error.strerror}; make it readable or leave it out"
-    ) from None
-
-
-def _is_content(name: str) -> bool:
-    return not name.startswith((".", "_"))
-
-
 class OpenInput:
     """One opened source, decompressed; the `Input` of `attribution.sources.records.model`.
 
@@ -131,6 +57,7 @@ class OpenInput:
         seen_at: when the requests began whose answers it is, microseconds, as a person said.
         damage: why the content ended early, once reading came to that place; None where it did not.
         line: of text read by `lines`, the number of the line that comes next.
+        too_long: number and beginning of each line that `lines` left out because it is longer than 64 MiB.
         consumed: bytes of the file read so far, as stored; for progress.
     """
 
@@ -140,6 +67,7 @@ class OpenInput:
         self.seen_at: int | None = None
         self.damage: Damage | None = None
         self.line = 1
+        self.too_long: list[tuple[int, bytes]] = []
         self.consumed = 0
         self._path = path
         self._file = _open(path)
@@ -155,11 +83,19 @@ class OpenInput:
         return self._path if self._path is not None and self._path.is_file() else None
 
     def head(self) -> bytes:
-        """The first bytes (up to 64 KiB) without consuming them; decides the format. The same at any time."""
+        """The first bytes (up to 64 KiB) behind blank space, without consuming them; decides the format.
+
+        The same at any time. More than 64 MiB of blank space are dropped.
+        """
         if self._head is None:
-            while len(self._pending) < HEAD_BYTES and (chunk := self._chunk()):
+            blank = 0
+            while len(self._pending) - blank < HEAD_BYTES and (chunk := self._chunk()):
+                if blank == len(self._pending) > _LONGEST_LINE:
+                    self.line += _count_lines(self._pending)
+                    self._pending = b""
                 self._pending += chunk
-            self._head = self._pending[:HEAD_BYTES]
+                blank = _blank_length(self._pending)
+            self._head = self._pending[blank : blank + HEAD_BYTES]
         return self._head
 
     def read(self, size: int) -> bytes:
@@ -171,29 +107,45 @@ class OpenInput:
     def lines(self, block_bytes: int) -> Iterator[tuple[int, bytes]]:
         """Blocks of whole lines of about `block_bytes`, each with the 1-based number of its first line.
 
-        The last block may lack a final newline; a last line that damage cut off is left out.
+        The last block may lack a final newline; a last line that damage cut off is left out. A line of more than 64 MiB
+        is left out as well, and stands in `too_long`.
         """
         held: list[bytes] = []
-        size = 0
+        size, limit = 0, max(block_bytes, _LONGEST_LINE)
         while chunk := self.read(block_bytes):
             held.append(chunk)
             size += len(chunk)
             if size < block_bytes or b"\n" not in chunk:
-                if size > max(block_bytes, _LONGEST_LINE):
-                    self._end(Damage("line_too_long", f"line {self.line} or one soon after is longer than 64 MiB"))
-                    break
-                continue
+                if size <= limit:
+                    continue
+                # Whole lines may stand before the one that does not end.
+                held = [b"".join(held)]
+                chunk = held[0]
             end = chunk.rfind(b"\n") + 1
-            block = b"".join([*held[:-1], memoryview(chunk)[:end]])
-            first, self.line = self.line, self.line + _count_lines(block)
-            yield first, block
+            if end:
+                block = b"".join([*held[:-1], memoryview(chunk)[:end]])
+                first, self.line = self.line, self.line + _count_lines(block)
+                yield first, block
             held, size = [chunk[end:]], len(chunk) - end
+            if size > limit:
+                self.too_long.append((self.line, chunk[end : end + _SHOWN]))
+                self.line += 1
+                held = [self._behind_newline()]
+                size = len(held[0])
         block = b"".join(held)
         if self.damage is not None:
             block = block[: block.rfind(b"\n") + 1]
         if block:
             first, self.line = self.line, self.line + _count_lines(block)
             yield first, block
+
+    def _behind_newline(self) -> bytes:
+        """What was read behind the next end of a line; nothing at the end of the content."""
+        while chunk := self.read(_PIECE_BYTES):
+            _, newline, behind = chunk.partition(b"\n")
+            if newline:
+                return behind
+        return b""
 
     def seekable_file(self) -> BinaryIO:
         """A seekable binary file of the whole content: the file itself where it can be, else a temporary copy."""
@@ -239,11 +191,18 @@ class OpenInput:
         self._chunks = iter(())
 
     def _spool(self) -> BinaryIO:
-        # Closed with the input.
-        spooled = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_IN_MEMORY)  # noqa: SIM115
-        file = cast("BinaryIO", spooled)
-        while chunk := self.read(1 << 20):
-            file.write(chunk)
+        try:
+            # Closed with the input.
+            spooled = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_IN_MEMORY)  # noqa: SIM115
+            file = cast("BinaryIO", spooled)
+            while chunk := self.read(1 << 20):
+                file.write(chunk)
+            file.flush()
+        except OSError as error:
+            raise SourceError(
+                f"cannot read {self.name}: a copy of it in the temporary folder {tempfile.tempdir or ''} failed: "
+                f"{error.strerror or error}; make room there, or name another folder in the environment variable TMPDIR"
+            ) from None
         return file
 
 
@@ -268,20 +227,19 @@ def _count_lines(block: bytes) -> int:
     return sum(int(np.count_nonzero(piece == _NEWLINE)) for piece in pieces)
 
 
-def name_of(path: Path | None) -> str:
-    """What a person calls an input of `expand`."""
-    return STDIN_NAME if path is None else str(path)
-
-
 def _open(path: Path | None) -> BinaryIO:
     if path is None:
         return sys.stdin.buffer
     try:
         return path.open("rb")
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}; make it readable or leave it out") from None
+        raise unreadable(path, error) from None
 
 
 def _starts_compressed(path: Path) -> bool:
     with _open(path) as file:
         return is_compressed(file.read(4))
+
+
+def _blank_length(content: bytes) -> int:
+    return len(content) - len(content.lstrip()) if content[:1].isspace() else 0

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from attribution.core.columnar.types import Int64
+from attribution.core.columnar.types import Bool, Int64
 from attribution.errors import SourceError
 from attribution.sources.records.model import Input
 from attribution.sources.records.set_aside import OnBad
@@ -43,7 +44,7 @@ def first_objects(head: bytes) -> list[dict[str, object]]:
     if is_json_lines(head):
         texts = [line for line in head.split(b"\n")[:_LOOKED_AT] if line.strip()]
     else:
-        cut = _Cut(head, b"")
+        cut = _Cut(head)
         texts = cut.objects()[:_LOOKED_AT]
     found = []
     for text in texts:
@@ -63,12 +64,15 @@ def object_lines(data: Input, on_bad: OnBad) -> Iterator[tuple[Int64, bytes]]:
         data: a JSON array of objects, or objects with white space or commas between them.
         on_bad: told of what stands between objects and belongs to none, and of an object that the content breaks off.
 
+    An object of more than 64 MiB is left out: `on_bad` is told of its beginning.
+
     Raises:
-        SourceError: the braces do not match, or an object is larger than 64 MiB; what came before was yielded.
+        SourceError: the braces do not match; what came before was yielded.
     """
     rest, line = b"", 1
-    while chunk := data.read(_READ_BYTES):
-        cut = _Cut(rest, chunk)
+    chunk = data.read(_READ_BYTES)
+    while chunk:
+        cut = _Cut(rest + chunk)
         objects = cut.objects()
         for place, found in cut.strays():
             on_bad(line + cut.lines_before(place), found, "malformed")
@@ -78,26 +82,65 @@ def object_lines(data: Input, on_bad: OnBad) -> Iterator[tuple[Int64, bytes]]:
             raise SourceError(
                 f"cannot read on in {data.name}: a closing brace without its opening one, after line {line}"
             )
-        rest, line = cut.rest(), line + cut.lines_before(cut.end)
+        rest, line, chunk = cut.rest(), line + cut.lines_before(cut.end), b""
         if len(rest) > _LARGEST_OBJECT:
-            raise SourceError(
-                f"cannot read on in {data.name}: the object that starts at line {line} has more than 64 MiB"
-            )
+            on_bad(line + _leading_lines(rest), rest.strip(_BETWEEN), "line_too_long")
+            chunk, lines = _behind_object(data, rest)
+            rest, line = b"", line + lines
+        chunk = chunk or data.read(_READ_BYTES)
     if rest.strip(_BETWEEN) and getattr(data, "damage", None) is None:
         on_bad(line + _leading_lines(rest), rest.strip(_BETWEEN), "malformed")
+
+
+def _behind_object(data: Input, begun: bytes) -> tuple[bytes, int]:
+    """What is read behind the end of an object of which only the beginning is held, and the lines up to there.
+
+    All that is kept of the object is what it takes to find its end: how many braces are open, and whether in a text.
+
+    Raises:
+        SourceError: so many braces are open that they cannot be kept.
+    """
+    lines, opened = begun.count(b"\n"), _still_open(begun)
+    if not opened.startswith(b"{"):  # no object, but something else between two objects
+        return opened, lines
+    while chunk := data.read(_READ_BYTES):
+        text = opened + chunk
+        cut = _Cut(text)
+        if cut.first_end:
+            return text[cut.first_end :], lines + cut.lines_before(cut.first_end)
+        lines, opened = lines + chunk.count(b"\n"), _still_open(text)
+        if len(opened) > _LARGEST_OBJECT:
+            raise SourceError(f"cannot read on in {data.name}: more than {_LARGEST_OBJECT} braces are open")
+    return b"", lines
+
+
+def _still_open(text: bytes) -> bytes:
+    """The shortest text in which the same braces and the same quote are open as at the end of `text`."""
+    plain = _without_escapes(text)
+    _, quotes, braces, opening = _marks(plain)
+    depth = 2 * int(opening.sum()) - len(braces)
+    return b"{" * depth + (b'"' if len(quotes) % 2 else b"") + (b"\\" if plain.endswith(b"\\") else b"")
+
+
+def _without_escapes(text: bytes) -> bytes:
+    return _ESCAPE.sub(b"__", text) if b"\\" in text else text
+
+
+def _marks(plain: bytes) -> tuple[npt.NDArray[np.uint8], Int64, Int64, Bool]:
+    """The characters, the places of quotes and of braces outside of texts, and which of these braces are opening."""
+    characters = np.frombuffer(plain, np.uint8)
+    quotes = np.flatnonzero(characters == ord('"'))
+    braces = np.flatnonzero((characters == ord("{")) | (characters == ord("}")))
+    braces = braces[np.searchsorted(quotes, braces) % 2 == 0]
+    return characters, quotes, braces, characters[braces] == ord("{")
 
 
 class _Cut:
     """Where the top-level objects of a piece of text lie; the text starts outside of any string."""
 
-    def __init__(self, rest: bytes, chunk: bytes) -> None:
-        self._text = rest + chunk
-        plain = _ESCAPE.sub(b"__", self._text) if b"\\" in self._text else self._text
-        characters = np.frombuffer(plain, np.uint8)
-        quotes = np.flatnonzero(characters == ord('"'))
-        braces = np.flatnonzero((characters == ord("{")) | (characters == ord("}")))
-        braces = braces[np.searchsorted(quotes, braces) % 2 == 0]
-        opening = characters[braces] == ord("{")
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        characters, _, braces, opening = _marks(_without_escapes(text))
         depth = np.cumsum(np.where(opening, 1, -1))
         self.unmatched = bool((depth < 0).any())
         if self.unmatched:
@@ -106,7 +149,8 @@ class _Cut:
         self._ends = braces[~opening & (depth == 0)]
         self._starts = braces[opening & (depth == 1)][: len(self._ends)]
         self._newlines = np.flatnonzero(characters == ord("\n"))
-        #: Where the last whole object ends.
+        #: Where the first whole object ends, and where the last one does; 0 if there is none.
+        self.first_end = int(self._ends[0]) + 1 if len(self._ends) else 0
         self.end = int(self._ends[-1]) + 1 if len(self._ends) else 0
 
     def objects(self) -> list[bytes]:

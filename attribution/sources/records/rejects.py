@@ -49,7 +49,7 @@ REASONS: dict[str, str] = {
     "unknown_value": "A field that allows a few words only (direction, basis, action) holds another one.",
     "truncated": "The compressed content ends in the middle; what stands before was read. Copy the file again.",
     "corrupt": "The content is damaged; what stands before the damage was read. Copy the file again.",
-    "line_too_long": "A line is longer than 64 MiB, so this is no log; the lines before it were read.",
+    "line_too_long": "A line or an object is longer than 64 MiB; what stands before and after it is read.",
     "unknown_format": "The source is of no known format; nothing of it was read.",
     "unreadable": "The source could not be read on; what stands before was read.",
 }

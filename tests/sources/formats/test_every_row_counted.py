@@ -15,6 +15,7 @@ from outcome import Outcome
 
 from attribution.schema import FLOW
 from attribution.sources import registry
+from attribution.sources.input.opening import HEAD_BYTES
 
 
 @cache
@@ -55,6 +56,27 @@ def test_a_row_with_faults_is_counted_and_spoils_no_other(log, data):
     assert outcome.nowhere_negative()
     assert outcome.rows(log.lead) == 1 if log.single else outcome.rows() >= 1
     assert Outcome.of(log, [before, broken, after]) - of_sound(str(log), before, after) == outcome
+
+
+@pytest.mark.parametrize("log", LOGS, ids=str)
+@pytest.mark.parametrize("blank", [b"\n" * (HEAD_BYTES + 1), b" " * HEAD_BYTES + b"\n"], ids=["lines", "spaces"])
+def test_blank_space_before_the_first_row_changes_nothing(log, blank):
+    rows = [log.neighbour(row, 2) for row in log.rows]
+    content = log.source(rows).encode()
+    assert Outcome.of_content(blank + content, log.format) == Outcome.of_content(content, log.format)
+    for name in (None, log.format):
+        assert Outcome.of_content(blank, name).counts == {("skipped", "empty_file"): 1}
+
+
+@pytest.mark.parametrize("log", [log for log in LOGS if log.lines], ids=str)
+def test_a_line_that_is_too_long_costs_only_itself(log, monkeypatch):
+    monkeypatch.setattr("attribution.sources.input.opening._LONGEST_LINE", 1 << 16)
+    monkeypatch.setattr("attribution.sources.input.opening._SHOWN", 9)
+    before, after = (log.neighbour(log.rows[0], number) for number in (2, 4))
+    long = log.source([before, "x" * (9 << 20), after]).encode()
+    found = Outcome.of_content(long, log.format) - Outcome.of(log, [before, after])
+    assert found.nowhere_negative()
+    assert +found.counts == {("rejected", "row", "line_too_long"): 1}
 
 
 #: What a column of a Parquet file may hold in place of its own three values.

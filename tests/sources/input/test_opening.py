@@ -1,9 +1,11 @@
 """From paths to lines: files, folders, globs, standard input, compression and damage."""
 
 import contextlib
+import errno
 import gzip
 import io
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -14,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution.errors import SourceError
-from attribution.sources.input.opening import HEAD_BYTES, OpenInput, expand, open_inputs, total_bytes
+from attribution.sources.input.opening import HEAD_BYTES, OpenInput, open_inputs
+from attribution.sources.input.paths import expand, total_bytes
 
 LINES = b"".join(b"%06d a line of some text %d\n" % (i, i * 7919 % 1_000_003) for i in range(20_000))
+FEW = b"".join(LINES.splitlines(keepends=True)[:99])
 GZIP = gzip.compress(LINES, mtime=0)
 ZSTD = pa.Codec("zstd").compress(LINES, asbytes=True)
 
@@ -157,7 +161,7 @@ def test_lines_are_numbered_however_they_fall_into_blocks(lines, final_newline, 
         file.flush()
         with OpenInput(Path(file.name)) as source:
             if peek:
-                assert source.head() == content
+                assert source.head() == content.lstrip()
             blocks = list(source.lines(block_bytes))
     found = {
         at: line for number, block in blocks for at, line in enumerate(block.removesuffix(b"\n").split(b"\n"), number)
@@ -176,11 +180,54 @@ def test_reading_by_size_gives_every_byte_once(opened):
     assert content == LINES
 
 
-def test_an_endless_line_ends_the_source_after_the_lines_before_it(opened, monkeypatch):
-    monkeypatch.setattr("attribution.sources.input.opening._LONGEST_LINE", 1 << 20)
-    source = opened(LINES + b"x" * (4 << 20) + b"\n" + LINES)
-    assert all_lines(source) == LINES
-    assert source.damage.reason == "line_too_long"
+@pytest.mark.parametrize("block_bytes", [7, 700, 1 << 16, 2 << 20])
+@pytest.mark.parametrize("before", [b"", FEW[: FEW.index(b"\n") + 1], FEW])
+@pytest.mark.parametrize("after", [b"", b"\n", b"\n" + FEW, b"\n\n" + FEW[:-1]])
+def test_a_line_that_is_too_long_is_left_out_by_its_number_and_reading_goes_on(
+    opened, monkeypatch, block_bytes, before, after
+):
+    monkeypatch.setattr("attribution.sources.input.opening._LONGEST_LINE", 1 << 16)
+    source = opened(before + b"x" * (3 << 20) + after)
+    found = {}
+    for first, block in source.lines(block_bytes):
+        assert len(block) < 3 << 20
+        found |= dict(enumerate(block.removesuffix(b"\n").split(b"\n"), first))
+    number = before.count(b"\n") + 1
+    lines = (before + after.removeprefix(b"\n")).removesuffix(b"\n").split(b"\n")
+    numbers = [*range(1, number), *range(number + 1, len(lines) + 2)]
+    assert found == ({} if lines == [b""] else dict(zip(numbers, lines, strict=True)))
+    assert source.too_long == [(number, b"x" * 200)]
+    assert source.damage is None
+
+
+def test_several_lines_that_are_too_long_are_left_out(opened, monkeypatch):
+    monkeypatch.setattr("attribution.sources.input.opening._LONGEST_LINE", 1 << 18)
+    long = b"x" * (1 << 20)
+    source = opened(gzip.compress(b"a\n" + long + b"\n" + long + b"\nb\n" + long))
+    assert [(first, block) for first, block in source.lines(100)] == [(1, b"a\n"), (4, b"b\n")]
+    assert [number for number, _ in source.too_long] == [2, 3, 5]
+
+
+@pytest.mark.parametrize("blank", [b"\n", b" ", b"\r\n", b" \t\n"])
+@pytest.mark.parametrize("size", [1, HEAD_BYTES, 3 << 20])
+def test_blank_space_before_the_first_record_hides_nothing_and_is_counted(opened, blank, size):
+    before = blank * (size // len(blank) + 1)
+    source = opened(before + LINES)
+    assert source.head() == LINES[:HEAD_BYTES]
+    assert all_lines(source) == before + LINES
+
+
+def test_more_blank_space_than_memory_is_for_is_dropped_and_its_lines_are_counted(opened, monkeypatch):
+    monkeypatch.setattr("attribution.sources.input.opening._LONGEST_LINE", 1 << 16)
+    source = opened(b"\n" * (9 << 20) + LINES)
+    assert source.head() == LINES[:HEAD_BYTES]
+    assert len(source._pending) < 3 << 20
+    blocks = list(source.lines(1 << 20))
+    numbered = [
+        (first + block.count(b"\n") - len(block.lstrip().splitlines()), block.lstrip()) for first, block in blocks
+    ]
+    assert next(first for first, block in numbered if block) == (9 << 20) + 1
+    assert b"".join(block for _, block in blocks).lstrip() == LINES
 
 
 def test_a_folder_is_read_to_the_bottom_in_name_order_without_hidden_files_and_markers(tmp_path):
@@ -229,15 +276,25 @@ def test_a_hidden_file_that_is_named_is_read(tmp_path):
         ("*.gone", "no file matches the pattern"),
         ("empty", "there is no file in it"),
         ("marked", "there is no file in it"),
-        ("dangling", "permission denied|no such file"),
+        ("dangling", r"it is a link to .*nowhere, which does not exist; bring back"),
+        ("round", "it is a link that leads back to itself"),
+        ("socket", "it is a socket"),
+        ("pipes", "there is no file in it"),
     ],
 )
-def test_what_cannot_be_read_is_named_before_anything_is_read(tmp_path, path, said):
+def test_what_cannot_be_read_is_named_before_anything_is_read(tmp_path, monkeypatch, path, said):
     (tmp_path / "good.log").write_bytes(LINES)
     (tmp_path / "empty").mkdir()
     (tmp_path / "marked").mkdir()
     (tmp_path / "marked" / "_SUCCESS").touch()
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    (tmp_path / "pipes").mkdir()
+    os.mkfifo(tmp_path / "pipes" / "pipe")
+    (tmp_path / "pipes" / "dangling").symlink_to(tmp_path / "nowhere")
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
     with pytest.raises(SourceError, match=said) as raised:
         next(open_inputs([tmp_path / "good.log", tmp_path / path]))
     assert str(tmp_path / path) in str(raised.value)
@@ -251,6 +308,60 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(SourceError, match=r"secret\.log: permission denied; make it readable"):
         next(open_inputs([path]))
+
+
+def test_pipes_and_dangling_links_in_a_folder_are_left_out_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    (tmp_path / "log").write_bytes(LINES)
+    assert expand([tmp_path]) == [tmp_path / "log"]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EMFILE, r"Too many open files; raise the limit of open files"),
+        (errno.ESTALE, r"its server no longer knows it"),
+        (errno.ENOENT, r"no such file or folder"),
+        (errno.EIO, r"Input/output error; make it readable or leave it out"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_any_more_is_named_with_the_reason(tmp_path, monkeypatch, number, said):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "log").write_bytes(LINES)
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(SourceError, match=f"cannot read .*log: .*{said}"):
+        next(open_inputs([tmp_path / "log"]))
+
+
+def test_a_copy_that_does_not_fit_names_the_temporary_folder_and_how_to_choose_another(opened, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: Full())
+    with pytest.raises(SourceError, match=r"temporary folder .*No space left.*make room there, .*TMPDIR"):
+        opened(GZIP).seekable_file()
+
+
+def test_a_file_that_shrinks_or_grows_while_it_is_read_is_read_as_far_as_it_goes(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(LINES)
+    with OpenInput(path) as source:
+        blocks = source.lines(1 << 12)
+        first = next(blocks)[1]
+        os.truncate(path, len(LINES) // 2)
+        content = first + b"".join(block for _, block in blocks)
+    assert LINES.startswith(content)
+    path.write_bytes(LINES)
+    with OpenInput(path) as source:
+        source.head()
+        with path.open("ab") as more:
+            more.write(LINES)
+        assert all_lines(source) == LINES * 2
 
 
 def test_a_read_that_fails_is_damage_after_what_was_read(opened):

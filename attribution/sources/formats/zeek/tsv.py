@@ -126,7 +126,8 @@ class TsvReader:
             return
         if not self.header.fields:
             for number, line in zip(numbers.tolist(), body.split(b"\n"), strict=False):
-                on_bad(number, line, "unusable_header")
+                if line.strip():
+                    on_bad(number, line, "unusable_header")
             return
         path = self.header.path or next((self._telltale[n] for n in self.header.fields if n in self._telltale), "")
         wanted = self._wanted.get(path)

@@ -548,3 +548,16 @@ def test_a_parquet_file_without_statistics_may_start_at_any_time(tmp_path):
     start = pa.array([5, 6], pa.timestamp("us", "UTC"))
     pq.write_table(pa.table({"start": start}), tmp_path / "flows", write_statistics=False)
     assert parquet_starts(tmp_path / "flows") == [(2, NEVER_BEFORE)]
+
+
+@pytest.mark.parametrize(
+    "junk", [b'{"a": "' + b"x" * 900_000 + b'{"}', b'{"a": {"b": [' + b'{},"}",' * 99_999 + b"1]}}"]
+)
+@pytest.mark.parametrize("read_bytes", [997, 1 << 16, 1 << 22])
+def test_an_object_that_is_too_long_costs_only_itself(tmp_path, monkeypatch, junk, read_bytes):
+    monkeypatch.setattr("attribution.sources.json.objects._LARGEST_OBJECT", 5000)
+    monkeypatch.setattr("attribution.sources.json.objects._READ_BYTES", read_bytes)
+    first, second, third = (json.dumps(FLOW | {"local_port": port}).encode() for port in (1, 2, 99_999))
+    found = Read(tmp_path / "x", b"[\n" + first + b",\n" + junk + b",\n" + second + b",\n\n" + third + b"]\n")
+    assert [port for one in found.batches for port in one.batch.column("local_port").to_pylist()] == [1, 2]
+    assert found.bad == [(3, "line_too_long"), (6, "impossible_port")]
