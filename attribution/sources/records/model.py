@@ -127,6 +127,7 @@ class Ledger:
             those of `ANY_FORMAT`.
         rejected: (source format, reason) -> rows that are broken; reasons are those of `sources.records.rejects`.
         shown: (source format, name) -> how often what a format wants was there; names are those of `Wanted.told_by`.
+        beside: (source format, `read` or `rejected`) -> how many of these are evidence that a flow's row is as well.
         sink: called with each `Reject`; the run writes them to its rejects file.
         max_rejected_share: the share of rejected rows above which `check` stops the run.
         same_files: (file, the file before it with the same content) for each that was not read again.
@@ -140,6 +141,7 @@ class Ledger:
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     shown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    beside: Counter[tuple[str, str]] = field(default_factory=Counter)
     sink: Callable[[Reject], None] | None = None
     max_rejected_share: float = 0.1
     same_files: list[tuple[str, str]] = field(default_factory=list)
@@ -160,7 +162,7 @@ class Ledger:
 
     def of(self, source_format: "Format") -> "Account":
         """The ledger for one format to write to."""
-        return Account(self, source_format.name, source_format.skips)
+        return Account(self, source_format.name, source_format.skips, source_format.lead)
 
     def add(self, other: "Ledger") -> None:
         """Count what another ledger counted, too."""
@@ -168,6 +170,8 @@ class Ledger:
         self.skipped.update(other.skipped)
         self.rejected.update(other.rejected)
         self.shown.update(other.shown)
+        self.beside.update(other.beside)
+        self._first = other._first | self._first  # noqa: SLF001 - of its own class
         self.consumed += other.consumed
 
     def shown_by(self, source_format: str) -> Shown:
@@ -198,6 +202,8 @@ class Ledger:
     def check(self, max_rejected_share: float | None = None, *, at_least: int = 1) -> None:
         """Stop a run whose input is mostly not what it was taken for.
 
+        All rows count: those that were read, skipped or rejected. Evidence that the same rows are does not count again.
+
         Args:
             max_rejected_share: largest share of rejected rows among all rows; that of the ledger by default.
             at_least: rows to have seen before judging; fewer pass.
@@ -206,8 +212,12 @@ class Ledger:
             RejectLimitError: the share is exceeded; the message counts by reason, with an example of each.
         """
         share = self.max_rejected_share if max_rejected_share is None else max_rejected_share
-        rejected = self.rejected.total()
-        seen = rejected + self.rows.total()
+        rejected, read = (
+            counts.total() - sum(count for (_, what), count in self.beside.items() if what == of)
+            for counts, of in ((self.rejected, "rejected"), (self.rows, "read"))
+        )
+        skipped = self.skipped.total()
+        seen = read + skipped + rejected
         if seen < at_least or rejected <= share * seen:
             return
         counts = [
@@ -215,7 +225,8 @@ class Ledger:
             for (name, reason), n in self.rejected.most_common()
         ]
         raise RejectLimitError(
-            f"{rejected} of {seen} rows were rejected, more than the allowed share of {share:g}:{''.join(counts)}\n"
+            f"{rejected} of {seen} rows were rejected ({read} read, {skipped} skipped), "
+            f"more than the allowed share of {share:g}:{''.join(counts)}\n"
             "Mend the source. If the rows were taken for what they are not, name their format with --input-format. "
             "To go on without the rejected rows, allow a larger share with --max-rejected-share"
         )
@@ -238,15 +249,19 @@ class Account:
         ledger: of the run.
         name: of the format.
         skips: why the format leaves out sound rows: reason -> meaning.
+        lead: the kind of record that each row is counted by, if the same rows are evidence as well.
     """
 
     ledger: Ledger
     name: str
     skips: Mapping[str, str]
+    lead: str | None = None
 
     def passed(self, kind: str, rows: int) -> None:
         """Count rows that are records of a kind; a negative count takes back what turned out to be none."""
         self.ledger.rows[kind, self.name] += rows
+        if self.lead not in (None, kind):
+            self.ledger.beside[self.name, "read"] += rows
 
     def skip(self, reason: str, count: int = 1) -> None:
         """Count rows that carry no record on purpose; a negative count takes back what turned out to carry one.
@@ -269,6 +284,8 @@ class Account:
     def reject(self, reject: Reject) -> None:
         """Count a broken row and keep it; raises as `Ledger.reject`."""
         self.ledger.reject(self.name, reject)
+        if self.lead not in (None, reject.kind) and reject.kind != "row":
+            self.ledger.beside[self.name, "rejected"] += 1
 
     def kept(self, make: Callable[[], Kept]) -> Kept:
         """What the format remembers from one source of the run to the next; made when it is first asked for."""
@@ -289,6 +306,8 @@ class Format(Protocol):
     skips: ClassVar[Mapping[str, str]] = {}
     #: What this log's flows are as heartbeats; a class that names `Format` as its base inherits `interval`.
     flow_heartbeats: FlowHeartbeats = "interval"
+    #: The kind of record that each row is counted by, if its rows are evidence as well; None if a row is one record.
+    lead: ClassVar[str | None] = None
     #: What makes one of its flows one record; None if equal rows may be records of two connections.
     identity: ClassVar[Identity | None] = None
     #: What attribution wants of this log, and how a person gets it.

@@ -72,11 +72,36 @@ def test_a_run_stops_above_the_share_and_not_at_it(kept, rejected, share, stops)
             ledger.check(*given)
 
 
-def test_skipped_rows_do_not_count_for_or_against():
+def test_skipped_rows_are_rows():
     ledger = ledger_of(kept=10, rejected=2)
-    Account(ledger, "vpc", {"no_data": "Nothing passed."}).skip("no_data", 1000)
-    with pytest.raises(RejectLimitError, match=r"^2 of 12 rows"):
+    account = Account(ledger, "vpc", {"no_data": "Nothing passed."})
+    account.skip("no_data", 7)
+    with pytest.raises(RejectLimitError, match=r"^2 of 19 rows were rejected \(10 read, 7 skipped\), more"):
         ledger.check()
+    account.skip("no_data")
+    ledger.check()
+
+
+def test_evidence_that_the_rows_of_flows_are_does_not_count_again():
+    ledger = Ledger()
+    account = Account(ledger, "hubble", {}, "flow")
+    account.passed("flow", 9)
+    account.passed("heartbeat", 9)
+    account.passed("name_binding", 100)
+    account.reject(REJECT)
+    account.reject(Reject("s", 1, "not_a_time", "", "heartbeat"))
+    ledger.check()
+    account.reject(Reject("s", 2, "malformed", "", "row"))
+    for judged in (ledger, ledger_with(ledger)):
+        with pytest.raises(RejectLimitError, match=r"^2 of 11 rows were rejected \(9 read, 0 skipped\)"):
+            judged.check()
+    assert ledger.rejected.total() == 3
+
+
+def ledger_with(other):
+    ledger = Ledger()
+    ledger.add(other)
+    return ledger
 
 
 def test_while_it_reads_a_run_is_judged_only_once_enough_rows_were_seen():
@@ -89,7 +114,7 @@ def test_the_message_counts_by_reason_with_an_example_of_each():
     with pytest.raises(RejectLimitError) as raised:
         ledger_of(kept=1, rejected=6).check()
     assert str(raised.value) == (
-        "6 of 7 rows were rejected, more than the allowed share of 0.1:\n"
+        "6 of 7 rows were rejected (1 read, 0 skipped), more than the allowed share of 0.1:\n"
         "  4 malformed (vpc), first line 2 of s: what\n"
         "  2 not_a_time (vpc), first line 1 of s: what\n"
         "Mend the source. If the rows were taken for what they are not, name their format with --input-format. "

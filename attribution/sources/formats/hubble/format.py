@@ -60,6 +60,7 @@ class Hubble(Format):
     name = "hubble"
     how_to = "hubble"
     skips = _SKIPS
+    lead = FLOW
     identity = BY_RECORD_ID
     wants = WANTS
 

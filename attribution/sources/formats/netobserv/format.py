@@ -87,6 +87,7 @@ class NetObserv(Format):
     name = "netobserv"
     how_to = "netobserv"
     skips = _SKIPS
+    lead = FLOW
     wants = _WANTS
     #: The address of a node is unique in its cluster only.
     identity = replace(BY_NODE, also=(*BY_NODE.also, "local_network"))

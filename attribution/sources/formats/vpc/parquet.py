@@ -38,6 +38,7 @@ class VpcParquet(ColumnarFormat):
     name = "vpc_parquet"
     how_to = "vpc-flow-logs"
     skips = SKIPS
+    lead = FLOW
     identity = BY_INTERFACE
     wants = WANTS
     flow_heartbeats: FlowHeartbeats = "none"

@@ -45,6 +45,7 @@ class VpcText(Format):
     name = "vpc"
     how_to = "vpc-flow-logs"
     skips = SKIPS
+    lead = FLOW
     identity = BY_INTERFACE
     wants = WANTS
     flow_heartbeats: FlowHeartbeats = "none"
