@@ -23,6 +23,7 @@ import pyarrow as pa
 from attribution.errors import SourceError
 from attribution.schema import LABEL
 from attribution.sources.json.documents import documents
+from attribution.sources.json.lines import is_text
 from attribution.sources.records.json_values import text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Reject
 
@@ -111,8 +112,8 @@ class PrefixFile(Format):
         first = True
         for first_line, block in data.lines(_BLOCK_BYTES):
             rows, lines = [], []
-            for number, raw in enumerate(block.decode("utf-8", "replace").split("\n"), first_line):
-                line = _uncommented(raw)
+            for number, raw in enumerate(block.split(b"\n"), first_line):
+                line = _uncommented(raw.decode("utf-8", "replace"))
                 if line and first:
                     first, columns = False, _columns(line)
                     if columns is not None:
@@ -120,7 +121,9 @@ class PrefixFile(Format):
                 if not line:
                     continue
                 label = _label_of_text(line) if columns is None else _label_of_csv(line, columns)
-                if label[0] and label[1]:
+                if not is_text(raw):
+                    account.reject(Reject(data.name, number, "not_text", line[:_SHOWN], LABEL))
+                elif label[0] and label[1]:
                     rows.append(label)
                     lines.append(number)
                 else:
@@ -152,7 +155,10 @@ def _columns(line: str) -> dict[str, int] | None:
 
 
 def _label_of_csv(line: str, columns: dict[str, int]) -> _Label:
-    values = [value.strip() for value in next(csv.reader([line], skipinitialspace=True))]
+    try:
+        values = [value.strip() for value in next(csv.reader([line], skipinitialspace=True))]
+    except csv.Error:  # a carriage return inside, or a value of more than 128 KiB
+        return None, None, None, None, None
     at = [columns.get(name, len(values)) for name in _FIELDS]
     prefix, service, kind, region, network = (values[i] or None if i < len(values) else None for i in at)
     return prefix, service, kind, region, network

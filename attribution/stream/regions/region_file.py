@@ -38,13 +38,16 @@ def read_regions(path: Path, settings: Settings | None = None) -> RegionTable:
     stripped = enumerate((line.partition("#")[0].strip() for line in text.splitlines()), 1)
     lines = {number: line for number, line in stripped if line}
     rows = csv.DictReader(lines.values(), skipinitialspace=True)
+    found = _found(path, rows)
+    if len(found) < len(lines) - 1:
+        raise ConfigError(f"cannot read the regions {path}: a quotation mark is not closed on its line")
     if not {"prefix", "region"} <= set(rows.fieldnames or ()):
         raise ConfigError(
             f"cannot read the regions {path}: the first line must name the columns prefix and region, "
             f"found {','.join(rows.fieldnames or ()) or 'nothing'}"
         )
     known: dict[tuple[str, str | None], str] = {}
-    for number, row in zip(list(lines)[1:], rows, strict=True):
+    for number, row in zip(list(lines)[1:], found, strict=True):
         where = f"{path}, line {number}"
         prefix, region = _prefix(row["prefix"] or "", where), (row["region"] or "").strip()
         if not check_region(region):
@@ -62,6 +65,13 @@ def read_regions(path: Path, settings: Settings | None = None) -> RegionTable:
             raise ConfigError(f"{where}: {named} is of {region} here and of {known[prefix, network]} above")
     prefixes, networks = [prefix for prefix, _ in known], [network for _, network in known]
     return RegionTable(prefixes, list(known.values()), networks, settings)
+
+
+def _found(path: Path, rows: "csv.DictReader[str]") -> list[dict[str, str | None]]:
+    try:
+        return list(rows)
+    except csv.Error as error:
+        raise ConfigError(f"cannot read the regions {path}: {error}") from None
 
 
 def check_region(name: str) -> bool:

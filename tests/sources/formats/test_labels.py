@@ -124,3 +124,11 @@ def test_both_are_told_apart_by_content():
 def test_other_content_is_not_taken_for_labels(head):
     assert not AwsRanges().matches(head)
     assert not PrefixFile().matches(head)
+
+
+def test_a_csv_line_that_cannot_be_split_costs_only_itself():
+    lines = ["prefix,name", "10.0.0.0/8,a", "10.1.0.0/16,a\rb", f'10.2.0.0/16,"{"x" * 200_000}"', "10.3.0.0/16,c"]
+    rows, ledger = rows_of(PrefixFile(), "\n".join(lines).encode() + b"\n10.4.0.0/16,caf\xe9")
+    assert [(row["prefix"], row["line"]) for row in rows["label"]] == [("10.0.0.0/8", 2), ("10.3.0.0/16", 5)]
+    bad = [(one.line, one.reason) for one in ledger.rejects]
+    assert sorted(bad) == [(3, "malformed"), (4, "malformed"), (6, "not_text")]

@@ -24,6 +24,8 @@ def test_columns_stand_in_any_order_beside_others_and_comments(tmp_path):
     [
         ("", "must name the columns prefix and region, found nothing"),
         ("10.0.0.0/8,east\n", "found 10.0.0.0/8,east"),
+        ('prefix,region\n"10.0.0.0/8,east\n10.0.0.0/9,west\n', "a quotation mark is not closed on its line"),
+        (f"prefix,region\n10.0.0.0/8,{'x' * 200_000}\n", "field larger than field limit"),
         ("prefix,region\n10.0.0.1/8,east\n", "line 2: '10.0.0.1/8' is no prefix"),
         ("prefix,region\n# one\n10.0.0.0/8\n", "line 3: '' cannot name a region"),
         ("prefix,region\n10.0.0.0/8,a b\n", "line 2: 'a b' cannot name a region"),
