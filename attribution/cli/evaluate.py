@@ -115,7 +115,7 @@ _POLICIES = (
     help="How many services a table lists; 0 for all.",
 )
 @click.option("--fail-on-misattribution", is_flag=True, help=f"Exit with {UNSOUND} if anything is wrong.")
-@output_options()
+@output_options(columns=(*_SYSTEMS, *_KINDS, *_NETWORKS, *_REASONS, *_NAMERS, *_EVIDENCE, *_POLICIES))
 def command(
     *,
     attributed: Path,

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.selection import counted_back, lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.evidence import (
     ASSIGNMENTS,
     LABELS,
@@ -31,7 +32,8 @@ from attribution.query.explain.verdict import Verdict
 from attribution.query.lake.protocols import port_name, protocol_name
 from attribution.query.lake.selection import EVERY_FLOW, Selection
 from attribution.query.lake.session import LakeSession
-from attribution.query.lake.times import format_span
+from attribution.query.lake.times import format_moment, format_span
+from attribution.query.lake.zones import zone_name
 from attribution.query.pools.policy_records import POLICY_STATES
 
 #: Reasons that assignment events and labels decide, or would.
@@ -70,6 +72,7 @@ _ANSWERED_WITHOUT_EVIDENCE = ("assigned", "assignment_change", "prefix", "unknow
     help="With --edge: how many flows to show for each method and reason.",
 )
 @selection_options()
+@timezone_option
 @output_options()
 def command(
     *,
@@ -114,7 +117,8 @@ def command(
     with LakeSession(lake) as session:
         if edge is not None:
             say_unknown_names(session, selection, empty=True)
-            write_edge(explain_edge(session, *edge, selection, examples=examples), output)
+            asked = counted_back(session, selection.window)
+            write_edge(explain_edge(session, *edge, selection, examples=examples), output, asked=asked)
             return
         last = session.last_start()
         if flow_text is not None:
@@ -151,9 +155,11 @@ def _flow_head(found: FlowExplanation) -> str:
         f"by {flow['observer']}" if flow["observer"] else None,
         f"in {flow['region']}" if flow["region"] else None,
     ]
+    start = format_moment(flow["start"], "%Y-%m-%d %H:%M:%S.%f")
+    end = format_moment(flow["end"], "%H:%M:%S.%f")
     lines = [
         f"Flow {flow_key(flow)}",
-        f"{flow['start']:%Y-%m-%d %H:%M:%S.%f} to {flow['end']:%H:%M:%S.%f} UTC: " + ", ".join(filter(None, facts)),
+        f"{start} to {end} {zone_name()}: {', '.join(filter(None, facts))}",
     ]
     if flow["wire_address"]:
         port = port_name(flow["wire_port"], flow["protocol"])
@@ -236,7 +242,8 @@ def _asked(side: SideExplanation, verdict: Verdict) -> Iterator[str]:
         at = side.wire_address if side.wire_port is None else f"{side.wire_address} port {side.wire_port}"
         yield f"asked where the wire shows it: {at}"
     low, high = verdict.asked_from, verdict.asked_to
-    yield f"time asked about: {low:%H:%M:%S.%f} to {high:%H:%M:%S.%f}; {_key(verdict)}"
+    asked = " to ".join(format_moment(moment, "%H:%M:%S.%f") for moment in (low, high))
+    yield f"time asked about: {asked}; {_key(verdict)}"
 
 
 def _key(verdict: Verdict) -> str:

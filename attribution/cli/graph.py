@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.selection import counted_back, lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.edge_cells import plain_cells
 from attribution.cli.render.measures import counted, format_bytes, format_count, format_factor, format_share
 from attribution.cli.render.output import Column, Output, Section, output_options
@@ -15,6 +16,8 @@ from attribution.query.graph.graph import NodeBy, graph
 from attribution.query.graph.model import Edge, Graph, Node, ObserverCount
 from attribution.query.graph.selection import GraphSelection
 from attribution.query.lake.session import LakeSession
+from attribution.query.lake.times import format_moment
+from attribution.query.lake.zones import zone_name
 
 #: Rows of a table for people, where --limit does not say how many.
 _TABLE_ROWS = 50
@@ -83,7 +86,8 @@ _CHANGES = (
     "--factor", type=float, default=DEFAULT_FACTOR, show_default=True,
     help="With --diff: an edge has changed if its flows or bytes per second are this many times more or fewer.",
 )  # fmt: skip
-@output_options(*RENDERERS)
+@timezone_option
+@output_options(*RENDERERS, columns=(*_NODES, *_EDGES, *_CHANGES))
 def command(
     *,
     lake: Path,
@@ -128,12 +132,13 @@ def command(
             session, selection, by=by, attributed_only=attributed_only, limit=rows, top_nodes=table or nodes_only
         )
         say_unknown_names(session, selection, empty=not whole.totals.flows)
-    _write_graph(whole, output, nodes_only=nodes_only)
+        asked = counted_back(session, selection.window)
+    _write_graph(whole, output, asked=asked, nodes_only=nodes_only)
 
 
-def _write_graph(whole: Graph, output: Output, *, nodes_only: bool) -> None:
+def _write_graph(whole: Graph, output: Output, *, asked: str, nodes_only: bool) -> None:
     if output.format == "table":
-        parts: list[Section | str] = [_summary(whole), _node_section(whole)]
+        parts: list[Section | str] = [*filter(None, [asked]), _summary(whole), _node_section(whole)]
         output.document(parts if nodes_only else [*parts, _edge_section(whole)])
     elif output.format == "json":
         output.json(whole.to_dict())
@@ -163,7 +168,7 @@ def _summary(whole: Graph) -> str:
     )
     lines = [
         ", ".join(counts) + size,
-        f"{totals.first_seen:%Y-%m-%d %H:%M:%S} to {totals.last_seen:%Y-%m-%d %H:%M:%S} UTC",
+        f"{format_moment(totals.first_seen)} to {format_moment(totals.last_seen)} {zone_name()}",
     ]
     # A record may stand for many flows, where a log aggregates: then it is not known how many records do not count.
     if totals.records > totals.flows:

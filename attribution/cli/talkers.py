@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.selection import counted_back, lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.query.graph.selection import GraphSelection
 from attribution.query.graph.talkers import ListedBy, Order, talkers
@@ -48,6 +49,7 @@ _NUMBERS = (
     show_default=True,
     help="How many to list; 0 for all.",
 )
+@timezone_option
 @output_options()
 def command(
     *,
@@ -73,6 +75,7 @@ def command(
     with LakeSession(lake) as session:
         found = talkers(session, selection, by=by, order=order, limit=limit or None)
         say_unknown_names(session, selection, empty=not found.rows)
+        asked = counted_back(session, selection.window)
     rows = [talker.to_dict() for talker in found.rows]
     if output.format == "table":
         shares = (talker.unattributed_flows / talker.flows for talker in found.rows)
@@ -83,4 +86,4 @@ def command(
     rest = found.total - len(rows)
     note = f"and {rest:,} more: --limit 0 shows all" if rest else ""
     columns = (*_KEYS[by], *_NUMBERS)
-    output.table(columns, rows, note=note if rows else "No flows in this window that pass the filters.")
+    output.table(columns, rows, title=asked, note=note if rows else "No flows in this window that pass the filters.")

@@ -16,9 +16,9 @@ from attribution.stream.regions.region_file import check_region
 _COLUMNS = (
     Column(name="topic"),
     Column(name="setting"),
-    Column(name="found"),
-    Column(name="wanted"),
-    Column(name="why"),
+    Column(name="found", kind="prose"),
+    Column(name="wanted", kind="prose"),
+    Column(name="why", kind="prose"),
 )
 #: Exit status where a topic will not do.
 UNFIT = 3

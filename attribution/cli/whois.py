@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from attribution.cli.options.selection import lake_argument
+from attribution.cli.options.selection import counted_back, lake_argument
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.evidence import (
     ASSIGNMENTS,
     LABELS,
@@ -31,7 +32,8 @@ from attribution.query.explain.whois import Whois, whois
 from attribution.query.lake.names import holders, is_known, missing, nearest
 from attribution.query.lake.protocols import port_name
 from attribution.query.lake.session import LakeSession
-from attribution.query.lake.times import format_span
+from attribution.query.lake.times import format_moment, format_span
+from attribution.query.lake.zones import zone_name
 
 _RANGES = (
     NETWORK,
@@ -88,7 +90,7 @@ _FLOWS = (
 @click.option(
     "--at",
     metavar="TIME",
-    help="Say who held the address at this time: ISO 8601 (UTC), or back from the last flow, like -90m.",
+    help="Say who held the address at this time: ISO 8601, or back from the last flow, like -90m.",
 )
 @click.option("--port", type=int, help="With --at: the port of the endpoint.")
 @click.option(
@@ -99,8 +101,9 @@ _FLOWS = (
     metavar="NAME",
     help="Show this network only, and with --at ask who held the address in it; - is that of evidence without one.",
 )
-@click.option("-w", "--window", metavar="FROM..TO", help="Count only flows that start in this window.")
-@output_options()
+@click.option("-w", "--window", metavar="FROM..TO", help="Count only flows that start in this window, like -1h.")
+@timezone_option
+@output_options(columns=(*_RANGES, *ASSIGNMENTS, *LABELS, *_HOSTNAMES, *_POLICIES, *_FLOWS))
 def command(
     *,
     lake: Path,
@@ -131,6 +134,7 @@ def command(
     with LakeSession(lake) as session:
         _say_what_a_name_had(session, address)
         found = whois(session, address, at=at, port=port, protocol=protocol, network=network, window=window)
+        asked = counted_back(session, window)
         if not found.known:
             if network not in (None, NO_NETWORK):
                 missing(session, "network", network)
@@ -143,7 +147,7 @@ def command(
     elif output.format == "csv":
         output.csv(list(ranges[0]) if ranges else [column.name for column in _RANGES[:-1]], ranges)
     else:
-        output.document(_document(found, ranges, network))
+        output.document([*_document(found, ranges, network), *filter(None, [asked])])
 
 
 def _say_what_a_name_had(session: LakeSession, text: str) -> None:
@@ -227,6 +231,6 @@ def _answer(found: Whois) -> str:
     distance = verdict.ownership.distance
     age = "" if not distance else f"; nearest evidence {format_span(distance)} away"
     return (
-        f"{where} at {at:%Y-%m-%d %H:%M:%S} UTC: {who}\n"
+        f"{where} at {format_moment(at)} {zone_name()}: {who}\n"
         f"{verdict.method}, {verdict.reason}: {REASONS[verdict.reason]}{age}"
     )

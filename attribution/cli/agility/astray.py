@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from attribution.cli.agility.clients import clients_option, first_names
-from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.selection import counted_back, lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.query.lake.session import LakeSession
 from attribution.query.pools.astray import KINDS, Astray, astray
@@ -31,7 +32,8 @@ _ASTRAY = (
 @lake_argument
 @selection_options(PoolSelection)
 @clients_option
-@output_options()
+@timezone_option
+@output_options(columns=_ASTRAY)
 def command(
     *,
     lake: Path,
@@ -54,16 +56,17 @@ def command(
     with LakeSession(lake) as session:
         found = astray(session, selection, clients=clients)
         say_unknown_names(session, selection, empty=not found)
+        asked = [text] if (text := counted_back(session, selection.window)) else []
     if output.format == "json":
-        output.json([one.to_dict() for one in found])
+        output.json_rows([one.to_dict() for one in found])
     elif output.format == "csv":
         output.csv(list(Astray.__dataclass_fields__), [one.to_dict() for one in found])
     elif not found:
-        output.document(["Nothing astray: every flow came to an address that policies hand out there, or did."])
+        output.document([*asked, "Nothing astray: every flow came to an address that policies hand out there, or did."])
     else:
         rows = [
             vars(one) | {"clients": first_names([client.network for client in one.clients], one.networks)}
             for one in found
         ]
         kinds = "\n".join(f"{kind}: {KINDS[kind]}" for kind in dict.fromkeys(one.kind for one in found))
-        output.document([Section(columns=_ASTRAY, rows=rows), kinds])
+        output.document([*asked, Section(columns=_ASTRAY, rows=rows), kinds])

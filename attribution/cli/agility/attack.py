@@ -6,6 +6,7 @@ import click
 
 from attribution.cli.agility.next_step import NextStep, next_step_options
 from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.measures import format_count
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.query.attack.attack import Attack, StepRead, attack
@@ -55,7 +56,8 @@ _STEPS = (
 )  # fmt: skip
 @next_step_options
 @selection_options()
-@output_options()
+@timezone_option
+@output_options(columns=_STEPS)
 def command(
     *,
     lake: Path,

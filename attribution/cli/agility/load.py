@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.selection import counted_back, lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.measures import format_count
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.query.lake.flows import Measure
@@ -51,7 +52,8 @@ _ADDRESSES = (
     "--limit", metavar="N", type=click.IntRange(min=0), default=5, show_default=True,
     help="How many of the busiest and of the least busy addresses of each pool to show; 0 for all.",
 )  # fmt: skip
-@output_options()
+@timezone_option
+@output_options(columns=(*_LOADS, *_ADDRESSES))
 def command(
     *,
     lake: Path,
@@ -75,6 +77,7 @@ def command(
     with LakeSession(lake) as session:
         found = load(session, selection, measure=measure, limit=limit or None)
         say_unknown_names(session, selection, empty=not found.pools)
+        asked = [text] if (text := counted_back(session, selection.window)) else []
     if output.format == "json":
         output.json(found.to_dict())
         return
@@ -86,10 +89,13 @@ def command(
     note = f"not in force, so not counted: {left} (agility astray and agility stale tell more)" if left else ""
     if not found.pools:
         output.document(
-            ["No flows to addresses in force in this window that pass the filters.", *([note] if note else [])]
+            [*asked, "No flows to addresses in force in this window that pass the filters.", *([note] if note else [])]
         )
         return
-    parts: list[Section | str] = [Section(columns=_LOADS, rows=[_load_cells(one) for one in found.pools], note=note)]
+    parts: list[Section | str] = [
+        *asked,
+        Section(columns=_LOADS, rows=[_load_cells(one) for one in found.pools], note=note),
+    ]
     for pool in found.pools:
         rest = pool.used - len(pool.loads)
         more = f"and {format_count(rest)} between them: --limit 0 shows all" if rest else ""

@@ -41,7 +41,7 @@ def next_step_options(function: Callable[..., None]) -> Callable[..., None]:
     """The options `--at` and `--assignment`, as one argument `next_step` of the decorated command function."""
 
     @click.option(
-        "--at", metavar="TIME", help="When the answers of the step begin to be given: ISO 8601 (UTC).  [default: now]"
+        "--at", metavar="TIME", help="When the answers of the step begin to be given: ISO 8601.  [default: now]"
     )
     @click.option(
         "--assignment",

@@ -7,13 +7,15 @@ import click
 
 from attribution.cli.agility.next_step import NextStep, next_step_options
 from attribution.cli.options.selection import duration
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.measures import format_count
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.config import SECOND
 from attribution.query.attack.kary_search import count
 from attribution.query.attack.name_file import NameFile
 from attribution.query.attack.plan import AttackPlan, plan_addresses
-from attribution.query.lake.times import format_span
+from attribution.query.lake.times import format_moment, format_span
+from attribution.query.lake.zones import zone_name
 
 _PARTS = (
     Column(name="address"),
@@ -55,7 +57,8 @@ _PARTS = (
     help="Write the plan to this file, as JSON.",
 )  # fmt: skip
 @next_step_options
-@output_options()
+@timezone_option
+@output_options(columns=_PARTS)
 def command(
     *,
     names_path: Path,
@@ -103,9 +106,10 @@ def _plan_head(plan: AttackPlan) -> str:
     looked = (plan.expires(len(plan.steps) - 1) + plan.observe) / SECOND
     return (
         f"{format_count(plan.names)} names on {len(planned.step.parts)} addresses "
-        f"from {planned.start:%Y-%m-%d %H:%M:%S} UTC\n"
+        f"from {format_moment(planned.start)} {zone_name()}\n"
         f"predicted: {plan.predicted_steps} steps, {format_span(plan.predicted_time)}\n"
-        f"ask where the attack went once the lake has flows up to {planned.start + timedelta(seconds=looked):%H:%M:%S}"
+        "ask where the attack went once the lake has flows up to "
+        f"{format_moment(planned.start + timedelta(seconds=looked), '%H:%M:%S')}"
     )
 
 

@@ -6,7 +6,14 @@ from pathlib import Path
 import click
 
 from attribution.cli.agility.clients import clients_option, first_names
-from attribution.cli.options.selection import duration, lake_argument, say_unknown_names, selection_options
+from attribution.cli.options.selection import (
+    counted_back,
+    duration,
+    lake_argument,
+    say_unknown_names,
+    selection_options,
+)
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.query.lake.session import LakeSession
 from attribution.query.pools.selection import PoolSelection
@@ -54,7 +61,8 @@ _CLIENTS = (
     "[default: the ttl, then each as long as all before it]",
 )  # fmt: skip
 @clients_option
-@output_options()
+@timezone_option
+@output_options(columns=(*_STALE, *_DECAY, *_CLIENTS))
 def command(
     *,
     lake: Path,
@@ -78,16 +86,17 @@ def command(
     with LakeSession(lake) as session:
         found = stale(session, selection, bucket=bucket, clients=clients)
         say_unknown_names(session, selection, empty=not found)
+        asked = [text] if (text := counted_back(session, selection.window)) else []
     if output.format == "json":
-        output.json([one.to_dict() for one in found])
+        output.json_rows([one.to_dict() for one in found])
     elif output.format == "csv":
         output.csv(list(Stale.__dataclass_fields__), [one.to_dict() for one in found])
     elif not found:
-        output.document(["Nothing stale: no flow came to an address after its policy had ended."])
+        output.document([*asked, "Nothing stale: no flow came to an address after its policy had ended."])
     else:
         lists = ("prefixes", "data_centres")
         rows = [vars(one) | {f"{name}_shown": first_names(vars(one)[name]) for name in lists} for one in found]
-        output.document([Section(columns=_STALE, rows=rows), *_stale_parts(found)])
+        output.document([*asked, Section(columns=_STALE, rows=rows), *_stale_parts(found)])
 
 
 def _stale_parts(found: Sequence[Stale]) -> list[Section | str]:

@@ -13,12 +13,20 @@ from attribution.errors import BadValueError, ConfigError, near_words
 _Command = TypeVar("_Command", bound=click.Command)
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown word: the nearest known words, or all of them where none is near."""
-    names = sorted(known)
+def did_you_mean(given: str, known: Iterable[str], *, every: bool = False) -> str:
+    """The end of a message about an unknown word: the nearest known words, or all of them where none is near.
+
+    Args:
+        given: the unknown word.
+        known: the words that there are.
+        every: list all words in their order, behind those that are near.
+    """
+    names = list(known) if every else sorted(known)
     near = near_words(given.lower(), names)
     near += [name for name in names if name.startswith(given.lower()) and name not in near]
-    return f"did you mean {' or '.join(near)}?" if near else f"choose {', '.join(names)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else ""
+    listed = f"choose {', '.join(names)}" if every or not near else ""
+    return "; ".join(filter(None, (hint, listed)))
 
 
 class SuggestingGroup(click.Group):
@@ -45,6 +53,8 @@ def prepared(command: _Command) -> _Command:
     - A value that cannot be read is a usage error, with usage and a hint to `--help`; the exit status is 2.
     """
     made = copy.copy(command)
+    # Click keeps the help option that a command was first asked for, whoever asked: that of the group has -h as well.
+    made._help_option = None  # noqa: SLF001
     made.help = (command.help or "").replace("\\b\n", "\b\n")
     if isinstance(made, click.Group):
         made.commands = {name: prepared(part) for name, part in made.commands.items()}

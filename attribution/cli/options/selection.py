@@ -12,9 +12,17 @@ from attribution.errors import ConfigError
 from attribution.query.lake.names import unknown_filters
 from attribution.query.lake.selection import Option, Selection, options_of
 from attribution.query.lake.session import LakeSession
+from attribution.query.lake.times import format_moment, is_relative
+from attribution.query.lake.window import Window
+from attribution.query.lake.zones import zone_name
 
 #: The lake, as the first argument of a verb. Whether it is one is for the library to say, which says it better.
 lake_argument = click.argument("lake", type=click.Path(path_type=Path))
+
+_SINCE = click.option(
+    "--since", metavar="TIME", help="Only flows that start at this time or later: as in --window, or now-1h."
+)
+_UNTIL = click.option("--until", metavar="TIME", help="Only flows that start before this time.")
 
 _Command = Callable[..., None]
 
@@ -44,11 +52,19 @@ def selection_options(kind: type[Selection] = Selection) -> Callable[[_Command],
         @functools.wraps(function)
         def wrapped(*args: object, **given: object) -> None:
             chosen: dict[str, Any] = {name: given.pop(name) for name in options}
+            since, until = given.pop("since"), given.pop("until")
+            if since is not None or until is not None:
+                if chosen["window"] is not None:
+                    raise click.UsageError("--window says from when to when: leave out --since and --until.")
+                chosen["window"] = f"{since or ''}..{until or ''}"
             function(*args, selection=kind(**chosen), **given)
 
         decorated: _Command = wrapped
         for name, option in reversed(options.items()):
             decorated = _click_option(name, option, types[name])(decorated)
+            if name == "services":
+                # They stand behind the window.
+                decorated = _SINCE(_UNTIL(decorated))
         return decorated
 
     return decorate
@@ -62,6 +78,22 @@ def _click_option(name: str, option: Option, kind: object) -> Callable[[_Command
     of = click.Choice(option.choices) if option.choices else int if get_args(kind)[:1] == (int,) else str
     many = getattr(kind, "__origin__", None) is tuple
     return click.option(*flags, multiple=many, type=of, metavar=option.metavar, help=option.help)
+
+
+def counted_back(session: LakeSession, window: Window | str | None) -> str:
+    """What a window that counts back means on the lake, for a person; empty for others.
+
+    Raises:
+        QueryError: the window cannot be read.
+    """
+    if not isinstance(window, str) or not any(map(is_relative, window.split(".."))):
+        return ""
+    found = session.window(window)
+    start, end = (None if moment is None else format_moment(moment) for moment in (found.start, found.end))
+    last = session.last_start()
+    until = f"to {end}" if end else "on"
+    from_last = f" (the last flow starts at {format_moment(last)})" if last else ""
+    return f"window {window}: from {start or 'the first flow'} {until} {zone_name()}{from_last}"
 
 
 def say_unknown_names(session: LakeSession, selection: Selection, *, empty: bool) -> None:

@@ -9,6 +9,8 @@ from attribution.query.explain.far_end import FarEnd
 from attribution.query.explain.findings import Witness
 from attribution.query.explain.path import PathStep
 from attribution.query.lake.protocols import port_name
+from attribution.query.lake.times import format_moment
+from attribution.query.lake.zones import ZONE
 
 #: Shown only if a row names a network, as `evidence_section` does.
 NETWORK = Column(name="network")
@@ -32,20 +34,20 @@ _WITNESSES = (
     Column(name="workload"),
     Column(name="service", rank=2),
     Column(name="port", rank=3),
-    Column(name="seen"),
+    Column(name="seen", kind="prose"),
     Column(name="longest_gap", kind="span", rank=4),
-    Column(name="finding"),
+    Column(name="finding", kind="prose"),
 )
-_PATH = (Column(name="asked"), Column(name="result"), Column(name="meaning"))
+_PATH = (Column(name="asked", kind="prose"), Column(name="result"), Column(name="meaning", kind="prose"))
 _REPORTS = (
     Column(name="end"),
     Column(name="workload"),
-    Column(name="seen"),
+    Column(name="seen", kind="prose"),
     Column(name="bytes_sent", title="sent", kind="bytes", rank=1),
     Column(name="bytes_received", title="received", kind="bytes", rank=1),
     Column(name="observer", rank=2),
     Column(name="flow", rank=4),
-    Column(name="finding"),
+    Column(name="finding", kind="prose"),
 )
 #: Others to show: who is further away says little about the answer.
 _OTHERS = 10
@@ -104,10 +106,15 @@ def far_end_sections(far_end: FarEnd | None) -> list[Section]:
 
 def _exactly(start: datetime, end: datetime) -> str:
     """From when to when, to the millisecond: connections of one port may be moments apart."""
-    return f"{start:%H:%M:%S.%f}"[:-3] + f" to {end:%H:%M:%S.%f}"[:-3]
+    return f"{_to_the_millisecond(start)} to {_to_the_millisecond(end)}"
+
+
+def _to_the_millisecond(moment: datetime) -> str:
+    return f"{format_moment(moment, '%H:%M:%S')}.{moment.microsecond // 1000:03}"
 
 
 def seen_from_to(one: Witness) -> str:
     """From when to when, as short as it is clear beside the flow: the year is that of the flow."""
-    end = f"{one.end:%H:%M:%S}" if one.end.date() == one.start.date() else f"{one.end:%m-%d %H:%M:%S}"
-    return f"{one.start:%m-%d %H:%M:%S} to {end}"
+    start, end = (moment.astimezone(ZONE.get()) for moment in (one.start, one.end))
+    form = "%H:%M:%S" if end.date() == start.date() else "%m-%d %H:%M:%S"
+    return f"{format_moment(start, '%m-%d %H:%M:%S')} to {format_moment(end, form)}"

@@ -21,7 +21,7 @@ _PARTS = (
 )
 _EXAMPLES = (
     Column(name="ends", rank=3),
-    Column(name="flow"),
+    Column(name="flow", kind="prose"),
     Column(name="source_workload", title="client workload", rank=2),
     Column(name="target_workload", title="server workload", rank=1),
 )
@@ -36,8 +36,8 @@ _ALTERNATIVES = (
 )
 
 
-def write_edge(found: EdgeExplanation, output: Output) -> None:
-    """Write the explanation of an edge in the chosen format."""
+def write_edge(found: EdgeExplanation, output: Output, *, asked: str = "") -> None:
+    """Write the explanation of an edge in the chosen format; what `asked` says of the window stands first."""
     if output.format == "json":
         output.json(found.to_dict())
         return
@@ -67,6 +67,7 @@ def write_edge(found: EdgeExplanation, output: Output) -> None:
     note = f"and {format_count(rest)} more, further away" if rest else ""
     others = [vars(alternative) for alternative in found.alternatives]
     output.document([
+        *filter(None, [asked]),
         head,
         Section(columns=_PARTS, rows=parts, title="How both ends were answered for"),
         "\n".join(f"{reason}: {REASONS[reason]}" for reason in reasons),

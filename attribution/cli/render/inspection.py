@@ -27,7 +27,7 @@ _FOUND = 100
 _FILES = (
     Column(name="file"),
     Column(name="format"),
-    Column(name="holds"),
+    Column(name="holds", kind="prose"),
     Column(name="skipped", kind="count", rank=2),
     Column(name="rejected", kind="count", rank=1),
 )
@@ -36,7 +36,7 @@ _LEFT_OUT = (
     Column(name="reason"),
     Column(name="format"),
     Column(name="rows", kind="count"),
-    Column(name="meaning", rank=1),
+    Column(name="meaning", kind="prose", rank=1),
 )
 _SIDES = (
     Column(name="side"),

@@ -10,11 +10,11 @@ _STANDING = (
     NETWORK,
     Column(name="workload"),
     Column(name="service", rank=1),
-    Column(name="seen"),
-    Column(name="reason", title="says alone"),
+    Column(name="seen", kind="prose"),
+    Column(name="reason", title="says alone", kind="prose"),
 )
-_ROUTE = Column(name="route", title="reached by")
-_OPTION = Column(name="option", title="would answer with")
+_ROUTE = Column(name="route", title="reached by", kind="prose")
+_OPTION = Column(name="option", title="would answer with", kind="prose")
 _NO_NETWORK = "no network"
 _ROUTES_ARE_TRUE = (
     "A route says that addresses of two networks reach each other, and that none is held in both: declare what is true."

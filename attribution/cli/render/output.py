@@ -11,9 +11,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from attribution.cli.render.columns import ChosenColumns
 from attribution.cli.render.tables import Column, Section, lay_out
 from attribution.errors import AttributionError
 from attribution.query.lake.times import format_time
@@ -34,6 +35,7 @@ class Output:
 
     format: str
     path: Path | None
+    columns: ChosenColumns = field(default_factory=ChosenColumns)
 
     def table(
         self, columns: Sequence[Column], rows: Sequence[Mapping[str, object]], *, title: str = "", note: str = ""
@@ -43,14 +45,15 @@ class Output:
         JSON and CSV hold every key of the rows, also those that are no column.
         """
         if self.format == "json":
-            self.json(list(rows))
+            self.json_rows(rows)
         elif self.format == "csv":
             self.csv(list(rows[0]) if rows else [column.name for column in columns], rows)
         else:
             self.document([Section(columns=columns, rows=rows, title=title, note=note)])
 
     def document(self, parts: Sequence[Section | str]) -> None:
-        """Write text and tables one after the other, for people."""
+        """Write text and tables one after the other, for people; of the tables the columns that were chosen."""
+        parts = self.columns.parts(parts)
         if self.path is None and sys.stdout.isatty():
             console = Console(highlight=False, soft_wrap=True)
             for line in lay_out(parts, console.width):
@@ -58,12 +61,29 @@ class Output:
             return
         self.text("".join(f"{line.text}\n" for line in lay_out(parts, None)))
 
+    def json_rows(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Write a list of rows as JSON, with the columns that were chosen."""
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        self._json(self.columns.rows(names, rows) if rows and self.columns.names else list(rows))
+
     def json(self, value: object) -> None:
-        """Write a value as JSON, indented by two; times become ISO 8601."""
+        """Write a value as JSON, indented by two; times become ISO 8601.
+
+        Raises:
+            click.UsageError: columns were chosen, and the value is no list of rows.
+        """
+        if self.columns.names:
+            raise click.UsageError("this JSON is one object: leave out --columns, or take --format csv")
+        self._json(value)
+
+    def _json(self, value: object) -> None:
         self.text(json.dumps(value, indent=2, ensure_ascii=False, default=_json, allow_nan=False) + "\n")
 
     def csv(self, names: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
         """Write rows as CSV with a header; lists and objects inside become JSON."""
+        if self.columns.names:
+            rows = self.columns.rows(names, rows)
+            names = self.columns.names
         target = io.StringIO()
         writer = csv.writer(target, lineterminator="\n")
         writer.writerow(names)
@@ -86,13 +106,15 @@ class OutputError(AttributionError):
     """The answer cannot be written where it was to go."""
 
 
-def output_options(*more: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The options `--format` and `--output`, as one argument `output` of the decorated command function.
+def output_options(*more: str, columns: Iterable[Column] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The options `--format`, `--columns` and `--output`, as one argument `output` of the decorated command function.
 
     Args:
         more: formats of this verb beside table, json and csv.
+        columns: those that its tables may have. Columns of an answer may always be chosen; these may be missing there.
     """
     formats = ("table", "json", "csv", *more)
+    known = tuple(columns)
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @click.option(
@@ -105,6 +127,11 @@ def output_options(*more: str) -> Callable[[Callable[..., None]], Callable[..., 
             help="How to write it.",
         )
         @click.option(
+            "--columns",
+            metavar="A,B,...",
+            help="Write these columns of tables, CSV and lists of JSON, in this order.",
+        )
+        @click.option(
             "-o",
             "--output",
             "path",
@@ -112,8 +139,9 @@ def output_options(*more: str) -> Callable[[Callable[..., None]], Callable[..., 
             help="Write to this file instead of standard output.",
         )
         @functools.wraps(function)
-        def wrapped(*args: object, format_: str, path: Path | None, **given: object) -> None:
-            function(*args, output=Output(format=format_, path=path), **given)
+        def wrapped(*args: object, format_: str, path: Path | None, columns: str | None, **given: object) -> None:
+            output = Output(format=format_, path=path, columns=ChosenColumns.of(columns, known))
+            function(*args, output=output, **given)
 
         return wrapped
 

@@ -5,34 +5,38 @@ hand and rich only colours them.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from rich.cells import cell_len, chop_cells
 
 from attribution.cli.render.measures import format_bytes, format_count, format_factor, format_share, visible
-from attribution.query.lake.times import format_span
+from attribution.query.lake.times import format_moment, format_span
 
-Kind = Literal["text", "number", "count", "bytes", "share", "factor", "time", "span"]
+Kind = Literal["text", "prose", "number", "count", "bytes", "share", "factor", "time", "span"]
 
 _NOTHING = "-"
 #: Blanks between two columns.
 _BETWEEN = 3
 #: How a line of text begins that has an indentation, a number or a dash.
 _INDENT = re.compile(r"^ *(?:\d+\. |- )?")
-#: No column that may be wrapped becomes narrower.
+#: No column that may be narrowed becomes narrower.
 _NARROWEST = 12
+_MAY_BE_NARROWED = ("text", "prose")
+#: What stands for the middle of a cell that does not fit.
+_CUT = "…"
 
 #: How a table shows the values of each kind of column.
 _SHOWN: dict[Kind, Callable[[Any], str]] = {
     "text": lambda value: visible(str(value)),
+    "prose": lambda value: visible(str(value)),
     "number": lambda value: visible(str(value)),
     "count": format_count,
     "bytes": format_bytes,
     "share": lambda value: format_share(round(value * 10**9), 10**9),
     "factor": format_factor,
-    "time": lambda value: f"{value:%Y-%m-%d %H:%M:%S}",
+    "time": format_moment,
     "span": format_span,
 }
 
@@ -45,8 +49,9 @@ class Column:
         name: the key of its value in a row; its heading in CSV.
         title: heading in a table; the name where it is empty.
         kind: how a table shows its values. `count` and `bytes` are numbers, `share` a number from 0 to 1, and `factor`
-            how many times more. `time` is a datetime, `span` microseconds. `number` is shown as it is.
-        rank: 0 is always shown; where a terminal is narrow, of the others first those of the lowest rank.
+            how many times more. `time` is a datetime, `span` microseconds. `number` is shown as it is. Where a terminal
+            is narrow, `text` is shortened in the middle, and `prose` goes on in the next line.
+        rank: where a terminal is narrow, columns of rank 0 are shown first, then those of the lowest rank.
     """
 
     name: str
@@ -107,14 +112,21 @@ def _section(section: Section, width: int | None) -> Iterator[Line]:
         kept = _fitting(section.columns, needed, width)
         columns = [section.columns[index] for index in kept]
         shown = [[row[index] for index in kept] for row in cells]
-        yield from _table(columns, shown, _narrowed(columns, [needed[index] for index in kept], width))
-        left_out = [column.heading for index, column in enumerate(section.columns) if index not in kept]
-        if left_out:
-            noun = "column" if len(left_out) == 1 else "columns"
-            text = f"{noun} left out at this width: {', '.join(left_out)} (--format json or csv has all)"
+        widths = _narrowed(columns, [needed[index] for index in kept], width)
+        yield from _table(columns, shown, widths)
+        for text in _what_is_not_shown(section.columns, kept, cut=_are_cut(columns, shown, widths)):
             yield from _prose(text, width, style="dim")
     if section.note:
         yield from _prose(section.note, width, style="dim")
+
+
+def _what_is_not_shown(columns: Sequence[Column], kept: Sequence[int], *, cut: bool) -> Iterator[str]:
+    left_out = [column.name for index, column in enumerate(columns) if index not in kept]
+    if left_out:
+        noun = "column" if len(left_out) == 1 else "columns"
+        yield f"{noun} left out at this width: {', '.join(left_out)} (--columns chooses, --format json or csv has all)"
+    if cut:
+        yield f"{_CUT} stands for what does not fit at this width: --columns leaves out others, --format csv has all"
 
 
 def _headings(columns: Sequence[Column]) -> list[str]:
@@ -122,48 +134,96 @@ def _headings(columns: Sequence[Column]) -> list[str]:
 
 
 def _fitting(columns: Sequence[Column], needed: Sequence[int], width: int | None) -> list[int]:
-    """The columns to show: those of rank 0, and of the others, the lowest rank first, each that still fits."""
+    """The columns to show, those of the lowest rank first.
+
+    Columns of rank 0 may be narrowed to fit, and the last of them give way if they still do not. Of the others, each is
+    shown that fits as wide as it needs to be.
+    """
     if width is None:
         return list(range(len(columns)))
-    kept = {index for index, column in enumerate(columns) if column.rank == 0}
-    taken = sum(needed[index] + _BETWEEN for index in kept)
+    kept = [index for index, column in enumerate(columns) if column.rank == 0] or [0]
+    while len(kept) > 1 and _taken(_least(columns[index], needed[index]) for index in kept) > width:
+        kept.pop()
     for index in sorted(range(len(columns)), key=lambda index: columns[index].rank):
-        if index not in kept and taken + needed[index] <= width:
-            kept.add(index)
-            taken += needed[index] + _BETWEEN
+        if columns[index].rank and index not in kept and _taken(needed[one] for one in (*kept, index)) <= width:
+            kept.append(index)
     return sorted(kept)
 
 
+def _taken(widths: Iterable[int]) -> int:
+    """Cells of a line with columns so wide."""
+    found = list(widths)
+    return sum(found) + _BETWEEN * (len(found) - 1)
+
+
+def _least(column: Column, needed: int) -> int:
+    return min(needed, _NARROWEST) if column.kind in _MAY_BE_NARROWED else needed
+
+
 def _narrowed(columns: Sequence[Column], needed: Sequence[int], width: int | None) -> list[int]:
-    """Widths that fit where they can: the widest column of text gives way, until the next one is as wide."""
+    """Widths that fit: the widest column of text gives way, until the next one is as wide."""
     widths = list(needed)
     if width is None:
         return widths
-    texts = [index for index, column in enumerate(columns) if column.kind == "text"]
-    while sum(widths) + _BETWEEN * (len(widths) - 1) > width:
+    texts = [index for index, column in enumerate(columns) if column.kind in _MAY_BE_NARROWED]
+    while _taken(widths) > width:
         widest = max(texts, key=lambda index: widths[index], default=-1)
         if widest < 0 or widths[widest] <= _NARROWEST:
             break
         widths[widest] -= 1
-    return widths
+    # A single column that is still too wide is cut, whatever it holds.
+    return widths if len(widths) > 1 else [min(widths[0], width)]
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[Line]:
-    right = [column.kind not in ("text", "time") for column in columns]
-    for text in _row(_headings(columns), widths, right):
+    right = [column.kind not in (*_MAY_BE_NARROWED, "time") for column in columns]
+    headings = [[shortened(heading, its)] for heading, its in zip(_headings(columns), widths, strict=True)]
+    for text in _row(headings, widths, right):
         yield Line(text, "bold")
-    yield Line("─" * (sum(widths) + _BETWEEN * (len(widths) - 1)))
+    yield Line("─" * _taken(widths))
     for row in rows:
-        for text in _row(row, widths, right):
+        for text in _row([_lines(*cell) for cell in zip(columns, row, widths, strict=True)], widths, right):
             yield Line(text)
 
 
-def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
-    """The lines of one row: more than one where a cell is wrapped."""
-    wrapped = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
-    for number in range(max(map(len, wrapped))):
-        texts = [lines[number] if number < len(lines) else "" for lines in wrapped]
+def _lines(column: Column, cell: str, width: int) -> list[str]:
+    return _wrapped(cell, width) if column.kind == "prose" else [shortened(cell, width)]
+
+
+def _are_cut(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> bool:
+    """Whether a cell does not stand there whole."""
+    cut = [index for index, column in enumerate(columns) if column.kind != "prose"]
+    return any(cell_len(row[index]) > widths[index] for row in rows for index in cut)
+
+
+def _row(cells: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
+    """The lines of one row: more than one where a cell goes on."""
+    for number in range(max(map(len, cells))):
+        texts = [lines[number] if number < len(lines) else "" for lines in cells]
         yield (" " * _BETWEEN).join(map(_padded, texts, widths, right)).rstrip()
+
+
+def shortened(text: str, width: int) -> str:
+    """The text in at most `width` cells, by leaving out its middle.
+
+    >>> shortened("checkout-7f9c6d5b8-x2x4q", 15)
+    'checkou…8-x2x4q'
+    """
+    if cell_len(text) <= width:
+        return text
+    head = _start(text, width // 2)
+    tail = _start(text[::-1], width - cell_len(head) - cell_len(_CUT))[::-1]
+    return f"{head}{_CUT}{tail}"
+
+
+def _start(text: str, width: int) -> str:
+    """As much of the start of a text as has at most `width` cells."""
+    taken = 0
+    for number, character in enumerate(text):
+        taken += cell_len(character)
+        if taken > width:
+            return text[:number]
+    return text
 
 
 def _padded(text: str, width: int, right: bool) -> str:  # noqa: FBT001 - a column of a map, not a switch

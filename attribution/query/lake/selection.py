@@ -112,7 +112,7 @@ class Selection:
         Window | str | None,
         Option(
             "--window",
-            "Only flows that start in this window: ISO 8601 (UTC), or back from the last flow, like -1h..",
+            "Only flows that start in this window: ISO 8601, or back from the last flow of the lake: -1h, -2h..-1h.",
             metavar="FROM..TO",
             short="-w",
         ),

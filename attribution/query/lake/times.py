@@ -6,6 +6,7 @@ from typing import Any, overload
 
 from attribution.config import HOUR, MINUTE, SECOND, parse_duration
 from attribution.errors import BadValueError, ConfigError, QueryError
+from attribution.query.lake.zones import ZONE, in_question_zone, is_ambiguous
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -13,28 +14,47 @@ _DAY = 24 * HOUR
 
 
 def parse_time(text: str, *, last: datetime | None) -> datetime:
-    """The time of ISO 8601 text (UTC where it names no zone) or of `-DURATION`, counted back from `last`.
+    """The time that a person means.
+
+    - ISO 8601: in the zone of the question where the text names none, which is UTC unless `zones.in_zone` says another.
+    - `-DURATION`, like `-90m`: so long before `last`. Stored logs end there, and not now.
+    - `now`, and `now-DURATION`: by the clock.
 
     Raises:
-        QueryError: the text is neither, or it is relative and there is no flow to count from.
+        QueryError: the text is none of these, it is relative and there is no flow to count from, or clocks of the zone
+            show the time never or twice.
     """
     stripped = text.strip()
     if stripped.startswith("-"):
-        return _relative(stripped, last)
+        return _relative(stripped, stripped[1:], last)
+    if stripped[:3].lower() == "now":
+        now = datetime.now(UTC)
+        return _relative(stripped, stripped[4:], now) if stripped[3:4] == "-" else _now(stripped, now)
     try:
         moment = datetime.fromisoformat(stripped)
         # A zone may push a time out of the years that datetime knows; that is an unreadable time too.
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return (in_question_zone(moment) if moment.tzinfo is None else moment).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadValueError(
             f"cannot read the time {text!r}: write ISO 8601, like 2026-01-01T10:00:00Z, "
-            "or a duration back from the last flow, like -90m"
+            "or a duration back from the last flow, like -90m, or now-90m"
         ) from None
 
 
-def _relative(text: str, last: datetime | None) -> datetime:
+def is_relative(text: str) -> bool:
+    """Whether `parse_time` takes a text for a time that counts back."""
+    return text.strip().lower().startswith(("-", "now"))
+
+
+def _now(text: str, now: datetime) -> datetime:
+    if len(text) > len("now"):
+        raise BadValueError(f"cannot read the time {text!r}: write now, or now-DURATION, like now-90m")
+    return now
+
+
+def _relative(text: str, duration: str, last: datetime | None) -> datetime:
     try:
-        back = parse_duration(text[1:])
+        back = parse_duration(duration)
     except ConfigError as error:
         raise BadValueError(f"cannot read the time {text!r}: {error}") from None
     if last is None:
@@ -67,6 +87,17 @@ def to_microseconds(moment: datetime) -> int:
 def format_time(moment: datetime) -> str:
     """ISO 8601 in UTC with a final Z, with microseconds only where there are any."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def format_moment(moment: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """A time as a person reads it, in the zone of the question; with its offset where clocks show it twice.
+
+    Args:
+        moment: with a zone.
+        form: as of `datetime.strftime`.
+    """
+    local = moment.astimezone(ZONE.get())
+    return local.strftime(form) + (f"{local:%z}" if is_ambiguous(local) else "")
 
 
 def format_span(microseconds: int) -> str:

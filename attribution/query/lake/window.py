@@ -1,10 +1,10 @@
-"""Windows of time, as a person writes them: `2026-01-01..2026-01-02`, `-1h..`, `..2026-01-01T12:00`."""
+"""Windows of time, as a person writes them: `2026-01-01..2026-01-02`, `-1h`, `..2026-01-01T12:00`."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from attribution.errors import BadValueError
-from attribution.query.lake.times import format_time, parse_time
+from attribution.query.lake.times import format_time, is_relative, parse_time
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -41,13 +41,15 @@ OPEN = Window()
 def parse_window(text: str, *, last: datetime | None) -> Window:
     """The window that `FROM..TO` means; either side may be left out, and a relative time counts from `last`.
 
+    A relative time alone is the start of a window without an end: `-1h` is the last hour.
+
     Raises:
         QueryError: the text has no `..`, a time cannot be read, or the window ends before it starts.
     """
     start_text, dots, end_text = text.partition("..")
-    if not dots:
+    if not dots and not is_relative(text):
         raise BadValueError(
-            f"cannot read the window {text!r}: write FROM..TO, like 2026-01-01T10:00..2026-01-01T11:00 or -1h.."
+            f"cannot read the window {text!r}: write FROM..TO, like 2026-01-01T10:00..2026-01-01T11:00, or -1h"
         )
     start = parse_time(start_text, last=last) if start_text.strip() else None
     end = parse_time(end_text, last=last) if end_text.strip() else None
