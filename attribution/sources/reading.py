@@ -21,6 +21,7 @@ from attribution.sources.records.network_names import filled
 from attribution.sources.records.validate import canonical
 from attribution.sources.records.wanted import fields_shown
 from attribution.sources.request_times import SeenAt, not_said
+from attribution.sources.wrapping.recognise import Recognised, unwrapped
 
 #: Format under which sources are counted whose format is not known.
 UNKNOWN = "unknown"
@@ -196,7 +197,7 @@ class _Reader:
     def batches(self, kinds: frozenset[str]) -> Iterator[Batch]:
         """The canonical batches of the wanted kinds."""
         found = self._recognised()
-        if found is not None and not self._was_read(found):
+        if found is not None and not self._was_read(found.format):
             yield from self._read(found, kinds)
             self._ledger.check(at_least=_JUDGED_FROM)
         for line, beginning in self._source.too_long:
@@ -211,8 +212,8 @@ class _Reader:
                 ),
             )
 
-    def _recognised(self) -> Format | None:
-        """The format of the source; None where there is nothing to read."""
+    def _recognised(self) -> Recognised[Format] | None:
+        """The format of the source and its wrappings; None where there is nothing to read."""
         source = self._source
         if not source.head().strip():
             if source.damage is None:
@@ -222,10 +223,8 @@ class _Reader:
             Account(self._ledger, self._format, {}).skip("program")
             self.is_log = False
             return None
-        if self._chosen is not None:
-            return self._chosen
         try:
-            found = registry.detect(source)
+            found = registry.detect(source, self._chosen)
         except SourceError as error:
             if source.damage is not None:
                 return None
@@ -237,7 +236,7 @@ class _Reader:
             else:
                 self._break("unknown_format" if unknown else "unreadable", error)
             return None
-        self._format = found.name
+        self._format = found.format.name
         return found
 
     def _was_read(self, found: Format) -> bool:
@@ -259,9 +258,10 @@ class _Reader:
             account.skip("repeated", repeats)
         return first
 
-    def _read(self, found: Format, kinds: frozenset[str]) -> Iterator[Batch]:
+    def _read(self, recognised: Recognised[Format], kinds: frozenset[str]) -> Iterator[Batch]:
+        found = recognised.format
         account = self._ledger.of(found)
-        blocks = found.read(self._source, account)
+        blocks = found.read(unwrapped(self._source, recognised, account), account)
         while True:
             try:
                 block = next(blocks, None)

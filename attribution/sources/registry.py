@@ -16,6 +16,7 @@ from attribution.sources.formats.vpc import text as vpc
 from attribution.sources.formats.zeek import format as zeek
 from attribution.sources.records.model import ColumnarFormat, Format, Input, Ledger, Wanted
 from attribution.sources.records.wanted import missing
+from attribution.sources.wrapping.recognise import Recognised, recognise
 
 #: Every format, those that claim least first. Native JSON comes last: extra fields do not keep it from matching.
 FORMATS: tuple[Format, ...] = (
@@ -88,29 +89,44 @@ def by_name(name: str) -> Format:
     raise SourceError(f"there is no format {name!r}; the formats are {', '.join(names())} (--input-format)")
 
 
-def detect(data: Input) -> Format:
-    """The format of a source, by its first bytes, or by its columns if it is a Parquet file.
+def detect(data: Input, chosen: Format | None = None) -> Recognised[Format]:
+    """The format of a source, by its first bytes, or by its columns if it is a Parquet file; and its wrappings.
+
+    Args:
+        data: the source.
+        chosen: its format, if a person named it; only its wrappings are asked for then.
 
     Raises:
         UnknownFormatError: it is of none; the message shows its beginning, names the formats and says what to do.
         SourceError: it is a Parquet file without a readable end.
     """
     head = data.head()
+    if chosen is not None:
+        of_chosen = recognise(head, lambda inner: chosen if chosen.matches(inner) else None)
+        return of_chosen or Recognised(chosen, ())
     if head.startswith(_PARQUET_MAGIC):
         columns = _parquet_columns(data)
         for known in FORMATS:
             if isinstance(known, ColumnarFormat) and known.matches_columns(columns):
-                return known
+                return Recognised(known, ())
         found = f"it is Parquet with the columns {', '.join(sorted(columns))}"
     else:
-        for known in FORMATS:
-            if known.matches(head):
-                return known
+        recognised = recognise(head, _matching) or recognise(head, _resembling)
+        if recognised is not None:
+            return recognised
         found = f"it starts with {head[:_SHOWN]!r}"
     for magic, known_as in _NO_LOGS:
         if head.startswith(magic):
             raise UnknownFormatError(data.name, found, known_as)
     raise UnknownFormatError(data.name, found)
+
+
+def _matching(head: bytes) -> Format | None:
+    return next((known for known in FORMATS if known.matches(head)), None)
+
+
+def _resembling(head: bytes) -> Format | None:
+    return next((known for known in FORMATS if known.resembles(head)), None)
 
 
 def lacking(ledger: Ledger) -> list[tuple[Format, Wanted]]:

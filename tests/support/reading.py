@@ -8,6 +8,7 @@ import pyarrow as pa
 from attribution.sources import registry
 from attribution.sources.input.opening import OpenInput
 from attribution.sources.records.model import Ledger
+from attribution.sources.wrapping.recognise import unwrapped
 
 DATA = Path(__file__).parents[1] / "sources" / "data"
 
@@ -46,8 +47,9 @@ class Read:
     def _read(self, source_format, path, block_bytes, seen_at):
         with CutInput(path) as data:
             data.block_bytes, data.seen_at = block_bytes, seen_at
-            assert registry.detect(data).name == source_format.name
-            for block in source_format.read(data, self.ledger.of(source_format)):
+            found, account = registry.detect(data), self.ledger.of(source_format)
+            assert found.format.name == source_format.name
+            for block in source_format.read(unwrapped(data, found, account), account):
                 assert {len(column) for column in block.columns.values()} == {len(block.lines)}
                 self.blocks.append(block)
                 table = pa.table(dict(block.columns))

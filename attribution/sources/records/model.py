@@ -48,6 +48,9 @@ ANY_FORMAT: dict[str, str] = {
     "repeated": "The record was read before: one with the same identity, whatever file it stood in.",
     "outside_window": "The flow starts before `--since`, or not before `--until`; it still is evidence.",
     "same_file": "The file has the content of another one of its option, compressed or not, and was not read again.",
+    "control_message": "CloudWatch sent it to find out whether anybody listens.",
+    "no_message": "The object or row of a wrapping holds no record where the others have theirs.",
+    "other_message": "A message of another program in the stream that was unwrapped: it is no JSON object.",
 }
 
 #: What a format remembers over a run.
@@ -132,6 +135,7 @@ class Ledger:
         max_rejected_share: the share of rejected rows above which `check` stops the run.
         same_files: (file, the file before it with the same content) for each that was not read again.
         no_logs: (file, what it is) for each that stood beside logs and is none.
+        unwrapped: (source format, what its records were wrapped in) -> files.
         consumed: bytes of sources read so far, as stored; for progress.
         memory: what a format remembers from one source of the run to the next, by format name: the names of connections
             that stand in another log, the flows already seen.
@@ -146,6 +150,7 @@ class Ledger:
     max_rejected_share: float = 0.1
     same_files: list[tuple[str, str]] = field(default_factory=list)
     no_logs: list[tuple[str, str]] = field(default_factory=list)
+    unwrapped: Counter[tuple[str, str]] = field(default_factory=Counter)
     consumed: int = field(default=0, compare=False)
     memory: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
     _first: dict[tuple[str, str], Reject] = field(default_factory=dict, repr=False)
@@ -172,6 +177,7 @@ class Ledger:
         self.shown.update(other.shown)
         self.beside.update(other.beside)
         self._first = other._first | self._first  # noqa: SLF001 - of its own class
+        self.unwrapped.update(other.unwrapped)
         self.consumed += other.consumed
 
     def shown_by(self, source_format: str) -> Shown:
@@ -281,6 +287,10 @@ class Account:
         for name, rows in names.items():
             self.ledger.shown[self.name, name] += rows
 
+    def unwrapped(self, wrapping: str) -> None:
+        """Count a source whose records stood in a wrapping."""
+        self.ledger.unwrapped[self.name, wrapping] += 1
+
     def reject(self, reject: Reject) -> None:
         """Count a broken row and keep it; raises as `Ledger.reject`."""
         self.ledger.reject(self.name, reject)
@@ -314,9 +324,15 @@ class Format(Protocol):
     wants: ClassVar[Sequence[Wanted]] = ()
     #: Whether sources that are read later may tell more of its flows; `completed` adds that.
     told_later: ClassVar[bool] = False
+    #: Fields of a record that some stores keep as labels around it.
+    labels: ClassVar[frozenset[str]] = frozenset()
 
     def matches(self, head: bytes) -> bool:
         """Whether `head`, the first bytes of the decompressed content, is this format. Never raises."""
+
+    def resembles(self, head: bytes) -> bool:  # noqa: ARG002 (most are told by `matches` or not at all)
+        """Whether this is most likely this format, though it cannot be read as it stands; asked if nothing matches."""
+        return False
 
     def read(self, data: Input, account: Account) -> Iterator[Block]:
         """The blocks of the content, lazily and in bounded memory.

@@ -26,6 +26,7 @@ from attribution.errors import SourceError, WireError
 from attribution.records import BY_NAME, REGION_RECORDS
 from attribution.schema import QUESTION, TIMESTAMP, arrow_schema, record
 from attribution.sources.formats.native.decode import FIELDS, NESTED, account_of, decode_columns, decode_json
+from attribution.sources.input.in_memory import InMemory
 from attribution.sources.records.model import Block, FlowHeartbeats, Ledger
 from attribution.sources.records.validate import canonical
 from attribution.stream.milliseconds import to_ms
@@ -33,7 +34,6 @@ from attribution.stream.wire.arrow_frames import CONTINUATION, UnsoundError
 from attribution.stream.wire.arrow_values import read_arrow_value
 from attribution.stream.wire.dead_letters import Rejected
 from attribution.stream.wire.row_sizes import LONGEST_TEXT, long_rows
-from attribution.stream.wire.value_input import ValueInput
 
 __all__ = ["LONGEST_TEXT", "Decoded", "Message", "Rejected", "decode", "decode_of_region", "empty", "encode"]
 
@@ -44,6 +44,8 @@ LARGEST_VALUE = 16 << 20
 #: Objects that a value of JSON may have, several times what fits into a megabyte of records: setting each of them aside
 #: costs 20 µs. The rows of Arrow are bounded in `arrow_frames`.
 _LARGEST_JSON_ROWS = 1 << 16
+#: What the value of a record is called as a source.
+_MESSAGE = "the message"
 #: Rows of a message that are rejected one by one; further ones are counted.
 REJECTS_LISTED = 1000
 #: How far after the time of its record a row may be (µs): as far as brokers let records be ahead of them by default.
@@ -221,7 +223,7 @@ def decode_of_region(value: bytes | None, *, reported_us: Microseconds = NEVER_A
         if kind not in REGION_RECORDS:
             return QUESTION, _unread(QUESTION, "unknown_kind", f"record={kind!r} in the schema's metadata")
         lines = np.arange(1, found.rows + 1, dtype=np.int64)
-        block = _without_long_texts(Block(kind, found.columns, ValueInput.name, lines), rejects)
+        block = _without_long_texts(Block(kind, found.columns, _MESSAGE, lines), rejects)
         batch = _without_future(kind, canonical(block, rejects.account), reported_us, rejects)
     except UnsoundError as error:
         return kind, _unread(kind, error.reason, error.found)
@@ -274,7 +276,7 @@ def _read(kind: str, value: bytes, rejects: _Rejects) -> tuple[pa.RecordBatch, F
         found = read_arrow_value(value, FIELDS, nested=NESTED)
         flow_heartbeats = _flow_heartbeats(found.metadata)
         lines = np.arange(1, found.rows + 1, dtype=np.int64)
-        read = decode_columns(found.columns, lines, ValueInput.name, rejects.account)
+        read = decode_columns(found.columns, lines, _MESSAGE, rejects.account)
     else:
         read = _json_blocks(value, rejects)
     batches = []
@@ -296,7 +298,7 @@ def _flow_heartbeats(metadata: dict[bytes, bytes]) -> FlowHeartbeats:
 
 
 def _json_blocks(value: bytes, rejects: _Rejects) -> Iterator[Block]:
-    data = ValueInput(value)
+    data = InMemory(_MESSAGE, value)
     head = data.head().lstrip()[:1]
     if not head:
         raise UnsoundError("no_value", f"{len(value)} bytes")

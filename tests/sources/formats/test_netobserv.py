@@ -298,14 +298,14 @@ def test_bad_lines_are_rejected_by_number_and_good_ones_kept():
     assert sorted((line, reason) for _, line, reason, _ in read.rejects) == [(2, "malformed"), (3, "not_a_time")]
 
 
-def test_an_entry_that_is_no_flow_is_rejected_by_its_number():
+def test_an_entry_that_is_no_flow_is_left_out_and_counted():
     answer = json.loads(loki(record(), record(SrcPort=1)))
+    answer["data"]["result"][1]["values"].insert(0, ["1708011867120999936", '{"SrcAddr": "10.0'])
     answer["data"]["result"][1]["values"].insert(0, ["1708011867120999936", "level=info msg=hello"])
     read = Read(NETOBSERV, json.dumps(answer))
-    assert [flow["line"] for flow in read.flows] == [1, 3]
-    assert [(line, reason, found) for _, line, reason, found in read.rejects] == [
-        (2, "malformed", "level=info msg=hello")
-    ]
+    assert [flow["line"] for flow in read.flows] == [1, 4]
+    assert read.skipped == {"other_message": 1}
+    assert [(line, reason, found) for _, line, reason, found in read.rejects] == [(3, "malformed", '{"SrcAddr": "10.0')]
 
 
 def test_an_answer_that_breaks_off_or_has_no_streams_is_an_error_that_says_so():

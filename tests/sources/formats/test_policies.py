@@ -146,4 +146,4 @@ def test_a_document_is_known_by_its_first_table_and_other_formats_are_not_taken_
     assert {found.format for found in read([path], ledger=Ledger())} == {"policies"}
     for other in (b'{"prefix": "10.0.0.0/8", "policies": []}', b"[attribution]\nhold = 1", b"10.0.0.0/8 policies"):
         assert not Policies().matches(other)
-    assert registry.detect(MemoryInput(b'{"policy": "a", "pool": "b", "prefix": "::/0"}')).name == "native"
+    assert registry.detect(MemoryInput(b'{"policy": "a", "pool": "b", "prefix": "::/0"}')).format.name == "native"

@@ -27,7 +27,7 @@ from attribution.sources.formats.kubernetes.audit import is_audit_event, pod_eve
 from attribution.sources.formats.kubernetes.pods import Facts, Held, Known, facts, held
 from attribution.sources.formats.kubernetes.snapshots import SEEN_AT, Found, is_lease, objects_of
 from attribution.sources.json.documents import documents
-from attribution.sources.json.lines import first_object
+from attribution.sources.json.objects import is_json_lines
 from attribution.sources.records.deduplication import Recent
 from attribution.sources.records.json_values import Json, JsonObject, object_at, text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Wanted
@@ -39,7 +39,8 @@ _KEPT_PODS = 200_000
 
 _POD = re.compile(rb'"kind"\s*:\s*"(?:Pod|PodList|List)"')
 _VERSION = re.compile(rb'"apiVersion"\s*:\s*"v1"')
-_AUDIT = re.compile(rb'"audit\.k8s\.io/|"methodName"\s*:\s*"io\.k8s\.')
+#: A quotation mark behind a backslash stands in the text of another document.
+_AUDIT = re.compile(rb'(?<!\\)"audit\.k8s\.io/|(?<!\\)"methodName"\s*:\s*"io\.k8s\.')
 
 _COLUMNS = {
     "network": pa.string(),
@@ -133,7 +134,7 @@ class Kubernetes(Format):
     def _items(self, data: Input, account: Account) -> Iterator[tuple[int, JsonObject, Known]]:
         """Pods and events, one by one, each with its number, and when it was true by what it stands in."""
         set_aside = bad_lines(account, data.name, HEARTBEAT)
-        numbered = _by_document(data) if first_object(data.head()) is None else _by_line(data, set_aside)
+        numbered = _by_line(data, set_aside) if is_json_lines(data.head()) else _by_document(data)
         for number, found in numbered:
             if not isinstance(found.content, dict):
                 set_aside(number, json.dumps(found.content).encode(), "malformed")

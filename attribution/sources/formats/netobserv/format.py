@@ -1,4 +1,4 @@
-"""NetObserv flows: JSON lines, or the answer of a Loki query that holds them.
+"""NetObserv flows as JSON lines.
 
 NetObserv reports traffic once per interface and once per node that sees it. Each flow is counted once, as the first
 place that reports it has it (`records.deduplication`; skipped as `duplicate`), but every node's own side of it is
@@ -16,37 +16,20 @@ cluster, or the user-defined or secondary network in it: `cluster/namespace/netw
 | a frame that is not IP, as ARP | skipped as `not_ip` |
 """
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TypedDict, TypeGuard
 
 import pyarrow as pa
 
-from attribution.errors import SourceError
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.sources.formats.netobserv.records import FIELDS, LISTS, Reports, reports
-from attribution.sources.json.documents import documents
 from attribution.sources.json.lines import JsonLines, Piece, first_object
 from attribution.sources.records.deduplication import Repeats
 from attribution.sources.records.identity import BY_NODE
-from attribution.sources.records.json_values import Json, JsonObject, object_at
 from attribution.sources.records.model import Account, Block, Format, Input, Ledger, Wanted
 from attribution.sources.records.set_aside import bad_lines, bad_times
 
 _BLOCK_BYTES = 4 << 20
-_ENVELOPE = re.compile(rb'"resultType"\s*:\s*"streams"')
-#: An entry of Loki is its time and its text.
-_OF_ENTRY = 2
-_FLOW_IN_TEXT = rb"\"TimeFlowEndMs\""
-
-
-class _Stream(TypedDict):
-    """What Loki answers of one stream."""
-
-    stream: JsonObject
-    values: list[Json]
 
 
 #: Why a sound row carries no record.
@@ -82,27 +65,27 @@ _WANTS = (
 
 
 class NetObserv(Format):
-    """NetObserv flows, plain or in Loki's envelope."""
+    """NetObserv flows."""
 
     name = "netobserv"
     how_to = "netobserv"
     skips = _SKIPS
     lead = FLOW
     wants = _WANTS
+    #: What NetObserv makes a label in Loki differs by its version and settings.
+    labels = frozenset(FIELDS)
     #: The address of a node is unique in its cluster only.
     identity = replace(BY_NODE, also=(*BY_NODE.also, "local_network"))
 
     def matches(self, head: bytes) -> bool:
-        """Whether this is a line with NetObserv's fields, or a Loki answer whose values are such lines."""
-        if _ENVELOPE.search(head) and _FLOW_IN_TEXT in head:
-            return True
+        """Whether this is a line with NetObserv's fields."""
         row = first_object(head)
         if row is None or "TimeFlowEndMs" not in row or "SamplerAddress" in row:
             return False
         return any(key in row for key in ("AgentIP", "Etype", "IfDirection", "FlowDirection"))
 
     def read(self, data: Input, account: Account) -> Iterator[Block]:
-        """Flows, and the heartbeats that they are not; in Loki's envelope a "line" is the number of the entry."""
+        """Flows, and the heartbeats that they are not."""
         for piece, found in _reports(data, account):
             if len(found.flow_row):
                 yield Block(FLOW, found.flows, data.name, piece.lines[found.flow_row])
@@ -132,67 +115,13 @@ def _reports(data: Input, account: Account) -> Iterator[tuple[Piece, Reports]]:
     repeats = account.kept(Repeats)
     set_aside = bad_lines(account, data.name, FLOW)
     reader = JsonLines({name: (name,) for name in FIELDS}, nested=LISTS)
-    in_envelope = _ENVELOPE.search(data.head()) is not None
-    for first_line, block in _entries(data) if in_envelope else data.lines(_BLOCK_BYTES):
+    for first_line, block in data.lines(_BLOCK_BYTES):
         for piece in reader.read(block, first_line, set_aside):
             found = reports(piece.columns, repeats, data.network)
             for reason, count in found.skipped.items():
                 account.skip(reason, count)
             bad_times(piece.columns, ("TimeFlowStartMs", "TimeFlowEndMs"), found.bad_time, piece.lines, set_aside)
             yield piece, found
-
-
-def _entries(data: Input) -> Iterator[tuple[int, bytes]]:
-    """The entries of Loki answers as blocks of lines, each with its stream's labels among its fields."""
-    lines: list[bytes] = []
-    size, first = 0, 1
-    for answer in documents(data, ("result", "values")):
-        for labels, entry in _streams(answer, data.name):
-            lines.append(_with_labels(labels, entry))
-            size += len(lines[-1])
-            if size >= _BLOCK_BYTES:
-                yield first, b"\n".join(lines)
-                first, lines, size = first + len(lines), [], 0
-    if lines:
-        yield first, b"\n".join(lines)
-
-
-def _streams(answer: Json, source: str) -> Iterator[tuple[str, str]]:
-    """Labels, as the inside of a JSON object, and text of each entry.
-
-    What is no stream or no entry stands for one entry, as JSON that is no object: its line is malformed.
-    """
-    streams = object_at(answer, "data").get("result")
-    if not isinstance(streams, list) or (streams and not any(map(_is_stream, streams))):
-        raise SourceError(
-            f"cannot read {source}: a Loki answer without data.result[].stream and values; "
-            "save the answer to a log query (resultType streams)"
-        )
-    for stream in streams:
-        if not _is_stream(stream):
-            yield "", json.dumps([stream])
-            continue
-        known = {name: value for name, value in stream["stream"].items() if name in FIELDS}
-        labels = json.dumps(known)[1:-1]
-        for entry in stream["values"]:
-            if isinstance(entry, list) and len(entry) == _OF_ENTRY and isinstance(entry[1], str):
-                yield labels, entry[1]
-            else:
-                yield "", json.dumps([entry])
-
-
-def _is_stream(stream: Json) -> TypeGuard[_Stream]:
-    """Whether it has labels and entries."""
-    values = stream.get("values") if isinstance(stream, dict) else None
-    return isinstance(stream, dict) and isinstance(stream.get("stream"), dict) and isinstance(values, list)
-
-
-def _with_labels(labels: str, entry: str) -> bytes:
-    entry = entry.replace("\n", " ").replace("\r", " ").strip()
-    inside = entry[1:].lstrip() if entry.startswith("{") else ""
-    if labels and inside:
-        entry = f"{{{labels}{'' if inside.startswith('}') else ','}{inside}"
-    return entry.encode("utf-8", "replace") or b"null"
 
 
 FORMATS: tuple[Format, ...] = (NetObserv(),)

@@ -51,10 +51,14 @@ class VpcText(Format):
     flow_heartbeats: FlowHeartbeats = "none"
 
     def matches(self, head: bytes) -> bool:
-        """Whether the first line is a flow log's header, or a row of one."""
-        words = _words(next((line for line in head.split(b"\n") if line.strip()), b""))
-        row = any(map(_INTERFACE.fullmatch, words)) and not _OUTCOMES.isdisjoint(words)
-        return row or header_layout(words) is not None
+        """Whether the first line is a flow log's header, or a row of the default format."""
+        words = _first_words(head)
+        return header_layout(words) is not None or _layout_of_row(words) is not None
+
+    def resembles(self, head: bytes) -> bool:
+        """Whether the first line has an interface and an outcome among its values, in an order that is not known."""
+        words = _first_words(head)
+        return any(map(_INTERFACE.fullmatch, words)) and not _OUTCOMES.isdisjoint(words)
 
     def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Flows of the rows, and at the end the heartbeats of the ECS tasks that they name.
@@ -189,6 +193,10 @@ def _parse(block: bytes, layout: Layout, types: dict[str, pa.DataType], *, piece
 
 def _words(line: bytes) -> list[str]:
     return line.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace").split()
+
+
+def _first_words(head: bytes) -> list[str]:
+    return _words(next((line for line in head.split(b"\n") if line.strip()), b""))
 
 
 def _layout_of_row(words: list[str]) -> Layout | None:

@@ -1,0 +1,204 @@
+"""Records that stand under a key of JSON lines: as text, as an object, or under their kind."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.core.columnar.dictionaries import one_array
+from attribution.sources.json.field_types import leaf
+from attribution.sources.json.lines import JsonLines, Path, Piece
+from attribution.sources.json.objects import first_objects
+from attribution.sources.records.json_values import Json, JsonObject, load
+from attribution.sources.records.model import Input
+from attribution.sources.wrapping.layer import Layer, Lines, Report
+from attribution.sources.wrapping.lines_of import lines_of, lines_of_column
+
+_BLOCK_BYTES = 4 << 20
+#: What CloudWatch sends to find out whether anybody listens.
+_CONTROL = "CWL CONTROL MESSAGE"
+
+#: Where those who ship logs put the line that they read, or the object that they made of it.
+_PATHS: tuple[Path, ...] = (
+    ("message",),
+    ("event", "original"),
+    ("log",),
+    ("@message",),
+    ("textPayload",),
+    ("jsonPayload",),
+    ("_source",),
+    ("result", "_raw"),
+    ("_raw",),
+    ("payload",),
+    ("MESSAGE",),
+    ("body",),
+)
+#: Keys of a line of Docker's log driver, which cuts long lines: only the last part ends with a line break.
+_DOCKER = frozenset({"log", "stream", "time"})
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text or an object under one key of each line.
+
+    Attributes:
+        path: the keys that lead to it, from the outside in.
+        in_parts: whether a text without a line break at its end goes on in the next one.
+    """
+
+    path: Path
+    in_parts: bool = False
+
+    @property
+    def name(self) -> str:
+        """As that of `Layer`."""
+        return f"`{'.'.join(self.path)}` of JSON objects"
+
+    def unwrap(self, data: Input, report: Report) -> Lines:
+        """The texts and objects, each on the line that it had."""
+        reader = JsonLines({"text": self.path}, texts=("text",))
+        begun = ""
+        for first_line, block in data.lines(_BLOCK_BYTES):
+            pieces = list(reader.read(block, first_line, report.on_bad))
+            if not pieces:
+                continue
+            texts, numbers = _together(pieces)
+            if self.in_parts and texts.null_count == 0:
+                values = texts.to_pylist()
+                if begun or any(not value.endswith("\n") for value in values):
+                    joined, begun = _whole_lines(values, begun)
+                    yield lines_of(joined, numbers.tolist())
+                    continue
+            elif texts.null_count:
+                texts = self._looked_up(texts, numbers, block, first_line, report)
+            texts = _without_control(texts, report)
+            yield lines_of_column(texts, numbers)
+        if begun:
+            report.on_bad(0, begun.encode("utf-8", "replace"), "truncated")
+
+    def _looked_up(self, texts: pa.Array, numbers: "np.ndarray", block: bytes, first: int, report: Report) -> pa.Array:
+        """The texts, with objects for those that are none; what has nothing there is skipped."""
+        lines = block.split(b"\n")
+        values = texts.to_pylist()
+        for row in np.flatnonzero(np.asarray(texts.is_null())).tolist():
+            value = leaf(load(lines[int(numbers[row]) - first]), self.path)
+            if value is None:
+                report.skip("no_message", 1)
+            else:
+                values[row] = _text(value)
+        return pa.array(values, pa.string())
+
+
+@dataclass(frozen=True)
+class UnderKind:
+    """An object under a single key that says what it is: `{"conn": {…}}`.
+
+    The key becomes the field `_path`, as Zeek calls it, of an object that has none.
+    """
+
+    name: str = "objects under their kind"
+
+    def unwrap(self, data: Input, report: Report) -> Lines:
+        """The objects, each on the line that it had."""
+        for first_line, block in data.lines(_BLOCK_BYTES):
+            values: list[str | None] = []
+            for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), first_line):
+                values.append(_inner(line, number, report) if line.strip() else None)
+            yield lines_of(values, range(first_line, first_line + len(values)))
+
+
+@dataclass(frozen=True)
+class OnlyObjects:
+    """The JSON objects among messages, where several programs write to one stream; it has no name of its own."""
+
+    name: str = ""
+
+    def unwrap(self, data: Input, report: Report) -> Lines:
+        """The objects, each on the line that it had; messages that are none are skipped."""
+        for first_line, block in data.lines(_BLOCK_BYTES):
+            lines = block.count(b"\n") + (not block.endswith(b"\n"))
+            if block.startswith(b"{") + block.count(b"\n{") == lines:
+                yield first_line, block
+                continue
+            found, others = [], 0
+            for line in block.removesuffix(b"\n").split(b"\n"):
+                begins = line.lstrip()[:1]
+                others += begins not in (b"", b"{")
+                found.append(line if begins == b"{" else b"")
+            if others:
+                report.skip("other_message", others)
+            yield first_line, b"\n".join(found) + b"\n"
+
+
+def _inner(line: bytes, number: int, report: Report) -> str | None:
+    try:
+        outer = load(line)
+    except (ValueError, RecursionError) as error:
+        report.on_bad(number, line, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
+        return None
+    kind, inner = _kind_of(outer) or (None, None)
+    if inner is None:
+        report.on_bad(number, line, "malformed")
+        return None
+    return _text({"_path": kind, **inner})
+
+
+def _kind_of(value: Json) -> tuple[str, JsonObject] | None:
+    """The only key of an object, and the object under it."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return None
+    ((kind, inner),) = value.items()
+    return (kind, inner) if isinstance(inner, dict) else None
+
+
+def _together(pieces: list[Piece]) -> tuple[pa.Array, "np.ndarray"]:
+    """The texts of a block and their lines, in the order of the lines."""
+    columns = [one_array(piece.columns["text"]) for piece in pieces]
+    texts = pa.concat_arrays([one if one.type == pa.string() else one.cast(pa.string()) for one in columns])
+    numbers = np.concatenate([piece.lines for piece in pieces])
+    if len(pieces) > 1 and (np.diff(numbers) < 0).any():
+        order = np.argsort(numbers, kind="stable")
+        texts, numbers = texts.take(pa.array(order)), numbers[order]
+    return texts, numbers
+
+
+def _whole_lines(values: list[str], begun: str) -> tuple[list[str | None], str]:
+    """Texts with their parts joined at the last one, and the part that goes on in the next block."""
+    joined: list[str | None] = []
+    for value in values:
+        begun += value
+        if value.endswith("\n"):
+            joined.append(begun)
+            begun = ""
+        else:
+            joined.append(None)
+    return joined, begun
+
+
+def _without_control(texts: pa.Array, report: Report) -> pa.Array:
+    """The texts without what CloudWatch says to itself."""
+    control = pc.starts_with(texts, _CONTROL)
+    count = pc.sum(control).as_py()
+    if not count:
+        return texts
+    report.skip("control_message", count)
+    return pc.if_else(control, pa.scalar(None, pa.string()), texts)
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def candidates(head: bytes) -> Iterator[Layer]:
+    """The wrappings of this kind that JSON lines with this beginning may have."""
+    for found in first_objects(head)[:1]:
+        row: JsonObject = found  # type: ignore[assignment]
+        for path in _PATHS:
+            value = leaf(row, path)
+            if isinstance(value, dict) or (isinstance(value, str) and value.strip()):
+                yield Message(path, in_parts=path == ("log",) and row.keys() >= _DOCKER)
+        if _kind_of(row) is not None:
+            yield UnderKind()
