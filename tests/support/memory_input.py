@@ -5,6 +5,7 @@ from datetime import datetime
 
 from attribution.sources.records.model import Ledger
 from attribution.sources.records.validate import canonical
+from attribution.sources.wrapping.recognise import recognise, unwrapped
 
 
 class MemoryInput:
@@ -53,7 +54,9 @@ def rows_of(source_format, content, **options):
     """
     data = content if hasattr(content, "lines") else MemoryInput(content, **options)
     ledger, rows = KeepingLedger(), {}
-    for block in source_format.read(data, ledger.of(source_format)):
+    account = ledger.of(source_format)
+    found = recognise(data.head(), lambda head: source_format if source_format.matches(head) else None)
+    for block in source_format.read(unwrapped(data, found, account) if found else data, account):
         rows.setdefault(block.kind, []).extend(canonical_rows(block, ledger, source_format))
     return rows, ledger
 

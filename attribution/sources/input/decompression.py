@@ -12,6 +12,8 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 #: Frames that carry no data and may stand before the first real one (RFC 8878, 3.1.2): 0x184D2A50 to 0x184D2A5F.
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 
+#: Times that content may have been compressed, one after the other.
+_LAYERS = 2
 _CHUNK = 1 << 20
 _COMPRESSED_CHUNK = 256 << 10
 _SMALL_STEP = 512
@@ -49,21 +51,43 @@ class _Inflate(Protocol):
     def copy(self) -> Self: ...
 
 
-def decompressed(read: Read) -> Iterator[bytes]:
+def decompressed(read: Read, *, layers: int = _LAYERS) -> Iterator[bytes]:
     """The content in chunks of at most about 1 MiB: decompressed where it is gzip or zstd, as it is otherwise.
+
+    Args:
+        read: reads the content.
+        layers: how often content may have been compressed. Firehose compresses what CloudWatch has compressed.
 
     Raises:
         DamagedError: the content is truncated, corrupt or unreadable; everything before was yielded.
     """
     first = _read(read, _COMPRESSED_CHUNK)
-    if first.startswith(GZIP_MAGIC):
-        yield from _gunzip(first, read)
-    elif is_compressed(first):
-        yield from _unzstd(first, read)
-    else:
-        while first:
-            yield first
-            first = _read(read, _CHUNK)
+    if layers and is_compressed(first):
+        chunks = _gunzip(first, read) if first.startswith(GZIP_MAGIC) else _unzstd(first, read)
+        inside = next(chunks, b"")
+        if is_compressed(inside):
+            yield from decompressed(_Chunks(inside, chunks).read, layers=layers - 1)
+        else:
+            yield inside
+            yield from chunks
+        return
+    while first:
+        yield first
+        first = _read(read, _CHUNK)
+
+
+class _Chunks:
+    """Chunks of bytes, read as a file is."""
+
+    def __init__(self, first: bytes, following: Iterator[bytes]) -> None:
+        self._pending, self._following = first, following
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes more; `b""` at the end."""
+        while not self._pending and (chunk := next(self._following, None)) is not None:
+            self._pending = chunk
+        taken, self._pending = self._pending[:size], self._pending[size:]
+        return taken
 
 
 def is_compressed(first: bytes) -> bool:

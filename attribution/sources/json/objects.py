@@ -6,7 +6,7 @@ them too.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ _LARGEST_OBJECT = 64 << 20
 _LOOKED_AT = 20
 _OPENING = (b"[", b"{", b"[{")
 _BETWEEN = b" \t\r\n,[]"
+_BEGINS_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)*\{")
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
 
@@ -55,6 +56,17 @@ def first_objects(head: bytes) -> list[dict[str, object]]:
         if isinstance(value, dict):
             found.append(value)
     return found
+
+
+def begins_json(head: bytes) -> bool:
+    """Whether content begins with an object, or with arrays around one; a bracket alone may begin any text."""
+    return _BEGINS_JSON.match(head) is not None
+
+
+def begins_with(head: bytes, keys: Collection[str]) -> bool:
+    """Whether one of the first objects has one of these keys, or is too long for `head` to tell."""
+    found = first_objects(head)
+    return not found or any(key in one for one in found for key in keys)
 
 
 def object_lines(data: Input, on_bad: OnBad) -> Iterator[tuple[Int64, bytes]]:

@@ -49,8 +49,9 @@ ANY_FORMAT: dict[str, str] = {
     "outside_window": "The flow starts before `--since`, or not before `--until`; it still is evidence.",
     "same_file": "The file has the content of another one of its option, compressed or not, and was not read again.",
     "control_message": "CloudWatch sent it to find out whether anybody listens.",
-    "no_message": "The object or row of a wrapping holds no record where the others have theirs.",
-    "other_message": "A message of another program in the stream that was unwrapped: it is no JSON object.",
+    "no_record_inside": "The object or row of a wrapping holds no record where the others have theirs.",
+    "cut_by_service": "The service that ships the log has cut the message, which ends with `[Truncated...]`.",
+    "other_program": "A message of another program in the stream that was unwrapped: it is no JSON object.",
 }
 
 #: What a format remembers over a run.

@@ -58,7 +58,7 @@ class Streams:
             SourceError: the content is no JSON, or larger than 1 GiB, or an answer without streams.
         """
         number, texts = 1, list[str | None]()
-        for document in documents(data):
+        for document in documents(data, (self.keys[-1], "values")):
             streams = leaf(document, self.keys)
             if not isinstance(streams, list) or (streams and not any(map(_is_stream, streams))):
                 raise SourceError(
@@ -136,7 +136,8 @@ def _entries(stream: Json, number: int, report: Report) -> list[str | None]:
         if isinstance(text, str):
             texts.append(_with_labels(text, labels, report.labels))
         else:
-            report.on_bad(number + len(texts), json.dumps(entry).encode(), "malformed")
+            found = entry if isinstance(entry, str) else json.dumps(entry)
+            report.on_bad(number + len(texts), found.encode("utf-8", "surrogateescape"), "malformed")
             texts.append(None)
     return texts
 

@@ -1,6 +1,7 @@
 """Records that stand under a key of JSON lines: as text, as an object, or under their kind."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,6 +37,9 @@ _PATHS: tuple[Path, ...] = (
     ("MESSAGE",),
     ("body",),
 )
+_LOOKED_AT = 3
+#: The end of a message that EKS has cut, because CloudWatch takes no longer ones.
+_CUT = b"[Truncated...]"
 #: Keys of a line of Docker's log driver, which cuts long lines: only the last part ends with a line break.
 _DOCKER = frozenset({"log", "stream", "time"})
 
@@ -86,7 +90,7 @@ class Message:
         for row in np.flatnonzero(np.asarray(texts.is_null())).tolist():
             value = leaf(load(lines[int(numbers[row]) - first]), self.path)
             if value is None:
-                report.skip("no_message", 1)
+                report.skip("no_record_inside", 1)
             else:
                 values[row] = _text(value)
         return pa.array(values, pa.string())
@@ -112,7 +116,7 @@ class UnderKind:
 
 @dataclass(frozen=True)
 class OnlyObjects:
-    """The JSON objects among messages, where several programs write to one stream; it has no name of its own."""
+    """The whole JSON objects among messages of several programs; it has no name of its own."""
 
     name: str = ""
 
@@ -120,16 +124,18 @@ class OnlyObjects:
         """The objects, each on the line that it had; messages that are none are skipped."""
         for first_line, block in data.lines(_BLOCK_BYTES):
             lines = block.count(b"\n") + (not block.endswith(b"\n"))
-            if block.startswith(b"{") + block.count(b"\n{") == lines:
+            if block.startswith(b"{") + block.count(b"\n{") == lines and _CUT not in block:
                 yield first_line, block
                 continue
-            found, others = [], 0
+            found, left_out = [], Counter[str]()
             for line in block.removesuffix(b"\n").split(b"\n"):
-                begins = line.lstrip()[:1]
-                others += begins not in (b"", b"{")
-                found.append(line if begins == b"{" else b"")
-            if others:
-                report.skip("other_message", others)
+                content = line.strip()
+                reason = "other_program" if content[:1] not in (b"", b"{") else ""
+                reason = "cut_by_service" if content.endswith(_CUT) else reason
+                left_out[reason] += 1
+                found.append(b"" if reason else line)
+            for reason in filter(None, left_out):
+                report.skip(reason, left_out[reason])
             yield first_line, b"\n".join(found) + b"\n"
 
 
@@ -194,11 +200,14 @@ def _text(value: Json) -> str:
 
 def candidates(head: bytes) -> Iterator[Layer]:
     """The wrappings of this kind that JSON lines with this beginning may have."""
-    for found in first_objects(head)[:1]:
-        row: JsonObject = found  # type: ignore[assignment]
+    found: dict[Layer, None] = {}
+    # The first objects of an envelope may be others than those with records.
+    for one in first_objects(head)[:_LOOKED_AT]:
+        row: JsonObject = one  # type: ignore[assignment]
         for path in _PATHS:
             value = leaf(row, path)
             if isinstance(value, dict) or (isinstance(value, str) and value.strip()):
-                yield Message(path, in_parts=path == ("log",) and row.keys() >= _DOCKER)
+                found[Message(path, in_parts=path == ("log",) and row.keys() >= _DOCKER)] = None
         if _kind_of(row) is not None:
-            yield UnderKind()
+            found[UnderKind()] = None
+    yield from found

@@ -8,7 +8,7 @@ import numpy as np
 
 from attribution.core.columnar.types import Bool, Int64
 from attribution.errors import SourceError
-from attribution.sources.json.objects import is_json_lines
+from attribution.sources.json.objects import begins_json, is_json_lines
 from attribution.sources.records.model import Input
 from attribution.sources.wrapping.layer import Layer, Lines, Report
 from attribution.sources.wrapping.pieces import joined
@@ -160,12 +160,11 @@ _ENVELOPES = (
     ("events of `aws logs`", re.compile(rb'\A\s*\{\s*"events"\s*:\s*\[\s*\{'), 2),
     ("hits of an Elasticsearch search", re.compile(rb'(?<!\\)"hits"\s*:\s*\[\s*\{'), 3),
 )
-_STARTS_JSON = re.compile(rb"\s*[\[{]")
 
 
 def candidates(head: bytes) -> Iterator[Layer]:
     """The wrappings of this kind that content with this beginning may have, the most telling first."""
-    if not _STARTS_JSON.match(head):
+    if not begins_json(head):
         return
     for name, telling, depth in _ENVELOPES:
         if telling.search(head):

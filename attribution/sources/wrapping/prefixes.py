@@ -85,7 +85,7 @@ class AwsText:
                 # A message may hold tabs: what stands before it are numbers, and the name of the stream.
                 found.append(b"\t".join(fields[_before(fields) : -1]) if whole else b"")
             if others:
-                report.skip("no_message", others)
+                report.skip("no_record_inside", others)
             yield first_line, b"\n".join(found) + b"\n"
 
 

@@ -78,7 +78,7 @@ class CsvColumn:
 def _as_text(column: pa.Array, number: int, report: Report) -> pa.Array:
     """The values as text; those that are no UTF-8 are set aside, those that are empty skipped."""
     if column.null_count:
-        report.skip("no_message", column.null_count)
+        report.skip("no_record_inside", column.null_count)
     try:
         return column.cast(pa.string())
     except pa.ArrowInvalid:
@@ -129,7 +129,7 @@ class InsightsRows:
             for row in rows if isinstance(rows, list) else ():
                 texts.append(_message(row))
                 if texts[-1] is None:
-                    report.skip("no_message", 1)
+                    report.skip("no_record_inside", 1)
         for begin in range(0, len(texts), _ROWS):
             part = texts[begin : begin + _ROWS]
             yield lines_of(part, range(number + begin, number + begin + len(part)))
@@ -175,7 +175,7 @@ class Texts:
                 part = every[begin : begin + _ROWS]
                 texts = [value if isinstance(value, str) else None for value in part]
                 if missing := texts.count(None):
-                    report.skip("no_message", missing)
+                    report.skip("no_record_inside", missing)
                 yield lines_of(texts, range(number, number + len(texts)))
                 number += len(texts)
 
@@ -188,7 +188,10 @@ def candidates(head: bytes) -> Iterator[Layer]:
     if start[:1] == b"[" and start[1:].lstrip()[:1] == b'"':
         yield Texts()
     line = start.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
-    names = next(csv.reader([line]), []) if line[:1] not in ("{", "[", "#") else []
+    try:
+        names = next(csv.reader([line]), [])
+    except csv.Error:
+        return
     for column in _COLUMNS:
         if column in names and len(names) > 1:
             yield CsvColumn(column)

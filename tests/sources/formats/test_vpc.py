@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memory_input import MemoryInput, rows_of
 
+from attribution import sources
 from attribution.errors import SourceError
 from attribution.sources.formats.vpc.text import VpcText
 from attribution.sources.input.opening import open_inputs
@@ -331,10 +332,17 @@ def test_the_size_of_blocks_changes_nothing(lines, block_bytes):
 
 @pytest.mark.parametrize(
     "head",
-    [HEADER, ROW, "\n" + HEADER, "\ufeff" + HEADER, "2023-11-14T22:13:20.000Z " + ROW, "eni-0a ACCEPT OK\n"],
+    [HEADER, ROW, "\n" + HEADER, "\ufeff" + HEADER, "2023-11-14T22:13:20.000Z " + ROW],
 )
 def test_flow_logs_are_recognised(head):
     assert VpcText().matches(head.encode())
+
+
+def test_a_row_in_an_unknown_order_is_told_to_be_a_flow_log(tmp_path):
+    assert not VpcText().matches(b"eni-0a ACCEPT OK\n")
+    (tmp_path / "custom.log").write_text("eni-0a ACCEPT OK\n")
+    with pytest.raises(SourceError, match="put the log's format as the first line"):
+        list(sources.read([tmp_path / "custom.log"], ledger=sources.Ledger()))
 
 
 @pytest.mark.parametrize(

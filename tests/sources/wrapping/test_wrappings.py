@@ -23,19 +23,20 @@ def records(path, name=None):
     return found, ledger
 
 
-@pytest.mark.parametrize("wrapping", [*OF_LINES, *OF_OBJECTS])
-@pytest.mark.parametrize("sample", FORMATS)
+WRAPPED = [(around, sample) for sample in FORMATS for around in OF_LINES]
+WRAPPED += [(around, sample) for sample in FORMATS if sample != "vpc" for around in OF_OBJECTS]
+
+
+@pytest.mark.parametrize(("wrapping", "sample"), WRAPPED)
 def test_a_wrapped_log_has_the_records_of_the_plain_one(wrapping, sample, tmp_path):
-    name, lines = FORMATS[sample]
-    if wrapping in OF_OBJECTS and name == "vpc":
-        pytest.skip("its lines are no objects")
+    _, lines = FORMATS[sample]
     plain, around = tmp_path / "plain.log", tmp_path / "around.log"
     plain.write_text("\n".join(lines))
     around.write_bytes((OF_LINES | OF_OBJECTS)[wrapping](lines))
     expected, before = records(plain)
     found, ledger = records(around)
     assert found == expected
-    assert found
+    assert found or ledger.skipped
     assert not ledger.rejected
     read_as = {name for _, name in (*ledger.rows, *((r, n) for n, r in ledger.skipped))}
     assert read_as == {name for _, name in before.rows} | {n for n, _ in before.skipped}

@@ -39,6 +39,7 @@ from attribution.sources.json.documents import whole
 from attribution.sources.json.entries import decoded_value, end_of_value
 from attribution.sources.json.lines import first_object
 from attribution.sources.records.json_values import Json, JsonObject, text_at, typed_column
+from attribution.sources.json.objects import begins_json, begins_with
 from attribution.sources.records.model import Account, Block, Format, Input, Reject
 from attribution.sources.records.timestamps import instant
 
@@ -70,6 +71,10 @@ _SKIPS = {
 }
 
 
+#: Keys of what is read; in an object without any, it stands in a wrapping.
+_TELLING = ("Records", "Events", "CloudTrailEvent", "eventName", "detail")
+
+
 class CloudTrail(Format):
     """CloudTrail logs: files of a trail, answers of `lookup-events`, and events as JSON lines."""
 
@@ -82,9 +87,11 @@ class CloudTrail(Format):
         text = head.decode("utf-8", "replace")
         if _EMPTY.fullmatch(text):
             return True
-        if not text.lstrip().startswith(("{", "[")):
+        if not begins_json(head):
             return False
-        return '"CloudTrailEvent"' in text or ('"eventName"' in text and '"eventSource"' in text)
+        if '"CloudTrailEvent"' not in text and ('"eventName"' not in text or '"eventSource"' not in text):
+            return False
+        return begins_with(head, _TELLING)
 
     def read(self, data: Input, account: Account) -> Iterator[Block]:
         """The assignments that the events of this source complete; each with the place of the event that it is from."""

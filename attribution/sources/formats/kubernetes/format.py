@@ -27,7 +27,7 @@ from attribution.sources.formats.kubernetes.audit import is_audit_event, pod_eve
 from attribution.sources.formats.kubernetes.pods import Facts, Held, Known, facts, held
 from attribution.sources.formats.kubernetes.snapshots import SEEN_AT, Found, is_lease, objects_of
 from attribution.sources.json.documents import documents
-from attribution.sources.json.objects import is_json_lines
+from attribution.sources.json.objects import begins_json, begins_with, is_json_lines
 from attribution.sources.records.deduplication import Recent
 from attribution.sources.records.json_values import Json, JsonObject, object_at, text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Wanted
@@ -41,6 +41,9 @@ _POD = re.compile(rb'"kind"\s*:\s*"(?:Pod|PodList|List)"')
 _VERSION = re.compile(rb'"apiVersion"\s*:\s*"v1"')
 #: A quotation mark behind a backslash stands in the text of another document.
 _AUDIT = re.compile(rb'(?<!\\)"audit\.k8s\.io/|(?<!\\)"methodName"\s*:\s*"io\.k8s\.')
+
+#: Keys of what is read; in an object without any, it stands in a wrapping.
+_TELLING = ("kind", "items", "object", "protoPayload", "auditID")
 
 _COLUMNS = {
     "network": pa.string(),
@@ -111,9 +114,11 @@ class Kubernetes(Format):
 
     def matches(self, head: bytes) -> bool:
         """Whether the content begins with a pod, a list of objects or an audit event."""
-        if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+        if not begins_json(head):
             return False
-        return bool(_AUDIT.search(head) or (_POD.search(head) and _VERSION.search(head)))
+        if not _AUDIT.search(head) and not (_POD.search(head) and _VERSION.search(head)):
+            return False
+        return begins_with(head, _TELLING)
 
     def read(self, data: Input, account: Account) -> Iterator[Block]:
         """Heartbeats; a "line" is the line of JSON lines, and the number of the object in documents that span lines."""

@@ -37,7 +37,7 @@ from attribution.sources.formats.native.columns import (
     read_parquet,
 )
 from attribution.sources.formats.native.decode import NAME, decode_json, kind_of
-from attribution.sources.json.objects import first_objects
+from attribution.sources.json.objects import begins_json, first_objects, is_json_lines
 from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input, Wanted
 
 __all__ = ["FORMATS", "Native", "is_native_flows", "parquet_flows", "parquet_starts"]
@@ -67,7 +67,9 @@ class Native(ColumnarFormat):
         """Whether JSON objects or Arrow columns at the start have the fields of a record."""
         if head.startswith((ARROW_FILE_MAGIC, ARROW_STREAM_START)):
             return kind_of(arrow_columns(head)) is not None
-        return b"{" in head and any(kind_of(found.keys()) for found in first_objects(head))
+        return (begins_json(head) or is_json_lines(head)) and any(
+            kind_of(found.keys()) for found in first_objects(head)
+        )
 
     def matches_columns(self, columns: frozenset[str]) -> bool:
         """Whether a Parquet file with these columns holds a record."""
