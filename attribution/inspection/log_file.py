@@ -16,6 +16,7 @@ class LogFile:
     Attributes:
         name: as a person names it.
         format: name of its format; None if it is not known.
+        wrapping: what its records stand in, as `Recognised.wrapping`; empty if in nothing.
         read: kind of record -> records.
         skipped: reason -> rows.
         rejected: reason -> rows.
@@ -33,6 +34,7 @@ class LogFile:
     first_rejects: dict[str, Reject] = field(repr=False)
     trouble: str = ""
     same_as: str = ""
+    wrapping: str = ""
     whole: bool = True
 
     @classmethod
@@ -57,6 +59,7 @@ class LogFile:
             first_rejects=rejects,
             trouble=trouble,
             same_as=ledger.same_files[0][1] if ledger.same_files else "",
+            wrapping=next((wrapping for _, wrapping in ledger.unwrapped), ""),
             whole=whole,
         )
 

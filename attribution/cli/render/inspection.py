@@ -125,7 +125,7 @@ def _holds(file: LogFile) -> str:
         return f"the same as {file.same_as}"
     if file.trouble and not file.read:
         return "cannot be read"
-    return _records(file.read)
+    return _records(file.read) + (f", in {file.wrapping}" if file.wrapping else "")
 
 
 def _records(read: Mapping[str, int]) -> str:

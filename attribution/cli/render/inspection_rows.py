@@ -15,6 +15,7 @@ def file_rows(found: Inspection) -> list[dict[str, object]]:
         {
             "file": file.name,
             "format": file.format,
+            "wrapping": file.wrapping or None,
             "read": dict(sorted(file.read.items())),
             "skipped": dict(sorted(file.skipped.items())),
             "rejected": dict(sorted(file.rejected.items())),

@@ -16,6 +16,8 @@ def ledger_lines(ledger: Ledger, *, kept_in: object = None) -> Iterator[str]:
         ledger: of the run.
         kept_in: the file that has the rejected rows; None if there is none.
     """
+    for (name, wrapping), n in sorted(ledger.unwrapped.items()):
+        yield f"unwrapped{n:>12,}  {'file' if n == 1 else 'files'}: {wrapping} ({name})"
     yield from (f"read     {n:>12,}  {kind} ({name})" for (kind, name), n in sorted(ledger.rows.items()))
     yield from (f"skipped  {n:>12,}  {reason} ({name})" for (name, reason), n in sorted(ledger.skipped.items()))
     yield from (f"{again} has the content of {before}, and was not read again." for again, before in ledger.same_files)

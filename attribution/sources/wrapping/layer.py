@@ -31,7 +31,7 @@ class Layer(Protocol):
 
     @property
     def name(self) -> str:
-        """What a person calls it, after "read": `message in JSON`."""
+        """What a person calls it, after "in"; empty if it goes without saying."""
 
     def unwrap(self, data: Input, report: Report) -> Lines:
         """The content inside, a record or a line of text to a line.

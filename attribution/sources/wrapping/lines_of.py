@@ -23,6 +23,10 @@ def lines_of(texts: Sequence[str | None], numbers: Sequence[int]) -> tuple[int, 
             left out; others stay, so that such a text is several lines.
         numbers: of the lines, ascending; those between are blank lines.
     """
+    if None not in texts and len(numbers) == numbers[-1] - numbers[0] + 1:
+        block = "\n".join(texts)  # type: ignore[arg-type]
+        if block.count("\n") == len(texts) - 1 and "\r" not in block:
+            return numbers[0], block.encode("utf-8", "surrogatepass") + b"\n"
     first = following = numbers[0]
     parts = []
     for text, number in zip(texts, numbers, strict=True):

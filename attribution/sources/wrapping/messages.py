@@ -59,7 +59,7 @@ class Message:
     @property
     def name(self) -> str:
         """As that of `Layer`."""
-        return f"`{'.'.join(self.path)}` of JSON objects"
+        return f"the key `{'.'.join(self.path)}`"
 
     def unwrap(self, data: Input, report: Report) -> Lines:
         """The texts and objects, each on the line that it had."""
@@ -195,7 +195,8 @@ def _without_control(texts: pa.Array, report: Report) -> pa.Array:
 
 
 def _text(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # Whatever an object holds, its text is ASCII; half of a surrogate pair stays escaped.
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def candidates(head: bytes) -> Iterator[Layer]:

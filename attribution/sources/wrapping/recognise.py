@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from attribution.errors import AttributionError
 from attribution.sources.input.decompression import Damage
 from attribution.sources.input.in_memory import InMemory
-from attribution.sources.json.objects import is_json_lines
+from attribution.sources.json.objects import begins_json, is_json_lines
 from attribution.sources.records.model import Account, Format, Input
 from attribution.sources.records.set_aside import bad_lines
 from attribution.sources.wrapping import loki, messages, objects, prefixes, tables
@@ -78,7 +78,8 @@ def unwrapped(data: Input, found: Recognised[Format], account: Account) -> Input
 def _in(head: bytes, matches: Callable[[bytes], Found | None], layers: tuple[Layer, ...]) -> Recognised[Found] | None:
     found = matches(head)
     if found is not None:
-        return Recognised(found, (*layers, OnlyObjects()) if layers and is_json_lines(head) else layers)
+        of_objects = bool(layers) and begins_json(head) and is_json_lines(head)
+        return Recognised(found, (*layers, OnlyObjects()) if of_objects else layers)
     if layers and (begin := head.find(b"\n{") + 1) and (found := matches(head[begin:])) is not None:
         return Recognised(found, (*layers, OnlyObjects()))
     if len(layers) == _DEEPEST:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from attribution.core.columnar.dictionaries import one_array
 from attribution.errors import SourceError
 from attribution.sources.json.documents import documents
 from attribution.sources.records.json_values import Json
@@ -21,7 +23,10 @@ from attribution.sources.wrapping.lines_of import lines_of, lines_of_column
 
 #: What the column of the record is called, by whom most have.
 _COLUMNS = ("@message", "message", "event.original", "log", "Line", "line", "_raw")
-_BLOCK_BYTES = 4 << 20
+_READ_BYTES = 4 << 20
+_LARGEST_VALUE = 64 << 20
+#: Half of a surrogate pair, which stands for a byte that is no UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ROWS = 10_000
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _VALUE = re.compile(rb'"@message"\s*,\s*"value"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -46,65 +51,83 @@ class CsvColumn:
         """The values, numbered from 1; a row without one is skipped.
 
         Raises:
-            SourceError: Arrow cannot read the table on; what came before was yielded.
+            SourceError: a row has more than 64 MiB, as behind a quotation mark that is never closed.
         """
-        number = 1
+        csv.field_size_limit(_LARGEST_VALUE)
+        names: list[str] = []
+        number, rest = 1, b""
+        while chunk := data.read(_READ_BYTES):
+            rest += chunk
+            whole = rest[: _end_of_rows(rest)]
+            rest = rest[len(whole) :]
+            if len(rest) > _LARGEST_VALUE:
+                raise SourceError(f"cannot read on in {data.name} as CSV, after row {number - 1}: a row of over 64 MiB")
+            if whole:
+                lines, names, number = self._lines(whole, names, number, report)
+                yield lines
+        if rest.strip():
+            yield self._lines(rest, names, number, report)[0]
 
-        def wrong_width(row: pa_csv.InvalidRow) -> str:
-            report.on_bad(row.number or 0, row.text.encode("utf-8", "replace"), "wrong_columns")
-            return "skip"
-
+    def _lines(
+        self, rows: bytes, names: list[str], number: int, report: Report
+    ) -> tuple[tuple[int, bytes], list[str], int]:
+        """The values of whole rows as lines; the names of the columns, and the number of the next row."""
+        if not names:
+            header = next(csv.reader(io.StringIO(rows.decode("utf-8", "surrogateescape"), newline="")), [])
+            first, _, following = rows.partition(b"\n")
+            return self._lines(following, header, number, report) if first else ((number, b""), [], number)
+        column = _parsed(rows, names, self.column)
+        if column is not None:
+            numbers = np.arange(number, number + len(column))
+            return lines_of_column(column, numbers) if len(column) else (number, b""), names, number + len(column)
+        # Bytes that are no UTF-8 cost the row in which they stand.
+        reader = csv.reader(io.StringIO(rows.decode("utf-8", "surrogateescape"), newline=""))
         try:
-            reader = pa_csv.open_csv(
-                _File(data),
-                read_options=pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-                parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=wrong_width),
-                convert_options=pa_csv.ConvertOptions(
-                    include_columns=[self.column],
-                    column_types={self.column: pa.binary()},
-                    strings_can_be_null=True,
-                    null_values=[""],
-                ),
-            )
-            for batch in reader:
-                texts = _as_text(batch.column(0), number, report)
-                if batch.num_rows:
-                    yield lines_of_column(texts, np.arange(number, number + batch.num_rows))
-                number += batch.num_rows
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise SourceError(f"cannot read on in {data.name} as CSV, after row {number - 1}: {error}") from None
+            found, place = [row for row in reader if row], names.index(self.column)
+        except csv.Error as error:
+            raise SourceError(f"cannot read on as CSV, after row {number - 1}: {error}") from None
+        texts = [_value(row, place, len(names), at, report) for at, row in enumerate(found, number)]
+        numbers_of = range(number, number + len(found))
+        return lines_of(texts, numbers_of) if texts else (number, b""), names, number + len(found)
 
 
-def _as_text(column: pa.Array, number: int, report: Report) -> pa.Array:
-    """The values as text; those that are no UTF-8 are set aside, those that are empty skipped."""
-    if column.null_count:
-        report.skip("no_record_inside", column.null_count)
+def _end_of_rows(text: bytes) -> int:
+    """Where the last row that is whole ends: a line break outside of quotation marks."""
+    characters = np.frombuffer(text, np.uint8)
+    quotes, breaks = np.flatnonzero(characters == ord('"')), np.flatnonzero(characters == ord("\n"))
+    outside = breaks[np.searchsorted(quotes, breaks) % 2 == 0]
+    return int(outside[-1]) + 1 if len(outside) else 0
+
+
+def _parsed(rows: bytes, names: list[str], column: str) -> pa.Array | None:
+    """The values of a column; None if a row is not as wide as the header, has no value, or is no UTF-8."""
     try:
-        return column.cast(pa.string())
-    except pa.ArrowInvalid:
-        texts: list[str | None] = []
-        for row, value in enumerate(column.to_pylist(), number):
-            try:
-                texts.append(None if value is None else value.decode())
-            except UnicodeDecodeError:
-                report.on_bad(row, value, "not_text")
-                texts.append(None)
-        return pa.array(texts, pa.string())
+        rows.decode()
+        table = pa_csv.read_csv(
+            pa.BufferReader(rows),
+            read_options=pa_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(rows) + 1),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(include_columns=[column], column_types={column: pa.string()}),
+        )
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        return None
+    found = one_array(table.column(0))
+    return None if pc.any(pc.equal(found, "")).as_py() else found
 
 
-class _File(io.RawIOBase):
-    """An input as a file object that Arrow reads."""
-
-    def __init__(self, data: Input) -> None:
-        self._data = data
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes more; `b""` at the end."""
-        return self._data.read(size if size >= 0 else _BLOCK_BYTES)
+def _value(row: list[str], place: int, width: int, number: int, report: Report) -> str | None:
+    """The value of a row; None if there is none, which is reported."""
+    if len(row) != width:
+        report.on_bad(number, ",".join(row).encode("utf-8", "surrogateescape"), "wrong_columns")
+        return None
+    value = row[place]
+    if not value:
+        report.skip("no_record_inside", 1)
+        return None
+    if not value.isascii() and _SURROGATE.search(value):
+        report.on_bad(number, value.encode("utf-8", "surrogateescape"), "not_text")
+        return None
+    return value
 
 
 @dataclass(frozen=True)
