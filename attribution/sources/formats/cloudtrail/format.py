@@ -38,8 +38,8 @@ from attribution.sources.formats.cloudtrail.history import Assignment, Origin
 from attribution.sources.json.documents import whole
 from attribution.sources.json.entries import decoded_value, end_of_value
 from attribution.sources.json.lines import first_object
-from attribution.sources.records.json_values import Json, JsonObject, text_at, typed_column
 from attribution.sources.json.objects import begins_json, begins_with
+from attribution.sources.records.json_values import Json, JsonObject, text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Reject
 from attribution.sources.records.timestamps import instant
 
