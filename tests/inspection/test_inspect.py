@@ -46,8 +46,8 @@ def test_a_program_reads_all_of_it(tmp_path, monkeypatch):
     found = inspection(tmp_path, CASES["flows_name_networks"])
     assert [file.pop("file") for file in found["files"]] == ["logs/beats.jsonl", "logs/flows.jsonl"]
     assert found["files"][0] == {
-        "format": "native", "wrapping": None, "read": {"heartbeat": 30}, "skipped": {}, "rejected": {}, "trouble": None, "same_as": None,
-        "whole": True, "option": "--heartbeats",
+        "format": "native", "wrapping": None, "read": {"heartbeat": 30}, "skipped": {}, "rejected": {},
+        "trouble": None, "same_as": None, "whole": True, "option": "--heartbeats",
     }  # fmt: skip
     assert found["flows"]["first"] == "2026-03-02T10:00:00Z"
     assert found["flows"]["networks"]["remote"] == [{"name": "vpc-1", "flows": 30}]

@@ -159,6 +159,7 @@ class Ledger:
     def to_dict(self) -> dict[str, list[dict[str, str | int]]]:
         """What was read and what was left out, JSON-ready."""
         return {
+            "unwrapped": _listed(self.unwrapped, "format", "wrapping", of="files"),
             "read": _listed(self.rows, "kind", "format"),
             "skipped": _listed(self.skipped, "format", "reason"),
             "same_files": [{"file": again, "as": before} for again, before in self.same_files],
@@ -239,8 +240,8 @@ class Ledger:
         )
 
 
-def _listed(counts: Counter[tuple[str, str]], one: str, other: str) -> list[dict[str, str | int]]:
-    return [{one: a, other: b, "rows": n} for (a, b), n in sorted(counts.items())]
+def _listed(counts: Counter[tuple[str, str]], one: str, other: str, *, of: str = "rows") -> list[dict[str, str | int]]:
+    return [{one: a, other: b, of: n} for (a, b), n in sorted(counts.items())]
 
 
 def _example(reject: Reject) -> str:
