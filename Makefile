@@ -81,6 +81,7 @@ dist: install  ## Build wheel and sdist into dist, and try the wheel in a clean 
 bench: install  ## Measure speed against other engines on the same input.
 	$(BIN)/python benchmarks/replay.py --growth
 	$(BIN)/python benchmarks/text.py
+	$(BIN)/python benchmarks/wrapped_logs.py
 	$(BIN)/python benchmarks/prefixes.py
 	$(BIN)/python benchmarks/workload_memory.py
 

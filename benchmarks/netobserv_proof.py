@@ -24,10 +24,12 @@ from attribution.config import Settings, parse_duration
 from attribution.core.attributor import Attributor
 from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence
 from attribution.schema import FLOW, HEARTBEAT, arrow_schema
+from attribution.sources import registry
 from attribution.sources.formats.netobserv.format import FORMATS, claims
 from attribution.sources.input.opening import OpenInput
-from attribution.sources.records.model import Ledger
+from attribution.sources.records.model import Input, Ledger
 from attribution.sources.records.validate import canonical
+from attribution.sources.wrapping.recognise import unwrapped
 
 (NETOBSERV,) = FORMATS
 #: What can come of a comparison, in the order in which it is printed.
@@ -99,7 +101,7 @@ def _records(paths: list[Path]) -> tuple[Any, Any]:
     ledger, flows, beats = Ledger(), [], []
     for path in paths:
         with OpenInput(path) as data:
-            for block in NETOBSERV.read(data, ledger.of(NETOBSERV)):
+            for block in NETOBSERV.read(_unwrapped(data, ledger), ledger.of(NETOBSERV)):
                 batch = canonical(block, ledger.of(NETOBSERV))
                 if batch.num_rows != len(block.lines):
                     sys.exit(f"{path} has records that cannot be used; replay it to see why")
@@ -115,6 +117,10 @@ def _records(paths: list[Path]) -> tuple[Any, Any]:
     return pa.concat_tables(flows), pa.concat_tables(beats)
 
 
+def _unwrapped(data: OpenInput, ledger: Ledger) -> Input:
+    return unwrapped(data, registry.detect(data, NETOBSERV), ledger.of(NETOBSERV))
+
+
 def _placed(batch: Any, kind: str, path: Path, lines: Any) -> Any:
     table = pa.Table.from_batches([batch]).cast(arrow_schema(kind))
     named = pa.array([path.name] * len(lines), pa.string())
@@ -123,7 +129,7 @@ def _placed(batch: Any, kind: str, path: Path, lines: Any) -> Any:
 
 def _claims(path: Path, ledger: Ledger) -> Iterator[tuple[tuple[str, int], dict[str, Any]]]:
     with OpenInput(path) as data:
-        for table in claims(data, ledger=ledger):
+        for table in claims(_unwrapped(data, ledger), ledger=ledger):
             names = ["line", "remote_type", "remote_workload", "remote_service"]
             for row in table.select(names).to_pylist():
                 yield (path.name, row.pop("line")), row
