@@ -54,8 +54,9 @@ class Cri:
         """The lines without their prefix, each on that of its last part."""
         prefix, begun = re.compile(rb"(?m)" + _CRI), b""
         for first_line, block in data.lines(_BLOCK_BYTES):
-            if not begun and not _PART.search(block):
-                yield first_line, prefix.sub(b"", block)
+            if not begun and b" stdout P" not in block and b" stderr P" not in block:
+                cut = _without_words(block, 3, last=b" F ")
+                yield first_line, prefix.sub(b"", block) if cut is None else cut
                 continue
             found = []
             for line in block.removesuffix(b"\n").split(b"\n"):
@@ -125,10 +126,15 @@ _PREFIXES = (
 )
 
 
-def _without_words(block: bytes, words: int) -> bytes | None:
+def _without_words(block: bytes, words: int, *, last: bytes = b" ") -> bytes | None:
     """The lines without their first words; None if a line does not begin with a time as this one: 2026-03-02T10:00:00.
 
     Much faster than a regular expression, and for blocks only in which every line has all the words.
+
+    Args:
+        block: whole lines.
+        words: how many, each with a blank behind it.
+        last: what the words end with.
     """
     characters = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(characters == ord("\n")) + 1
@@ -147,7 +153,12 @@ def _without_words(block: bytes, words: int) -> bytes | None:
     behind = blanks[first + words - 1] + 1
     # The word behind the time is the name of a stream, not the beginning of a document.
     opened = words > 1 and (characters[np.minimum(blanks[first] + 1, len(block) - 1)] == ord("{")).any()
-    return None if opened or (behind >= ends).any() else joined(block, behind, ends)
+    if opened or (behind >= ends).any():
+        return None
+    for place, character in enumerate(reversed(last), 1):
+        if (characters[behind - place] != character).any():
+            return None
+    return joined(block, behind, ends)
 
 
 def candidates(head: bytes) -> Iterator[Layer]:
