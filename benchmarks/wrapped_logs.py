@@ -2,8 +2,8 @@
 
     python benchmarks/wrapped_logs.py --rows 1000000 --rounds 5
 
-All files hold the same rows. They take turns, each in a process of its own; a ratio is the plain log's time by that of
-the wrapped log in the same round, and the median of the rounds is printed.
+All files hold the same rows, and take turns, each in a process of its own. A ratio is the plain log's time by that of the
+wrapped log in the same round. The median of the rounds is printed.
 """
 
 import argparse
