@@ -2,7 +2,7 @@
 
     python benchmarks/wrapped_logs.py --rows 1000000 --rounds 5
 
-All files hold the same rows, and take turns, each in a process of its own. A ratio is the plain log's time by that of the
+All files hold the same rows, and take turns, each in its own process. A ratio is the plain log's time by that of the
 wrapped log in the same round. The median of the rounds is printed.
 """
 
