@@ -30,6 +30,10 @@ READ_FROM_THE_WHEEL: Final = {
     "hashes of the jars": "attribution/testbed/cluster/jars.lock.json",
     "mark of types": "attribution/py.typed",
     "entry of the streaming job": "attribution/stream/job/main.py",
+    "manual pages": "*.data/data/share/man/man1/*.1",
+    "completion of bash": "*.data/data/share/bash-completion/completions/attribution",
+    "completion of zsh": "*.data/data/share/zsh/site-functions/_attribution",
+    "completion of fish": "*.data/data/share/fish/vendor_completions.d/attribution.fish",
     "licence": "*.dist-info/licenses/LICENSE",
     "command": "*.dist-info/entry_points.txt",
 }
@@ -37,7 +41,8 @@ READ_FROM_THE_WHEEL: Final = {
 IN_THE_SDIST: Final = (
     "jobs/attribute_flows.py", "deploy/flink.Dockerfile", "docker-compose.yml", "schemas/flow.avsc", "docs/index.md",
     "tests/conftest.py", "benchmarks/promise.py", "tools/dist.py", "Makefile", "pyproject.toml", "constraints.txt",
-    "constraints-flink.txt", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE",
+    "share/man/man1/attribution.1", "constraints-flink.txt", "README.md", "CHANGELOG.md", "CONTRIBUTING.md",
+    "SECURITY.md", "LICENSE",
 )  # fmt: skip
 #: `attribution --help` must feel immediate: seconds, the best of some runs, because the machine may be busy.
 HELP_LIMIT_S: Final = 0.3

@@ -1,6 +1,6 @@
 """Writes docs/reference/ from the code: command line, records, settings, closed lists, formats, scenarios.
 
-    python tools/reference.py            # write the pages
+    python tools/reference.py            # write the pages, and what the wheel installs below share/
     python tools/reference.py --check    # exit 1 where a page on disk differs
 
 The pages are committed, so that they can be read without running anything; a test holds them to the code.
@@ -16,6 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import click
+import manuals
 import pyarrow as pa
 
 from attribution.cli import VERBS, cli
@@ -342,13 +343,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page differs")
     check = parser.parse_args().check
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    written = {FOLDER / name: text for name, text in pages().items()}
+    written |= {manuals.FOLDER / name: text for name, text in manuals.files().items()}
     differing = []
-    for name, text in pages().items():
-        path = FOLDER / name
+    for path, text in written.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            differing.append(name)
+            differing.append(path.name)
             if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")
     print(f"{'differ' if check else 'written'}: {', '.join(differing) or 'none'}")
     sys.exit(1 if check and differing else 0)

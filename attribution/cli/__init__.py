@@ -4,6 +4,7 @@ import importlib
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from attribution import __version__
 from attribution.cli.options.group import SuggestingGroup, prepared
@@ -22,6 +23,7 @@ VERBS = {
     "evaluate": "Compare a lake with the truth, and with event-based attribution.",
     "lab": "Play addressing by policy with real DNS, TLS and HTTP on loopback.",
     "config": "Show every setting with its value and where it comes from, and check them.",
+    "completion": "Print the script by which a shell completes verbs, options and values.",
     "topics": "Create and check the Kafka topics of the streaming job.",
     "publish": "Send logs to the Kafka topics of the streaming job.",
     "lake": "Write what the streaming job attributes to a Parquet lake.",
@@ -40,6 +42,11 @@ class _Verbs(SuggestingGroup):
             return None
         command: click.Command = importlib.import_module(f"attribution.cli.{cmd_name}").command
         return prepared(command)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs that begin so, without their modules."""
+        verbs = [CompletionItem(name, help=text) for name, text in VERBS.items() if name.startswith(incomplete)]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

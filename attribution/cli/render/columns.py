@@ -1,9 +1,10 @@
 """Which columns of an answer are written, if a person chooses them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import click
+from click.shell_completion import CompletionItem
 
 from attribution.cli.options.group import did_you_mean
 from attribution.cli.render.tables import Column, Section
@@ -74,3 +75,14 @@ class ChosenColumns:
         for name in self.names:
             if name not in known:
                 raise click.UsageError(f"no such column {name!r}: {did_you_mean(name, known, every=True)}")
+
+
+def complete_columns(known: Iterable[Column]) -> Callable[..., list[CompletionItem]]:
+    """What completes the last name of a list with commas, for a shell."""
+    names = tuple(dict.fromkeys(column.name for column in known))
+
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        head, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(f"{head}{comma}{name}") for name in names if name.startswith(last)]
+
+    return complete

@@ -21,7 +21,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from attribution.cli.render.columns import ChosenColumns
+from attribution.cli.render.columns import ChosenColumns, complete_columns
 from attribution.cli.render.tables import Column, Section, lay_out
 from attribution.errors import AttributionError
 from attribution.query.lake.times import format_time
@@ -129,6 +129,7 @@ def output_options(*more: str, columns: Iterable[Column] = ()) -> Callable[[Call
         @click.option(
             "--columns",
             metavar="A,B,...",
+            shell_complete=complete_columns(known),
             help="Write these columns of tables, CSV and lists of JSON, in this order.",
         )
         @click.option(
