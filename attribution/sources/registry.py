@@ -14,9 +14,10 @@ from attribution.sources.formats.netobserv import format as netobserv
 from attribution.sources.formats.vpc import parquet as vpc_parquet
 from attribution.sources.formats.vpc import text as vpc
 from attribution.sources.formats.zeek import format as zeek
+from attribution.sources.input.opening import HEAD_BYTES, OpenInput
 from attribution.sources.records.model import ColumnarFormat, Format, Input, Ledger, Wanted
 from attribution.sources.records.wanted import missing
-from attribution.sources.wrapping.recognise import Recognised, recognise
+from attribution.sources.wrapping.recognise import Recognised, inside, recognise
 
 #: Every format, those that claim least first. Native JSON comes last: extra fields do not keep it from matching.
 FORMATS: tuple[Format, ...] = (
@@ -111,14 +112,23 @@ def detect(data: Input, chosen: Format | None = None) -> Recognised[Format]:
                 return Recognised(known, ())
         found = f"it is Parquet with the columns {', '.join(sorted(columns))}"
     else:
-        recognised = recognise(head, _matching) or recognise(head, _resembling)
+        recognised = recognise(head, _matching)
+        if recognised is None and isinstance(data, OpenInput) and len(head) == HEAD_BYTES:
+            recognised = recognise(data.long_head(), _matching)
+        recognised = recognised or recognise(head, _resembling)
         if recognised is not None:
             return recognised
-        found = f"it starts with {head[:_SHOWN]!r}"
+        found = f"it starts with {head[:_SHOWN]!r}{_inside(head)}"
     for magic, known_as in _NO_LOGS:
         if head.startswith(magic):
             raise UnknownFormatError(data.name, found, known_as)
     raise UnknownFormatError(data.name, found)
+
+
+def _inside(head: bytes) -> str:
+    """What stands in the wrapping that content most likely has, if it has any."""
+    found = inside(head)
+    return "" if found is None else f"; in {found.wrapping} there is {found.format.strip()[:_SHOWN]!r}"
 
 
 def _matching(head: bytes) -> Format | None:

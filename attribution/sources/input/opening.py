@@ -15,6 +15,8 @@ from attribution.sources.input.paths import expand, name_of, unreadable
 
 #: How much `head` shows of a source.
 HEAD_BYTES = 64 << 10
+#: How much is looked at if nothing is told by the head, as where the first record of a wrapping is longer.
+_LONG_HEAD_BYTES = 4 << 20
 #: No log writes such lines; without a bound, a file of another kind would be read into memory whole. So many blanks
 #: before the first line are kept, too.
 _LONGEST_LINE = 64 << 20
@@ -97,6 +99,13 @@ class OpenInput:
                 blank = _blank_length(self._pending)
             self._head = self._pending[blank : blank + HEAD_BYTES]
         return self._head
+
+    def long_head(self) -> bytes:
+        """As `head`, up to 4 MiB; asked before anything is read, if the head does not tell the format."""
+        head = self.head()
+        while len(self._pending) < _LONG_HEAD_BYTES and (chunk := self._chunk()):
+            self._pending += chunk
+        return self._pending[self._pending.find(head) :] if head else head
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes more; `b""` at the end, or where damage ends the content."""

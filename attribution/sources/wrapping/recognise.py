@@ -59,6 +59,18 @@ def recognise(head: bytes, matches: Callable[[bytes], Found | None]) -> Recognis
     return _in(head, matches, ())
 
 
+def inside(head: bytes) -> Recognised[bytes] | None:
+    """The beginning of what stands in the most telling wrapping of content that holds no known format; for messages."""
+    layers: tuple[Layer, ...] = ()
+    while len(layers) < _DEEPEST:
+        peeks = ((layer, _peek(layer, head)) for kind in _KINDS for layer in kind.candidates(head))
+        found = next(((layer, inner) for layer, inner in peeks if inner.strip() and inner != head), None)
+        if found is None:
+            break
+        layers, head = (*layers, found[0]), found[1]
+    return Recognised(head, layers) if layers else None
+
+
 def unwrapped(data: Input, found: Recognised[Format], account: Account) -> Input:
     """The content inside of all wrappings; the input itself if it has none.
 
@@ -99,7 +111,7 @@ def _peek(layer: Layer, head: bytes) -> bytes:
         return layer.peek(head)
     cut_off = None if len(head) < _HEAD_BYTES else _CUT_OFF
     lines = layer.unwrap(InMemory("", head, damage=cut_off), Report(lambda *_: None, lambda *_: None))
-    return b"".join(_until_error(lines))[:_HEAD_BYTES]
+    return b"".join(_until_error(lines))
 
 
 def _until_error(lines: Lines) -> Iterator[bytes]:

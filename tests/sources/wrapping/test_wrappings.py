@@ -135,7 +135,7 @@ def test_a_chosen_format_is_unwrapped_too_and_a_plain_log_of_it_is_not(tmp_path)
 
 def test_a_wrapping_around_what_is_no_log_is_not_taken_off(tmp_path):
     (tmp_path / "log").write_bytes(OF_LINES["CloudWatch subscription"](["hello", "world"]))
-    with pytest.raises(SourceError, match="cannot tell the format"):
+    with pytest.raises(SourceError, match="message` in events of a CloudWatch subscription there is b'hello"):
         counts(tmp_path / "log")
 
 
@@ -192,3 +192,12 @@ def test_damage_anywhere_is_an_error_of_this_package_or_a_reject(wrapping, sampl
             ledger = Ledger(max_rejected_share=1)
             for one in read([tmp_path / "log"], ledger=ledger, format=rng.choice((None, name))):
                 one.batch.validate(full=True)
+
+
+def test_a_first_record_that_is_longer_than_the_head_is_found(tmp_path):
+    long = json.dumps(json.loads(AUDIT) | {"annotations": {"x": "y" * 200_000}})
+    (tmp_path / "log").write_bytes(OF_LINES["CloudWatch subscription"]([long, AUDIT]))
+    assert counts(tmp_path / "log")[0] == 2
+    others = [f"I0302 10:00:00 audit.go:1] {n}" for n in range(10_000)]
+    (tmp_path / "log").write_bytes(OF_LINES["CloudWatch subscription"]([*others, AUDIT]))
+    assert counts(tmp_path / "log")[:2] == (1, {"control_message": 1, "other_program": 10_000})
