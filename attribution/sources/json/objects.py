@@ -9,10 +9,10 @@ import re
 from collections.abc import Collection, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from attribution.core.columnar.types import Bool, Int64
+from attribution.core.columnar.types import Int64
 from attribution.errors import SourceError
+from attribution.sources.json.braces import marks
 from attribution.sources.records.model import Input
 from attribution.sources.records.set_aside import OnBad
 
@@ -24,7 +24,6 @@ _LOOKED_AT = 20
 _OPENING = (b"[", b"{", b"[{")
 _BETWEEN = b" \t\r\n,[]"
 _BEGINS_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)*\{")
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
 
 def is_json_lines(head: bytes) -> bool:
@@ -128,23 +127,9 @@ def _behind_object(data: Input, begun: bytes) -> tuple[bytes, int]:
 
 def _still_open(text: bytes) -> bytes:
     """The shortest text in which the same braces and the same quote are open as at the end of `text`."""
-    plain = _without_escapes(text)
-    _, quotes, braces, opening = _marks(plain)
-    depth = 2 * int(opening.sum()) - len(braces)
-    return b"{" * depth + (b'"' if len(quotes) % 2 else b"") + (b"\\" if plain.endswith(b"\\") else b"")
-
-
-def _without_escapes(text: bytes) -> bytes:
-    return _ESCAPE.sub(b"__", text) if b"\\" in text else text
-
-
-def _marks(plain: bytes) -> tuple[npt.NDArray[np.uint8], Int64, Int64, Bool]:
-    """The characters, the places of quotes and of braces outside of texts, and which of these braces are opening."""
-    characters = np.frombuffer(plain, np.uint8)
-    quotes = np.flatnonzero(characters == ord('"'))
-    braces = np.flatnonzero((characters == ord("{")) | (characters == ord("}")))
-    braces = braces[np.searchsorted(quotes, braces) % 2 == 0]
-    return characters, quotes, braces, characters[braces] == ord("{")
+    found = marks(text)
+    depth = 2 * int(found.opening.sum()) - len(found.braces)
+    return b"{" * depth + (b'"' if len(found.quotes) % 2 else b"") + (b"\\" if found.escape_open else b"")
 
 
 class _Cut:
@@ -152,7 +137,8 @@ class _Cut:
 
     def __init__(self, text: bytes) -> None:
         self._text = text
-        characters, _, braces, opening = _marks(_without_escapes(text))
+        found = marks(text)
+        braces, opening = found.braces, found.opening
         depth = np.cumsum(np.where(opening, 1, -1))
         self.unmatched = bool((depth < 0).any())
         if self.unmatched:
@@ -160,7 +146,7 @@ class _Cut:
             braces, opening, depth = braces[:good], opening[:good], depth[:good]
         self._ends = braces[~opening & (depth == 0)]
         self._starts = braces[opening & (depth == 1)][: len(self._ends)]
-        self._newlines = np.flatnonzero(characters == ord("\n"))
+        self._newlines = np.flatnonzero(found.characters == ord("\n"))
         #: Where the first whole object ends, and where the last one does; 0 if there is none.
         self.first_end = int(self._ends[0]) + 1 if len(self._ends) else 0
         self.end = int(self._ends[-1]) + 1 if len(self._ends) else 0

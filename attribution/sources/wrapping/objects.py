@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attribution.core.columnar.types import Bool, Int64
+from attribution.core.columnar.types import Int64
 from attribution.errors import SourceError
+from attribution.sources.json.braces import marks
 from attribution.sources.json.objects import begins_json, is_json_lines
 from attribution.sources.records.model import Input
 from attribution.sources.wrapping.layer import Layer, Lines, Report
@@ -74,7 +75,8 @@ class ObjectCutter:
             SourceError: as `Objects.unwrap`.
         """
         text = self.rest + chunk
-        braces, opening = _braces(text)
+        found = marks(text)
+        braces, opening = found.braces, found.opening
         depths = self._open + np.cumsum(np.where(opening, 1, -1))
         if len(depths) and int(depths.min()) < 0:
             raise SourceError(f"cannot read on in {source}: a closing brace without its opening one")
@@ -112,9 +114,9 @@ class ObjectCutter:
     @property
     def broken_off(self) -> bool:
         """Whether the content ended in the middle of a document, or with something that is none."""
-        braces, opening = _braces(self.rest)
-        open_at_end = self._open + 2 * int(np.count_nonzero(opening)) - len(braces)
-        return open_at_end != 0 or (not len(braces) and bool(self.rest.strip(_BETWEEN)))
+        found = marks(self.rest)
+        open_at_end = self._open + 2 * int(np.count_nonzero(found.opening)) - len(found.braces)
+        return open_at_end != 0 or (not len(found.braces) and bool(self.rest.strip(_BETWEEN)))
 
 
 def _on_lines(text: bytes, starts: Int64, ends: Int64) -> bytes:
@@ -125,33 +127,6 @@ def _on_lines(text: bytes, starts: Int64, ends: Int64) -> bytes:
     block = bytearray(joined(text + b"\n", starts, ends + 1))
     np.frombuffer(block, np.uint8)[np.cumsum(ends + 1 - starts) - 1] = ord("\n")
     return bytes(block)
-
-
-def _braces(text: bytes) -> tuple[Int64, Bool]:
-    """Where braces stand outside of strings, and which of them open; the text starts outside of any string."""
-    characters = np.frombuffer(text, np.uint8)
-    quote = characters == ord('"')
-    if b"\\" in text:
-        quote[_escaped(characters)] = False
-    quotes = np.flatnonzero(quote)
-    # The two braces differ in the bit of 6, and from all other bytes in the rest.
-    braces = np.flatnonzero((characters & 0xF9) == (ord("{") & 0xF9))
-    braces = braces[(characters[braces] == ord("{")) | (characters[braces] == ord("}"))]
-    braces = braces[np.searchsorted(quotes, braces) % 2 == 0]
-    return braces, characters[braces] == ord("{")
-
-
-def _escaped(characters: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> Int64:
-    r"""The places of what backslashes escape: behind every other backslash of a run.
-
-    Of `\\\"` the first backslash escapes the second and the third escapes the quotation mark: places 1 and 3.
-    """
-    slashes = np.flatnonzero(characters == ord("\\"))
-    begins = np.ones(len(slashes), np.bool_)
-    begins[1:] = slashes[1:] != slashes[:-1] + 1
-    first = np.maximum.accumulate(np.where(begins, slashes, 0))
-    escaped: Int64 = slashes[(slashes - first) % 2 == 0] + 1
-    return escaped[escaped < len(characters)]
 
 
 #: Envelopes: what they are called, the beginning of the list that holds records, and the depth of its objects.
