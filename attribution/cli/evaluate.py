@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from attribution.cli.options.selection import duration
+from attribution.cli.render.next_commands import next_commands
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.testbed.evaluate.evaluate import evaluate
 from attribution.testbed.evaluate.evaluation import Evaluation
@@ -163,9 +164,17 @@ def command(
         rows = result.names.systems() if result.names else result.systems()
         output.csv(list(rows[0]) if rows else ["system"], rows)
     else:
-        output.document(_document(result, limit or None))
+        output.document([*_document(result, limit or None), next_commands([_next(result, attributed)])])
     if fail_on_misattribution and not result.sound:
         sys.exit(UNSOUND)
+
+
+def _next(result: Evaluation, lake: Path) -> list[str]:
+    """The words of the question after the most frequent reason for which remote sides have no name, or of the graph."""
+    for row in result.by_reason():
+        if row["side"] == "remote" and row["outcome"] == "unattributed":
+            return ["attribution", "talkers", str(lake), "--by", "address", "--reason", str(row["reason"])]
+    return ["attribution", "graph", str(lake)]
 
 
 def _beside(truth: Path, name: str) -> Path | None:

@@ -8,6 +8,7 @@ from types import ModuleType
 import click
 
 from attribution.cli.options.group import SuggestingGroup
+from attribution.cli.render.next_commands import evaluation_of, lake_beside, next_commands, replay_of
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.testbed.lab import LabError
 from attribution.testbed.lab.scenarios import PRESETS, preset
@@ -112,6 +113,9 @@ def run(
             f"This machine was busy: times are up to {said['lateness_seconds']} s late, and clock_tolerance in "
             f"{record.SETTINGS_FILE} allows for it. Try fewer clients."
         )
+    lake = str(lake_beside(out))
+    asked = (["attribution", "agility", question, lake] for question in ("load", "stale"))
+    click.echo(next_commands([replay_of(out, rows), evaluation_of(out, record.TRUTH_FILE), *asked]))
 
 
 @command.command(name="load-figure")

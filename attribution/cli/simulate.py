@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from attribution.cli.options.group import bad_settings_are_usage_errors
+from attribution.cli.render.next_commands import evaluation_of, lake_beside, next_commands, replay_of
 from attribution.testbed.fleet.scenarios import PRESETS, Scenario, scenario
 from attribution.testbed.fleet.simulation import simulate
-from attribution.testbed.fleet.write import FLOW_FILES, FlowFormat, write
+from attribution.testbed.fleet.write import FLOW_FILES, TRUTH_FILE, FlowFormat, write
 from attribution.testbed.pools.scenario import AGILITY, AgilityScenario, agility_scenario
 from attribution.testbed.pools.simulation import simulate_agility
 from attribution.testbed.pools.write import write_agility
@@ -66,6 +67,10 @@ def command(
     for file, count in rows.items():
         click.echo(f"{file:<{width}}  {count:>12,} rows")
     click.echo(f"Written to {out}: scenario {name}, seed {seed}.")
+    commands = [replay_of(out, rows), evaluation_of(out, TRUTH_FILE)]
+    if name == AGILITY:
+        commands.append(["attribution", "agility", "load", str(lake_beside(out))])
+    click.echo(next_commands(commands))
 
 
 def _scenario(name: str, overrides: tuple[str, ...], flow_format: FlowFormat) -> AgilityScenario | Scenario:

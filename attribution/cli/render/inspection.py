@@ -1,11 +1,11 @@
 """What logs hold, as `inspect` shows it."""
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from attribution.cli.render.inspection_rows import evidence_rows
 from attribution.cli.render.measures import counted, format_share, visible
+from attribution.cli.render.next_commands import command_line
 from attribution.cli.render.output import Column, Section
 from attribution.core.question import SIDES
 from attribution.inspection import Inspection
@@ -20,8 +20,6 @@ from attribution.sources.registry import SKIPS
 
 #: Files that are listed one by one, names of observers and networks, and errors.
 _LISTED_FILES, _LISTED_NAMES, _LISTED_TROUBLES = 20, 3, 3
-#: A command that is longer is broken into lines, where a shell allows it: a terminal would break it anywhere.
-_ONE_LINE = 78
 _FOUND = 100
 
 _FILES = (
@@ -77,7 +75,7 @@ def as_document(found: Inspection) -> Iterator[Section | str]:
             yield visible(f"   {one.advice} See {one.path}.")
     if found.command:
         yield "\nTo attribute the flows:"
-        yield _command(found.command)
+        yield command_line(found.command)
 
 
 def _files(files: Sequence[LogFile]) -> Section:
@@ -203,13 +201,3 @@ def _listed(found: object) -> str:
     names = [name or "-" for name in found] if isinstance(found, list) else []
     more = [f"{len(names) - _LISTED_NAMES:,} more"] if len(names) > _LISTED_NAMES else []
     return ", ".join([*names[:_LISTED_NAMES], *more])
-
-
-def _command(words: Sequence[str]) -> str:
-    quoted = [shlex.quote(word) for word in words]
-    line = "  " + " ".join(quoted)
-    if len(line) <= _ONE_LINE:
-        return line
-    # An option and its value stay on one line.
-    pairs = [" ".join(quoted[at : at + 2]) for at in range(0, len(quoted), 2)]
-    return "  " + " \\\n      ".join(pairs)

@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_network
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from pasted import run_pasted
 
 from attribution.cli import cli
 from attribution.config import SECOND, Settings
@@ -348,6 +349,8 @@ def test_the_command_plays_and_says_how(tmp_path):
     assert "Connections came to services by wildcard sockets." in done.output
     assert "scenario one-address" in done.output
     assert (tmp_path / "lab" / "truth.parquet").is_file()
+    verbs, _ = run_pasted(done.output)
+    assert verbs == ["replay", "evaluate", "agility", "agility"]
 
 
 def test_without_the_extra_the_command_says_what_to_install(monkeypatch, tmp_path):
