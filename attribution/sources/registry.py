@@ -1,9 +1,9 @@
 """The formats, and which of them a source is of: decided by content, never by file name."""
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from attribution.errors import SourceError
+from attribution.sources.columnar.opening import columns_of, is_columnar
 from attribution.sources.formats import goflow2, labels, policies
 from attribution.sources.formats.cloudtrail import format as cloudtrail
 from attribution.sources.formats.dns import dnstap, route53_resolver
@@ -39,7 +39,6 @@ FORMATS: tuple[Format, ...] = (
 #: Why each format leaves out sound rows: format -> reason -> meaning.
 SKIPS = {known.name: known.skips for known in FORMATS if known.skips}
 
-_PARQUET_MAGIC = b"PAR1"
 _SHOWN = 60
 
 #: What a source is that is often taken for a log, by its first bytes, and what to do with it.
@@ -91,7 +90,7 @@ def by_name(name: str) -> Format:
 
 
 def detect(data: Input, chosen: Format | None = None) -> Recognised[Format]:
-    """The format of a source, by its first bytes, or by its columns if it is a Parquet file; and its wrappings.
+    """The format of a source, by its first bytes, or by its columns if it is Parquet or Arrow; and its wrappings.
 
     Args:
         data: the source.
@@ -99,23 +98,25 @@ def detect(data: Input, chosen: Format | None = None) -> Recognised[Format]:
 
     Raises:
         UnknownFormatError: it is of none; the message shows its beginning, names the formats and says what to do.
-        SourceError: it is a Parquet file without a readable end.
+        SourceError: it is Parquet or Arrow that is encrypted, or has no readable end.
     """
     head = data.head()
+    columnar = is_columnar(head)
     if chosen is not None:
-        of_chosen = recognise(head, lambda inner: chosen if chosen.matches(inner) else None)
+        of_chosen = None if columnar else recognise(head, lambda inner: chosen if chosen.matches(inner) else None)
         return of_chosen or Recognised(chosen, ())
-    if head.startswith(_PARQUET_MAGIC):
-        columns = _parquet_columns(data)
+    columns = frozenset(columns_of(data)) if columnar else frozenset()
+    if columns:
         for known in FORMATS:
             if isinstance(known, ColumnarFormat) and known.matches_columns(columns):
                 return Recognised(known, ())
-        found = f"it is Parquet with the columns {', '.join(sorted(columns))}"
+        found = f"it is columnar with the columns {', '.join(sorted(columns))}"
     else:
-        recognised = recognise(head, _matching)
-        if recognised is None and isinstance(data, OpenInput) and len(head) == HEAD_BYTES:
-            recognised = recognise(data.long_head(), _matching)
-        recognised = recognised or recognise(head, _resembling)
+        recognised = None if columnar else recognise(head, _matching)
+        if not columnar:
+            if recognised is None and isinstance(data, OpenInput) and len(head) == HEAD_BYTES:
+                recognised = recognise(data.long_head(), _matching)
+            recognised = recognised or recognise(head, _resembling)
         if recognised is not None:
             return recognised
         found = f"it starts with {head[:_SHOWN]!r}{_inside(head)}"
@@ -153,12 +154,3 @@ def completed(name: str, flows: pa.RecordBatch, ledger: Ledger) -> pa.RecordBatc
 def read_order(name: str) -> tuple[tuple[str, int], ...]:
     """Sort key of a file's name: some formats want one log of a set before another."""
     return tuple(known.read_order(name) for known in FORMATS)
-
-
-def _parquet_columns(data: Input) -> frozenset[str]:
-    try:
-        return frozenset(pq.read_schema(data.seekable_file()).names)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"cannot read {data.name}: it starts as Parquet but has no readable end ({error}); copy the file again"
-        ) from None

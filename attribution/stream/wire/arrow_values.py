@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from attribution.core.columnar.dictionaries import decoded, one_array
 from attribution.core.columnar.types import Column
-from attribution.sources.formats.native.soundness import (
+from attribution.sources.columnar.soundness import (
     TEXTS,
     VIEWS,
     TooLargeError,

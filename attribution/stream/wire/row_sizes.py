@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.types import Column, Int64
-from attribution.sources.formats.native.soundness import TEXTS
+from attribution.sources.columnar.soundness import TEXTS
 from attribution.sources.records.model import Block
 
 #: Bytes of a text, or of all that a list or a record holds; a row of texts as long still fits into a message.

@@ -25,17 +25,8 @@ it is no observation; what was captured there stays.
 from collections.abc import Iterator
 
 from attribution.core.identity import BY_RECORD_ID
-from attribution.sources.formats.native.columns import (
-    ARROW_FILE_MAGIC,
-    ARROW_STREAM_START,
-    PARQUET_MAGIC,
-    arrow_columns,
-    is_native_flows,
-    parquet_flows,
-    parquet_starts,
-    read_arrow,
-    read_parquet,
-)
+from attribution.sources.columnar.opening import is_columnar
+from attribution.sources.formats.native.columns import is_native_flows, parquet_flows, parquet_starts, read_columns
 from attribution.sources.formats.native.decode import NAME, decode_json, kind_of
 from attribution.sources.json.objects import begins_json, first_objects, is_json_lines
 from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input, Wanted
@@ -64,15 +55,13 @@ class Native(ColumnarFormat):
     wants = _WANTS
 
     def matches(self, head: bytes) -> bool:
-        """Whether JSON objects or Arrow columns at the start have the fields of a record."""
-        if head.startswith((ARROW_FILE_MAGIC, ARROW_STREAM_START)):
-            return kind_of(arrow_columns(head)) is not None
+        """Whether JSON objects at the start have the fields of a record."""
         return (begins_json(head) or is_json_lines(head)) and any(
             kind_of(found.keys()) for found in first_objects(head)
         )
 
     def matches_columns(self, columns: frozenset[str]) -> bool:
-        """Whether a Parquet file with these columns holds a record."""
+        """Whether a Parquet or Arrow file with these columns holds a record."""
         return kind_of(columns) is not None
 
     def read(self, data: Input, account: Account) -> Iterator[Block]:
@@ -81,11 +70,8 @@ class Native(ColumnarFormat):
         Raises:
             SourceError: the content is damaged so that it cannot be read on; what came before was yielded.
         """
-        head = data.head()
-        if head.startswith(PARQUET_MAGIC):
-            yield from read_parquet(data, account)
-        elif head.startswith((ARROW_FILE_MAGIC, ARROW_STREAM_START)):
-            yield from read_arrow(data, account)
+        if is_columnar(data.head()):
+            yield from read_columns(data, account)
         else:
             yield from decode_json(data, account)
 

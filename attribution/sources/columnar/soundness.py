@@ -9,13 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.dictionaries import DICTIONARY
+from attribution.sources.records.raw_bytes import uuids
 
 #: Types that hold text, or what should be text.
 TEXTS = {pa.string(), pa.large_string(), pa.binary(), pa.large_binary()}
 #: Text that older versions of Arrow can hold, but not compute with.
 VIEWS = {pa.string_view(), pa.binary_view()}
+#: Name of the extension type of UUIDs.
+_UUID = "arrow.uuid"
+_NO_TEXT = b"\xff damaged"
 #: Bytes of text that the rows of one array may have once each has its own.
 LARGEST_TEXT = 128 << 20
+
+
+_AS_BYTES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
 
 
 class TooLargeError(ValueError):
@@ -25,8 +32,9 @@ class TooLargeError(ValueError):
 def sound(part: pa.Array, *, limit: int = LARGEST_TEXT, distinct: bool = False) -> pa.Array:
     """The array once every offset, index and text of it was checked.
 
-    Text that is no UTF-8 is binary. Views are plain text. A dictionary holds each value once, or the rows are plain:
-    two codes must not stand for one value.
+    Text that is no UTF-8 is binary. Views are plain text, runs are rows, UUIDs are their text, and other extension
+    types are what they are stored as. A dictionary holds each value once, or the rows are plain: two codes must not
+    stand for one value.
 
     Args:
         part: any array.
@@ -37,14 +45,38 @@ def sound(part: pa.Array, *, limit: int = LARGEST_TEXT, distinct: bool = False) 
         pa.ArrowInvalid: it is damaged.
         TooLargeError: its text has more than `limit` bytes.
     """
-    if pa.types.is_dictionary(part.type):
+    kind = part.type
+    if pa.types.is_dictionary(kind):
         return _dictionary(part, limit, distinct=distinct)
+    if isinstance(kind, pa.BaseExtensionType):
+        stored = sound(part.storage, limit=limit)
+        return uuids(stored) if kind.extension_name == _UUID and stored.type == pa.binary(16) else stored
     try:
         part.validate(full=True)
     except pa.ArrowInvalid:
-        part = part.view(with_bytes(part.type))
-        part.validate(full=True)
+        part = _without_text(part)
+    if pa.types.is_run_end_encoded(kind):
+        # Each of its runs may have the longest text.
+        check_size(_longest(sound(part.values, limit=limit)) * len(part), limit)
+        return sound(pc.run_end_decode(part), limit=limit)
     return _without_views(part, limit) if part.type in VIEWS else part
+
+
+def _without_text(part: pa.Array) -> pa.Array:
+    """An array that is not sound as it stands, with bytes in the place of text.
+
+    Where the fault lies in text inside of something that no field can be, each of its rows is bytes that are no text.
+    """
+    part.validate()
+    kind = with_bytes(part.type)
+    if kind != part.type:
+        part = part.view(kind)
+        part.validate(full=True)
+        return part
+    if not pa.types.is_nested(kind) or pa.types.is_run_end_encoded(kind):
+        part.validate(full=True)  # it is not the text that is at fault
+    known = part.is_valid().to_numpy(zero_copy_only=False)
+    return pa.array([_NO_TEXT] * len(part), pa.binary(), mask=~known)
 
 
 def with_bytes(kind: pa.DataType) -> pa.DataType:
@@ -52,10 +84,10 @@ def with_bytes(kind: pa.DataType) -> pa.DataType:
 
     Plain arrays of both types look alike in memory.
     """
-    if pa.types.is_dictionary(kind) or kind == pa.string():
+    if kind in _AS_BYTES:
+        return _AS_BYTES[kind]
+    if pa.types.is_dictionary(kind):
         return pa.binary()
-    if kind == pa.large_string():
-        return pa.large_binary()
     if pa.types.is_list(kind):
         return pa.list_(kind.value_field.with_type(with_bytes(kind.value_type)))
     if pa.types.is_large_list(kind):
@@ -79,7 +111,17 @@ def _without_views(part: pa.Array, limit: int) -> pa.Array:
     """The text itself; any number of views may show the same long text, so its size is added up first."""
     lengths = np.frombuffer(part.buffers()[1], "<i4", 4 * (part.offset + len(part)))[4 * part.offset :: 4]
     check_size(int(lengths[part.is_valid().to_numpy(zero_copy_only=False)].sum(dtype=np.int64)), limit)
-    return pa.array(part.to_pylist(), pa.string() if part.type == pa.string_view() else pa.binary())
+    kind = pa.string() if part.type == pa.string_view() else pa.binary()
+    try:
+        return part.cast(kind)
+    except pa.ArrowNotImplementedError:
+        return pa.array(part.to_pylist(), kind)
+
+
+def _longest(part: pa.Array) -> int:
+    """Bytes of the longest text; of numbers none."""
+    texts = part.dictionary if pa.types.is_dictionary(part.type) else part
+    return (pc.max(pc.binary_length(texts)).as_py() or 0) if texts.type in TEXTS else 0
 
 
 def _dictionary(part: pa.DictionaryArray, limit: int, *, distinct: bool) -> pa.Array:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from attribution.sources import Ledger, read
-from attribution.sources.formats.native.soundness import TooLargeError, sound
+from attribution.sources.columnar.soundness import TooLargeError, sound
 
 
 def text(*offsets, data=b"abcdef"):

@@ -1,0 +1,1 @@
+"""Parquet and Arrow from strangers: opened, and checked down to each value before anybody computes with it."""
