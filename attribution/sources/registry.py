@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from attribution.errors import SourceError
-from attribution.sources.columnar.opening import columns_of, is_columnar
+from attribution.sources.columnar.opening import columns_of, is_columnar, kind_of
 from attribution.sources.formats import goflow2, labels, policies
 from attribution.sources.formats.cloudtrail import format as cloudtrail
 from attribution.sources.formats.dns import dnstap, route53_resolver
@@ -101,25 +101,27 @@ def detect(data: Input, chosen: Format | None = None) -> Recognised[Format]:
         SourceError: it is Parquet or Arrow that is encrypted, or has no readable end.
     """
     head = data.head()
-    columnar = is_columnar(head)
-    if chosen is not None:
-        of_chosen = None if columnar else recognise(head, lambda inner: chosen if chosen.matches(inner) else None)
-        return of_chosen or Recognised(chosen, ())
-    columns = frozenset(columns_of(data)) if columnar else frozenset()
-    if columns:
+    columns: frozenset[str] = frozenset()
+    if is_columnar(head):
+        if chosen is not None:
+            return Recognised(chosen, ())
+        columns = frozenset(columns_of(data))
         for known in FORMATS:
-            if isinstance(known, ColumnarFormat) and known.matches_columns(columns):
+            if columns and isinstance(known, ColumnarFormat) and known.matches_columns(columns):
                 return Recognised(known, ())
-        found = f"it is columnar with the columns {', '.join(sorted(columns))}"
+    elif chosen is not None:
+        of_chosen = recognise(head, lambda inner: chosen if chosen.matches(inner) else None)
+        return of_chosen or Recognised(chosen, ())
     else:
-        recognised = None if columnar else recognise(head, _matching)
-        if not columnar:
-            if recognised is None and isinstance(data, OpenInput) and len(head) == HEAD_BYTES:
-                recognised = recognise(data.long_head(), _matching)
-            recognised = recognised or recognise(head, _resembling)
+        recognised = recognise(head, _matching)
+        if recognised is None and isinstance(data, OpenInput) and len(head) == HEAD_BYTES:
+            recognised = recognise(data.long_head(), _matching)
+        recognised = recognised or recognise(head, _resembling)
         if recognised is not None:
             return recognised
-        found = f"it starts with {head[:_SHOWN]!r}{_inside(head)}"
+    found = f"it starts with {head[:_SHOWN]!r}{_inside(head)}"
+    if columns:
+        found = f"it is {kind_of(head)} with the columns {', '.join(sorted(columns))}"
     for magic, known_as in _NO_LOGS:
         if head.startswith(magic):
             raise UnknownFormatError(data.name, found, known_as)

@@ -119,7 +119,7 @@ def test_a_truncated_source_of_which_nothing_can_be_read_is_an_error_alone_and_a
         (b"\xd4\xc3\xb2\xa1\x02\0", "it is a packet capture: let Zeek make logs of it"),
         (b"Obj\x01\x04", "it is Avro: convert it to Parquet"),
         (b'{"colour":"red"}\n', "it starts with"),
-        (b"PAR1 but nothing more", r"it starts as Parquet but has no readable end .*copy the file again"),
+        (b"PAR1 but nothing more", r"it starts as Parquet but has no readable end; .*copy it again"),
     ],
 )
 def test_a_source_of_no_known_format_is_an_error_alone_and_a_reject_in_company(tmp_path, content, said):

@@ -3,7 +3,7 @@
 | content | begins with | its columns stand | read |
 |---|---|---|---|
 | Parquet file | `PAR1` | in the footer | a batch of rows at a time |
-| Arrow file | `ARROW1` | in the footer; some writers put nothing sound at its beginning | a batch of the file at a time |
+| Arrow file | `ARROW1` | in the footer; its beginning may be unsound | a batch of the file at a time |
 | Arrow stream | `0xFFFFFFFF` | at the beginning | likewise |
 """
 
@@ -46,6 +46,11 @@ class SoundBatch:
 def is_columnar(head: bytes) -> bool:
     """Whether content that begins so is read here."""
     return head.startswith((*_PARQUET, _ARROW_FILE, _ARROW_STREAM))
+
+
+def kind_of(head: bytes) -> str:
+    """What such content is called."""
+    return "Parquet" if head.startswith(_PARQUET) else "Arrow"
 
 
 def columns_of(data: Input) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def read_footer(file: BinaryIO) -> Footer:
         raise EncryptedError("its footer is encrypted")
     size = int.from_bytes(tail[:4], "little")
     if not tail.endswith(MAGIC) or size + _TAIL + len(MAGIC) > end:
-        raise ValueError("it has no footer at its end")
+        raise ValueError("it starts as Parquet but has no readable end")
     start = end - _TAIL - size
     file.seek(start)
     try:
@@ -168,10 +168,10 @@ def _chunk(chunk: Struct, leaf: _Leaf, data_end: int) -> Chunk:
     meta = _need(chunk, 3, dict)
     if _need(meta, 3, list) != leaf.path or _integer(meta, 1) != leaf.kind:
         raise ValueError(f"the column {name} is another one in a row group than in the schema")
-    first = _integer(meta, 9)
-    dictionary = _integer(meta, 11) if 11 in meta else 0
-    start = dictionary if 0 < dictionary < first else first
-    if not 0 < start <= start + _integer(meta, 7) <= data_end or first >= data_end:
+    first, stored = _need(meta, 9, int), _integer(meta, 7)
+    dictionary = _need(meta, 11, int) if 11 in meta else 0
+    start = min((place for place in (first, dictionary) if place > 0), default=0)  # without rows, it has no pages
+    if stored and not (0 < start <= start + stored <= data_end and first < data_end):
         raise ValueError(f"the column {name} lies outside of the file")
     _check_levels(meta, leaf, name)
     return Chunk(leaf.kind, _integer(meta, 6), dictionary > 0, _smallest(meta))

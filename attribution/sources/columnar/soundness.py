@@ -69,14 +69,16 @@ def _without_text(part: pa.Array) -> pa.Array:
     """
     part.validate()
     kind = with_bytes(part.type)
-    if kind != part.type:
-        part = part.view(kind)
-        part.validate(full=True)
-        return part
-    if not pa.types.is_nested(kind) or pa.types.is_run_end_encoded(kind):
-        part.validate(full=True)  # it is not the text that is at fault
-    known = part.is_valid().to_numpy(zero_copy_only=False)
-    return pa.array([_NO_TEXT] * len(part), pa.binary(), mask=~known)
+    nested = pa.types.is_nested(kind) and not pa.types.is_run_end_encoded(kind)
+    try:
+        found = part.view(kind)
+        found.validate(full=True)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        if not nested:
+            raise
+        known = part.is_valid().to_numpy(zero_copy_only=False)
+        return pa.array([_NO_TEXT] * len(part), pa.binary(), mask=~known)
+    return found
 
 
 def with_bytes(kind: pa.DataType) -> pa.DataType:

@@ -56,17 +56,15 @@ class _Reader:
             return self._number()
         if kind == _BINARY:
             return self._bytes(self._varint())
-        if kind in (_LIST, _SET):
-            return self._list(depth)
         if kind == _STRUCT:
             return self.structure(depth + 1)
-        if kind in (_TRUE, _FALSE, _BYTE):  # in a list, a boolean is a byte
-            return self._byte()
+        if kind in (_LIST, _SET, _MAP):
+            return self._list(depth) if kind != _MAP else self._map(depth)
         if kind == _DOUBLE:
             return float(struct.unpack("<d", self._bytes(8))[0])
-        if kind == _MAP:
-            return self._map(depth)
-        raise ValueError(f"there is no type {kind}")
+        if kind not in (_TRUE, _FALSE, _BYTE):  # in a list, a boolean is a byte
+            raise ValueError(f"there is no type {kind}")
+        return self._byte()
 
     def _list(self, depth: int) -> list[Value]:
         if depth > _DEEPEST:

@@ -10,26 +10,21 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Column, Int64
 from attribution.errors import SourceError
 from attribution.schema import FLOW
+from attribution.sources.columnar.opening import SoundBatch, columns_of, sound_batches
+from attribution.sources.columnar.soundness import TEXTS
 from attribution.sources.formats.vpc.fields import Layout, is_flow_log
 from attribution.sources.formats.vpc.rows import SKIPS, RowReader
 from attribution.sources.formats.vpc.wants import WANTS
+from attribution.sources.records.casting import texts
 from attribution.sources.records.identity import BY_INTERFACE
 from attribution.sources.records.model import Account, Block, ColumnarFormat, FlowHeartbeats, Format, Input
 from attribution.sources.records.raw_columns import text
 from attribution.sources.records.set_aside import OnBad, bad_lines
-
-_ROWS = 1 << 16
-#: Types of text, or of what should be text: as bytes, and as text.
-_TEXTS = {
-    **dict.fromkeys((pa.string(), pa.binary()), (pa.binary(), pa.string())),
-    **dict.fromkeys((pa.large_string(), pa.large_binary()), (pa.large_binary(), pa.large_string())),
-}
 
 
 class VpcParquet(ColumnarFormat):
@@ -57,11 +52,7 @@ class VpcParquet(ColumnarFormat):
         Raises:
             SourceError: the file is damaged, or lacks a column that a flow needs.
         """
-        try:
-            file = pq.ParquetFile(data.seekable_file())
-        except (pa.ArrowException, OSError) as error:
-            raise SourceError(_damaged(data, error)) from None
-        names = {_plain(name): name for name in file.schema_arrow.names}
+        names = {_plain(name): name for name in columns_of(data)}
         layout = Layout(tuple(names))
         if layout.missing:
             raise SourceError(
@@ -70,17 +61,14 @@ class VpcParquet(ColumnarFormat):
                 f"create the flow log with a format that has these fields"
             )
         rows, row, set_aside = RowReader(data.name, account), 1, bad_lines(account, data.name, FLOW)
-        try:
-            for every in file.iter_batches(_ROWS, columns=[names[name] for name in layout.read]):
-                numbers = np.arange(row, row + len(every), dtype=np.int64)
-                row += len(every)
-                batch, lines = _only_text(every, numbers, set_aside)
-                columns = [_as_read(batch.column(names[name]), layout.types[name]) for name in layout.read]
-                block = rows.flows(pa.table(columns, layout.read), lines)
-                if block is not None:
-                    yield block
-        except (pa.ArrowException, OSError) as error:
-            raise SourceError(_damaged(data, error)) from None
+        for every in sound_batches(data, [names[name] for name in layout.read]):
+            numbers = np.arange(row, row + every.rows, dtype=np.int64)
+            row += every.rows
+            found, lines = _only_text(every, numbers, set_aside)
+            columns = [_as_read(found[names[name]], layout.types[name]) for name in layout.read]
+            block = rows.flows(pa.table(columns, layout.read), lines)
+            if block is not None:
+                yield block
         heartbeats = rows.heartbeats()
         if heartbeats is not None:
             yield heartbeats
@@ -97,39 +85,32 @@ def _as_read(column: Column, expected: pa.DataType) -> Column:
     """
     if pa.types.is_integer(expected) and pa.types.is_integer(column.type):
         return column
-    plain = text(decoded(column))
+    plain = text(column)
     dash = pc.equal(plain, "-")
     return pc.if_else(dash, pa.scalar(None, pa.string()), plain) if pc.any(dash).as_py() else plain
 
 
-def _only_text(batch: pa.RecordBatch, lines: Int64, set_aside: OnBad) -> tuple[pa.RecordBatch, Int64]:
-    """The rows whose text is UTF-8, and their lines. Arrow does not look, and what it lets through breaks later."""
-    good = np.ones(len(batch), np.bool_)
-    for column in map(decoded, batch.columns):
-        if column.type not in _TEXTS:
+def _only_text(batch: SoundBatch, lines: Int64, set_aside: OnBad) -> tuple[dict[str, pa.Array], Int64]:
+    """The rows whose values are text or can be written as text, and their lines."""
+    good = np.ones(batch.rows, np.bool_)
+    columns = {name: decoded(column) for name, column in batch.columns.items()}
+    for name, column in columns.items():
+        if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
             continue
-        as_bytes, as_text = _TEXTS[column.type]
-        values = column.cast(as_bytes)
-        try:
-            values.cast(as_text)
-        except pa.ArrowInvalid:
-            for row, value in enumerate(values.to_pylist()):
-                if good[row] and value is not None and not _is_text(value):
-                    set_aside(int(lines[row]), value, "not_text")
-                    good[row] = False
-    return (batch, lines) if good.all() else (batch.filter(pa.array(good)), lines[good])
+        cast = texts(column)
+        for reason, mask in cast.faults:
+            for row in np.flatnonzero(good & mask).tolist():
+                set_aside(int(lines[row]), _shown(column, row), reason)
+            good &= ~mask
+        columns[name] = cast.values
+    if good.all():
+        return columns, lines
+    return {name: column.filter(pa.array(good)) for name, column in columns.items()}, lines[good]
 
 
-def _is_text(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _damaged(data: Input, error: Exception) -> str:
-    return f"cannot read {data.name} as Parquet: {error}; copy the file again, or leave it out"
+def _shown(column: Column, row: int) -> bytes:
+    found = column[row].as_py() if column.type in TEXTS else None
+    return found if isinstance(found, bytes) else f"a value of type {column.type}".encode()
 
 
 FORMATS: tuple[Format, ...] = (VpcParquet(),)

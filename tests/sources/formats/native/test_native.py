@@ -18,8 +18,8 @@ from attribution.config import Settings
 from attribution.core.columnar.arrays import NEVER_BEFORE
 from attribution.core.flow_evidence.flow_heartbeats import FIELDS, FlowEvidence
 from attribution.errors import SourceError
-from attribution.sources import Ledger, read
-from attribution.sources.formats.native import columns as native_columns
+from attribution.sources import Ledger, read, registry
+from attribution.sources.columnar import opening
 from attribution.sources.formats.native.format import Native, is_native_flows, parquet_flows, parquet_starts
 from attribution.sources.json.objects import object_lines
 
@@ -306,7 +306,7 @@ def test_bad_rows_are_set_aside_by_their_row(tmp_path, write):
 
 
 def test_rows_of_parquet_are_numbered_through_all_row_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr("attribution.sources.formats.native.columns._ROWS", 3)
+    monkeypatch.setattr("attribution.sources.columnar.opening.ROWS", 3)
     ports = pa.array([1] * 16 + [70000])
     table = canonical_table(rows=17)
     table = table.set_column(table.schema.names.index("local_port"), "local_port", ports)
@@ -332,7 +332,7 @@ def test_a_column_whose_dictionary_overflowed_comes_plain(tmp_path):
 
 
 def test_of_a_parquet_file_only_what_is_being_read_is_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(native_columns, "_ROWS", 5_000)
+    monkeypatch.setattr(opening, "ROWS", 5_000)
     rows, path = 200_000, tmp_path / "flows.parquet"
     names = pa.array(np.random.default_rng(1).integers(0, 1 << 62, rows)).cast(pa.string())
     table = pa.table(
@@ -383,10 +383,13 @@ def test_parquet_with_damaged_pages_says_so(tmp_path):
 
 def test_arrow_columns_that_are_no_record_are_no_native_format():
     for write in (arrow_file, arrow_stream):
-        assert Native().matches(write(canonical_table("label"))[:4096])
-        assert not Native().matches(write(pa.table({"a": [1]}))[:4096])
-    assert not Native().matches(b"ARROW1")
-    assert not Native().matches(b"\xff\xff\xff\xff")
+        assert isinstance(registry.detect(MemoryInput(write(canonical_table("label")))), Native)
+        with pytest.raises(SourceError, match="it is Arrow with the columns a; "):
+            registry.detect(MemoryInput(write(pa.table({"a": [1]}))))
+    with pytest.raises(SourceError, match="is damaged or incomplete, copy it again"):
+        registry.detect(MemoryInput(b"ARROW1"))
+    with pytest.raises(SourceError, match="it starts with"):
+        registry.detect(MemoryInput(b"\xff\xff\xff\xff"))
 
 
 @pytest.mark.parametrize(
