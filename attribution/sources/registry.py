@@ -101,24 +101,14 @@ def detect(data: Input, chosen: Format | None = None) -> Recognised[Format]:
         SourceError: it is Parquet or Arrow that is encrypted, or has no readable end.
     """
     head = data.head()
-    columns: frozenset[str] = frozenset()
-    if is_columnar(head):
-        if chosen is not None:
-            return Recognised(chosen, ())
-        columns = frozenset(columns_of(data))
-        for known in FORMATS:
-            if columns and isinstance(known, ColumnarFormat) and known.matches_columns(columns):
-                return Recognised(known, ())
-    elif chosen is not None:
-        of_chosen = recognise(head, lambda inner: chosen if chosen.matches(inner) else None)
+    columnar = is_columnar(head)
+    if chosen is not None:
+        of_chosen = None if columnar else recognise(head, lambda inner: chosen if chosen.matches(inner) else None)
         return of_chosen or Recognised(chosen, ())
-    else:
-        recognised = recognise(head, _matching)
-        if recognised is None and isinstance(data, OpenInput) and len(head) == HEAD_BYTES:
-            recognised = recognise(data.long_head(), _matching)
-        recognised = recognised or recognise(head, _resembling)
-        if recognised is not None:
-            return recognised
+    columns = frozenset(columns_of(data)) if columnar else frozenset()
+    recognised = _of_columns(columns) if columnar else _of_text(data, head)
+    if recognised is not None:
+        return recognised
     found = f"it starts with {head[:_SHOWN]!r}{_inside(head)}"
     if columns:
         found = f"it is {kind_of(head)} with the columns {', '.join(sorted(columns))}"
@@ -140,6 +130,20 @@ def _matching(head: bytes) -> Format | None:
 
 def _resembling(head: bytes) -> Format | None:
     return next((known for known in FORMATS if known.resembles(head)), None)
+
+
+def _of_columns(columns: frozenset[str]) -> Recognised[Format] | None:
+    for known in FORMATS:
+        if isinstance(known, ColumnarFormat) and known.matches_columns(columns):
+            return Recognised(known, ())
+    return None
+
+
+def _of_text(data: Input, head: bytes) -> Recognised[Format] | None:
+    recognised = recognise(head, _matching)
+    if recognised is None and isinstance(data, OpenInput) and len(head) == HEAD_BYTES:
+        recognised = recognise(data.long_head(), _matching)
+    return recognised or recognise(head, _resembling)
 
 
 def lacking(ledger: Ledger) -> list[tuple[Format, Wanted]]:

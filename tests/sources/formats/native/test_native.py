@@ -383,7 +383,7 @@ def test_parquet_with_damaged_pages_says_so(tmp_path):
 
 def test_arrow_columns_that_are_no_record_are_no_native_format():
     for write in (arrow_file, arrow_stream):
-        assert isinstance(registry.detect(MemoryInput(write(canonical_table("label")))), Native)
+        assert isinstance(registry.detect(MemoryInput(write(canonical_table("label")))).format, Native)
         with pytest.raises(SourceError, match="it is Arrow with the columns a; "):
             registry.detect(MemoryInput(write(pa.table({"a": [1]}))))
     with pytest.raises(SourceError, match="is damaged or incomplete, copy it again"):
