@@ -62,6 +62,11 @@ def _changed(identity, number):
     )
 
 
+def _is_empty(row):
+    """Whether the row is nothing but brackets, which stand between objects."""
+    return not row.strip("[]")
+
+
 def _json_array(rows):
     return f"[{', '.join(rows)}]"
 
@@ -200,6 +205,6 @@ LOGS = (
         separator=" ", lead=FLOW, single=True,
     ),
     Log("native", "lines", _NATIVE, single=True),
-    Log("native", "array", _NATIVE, _json_array, lines=False, is_none="[]".__eq__),
-    Log("native", "documents", _NATIVE, "\n\n".join, lines=False, is_none="[]".__eq__),
+    Log("native", "array", _NATIVE, _json_array, lines=False, is_none=_is_empty),
+    Log("native", "documents", _NATIVE, "\n\n".join, lines=False, is_none=_is_empty),
 )  # fmt: skip

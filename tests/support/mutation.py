@@ -25,6 +25,11 @@ ODD = (
     Object([["a", Object([])]]), Object([["", None]]), Object([["a", 1], ["a", "b"]]), Object([["\udc00", "\ud800"]]),
     Raw("9" * 5000), Raw("[" * 100 + "]" * 100), Raw('{"a":' * 200 + "1" + "}" * 200), Raw("[" * 5000 + "]" * 5000),
 )  # fmt: skip
+#: What may stand in the place of a JSON row.
+ODD_ROWS = (
+    "[]", "null", "3", '"text"', "{}", "[{}]", "1e400", "[[1]]", '"\\ud800"', '{"\\ud800": 1}', "9" * 5000, "NaN",
+    "[" * 500 + "]" * 500, "[" * 9000 + "]" * 9000, '{"a":' * 9000 + "1" + "}" * 9000, '{"a":' * 500 + "1" + "}" * 500,
+)  # fmt: skip
 #: What may stand in any cell of a row of text.
 ODD_CELLS = (
     "", "-", "(empty)", "abc", "-1", "1.5", "2147483648", "9223372036854775808", "1" + "0" * 30, "1e400", "NaN", "é",
@@ -75,9 +80,7 @@ def json_row(rng, row):
         if not holders:
             break
         _break(rng, rng.choice(holders))
-    if rng.randint(0, 19) == 0:
-        return rng.choice(["[]", "null", "3", '"text"', "{}", "[{}]", "1e400", "[[1]]", written([value])])
-    return written(value)
+    return rng.choice([*ODD_ROWS, written([value])]) if rng.randint(0, 14) == 0 else written(value)
 
 
 def _break(rng, holder):

@@ -23,9 +23,9 @@ import pyarrow as pa
 from attribution.errors import SourceError
 from attribution.schema import LABEL
 from attribution.sources.json.documents import documents
-from attribution.sources.json.lines import is_text
 from attribution.sources.records.json_values import text_at, typed_column
 from attribution.sources.records.model import Account, Block, Format, Input, Reject
+from attribution.sources.records.text_lines import is_text
 
 _BLOCK_BYTES = 1 << 20
 _SHOWN = 200

@@ -32,8 +32,9 @@ from attribution.sources.records.json_values import (
     to_column,
 )
 from attribution.sources.records.set_aside import OnBad
+from attribution.sources.records.text_lines import is_text
 
-__all__ = ["JsonLines", "Path", "Piece", "first_object", "is_text", "objects_of_lines"]
+__all__ = ["JsonLines", "Path", "Piece", "first_object", "objects_of_lines"]
 
 #: Lines looked at to learn the types of fields.
 _SAMPLED_LINES = 64
@@ -247,17 +248,6 @@ def objects_of_lines(head: bytes) -> Iterator[JsonObject]:
     if lines and (_sample(lines[:1]) or is_json_lines(head)):
         for line in lines:
             yield from _sample([line])
-
-
-def is_text(block: bytes) -> bool:
-    """Whether the block is UTF-8: Arrow does not look, and what it lets through breaks much later."""
-    if block.isascii():
-        return True
-    try:
-        block.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _sample(lines: Sequence[bytes]) -> list[JsonObject]:

@@ -365,3 +365,19 @@ def test_other_content_is_not_taken_for_a_flow_log(head):
 def test_the_head_may_end_anywhere():
     assert VpcText().matches(MemoryInput(file("vpc_v10.log")).head())
     assert not VpcText().matches(b"\xff\xfe\x00")
+
+
+def test_a_carriage_return_inside_of_a_line_costs_that_line_and_shifts_no_number():
+    rows = [f"2 eni-1 10.0.{n}.1 10.0.0.2 1 2 6 3 4 1767225600 1767225600 ACCEPT OK" for n in range(5)]
+    rows[1] += "\r" + rows[1]
+    rows[2] += "\r"
+    rows[3] = rows[3].replace("6", "-1", 1)
+    header = "version interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
+    rows, ledger = rows_of(VpcText(), "\n".join([header, *rows]))
+    assert [(row["local_address"], row["line"]) for row in rows["flow"]] == [
+        ("10.0.0.1", 2), ("10.0.2.1", 4), ("10.0.4.1", 6),
+    ]  # fmt: skip
+    assert sorted((one.line, one.reason) for one in ledger.rejects) == [
+        (3, "wrong_columns"),
+        (5, "impossible_protocol"),
+    ]

@@ -24,6 +24,7 @@ from attribution.sources.formats.vpc.rows import SKIPS, RowReader
 from attribution.sources.formats.vpc.wants import WANTS
 from attribution.sources.records.identity import BY_INTERFACE
 from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input, Reject
+from attribution.sources.records.text_lines import has_lone_return, is_text
 
 #: Bytes read at a time, and parsed at a time: the parser is fastest while a piece stays in the processor's cache.
 _BLOCK = 8 << 20
@@ -90,7 +91,7 @@ class _Lines:
         end = block.find(b"\n") + 1 or len(block)
         if self._is_header(block[:end], first_line):
             block, first_line = block[end:], first_line + 1
-        if self._layout is not None and not self._layout.missing:
+        if self._layout is not None and not self._layout.missing and not has_lone_return(block):
             table = _parse(block, self._layout, self._layout.types, piece=_PIECE)
             if table is not None:
                 yield from self._made(table, np.arange(first_line, first_line + table.num_rows, dtype=np.int64))
@@ -153,7 +154,7 @@ class _Lines:
                 self._reject(number, "unusable_header", line, f"no {', '.join(layout.missing)} in the header above")
             elif len(values) != len(layout.columns):
                 self._reject(number, "wrong_columns", line, f"{len(values)} columns, expected {len(layout.columns)}")
-            elif not _is_text(line):
+            elif not is_text(line):
                 self._reject(number, "not_text", line, "no UTF-8")
             else:
                 good.append(b" ".join(values))
@@ -206,14 +207,6 @@ def _layout_of_row(words: list[str]) -> Layout | None:
     if not fits or not stamped[0].isdigit():
         return None
     return Layout(VERSION_2 if stamped is words else ("timestamp", *VERSION_2))
-
-
-def _is_text(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 FORMATS: tuple[Format, ...] = (VpcText(),)

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from attribution.core.columnar.types import Column, Int64
-from attribution.sources.json.lines import is_text
 from attribution.sources.records.set_aside import OnBad
+from attribution.sources.records.text_lines import has_lone_return, is_text
 
 #: Fields of a record inside of a row, as a site writes them that joins names by `_`, and as Zeek does.
 SCOPED = {
@@ -210,8 +210,7 @@ def _as_by_default(names: list[str]) -> list[str]:
 def _sound_lines(body: bytes, first_line: int, on_bad: OnBad) -> tuple[bytes, Int64]:
     """The lines that are not blank and are text of one line, and their numbers; the others are set aside."""
     blank = body.startswith((b"\n", b"\r\n")) or b"\n\n" in body or b"\n\r\n" in body
-    # For Arrow a carriage return ends a line, as it does for nobody else here.
-    if not blank and is_text(body) and (b"\r" not in body or body.count(b"\r") == body.count(b"\r\n")):
+    if not blank and is_text(body) and not has_lone_return(body):
         count = body.count(b"\n") + (not body.endswith(b"\n"))
         return body, np.arange(first_line, first_line + count, dtype=np.int64)
     kept, numbers = [], []
