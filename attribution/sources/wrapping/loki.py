@@ -137,7 +137,7 @@ def _entries(stream: Json, number: int, report: Report) -> list[str | None]:
             texts.append(_with_labels(text, labels, report.labels))
         else:
             found = entry if isinstance(entry, str) else json.dumps(entry)
-            report.on_bad(number + len(texts), found.encode("utf-8", "surrogateescape"), "malformed")
+            report.on_bad(number + len(texts), found.encode("utf-8", "surrogatepass"), "malformed")
             texts.append(None)
     return texts
 
