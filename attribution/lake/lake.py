@@ -4,14 +4,8 @@ Everything is written to a folder beside the lake and takes its place in one ste
 a reader never sees half a result, and a second run into the same folder never mixes with the first.
 """
 
-import ctypes
 import errno
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,9 +15,7 @@ import pyarrow.parquet as pq
 
 from attribution.errors import LakeError
 from attribution.lake.layout import LAKE_FORMAT, MANIFEST, PARQUET_OPTIONS
-
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
+from attribution.lake.staging import StagedFolder
 
 
 class StagedLake:
@@ -42,11 +34,10 @@ class StagedLake:
         self._lake = lake
         check_replaceable(lake)
         try:
-            lake.absolute().parent.mkdir(parents=True, exist_ok=True)
-            self.folder = Path(tempfile.mkdtemp(prefix=f".{lake.absolute().name}.partial-", dir=lake.absolute().parent))
-            self.folder.chmod(0o755)
+            self._staged = StagedFolder(lake)
         except OSError as error:
             raise LakeError(f"cannot write a lake at {lake}: {error.strerror or error}") from None
+        self.folder = self._staged.path
 
     def __enter__(self) -> Self:
         return self
@@ -54,17 +45,14 @@ class StagedLake:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._staged.close()
 
     def commit(self, manifest: dict[str, Any]) -> None:
-        """Write the manifest and put the staged folder in the place of the lake, in one step."""
+        """Write the manifest and put the staged folder in the place of the lake, in one step, all of it on disk."""
         with writing(self._lake):
             text = json.dumps({"format": LAKE_FORMAT, **manifest}, indent=2)
             (self.folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-            if self._lake.exists():
-                _exchange(self.folder, self._lake)
-            else:
-                self.folder.rename(self._lake)
+            self._staged.put()
 
 
 class writing:  # noqa: N801 - reads as a statement: with writing(lake)
@@ -125,24 +113,6 @@ def check_replaceable(lake: Path) -> None:
             f"cannot write a lake at {lake}: the folder holds other files (no {MANIFEST}), and a run replaces all of "
             "it; choose an empty or a new folder"
         )
-
-
-def _exchange(one: Path, other: Path) -> None:
-    """Swap two folders in one step where the system can (Linux), in two renames elsewhere."""
-    renameat2: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if renameat2 is not None:
-        paths = os.fsencode(one), os.fsencode(other)
-        if renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
-            return
-    aside = one.with_name(one.name + ".previous")
-    other.rename(aside)
-    try:
-        one.rename(other)
-    except OSError:
-        with suppress(OSError):
-            aside.rename(other)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def parquet_writer(path: Path, schema: pa.Schema, **options: object) -> pq.ParquetWriter:

@@ -1,9 +1,7 @@
 """The file of names that an attack may be after, and the file that puts names on addresses."""
 
 import hashlib
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from attribution.errors import QueryError
+from attribution.lake.whole_file import write_whole
 from attribution.query.attack.kary_search import Names, Step
 
 #: Bytes of names that are read at a time.
@@ -78,14 +77,9 @@ def write_assignment(step: Step, names: NameFile, path: Path) -> None:
     Raises:
         QueryError: it cannot be written.
     """
-    staged = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with staged.open("w", encoding="utf-8") as file:
-            file.writelines(_assigned(step, names))
-        staged.replace(path)
+        write_whole(path, (line.encode() for line in _assigned(step, names)))
     except OSError as error:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)
         raise QueryError(f"cannot write {path}: {error.strerror}; choose another file") from error
 
 

@@ -1,7 +1,6 @@
 """A lake opened for questions: its Parquet folders as DuckDB views, its SQL files as named questions."""
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +15,7 @@ from attribution.config import Settings
 from attribution.errors import ConfigError, LakeError
 from attribution.lake.lake import read_manifest
 from attribution.lake.layout import FOLDERS, MANIFEST, PARTITIONS
+from attribution.lake.staging import scratch
 from attribution.query.lake.query import Query
 from attribution.query.lake.selection import Selection
 from attribution.query.lake.times import from_microseconds
@@ -50,8 +50,12 @@ class LakeSession:
             raise LakeError(f"cannot open the lake {self.folder}: {error}; replay the logs with this version") from None
         # Spilled data belongs in the system's folder for such things, not in whatever folder the person stands in;
         # and nothing that a question needs may be fetched from a network.
+        try:
+            self._scratch = scratch("attribution-query")
+        except OSError as error:
+            raise LakeError(f"cannot make a folder for a while: {error.strerror}; let TMPDIR name one") from None
         self._connection = duckdb.connect(
-            config={"temp_directory": tempfile.gettempdir(), "autoinstall_known_extensions": False}
+            config={"temp_directory": str(self._scratch.path), "autoinstall_known_extensions": False}
         )
         try:
             grown = "stream" in manifest
@@ -73,6 +77,7 @@ class LakeSession:
     def close(self) -> None:
         """Give back the database; further questions fail."""
         self._connection.close()
+        self._scratch.close()
 
     def ask(self, query: Query, **parameters: object) -> list[Row]:
         """The rows that answer a query, each as column -> value.

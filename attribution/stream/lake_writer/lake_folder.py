@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from attribution import __version__
@@ -11,6 +12,7 @@ from attribution.config import Settings
 from attribution.errors import LakeError
 from attribution.lake.lake import read_manifest, write_table, writing
 from attribution.lake.layout import FOLDERS, LAKE_FORMAT, MANIFEST
+from attribution.lake.staging import staged_file, sync
 from attribution.schema import LABEL
 from attribution.sources import read_labels
 
@@ -65,14 +67,10 @@ def _make(lake: Path, manifest: Mapping[str, object]) -> None:
             "empty or a new folder"
         )
     text = json.dumps({"format": LAKE_FORMAT, "written_by": __version__, **manifest}, indent=2)
-    own = lake / f".{MANIFEST}.{os.getpid()}"
-    own.write_text(text + "\n", encoding="utf-8")
-    try:
-        os.link(own, lake / MANIFEST)
-    except FileExistsError:
-        pass
-    finally:
-        own.unlink()
+    with staged_file(lake / MANIFEST) as own, suppress(FileExistsError):
+        own.path.write_text(text + "\n", encoding="utf-8")
+        sync(own.path)
+        os.link(own.path, lake / MANIFEST)
 
 
 def write_labels(lake: Path, paths: tuple[str, ...]) -> None:
@@ -86,6 +84,8 @@ def write_labels(lake: Path, paths: tuple[str, ...]) -> None:
     labels = read_labels(paths)
     with writing(lake):
         if labels.num_rows:
-            own = f"labels.{os.getpid()}.partial"
-            write_table(labels, lake / FOLDERS[LABEL], name=own)
-            (lake / FOLDERS[LABEL] / own).rename(lake / FOLDERS[LABEL] / "labels.parquet")
+            place = lake / FOLDERS[LABEL] / "labels.parquet"
+            place.parent.mkdir(exist_ok=True)
+            with staged_file(place) as own:
+                write_table(labels, place.parent, name=own.path.name)
+                own.path.replace(place)

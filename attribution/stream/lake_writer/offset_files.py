@@ -31,6 +31,7 @@ import pyarrow as pa
 from attribution.lake.lake import write_table
 from attribution.lake.layout import FOLDERS
 from attribution.lake.partitions import DailyWriter, HourlyWriter
+from attribution.lake.staging import sync
 from attribution.schema import ATTRIBUTED_FLOW, DEAD_LETTER, OWNERSHIP_RANGE, arrow_schema
 from attribution.stream.wire.dead_letters import Rejected, letter
 
@@ -156,11 +157,11 @@ class PartitionFiles:
         if self.rows and self._first is not None:
             self._close()
             for path in (*self._open.rglob("*"), self._open):
-                _sync(path)
+                sync(path)
             self._ready.mkdir(exist_ok=True)
             ready = self._ready / f"{self._topic}-{self._partition}-{self._first:015d}-{self._last:015d}"
             self._open.rename(ready)
-            _sync(self._ready)
+            sync(self._ready)
             self.position = self._end = self._last + 1
             self._forget()
             files = self._publish(ready)
@@ -206,7 +207,7 @@ class PartitionFiles:
         changed = {above for folder in folders for above in (folder, *folder.parents)}
         for folder in changed:
             if folder.is_relative_to(self._lake):
-                _sync(folder)
+                sync(folder)
         shutil.rmtree(ready)
         return len(paths)
 
@@ -227,12 +228,3 @@ class PartitionFiles:
         self._hourly = None
         self._batches, self._letters = [], []
         self._first, self.rows, self._read_to = None, 0, 0
-
-
-def _sync(path: Path) -> None:
-    """Have a file or a folder on disk."""
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

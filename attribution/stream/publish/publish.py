@@ -9,17 +9,16 @@ every input topic a message without rows, far enough ahead that all flows are re
 with earlier times, is late.
 """
 
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from attribution.config import MINUTE, SECOND, Microseconds, Settings
 from attribution.core.flow_evidence.flow_heartbeats import FlowEvidence
 from attribution.errors import BrokerError
+from attribution.lake.staging import scratch
 from attribution.schema import FLOW, HEARTBEAT
 from attribution.sources import Ledger, Once, read
 from attribution.sources.inputs import Inputs
@@ -122,7 +121,7 @@ def publish(
     began_s, sending, ledger = time.monotonic(), sending or Sending(), ledger or Ledger()
     report = progress or (lambda _phase, _rows: None)
     with ExitStack() as left:
-        folder = Path(left.enter_context(tempfile.TemporaryDirectory(prefix="attribution-publish-")))
+        folder = left.enter_context(scratch("attribution-publish")).path
         schedule = Schedule(folder / "rows", period_us=sending.period_us)
         left.callback(schedule.close)
         rows = 0

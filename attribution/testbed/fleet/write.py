@@ -1,7 +1,6 @@
 """Writes a simulation as a folder of files: what `replay` reads, what `evaluate` reads, and the scenario."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from attribution import __version__
 from attribution.config import SECOND, Settings
 from attribution.errors import ConfigError, LakeError
+from attribution.lake.staging import StagedFolder
 from attribution.origins import as_toml, written
 from attribution.schema import FLOW, arrow_schema
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
@@ -82,16 +82,11 @@ def replaced(folder: Path, fill: Callable[[Path], dict[str, int]]) -> dict[str, 
         raise LakeError(
             f"cannot write a simulation to {folder}: it holds something else; name a new or an empty folder"
         )
-    partial = folder.with_name(f".{folder.name}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        rows = fill(partial)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
+        with StagedFolder(folder) as staged:
+            rows = fill(staged.path)
+            staged.put()
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise LakeError(f"cannot write a simulation to {folder}: {error.strerror or error}") from error
     return rows
 

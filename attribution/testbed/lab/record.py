@@ -3,7 +3,6 @@
 import json
 import math
 import random
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from attribution import __version__
 from attribution.config import SECOND, format_duration
+from attribution.lake.staging import StagedFolder
 from attribution.schema import NAME_BINDING, arrow_schema
 from attribution.testbed.lab import LabError
 from attribution.testbed.lab.dns.resolver import STALE_TTL_S
@@ -64,16 +64,11 @@ def write(outcome: Outcome, folder: Path, *, client_view: bool = False) -> dict[
     flows = list(_flows(outcome, client_view=client_view))
     if not flows:
         raise LabError(f"nothing to write of {outcome.scenario.name}: no connection was made; give it more time")
-    partial = folder.with_name(f".{folder.name}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        rows = _write_files(outcome, partial, flows)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
+        with StagedFolder(folder) as staged:
+            rows = _write_files(outcome, staged.path, flows)
+            staged.put()
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise LabError(f"cannot write a run of the lab to {folder}: {error.strerror or error}") from error
     return rows
 
