@@ -5,7 +5,13 @@ from collections.abc import Iterable
 
 
 class AttributionError(Exception):
-    """Base of every error that this package raises on purpose; the command line prints it without a traceback."""
+    """Base of every error that this package raises on purpose; the command line prints it without a traceback.
+
+    Attributes:
+        in_lines: whether line ends in the message are its own. In other messages they come out of names and values.
+    """
+
+    in_lines: bool = False
 
 
 class SchemaError(AttributionError):
@@ -17,7 +23,9 @@ class SourceError(AttributionError):
 
 
 class RejectLimitError(AttributionError):
-    """More rows were rejected than the configured share allows."""
+    """More rows were rejected than the configured share allows; a line for each reason."""
+
+    in_lines = True
 
 
 class LakeError(AttributionError):
@@ -30,6 +38,12 @@ class ConfigError(AttributionError):
 
 class QueryError(AttributionError):
     """A question cannot be answered as asked: an unknown filter, a time that cannot be read, no such flow."""
+
+
+class SeveralFlowsError(QueryError):
+    """Several flows fit a question about one; a line for each."""
+
+    in_lines = True
 
 
 class BadValueError(QueryError):

@@ -2,12 +2,16 @@
 
 import importlib
 import sys
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from attribution import __version__
+from attribution.cli import statuses
 from attribution.cli.options.group import SuggestingGroup, prepared
+from attribution.cli.render.terminal import complain, complain_of_usage, keep_descriptors, reader_may_leave, say
+from attribution.cli.stopping import Stopping
 from attribution.errors import AttributionError
 
 #: The verbs, in the order of `attribution --help`, which is the order in which one uses them.
@@ -36,6 +40,14 @@ class _Verbs(SuggestingGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(VERBS)
+
+    def make_context(self, *args: Any, **given: Any) -> click.Context:  # noqa: ANN401 - click's signature
+        with reader_may_leave():
+            return super().make_context(*args, **given)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        with reader_may_leave():
+            return super().invoke(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in VERBS:
@@ -71,9 +83,36 @@ cli = prepared(cli)
 
 
 def main() -> None:
-    """Run the command line; errors of the package are printed as one message, and the exit status is 1."""
+    """Run the command line: a wrong command and errors of the package are said without a traceback.
+
+    The exit statuses are those of `attribution.cli.statuses`.
+    """
+    stopping = Stopping()
+    stopping.listen()
     try:
-        cli()
+        status = run()
+    except BaseException:
+        if stopping.status is None:
+            raise
+        say("attribution: stopped")
+    if stopping.status is not None:
+        stopping.end()
+    sys.exit(status)
+
+
+def run() -> int:
+    """Run the command that the arguments of the process are; its exit status."""
+    keep_descriptors()
+    try:
+        return cli.main(standalone_mode=False) or statuses.DONE
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else statuses.DONE
+    except click.ClickException as error:
+        complain_of_usage(error)
+        return error.exit_code
     except AttributionError as error:
-        click.echo(f"attribution: {error}", err=True)
-        sys.exit(1)
+        complain(error)
+    except OSError as error:
+        place = "" if error.filename is None else f"{error.filename}: "
+        say(f"attribution: cannot go on: {place}{error.strerror or error}")
+    return statuses.FAILED

@@ -7,8 +7,10 @@ from typing import TypeAlias
 
 import click
 
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.options.settings import given_options
 from attribution.cli.render.output import Column, Output, output_options
+from attribution.cli.render.terminal import tell
 from attribution.config import format_duration, read_tables
 from attribution.origins import Given, as_toml, settings_of, written
 from attribution.stream.job import options as job
@@ -24,7 +26,7 @@ _Row: TypeAlias = dict[str, object]
 @given_options
 @click.option(
     "--kafka-config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=LocalPath(exists=True, dir_okay=False),
     help="TOML or JSON file with a table [kafka].",
 )
 @output_options("toml")
@@ -57,7 +59,7 @@ def command(
         output.table(_COLUMNS, rows if shown else [row | {"value": _text(row["value"])} for row in rows])
     else:
         places = dict.fromkeys(str(row["from"]) for row in rows if row["from"] != "default")
-        click.echo(f"The settings will do. They come from {', '.join([*places, 'defaults'])}.")
+        tell(f"The settings will do. They come from {', '.join([*places, 'defaults'])}.")
 
 
 def _rules(given: Mapping[str, Given]) -> Iterator[_Row]:

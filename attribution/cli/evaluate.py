@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.options.selection import duration
 from attribution.cli.render.next_commands import next_commands
 from attribution.cli.render.output import Column, Output, Section, output_options
@@ -82,22 +83,22 @@ _POLICIES = (
 
 
 @click.command(name="evaluate")
-@click.option("--attributed", required=True, type=click.Path(path_type=Path), help="The lake that replay wrote.")
-@click.option("--truth", required=True, type=click.Path(path_type=Path), help="truth.parquet of the simulation.")
+@click.option("--attributed", required=True, type=LocalPath(), help="The lake that replay wrote.")
+@click.option("--truth", required=True, type=LocalPath(), help="truth.parquet of the simulation.")
 @click.option(
     "--events",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help=f"The events that an event-based system would get.  [default: {EVENTS_FILE} beside the truth, if it is there]",
 )
 @click.option(
     "--name-bindings",
     "names",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help=f"DNS answers for the baselines of names.  [default: {NAMES_FILE} beside the truth, where it has names]",
 )
 @click.option(
     "--heartbeats",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help=f"Heartbeats for a baseline of fleets with networks.  [default: {HEARTBEATS_FILE} beside the truth]",
 )
 @click.option(

@@ -7,6 +7,8 @@ from threading import Event
 import click
 
 from attribution.cli.options.kafka import kafka_options, metrics_option
+from attribution.cli.options.paths import LocalPath
+from attribution.cli.render.terminal import say, tell
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.kafka.settings import KafkaSettings
@@ -21,7 +23,7 @@ from attribution.stream.regions.region_file import check_region
 @click.option("--peer-bootstrap-servers", metavar="HOST:PORT", help="The brokers of the peer, separated by commas.")
 @click.option(
     "--peer-kafka-config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=LocalPath(exists=True, dir_okay=False),
     help="As --kafka-config, for the brokers of the peer; no variables win over the file.",
 )
 @click.option("--peer-topic-prefix", default="", metavar="TEXT", help="What the names of the peer's topics begin with.")
@@ -62,6 +64,6 @@ def command(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     way = Way(region=region, peer=peer, prefix=prefix, peer_prefix=peer_topic_prefix)
-    forwarder = Forwarder(broker, away, way=way, metrics=metrics, say=lambda text: click.echo(text, err=True))
+    forwarder = Forwarder(broker, away, way=way, metrics=metrics, say=say)
     forwarder.run(stopped.is_set)
-    click.echo(f"{metrics.total('attribution_forwarded_messages_total'):,.0f} messages forwarded to {peer}")
+    tell(f"{metrics.total('attribution_forwarded_messages_total'):,.0f} messages forwarded to {peer}")

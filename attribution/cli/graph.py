@@ -11,6 +11,7 @@ from attribution.cli.render.edge_cells import plain_cells
 from attribution.cli.render.measures import counted, format_bytes, format_count, format_factor, format_share
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.cli.render.pictures import MERMAID_MAX_EDGES, RENDERERS
+from attribution.cli.render.terminal import say
 from attribution.query.graph.diff import DEFAULT_FACTOR, GraphDiff, diff
 from attribution.query.graph.graph import NodeBy, graph
 from attribution.query.graph.model import Edge, Graph, Node, ObserverCount
@@ -148,10 +149,9 @@ def _write_graph(whole: Graph, output: Output, *, asked: str, nodes_only: bool) 
         output.csv(names, made)
     else:
         if output.format == "mermaid" and len(whole.edges) > MERMAID_MAX_EDGES:
-            click.echo(
+            say(
                 f"attribution: the chart has {len(whole.edges)} edges, and Mermaid draws at most {MERMAID_MAX_EDGES} "
-                "unless its maxEdges is raised; take fewer with --limit",
-                err=True,
+                "unless its maxEdges is raised; take fewer with --limit"
             )
         output.text(RENDERERS[output.format](whole))
 

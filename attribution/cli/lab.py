@@ -8,8 +8,10 @@ from types import ModuleType
 import click
 
 from attribution.cli.options.group import SuggestingGroup
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.render.next_commands import evaluation_of, lake_beside, next_commands, replay_of
 from attribution.cli.render.output import Column, Output, output_options
+from attribution.cli.render.terminal import tell, work_is_done
 from attribution.testbed.lab import LabError
 from attribution.testbed.lab.scenarios import PRESETS, preset
 
@@ -27,7 +29,7 @@ _LOADS = (
     Column(name="requests_per_connection", title="a connection", kind="factor"),
 )
 
-_OUT = click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write.")
+_OUT = click.option("--out", required=True, type=LocalPath(file_okay=False), help="Folder to write.")
 _SEED = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="What is drawn by.")
 
 
@@ -101,21 +103,23 @@ def run(
     rows = record.write(outcome, out, client_view=client_view)
     said = record.summary(outcome)
     width = max(map(len, rows))
-    for file, count in rows.items():
-        click.echo(f"{file:<{width}}  {count:>12,} rows")
-    click.echo(
-        f"Written to {out}: scenario {name}, {said['connections']:,} connections, {said['requests']:,} requests, "
-        f"{said['requests_per_connection']} a connection, {sum(said['failures'].values()):,} failed."
-    )
-    click.echo(f"Connections came to services by {said['dispatch']}.")
+    lines = [
+        *(f"{file:<{width}}  {count:>12,} rows" for file, count in rows.items()),
+        (
+            f"Written to {out}: scenario {name}, {said['connections']:,} connections, {said['requests']:,} requests, "
+            f"{said['requests_per_connection']} a connection, {sum(said['failures'].values()):,} failed."
+        ),
+        f"Connections came to services by {said['dispatch']}.",
+    ]
     if said["lateness_seconds"] > 0.5:
-        click.echo(
+        lines.append(
             f"This machine was busy: times are up to {said['lateness_seconds']} s late, and clock_tolerance in "
             f"{record.SETTINGS_FILE} allows for it. Try fewer clients."
         )
     lake = str(lake_beside(out))
     asked = (["attribution", "agility", question, lake] for question in ("load", "stale"))
-    click.echo(next_commands([replay_of(out, rows), evaluation_of(out, record.TRUTH_FILE), *asked]))
+    commands = next_commands([replay_of(out, rows), evaluation_of(out, record.TRUTH_FILE), *asked])
+    tell(*lines, *commands.split("\n"))
 
 
 @command.command(name="load-figure")
@@ -150,4 +154,7 @@ def load_figure(
     )
     rows = [one.to_dict() for one in loads]
     shown = [row | {name: f"{row[name]:.3g}" for name in ("variation", "by_chance")} for row in rows]
-    output.table(_LOADS, shown if output.format == "table" else rows, note=f"Written to {', '.join(map(str, paths))}.")
+    with work_is_done():
+        output.table(
+            _LOADS, shown if output.format == "table" else rows, note=f"Written to {', '.join(map(str, paths))}."
+        )

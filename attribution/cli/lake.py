@@ -7,7 +7,9 @@ from threading import Event
 import click
 
 from attribution.cli.options.kafka import kafka_options, metrics_option
+from attribution.cli.options.paths import LocalPath, refuse_urls
 from attribution.cli.options.settings import settings_options
+from attribution.cli.render.terminal import say, tell
 from attribution.config import SECOND, Settings, parse_duration
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
@@ -16,7 +18,7 @@ from attribution.stream.lake_writer.writer import LakeWriter, Writing
 
 
 @click.command(name="lake")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the lake.")
+@click.option("--out", required=True, type=LocalPath(file_okay=False), help="Folder of the lake.")
 @kafka_options
 @click.option(
     "--labels", multiple=True, metavar="PATH", help="The labels that the job has, for questions about the lake."
@@ -77,12 +79,13 @@ def command(
         stop_at_end=stop_at_end,
         accept_loss=accept_loss,
     )
+    refuse_urls(labels)
     if labels:
         write_labels(out, labels)
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    writer = LakeWriter(out, broker, writing=writing, metrics=metrics, say=lambda text: click.echo(text, err=True))
+    writer = LakeWriter(out, broker, writing=writing, metrics=metrics, say=say)
     writer.run(stopped.is_set)
     rows = metrics.total("attribution_lake_rows_total")
-    click.echo(f"{rows:,.0f} rows written to {out}")
+    tell(f"{rows:,.0f} rows written to {out}")

@@ -9,9 +9,11 @@ import click
 
 from attribution.cli.options.inputs import input_options
 from attribution.cli.options.kafka import kafka_options, metrics_option
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.options.settings import settings_options
 from attribution.cli.render.ledger import ledger_lines
 from attribution.cli.render.output import Column, Output, output_options
+from attribution.cli.render.terminal import work_is_done
 from attribution.cli.replay import ROWS_REJECTED
 from attribution.config import SECOND, Settings, parse_duration
 from attribution.errors import ConfigError
@@ -63,7 +65,7 @@ _BY_SETTINGS = "by settings"
     help="Send nothing when more than this share of the rows is rejected.",
 )
 @click.option("--dry-run", is_flag=True, help="Read and count everything, say what would be sent where; send nothing.")
-@click.option("--rejects", type=click.Path(path_type=Path, dir_okay=False), help="File for the rejected rows.")
+@click.option("--rejects", type=LocalPath(dir_okay=False), help="File for the rejected rows.")
 @settings_options
 @metrics_option
 @output_options()
@@ -139,7 +141,8 @@ def command(
         {"kind": kind, "rows": published.rows[kind], "messages": published.messages[kind]}
         for kind in published.messages
     ]
-    output.table(_COLUMNS, rows, title=_title(published), note=_note(published, rejects))
+    with work_is_done():
+        output.table(_COLUMNS, rows, title=_title(published), note=_note(published, rejects))
     if ledger.rejected:
         sys.exit(ROWS_REJECTED)
 

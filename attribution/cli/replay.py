@@ -9,11 +9,13 @@ import click
 
 from attribution.cli.options.inputs import input_options
 from attribution.cli.options.moments import time_given
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.options.settings import settings_options
 from attribution.cli.render.ledger import ledger_lines
-from attribution.cli.render.measures import counted, format_bytes
+from attribution.cli.render.measures import counted, format_bytes, visible
 from attribution.cli.render.output import Column, Output, output_options
 from attribution.cli.render.progress import progress_line
+from attribution.cli.render.terminal import work_is_done
 from attribution.config import NO_NETWORK, Settings
 from attribution.errors import RejectLimitError
 from attribution.lake.layout import REJECTS
@@ -40,7 +42,7 @@ _COLUMNS = (
 
 @click.command(name="replay")
 @input_options(*INPUT_RECORDS, required=FLOW)
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the lake.")
+@click.option("--out", required=True, type=LocalPath(file_okay=False), help="Folder of the lake.")
 @click.option(
     "--flow-heartbeats/--no-flow-heartbeats",
     default=True,
@@ -123,15 +125,20 @@ def command(
             )
     except RejectLimitError as error:
         raise RejectLimitError(f"{error}\n{_to_learn_more(inputs)}") from error
+    with work_is_done():
+        _show(summary, inputs, output)
+    if summary.rejected:
+        sys.exit(ROWS_REJECTED)
+
+
+def _show(summary: Summary, inputs: Inputs, output: Output) -> None:
     if output.format == "json":
         step = next_step(summary)
         command = None if step is None else vars(step) | {"command": inspect_command(inputs)}
-        output.json({"lake": str(out), **summary.to_dict(), "next_step": command})
+        output.json({"lake": str(summary.lake), **summary.to_dict(), "next_step": command})
     else:
         note = "\n".join([*_note(summary), *_next_step(summary, inputs)])
         output.table(_COLUMNS, summary.rows(), title=_title(summary), note=note)
-    if summary.rejected:
-        sys.exit(ROWS_REJECTED)
 
 
 def _show_dry_run(found: DryRun, out: Path, output: Output) -> None:
@@ -166,7 +173,7 @@ def _title(summary: Summary) -> str:
 
 
 def _note(summary: Summary) -> list[str]:
-    lines = [f"{counted(summary.ranges, 'ownership range')}. Lake: {summary.lake}"]
+    lines = [f"{counted(summary.ranges, 'ownership range')}. Lake: {visible(str(summary.lake))}"]
     lines += ledger_lines(summary.ledger, kept_in=summary.lake / REJECTS)
     if not summary.tally.flows and any(reason == "outside_window" for _, reason in summary.ledger.skipped):
         lines.append(
@@ -198,7 +205,7 @@ def _to_learn_more(inputs: Inputs) -> str:
     """The command that says more; what came by standard input must come again."""
     command = inspect_command(inputs)
     again = ", with the same standard input" if STDIN in command else ""
-    return f"To learn more{again}: {shlex.join(command)}"
+    return visible(f"To learn more{again}: {shlex.join(command)}")
 
 
 def _about_networks(count: NetworkCount) -> Iterator[str]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from attribution.cli.options.group import bad_settings_are_usage_errors
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.render.next_commands import evaluation_of, lake_beside, next_commands, replay_of
+from attribution.cli.render.terminal import answer, tell
 from attribution.testbed.fleet.scenarios import PRESETS, Scenario, scenario
 from attribution.testbed.fleet.simulation import simulate
 from attribution.testbed.fleet.write import FLOW_FILES, TRUTH_FILE, FlowFormat, write
@@ -28,9 +29,7 @@ _GOFLOW2 = ("routers=2",)
     "agility: names served from pools of addresses by policy, with DNS answers.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same files.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write; a simulation there is replaced."
-)
+@click.option("--out", type=LocalPath(file_okay=False), help="Folder to write; a simulation there is replaced.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Change a parameter; repeatable.")
 @click.option(
     "--flow-format", type=click.Choice(list(FLOW_FILES)), default="parquet", show_default=True,
@@ -53,24 +52,23 @@ def command(
       attribution evaluate --attributed lake --truth fleet/truth.parquet
       attribution simulate --scenario agility --set ttl=2m --out names
     """
-    with bad_settings_are_usage_errors():
-        chosen = _scenario(name, overrides, flow_format)
+    chosen = _scenario(name, overrides, flow_format)
     if parameters:
         for key, value in chosen.to_dict().items():
-            click.echo(f"{key}={value}")
+            answer(f"{key}={value}\n")
         return
     if out is None:
         raise click.UsageError("Missing option '--out': name the folder to write.")
-    with bad_settings_are_usage_errors():
-        rows = _written(chosen, out, seed=seed, flow_format=flow_format)
+    rows = _written(chosen, out, seed=seed, flow_format=flow_format)
     width = max(map(len, rows))
-    for file, count in rows.items():
-        click.echo(f"{file:<{width}}  {count:>12,} rows")
-    click.echo(f"Written to {out}: scenario {name}, seed {seed}.")
     commands = [replay_of(out, rows), evaluation_of(out, TRUTH_FILE)]
     if name == AGILITY:
         commands.append(["attribution", "agility", "load", str(lake_beside(out))])
-    click.echo(next_commands(commands))
+    tell(
+        *(f"{file:<{width}}  {count:>12,} rows" for file, count in rows.items()),
+        f"Written to {out}: scenario {name}, seed {seed}.",
+        *next_commands(commands).split("\n"),
+    )
 
 
 def _scenario(name: str, overrides: tuple[str, ...], flow_format: FlowFormat) -> AgilityScenario | Scenario:

@@ -8,6 +8,7 @@ import click
 from attribution.cli.options.group import SuggestingGroup
 from attribution.cli.options.kafka import kafka_options
 from attribution.cli.render.output import Column, Output, output_options
+from attribution.cli.render.terminal import tell, work_is_done
 from attribution.config import parse_duration
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.topic_setup import FOREVER, check_topics, create_topics
@@ -88,8 +89,7 @@ def create(
     made = create_topics(
         broker, prefix=prefix, peers=peers, partitions=partitions, replicas=replicas or -1, retention_us=wanted
     )
-    for name in made:
-        click.echo(f"created {name}")
+    tell(*(f"created {name}" for name in made))
     _show(broker, prefix, peers, wanted, Output(format="table", path=None))
 
 
@@ -127,8 +127,9 @@ def _check_peers(peers: tuple[str, ...]) -> None:
 def _show(broker: Broker, prefix: str, peers: tuple[str, ...], retention: int, output: Output) -> None:
     problems = check_topics(broker, prefix=prefix, peers=peers, retention_us=retention)
     if problems or output.format != "table":
-        output.table(_COLUMNS, [asdict(problem) for problem in problems])
+        with work_is_done():
+            output.table(_COLUMNS, [asdict(problem) for problem in problems])
     else:
-        click.echo("All topics are there and will do.")
+        tell("All topics are there and will do.")
     if problems:
         sys.exit(UNFIT)

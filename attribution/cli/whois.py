@@ -23,6 +23,7 @@ from attribution.cli.render.evidence import (
 from attribution.cli.render.measures import counted, format_count
 from attribution.cli.render.networks import network_lines, network_sections
 from attribution.cli.render.output import Column, Output, Section, output_options
+from attribution.cli.render.terminal import say
 from attribution.config import NO_NETWORK
 from attribution.core.reasons import REASONS
 from attribution.errors import QueryError
@@ -140,7 +141,7 @@ def command(
                 missing(session, "network", network)
             near = () if is_known(session, "address", found.address) else nearest(session, "address", found.address)
             if near:
-                click.echo(f"attribution: the lake knows addresses that are spelt alike: {', '.join(near)}", err=True)
+                say(f"attribution: the lake knows addresses that are spelt alike: {', '.join(near)}")
     ranges = found.range_rows()
     if output.format == "json":
         output.json(found.to_dict())

@@ -1,8 +1,9 @@
 """Second pass: flows attributed and written on all cores, with all evidence at once or slab by slab."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock, local
 from typing import TypeVarTuple
@@ -82,7 +83,7 @@ class AttributionPass:
         for kind, table in evidence.items():
             if kind in FOLDERS:
                 write_table(table, self._folder / FOLDERS[kind])
-        with ThreadPoolExecutor(self._limits.workers) as pool:
+        with _threads(self._limits.workers) as pool:
             slabs = self._at_once(evidence, pool) if store.fits else self._by_slabs(evidence, pool)
             if self._open.rows:
                 self._ask_far_ends(pool)
@@ -167,6 +168,18 @@ class AttributionPass:
         for attributed in released.attributed:
             rest = self._open.without_open(attributed)
             self._flows_out.write(rest, unrouted(rules, rest))
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that end with the block: after an error without what waits, and after Ctrl-C no one waits for them."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except BaseException as error:
+        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 class _FlowsOut:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from attribution.cli.agility.next_step import NextStep, next_step_options
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.options.selection import lake_argument, say_unknown_names, selection_options
 from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.measures import format_count
@@ -32,12 +33,8 @@ _STEPS = (
 
 @click.command(name="attack")
 @lake_argument
-@click.option(
-    "--plan", "plan_path", required=True, type=click.Path(path_type=Path), help="The plan, as JSON; see agility plan."
-)
-@click.option(
-    "--names", "names_path", type=click.Path(path_type=Path), help="File of the names.  [default: as the plan says]"
-)
+@click.option("--plan", "plan_path", required=True, type=LocalPath(), help="The plan, as JSON; see agility plan.")
+@click.option("--names", "names_path", type=LocalPath(), help="File of the names.  [default: as the plan says]")
 @click.option(
     "--by", "measure", type=click.Choice(["flows", "bytes", "packets"]), default="flows", show_default=True,
     help="The measure of the attack.",
@@ -51,7 +48,7 @@ _STEPS = (
     "[default: half of what came before the first step]",
 )  # fmt: skip
 @click.option(
-    "--next", "next_path", type=click.Path(dir_okay=False, path_type=Path),
+    "--next", "next_path", type=LocalPath(dir_okay=False),
     help="If the search goes on, write the plan with the next step to this file.",
 )  # fmt: skip
 @next_step_options

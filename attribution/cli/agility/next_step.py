@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.render.output import Output
 from attribution.query.attack.kary_search import Search
 from attribution.query.attack.name_file import NameFile, write_assignment
@@ -45,7 +46,7 @@ def next_step_options(function: Callable[..., None]) -> Callable[..., None]:
     )
     @click.option(
         "--assignment",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=LocalPath(dir_okay=False),
         help="Write the names of the step with their addresses to this file, a line each.",
     )
     @functools.wraps(function)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from attribution.cli.agility.next_step import NextStep, next_step_options
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.options.selection import duration
 from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.measures import format_count
@@ -26,9 +27,7 @@ _PARTS = (
 
 
 @click.command(name="plan")
-@click.option(
-    "--names", "names_path", required=True, type=click.Path(path_type=Path), help="File of the names, one name a line."
-)
+@click.option("--names", "names_path", required=True, type=LocalPath(), help="File of the names, one name a line.")
 @click.option(
     "--address", "addresses", required=True, multiple=True, metavar="ADDRESS|CIDR",
     help="An address for the names during the search; repeatable. Serve nothing else there.",
@@ -53,7 +52,7 @@ _PARTS = (
     help="How long to look at the addresses in each step, once the earlier answers have expired.",
 )  # fmt: skip
 @click.option(
-    "--out", "plan_path", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    "--out", "plan_path", required=True, type=LocalPath(dir_okay=False),
     help="Write the plan to this file, as JSON.",
 )  # fmt: skip
 @next_step_options

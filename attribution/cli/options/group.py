@@ -2,8 +2,7 @@
 
 import copy
 import functools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -50,7 +49,8 @@ def prepared(command: _Command) -> _Command:
     r"""A copy of the command as the command line runs it, with all its parts.
 
     - Paragraphs of help that start with `\b` keep their line ends: raw docstrings spell the mark that click looks for.
-    - A value that cannot be read is a usage error, with usage and a hint to `--help`; the exit status is 2.
+    - A value or setting that cannot be read, or does not fit, is a usage error, with usage and a hint to `--help`. The
+      exit status is 2.
     """
     made = copy.copy(command)
     # Click keeps the help option that a command was first asked for, whoever asked: that of the group has -h as well.
@@ -68,20 +68,7 @@ def _with_usage_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: object, **given: object) -> object:
         try:
             return callback(*args, **given)
-        except BadValueError as error:
+        except (BadValueError, ConfigError) as error:
             raise click.UsageError(str(error)) from error
 
     return wrapped
-
-
-@contextmanager
-def bad_settings_are_usage_errors() -> Iterator[None]:
-    """Where settings come from options alone, a bad setting is a usage error.
-
-    Raises:
-        click.UsageError: a setting is unknown, or does not fit.
-    """
-    try:
-        yield
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error

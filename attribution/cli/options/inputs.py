@@ -2,9 +2,11 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import click
 
+from attribution.cli.options.paths import refuse_urls
 from attribution.records import BY_NAME
 from attribution.sources import networks, request_times
 from attribution.sources.inputs import Inputs
@@ -28,8 +30,9 @@ def input_options(*kinds: str, required: str | None = None) -> Callable[[Callabl
             seen_at: tuple[str, ...],
             **kwargs: object,
         ) -> None:
-            paths = {kind.plural: kwargs.pop(kind.plural) for kind in known}
-            inputs = Inputs(format=input_format, networks=network, seen_at=seen_at, **paths)  # type: ignore[arg-type]
+            paths: dict[str, Any] = {kind.plural: kwargs.pop(kind.plural) for kind in known}
+            refuse_urls(path for given in paths.values() for path in given)
+            inputs = Inputs(format=input_format, networks=network, seen_at=seen_at, **paths)
             return function(*args, inputs=inputs, **kwargs)
 
         decorated = _source_options(wrapped)
@@ -59,6 +62,7 @@ def paths_argument(function: Callable[..., None]) -> Callable[..., None]:
         seen_at: tuple[str, ...],
         **kwargs: object,
     ) -> None:
+        refuse_urls(paths)
         inputs = Inputs(flows=paths, format=input_format, networks=network, seen_at=seen_at)
         return function(*args, inputs=inputs, **kwargs)
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from attribution.cli.options.paths import LocalPath
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.kafka.settings import ENVIRONMENT_PREFIX, KafkaSettings
 from attribution.stream.topics import topic_of
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = LocalPath(exists=True, dir_okay=False)
 
 
 def kafka_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import click
 
+from attribution.cli.options.paths import LocalPath
+from attribution.cli.render.terminal import say
 from attribution.config import parse_duration
 from attribution.errors import ConfigError
 from attribution.query.lake.names import unknown_filters
@@ -17,7 +18,7 @@ from attribution.query.lake.window import Window
 from attribution.query.lake.zones import zone_name
 
 #: The lake, as the first argument of a verb. Whether it is one is for the library to say, which says it better.
-lake_argument = click.argument("lake", type=click.Path(path_type=Path))
+lake_argument = click.argument("lake", type=LocalPath())
 
 _SINCE = click.option(
     "--since", metavar="TIME", help="Only flows that start at this time or later: as in --window, or now-1h."
@@ -108,4 +109,4 @@ def say_unknown_names(session: LakeSession, selection: Selection, *, empty: bool
         QueryError: a name is nowhere in the lake; the message says which names are near.
     """
     for elsewhen in unknown_filters(session, selection, empty=empty):
-        click.echo(f"attribution: {elsewhen}", err=True)
+        say(f"attribution: {elsewhen}")

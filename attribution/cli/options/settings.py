@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from attribution.cli.options.paths import LocalPath
 from attribution.config import Settings, format_duration
 from attribution.origins import CONFIG_VARIABLE, PREFIX, Given, given_settings, settings_file, settings_of
 
@@ -90,7 +91,7 @@ def given_options(function: Callable[..., None]) -> Callable[..., None]:
     decorated = click.option(option_of(_PORTS), _PORTS, metavar="FIRST-LAST", help=shown)(decorated)
     return click.option(
         "--config",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=LocalPath(exists=True, dir_okay=False),
         help=f"TOML file with a table [attribution] of settings. Options win over variables {PREFIX}…, and these over "
         f"the file.  [default: {CONFIG_VARIABLE}]",
     )(decorated)

@@ -91,7 +91,7 @@ def _files(files: Sequence[LogFile]) -> Section:
     ]
     if len(files) > _LISTED_FILES:
         rows = _together(files)
-    troubles = [file.trouble for file in files if file.trouble]
+    troubles = [visible(file.trouble) for file in files if file.trouble]
     notes = troubles[:_LISTED_TROUBLES]
     if len(troubles) > _LISTED_TROUBLES:
         notes.append(f"So are {len(troubles) - _LISTED_TROUBLES:,} more.")

@@ -9,10 +9,8 @@ import csv
 import functools
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +19,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from attribution.cli.options.paths import LocalPath
 from attribution.cli.render.columns import ChosenColumns, complete_columns
 from attribution.cli.render.tables import Column, Section, lay_out
-from attribution.errors import AttributionError
+from attribution.cli.render.terminal import OutputError, answer
+from attribution.lake.whole_file import check_writable, write_whole
 from attribution.query.lake.times import format_time
 
 __all__ = ["Column", "Output", "OutputError", "Section", "output_options"]
@@ -54,10 +54,12 @@ class Output:
     def document(self, parts: Sequence[Section | str]) -> None:
         """Write text and tables one after the other, for people; of the tables the columns that were chosen."""
         parts = self.columns.parts(parts)
-        if self.path is None and sys.stdout.isatty():
+        if self.path is None and sys.stdout is not None and sys.stdout.isatty():
             console = Console(highlight=False, soft_wrap=True)
-            for line in lay_out(parts, console.width):
-                console.print(Text(line.text, style=line.style))
+            with console.capture() as shown:
+                for line in lay_out(parts, console.width):
+                    console.print(Text(line.text, style=line.style))
+            answer(shown.get())
             return
         self.text("".join(f"{line.text}\n" for line in lay_out(parts, None)))
 
@@ -94,16 +96,30 @@ class Output:
         """Write text as it is: to standard output, or to the file, which appears when it is whole.
 
         Raises:
-            OutputError: the file cannot be written.
+            OutputError: it cannot be written.
         """
         if self.path is None:
-            click.echo(text.encode(), nl=False)
+            answer(text)
             return
-        _write_whole(self.path, text)
+        try:
+            # Bytes that are no UTF-8, as in names of files, are lone surrogates here.
+            write_whole(self.path, [text.encode("utf-8", "backslashreplace")])
+        except BrokenPipeError:
+            pass  # who reads the pipe has enough
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
 
+    def check(self) -> None:
+        """Find out, before there is an answer, that it cannot be written.
 
-class OutputError(AttributionError):
-    """The answer cannot be written where it was to go."""
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        try:
+            if self.path is not None:
+                check_writable(self.path)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
 
 
 def output_options(*more: str, columns: Iterable[Column] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -136,12 +152,13 @@ def output_options(*more: str, columns: Iterable[Column] = ()) -> Callable[[Call
             "-o",
             "--output",
             "path",
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=LocalPath(dir_okay=False),
             help="Write to this file instead of standard output.",
         )
         @functools.wraps(function)
         def wrapped(*args: object, format_: str, path: Path | None, columns: str | None, **given: object) -> None:
             output = Output(format=format_, path=path, columns=ChosenColumns.of(columns, known))
+            output.check()
             function(*args, output=output, **given)
 
         return wrapped
@@ -149,17 +166,8 @@ def output_options(*more: str, columns: Iterable[Column] = ()) -> Callable[[Call
     return decorate
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Write beside the target, then rename: who reads the target sees the old or the new text, whole."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with staged.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        staged.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another file with --output") from error
+def _cannot_write(path: Path | None, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {path}: {error.strerror or error}; choose another file with --output")
 
 
 def _json(value: object) -> str:

@@ -9,7 +9,7 @@ from attribution.config import NO_NETWORK
 from attribution.core.addressing.sockets import PortRange
 from attribution.core.question import Side
 from attribution.core.reasons import REASONS
-from attribution.errors import QueryError
+from attribution.errors import QueryError, SeveralFlowsError
 from attribution.query.explain.address_evidence import AddressEvidence, evidence_of, hole_row
 from attribution.query.explain.far_end import FarEnd, far_end_of
 from attribution.query.explain.findings import Witness, witnesses
@@ -169,7 +169,7 @@ def explain_flow(lake: LakeSession | Path | str, selector: FlowSelector) -> Flow
         if not rows:
             raise QueryError(f"no flow of {session.folder} has {selector}; {_why_none(session, selector)}")
         if len({_identity(row) for row in rows}) > 1:
-            raise QueryError(_several(rows))
+            raise SeveralFlowsError(_several(rows))
         times = {name: from_microseconds(rows[0][name]) for name in ("start", "end", "received")}
         flow = {name: value for name, value in rows[0].items() if name != "total"} | times
         return FlowExplanation(

@@ -238,6 +238,8 @@ def _count_lines(block: bytes) -> int:
 
 def _open(path: Path | None) -> BinaryIO:
     if path is None:
+        if sys.stdin is None:
+            raise SourceError("cannot read standard input: it is closed; send something to it, or name a file")
         return sys.stdin.buffer
     try:
         return path.open("rb")

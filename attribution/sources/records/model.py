@@ -246,7 +246,7 @@ def _listed(counts: Counter[tuple[str, str]], one: str, other: str, *, of: str =
 
 def _example(reject: Reject) -> str:
     place = f"line {reject.line} of {reject.source}" if reject.line else reject.source
-    return f"first {place}: {reject.found[:120]}"
+    return f"first {place}: {reject.found[:120]}".replace("\n", "\\n")
 
 
 @dataclass(frozen=True)
