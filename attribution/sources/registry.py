@@ -109,7 +109,7 @@ def detect(data: Input, chosen: Format | None = None) -> Recognised[Format]:
     recognised = _of_columns(columns) if columnar else _of_text(data, head)
     if recognised is not None:
         return recognised
-    found = f"it starts with {head[:_SHOWN]!r}{_inside(head)}"
+    found = f"it starts with {head[:_SHOWN]!r}{'' if columnar else _inside(head)}"
     if columns:
         found = f"it is {kind_of(head)} with the columns {', '.join(sorted(columns))}"
     for magic, known_as in _NO_LOGS:
@@ -128,6 +128,10 @@ def _matching(head: bytes) -> Format | None:
     return next((known for known in FORMATS if known.matches(head)), None)
 
 
+def _shipped(head: bytes) -> Format | None:
+    return next((known for known in FORMATS if known.shipped and known.matches(head)), None)
+
+
 def _resembling(head: bytes) -> Format | None:
     return next((known for known in FORMATS if known.resembles(head)), None)
 
@@ -140,9 +144,12 @@ def _of_columns(columns: frozenset[str]) -> Recognised[Format] | None:
 
 
 def _of_text(data: Input, head: bytes) -> Recognised[Format] | None:
-    recognised = recognise(head, _matching)
+    plain = _matching(head)
+    if plain is not None:
+        return Recognised(plain, ())
+    recognised = recognise(head, _shipped)
     if recognised is None and isinstance(data, OpenInput) and len(head) == HEAD_BYTES:
-        recognised = recognise(data.long_head(), _matching)
+        recognised = recognise(data.long_head(), _shipped)
     return recognised or recognise(head, _resembling)
 
 

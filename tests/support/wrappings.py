@@ -51,6 +51,12 @@ def aws_text(records):
     return "\n".join([*lines, f"SEARCHEDLOGSTREAMS\t{STREAM}\tTrue", ""]).encode()
 
 
+def aws_text_of_a_stream(records):
+    """`aws logs get-log-events --output text`, which begins with the tokens of other pages."""
+    lines = [f"EVENTS\t1796086113533\t{one}\t1772445600000" for one in records]
+    return "\n".join(["b/0001\tf/0002", *lines, ""]).encode()
+
+
 def insights_rows(records):
     """`aws logs get-query-results`."""
     rows = [[{"field": "@timestamp", "value": TIME}, {"field": "@message", "value": one}] for one in records]
@@ -113,6 +119,12 @@ OF_LINES = {
     "CloudWatch subscription, compressed twice": double_gzip,
     "aws logs filter-log-events": filter_log_events,
     "aws logs, text": aws_text,
+    "aws logs get-log-events, text": aws_text_of_a_stream,
+    "aws logs, times and messages": _lines(lambda one: f"1772445600000\t{one}"),
+    "aws logs, times and messages, JSON": lambda records: json.dumps(
+        [[1772445600000, one] for one in records]
+    ).encode(),
+    "aws logs, lists of messages, JSON": lambda records: json.dumps([[one] for one in records], indent=4).encode(),
     "aws logs tail": _lines(lambda one: f"2026-03-02T10:00:00.123000+00:00 {STREAM} {one}"),
     "aws logs tail, short": _lines(lambda one: f"2026-03-02T10:00:00 {one}"),
     "aws logs, messages only": lambda records: "\t".join(records).encode() + b"\n",

@@ -49,6 +49,7 @@ class AwsRanges(Format):
 
     name = "aws_ip_ranges"
     how_to = "labels"
+    shipped = False
     skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:
@@ -99,6 +100,7 @@ class PrefixFile(Format):
 
     name = "prefixes"
     how_to = "labels"
+    shipped = False
 
     def matches(self, head: bytes) -> bool:
         """Whether the first line that is no comment is a prefix and a name, or a CSV header with both."""

@@ -104,6 +104,7 @@ class Policies(Format):
 
     name = "policies"
     how_to = "policies"
+    shipped = False
     skips = _SKIPS
 
     def matches(self, head: bytes) -> bool:

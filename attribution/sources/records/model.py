@@ -326,6 +326,8 @@ class Format(Protocol):
     wants: ClassVar[Sequence[Wanted]] = ()
     #: Whether sources that are read later may tell more of its flows; `completed` adds that.
     told_later: ClassVar[bool] = False
+    #: Whether services and shippers of logs put it into wrappings; lists and documents that persons keep stand alone.
+    shipped: ClassVar[bool] = True
     #: Fields of a record that some stores keep as labels around it.
     labels: ClassVar[frozenset[str]] = frozenset()
 

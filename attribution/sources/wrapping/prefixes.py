@@ -90,6 +90,8 @@ class AwsText:
             yield first_line, b"\n".join(found) + b"\n"
 
 
+#: A token for the next page may stand before the events.
+_EVENT = re.compile(rb"\A(?:[^\n]*\n)?EVENTS\t")
 _LEAST_FIELDS = 4
 
 
@@ -120,6 +122,7 @@ class BetweenTabs:
 _PREFIXES = (
     Prefix("lines of a log stream (`aws logs tail`)", re.compile(rb"(?m)^" + _TIME + rb" [^\s{]+ "), words=2),
     Prefix("lines with a time", re.compile(rb"(?m)^" + _TIME + rb" "), words=1),
+    Prefix("lines with a time", re.compile(rb"(?m)^\d{13}[ \t]")),
     Prefix("lines of Fluentd", re.compile(rb"(?m)^" + _TIME + rb"\t[^\t\n]+\t")),
     Prefix("lines of `kubectl logs --prefix`", re.compile(rb"(?m)^\[pod/[^\]\s]+\] ")),
     Prefix("lines of syslog", re.compile(rb"(?m)^<\d{1,3}>(?:" + _SYSLOG + rb"|" + _OLD_SYSLOG + rb")")),
@@ -166,7 +169,7 @@ def candidates(head: bytes) -> Iterator[Layer]:
     line = head.lstrip().split(b"\n", 1)[0]
     if re.match(_CRI, line):
         yield Cri()
-    if line.startswith(b"EVENTS\t"):
+    if _EVENT.search(head):
         yield AwsText()
     for prefix in _PREFIXES:
         if prefix.pattern.match(line):

@@ -29,6 +29,7 @@ _LARGEST_VALUE = 64 << 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ROWS = 10_000
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BEGINS_TEXTS = re.compile(rb'\[\s*(?:\[\s*(?:\d+\s*,\s*)?)?"')
 _VALUE = re.compile(rb'"@message"\s*,\s*"value"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -158,6 +159,12 @@ class InsightsRows:
             yield lines_of(part, range(number + begin, number + begin + len(part)))
 
 
+def _only_text(value: Json) -> str | None:
+    """The value, or the only text in a list: a record, or a record with its time."""
+    texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+    return texts[0] if len(texts) == 1 else None
+
+
 def _texts(quoted: list[bytes]) -> bytes:
     """JSON texts as lines."""
     found = []
@@ -196,7 +203,7 @@ class Texts:
             every = document if isinstance(document, list) else []
             for begin in range(0, len(every), _ROWS):
                 part = every[begin : begin + _ROWS]
-                texts = [value if isinstance(value, str) else None for value in part]
+                texts = [_only_text(value) for value in part]
                 if missing := texts.count(None):
                     report.skip("no_record_inside", missing)
                 yield lines_of(texts, range(number, number + len(texts)))
@@ -208,7 +215,7 @@ def candidates(head: bytes) -> Iterator[Layer]:
     start = head.lstrip()
     if start.startswith(b"{") and b'"results"' in start and b'"field"' in start:
         yield InsightsRows()
-    if start[:1] == b"[" and start[1:].lstrip()[:1] == b'"':
+    if _BEGINS_TEXTS.match(start):
         yield Texts()
     line = start.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
     try:

@@ -194,6 +194,12 @@ def test_damage_anywhere_is_an_error_of_this_package_or_a_reject(wrapping, sampl
                 one.batch.validate(full=True)
 
 
+def test_what_persons_keep_is_not_found_in_the_messages_of_programs(tmp_path):
+    (tmp_path / "log").write_bytes(OF_LINES["Firehose"](["10.0.0.0/24 unreachable", "10.0.1.0/24 unreachable"]))
+    with pytest.raises(SourceError, match="cannot tell the format"):
+        counts(tmp_path / "log")
+
+
 def test_a_first_record_that_is_longer_than_the_head_is_found(tmp_path):
     long = json.dumps(json.loads(AUDIT) | {"annotations": {"x": "y" * 200_000}})
     (tmp_path / "log").write_bytes(OF_LINES["CloudWatch subscription"]([long, AUDIT]))
