@@ -54,7 +54,6 @@ class CsvColumn:
         Raises:
             SourceError: a row has more than 64 MiB, as behind a quotation mark that is never closed.
         """
-        csv.field_size_limit(_LARGEST_VALUE)
         names: list[str] = []
         number, rest = 1, b""
         while chunk := data.read(_READ_BYTES):
@@ -83,10 +82,13 @@ class CsvColumn:
             return lines_of_column(column, numbers) if len(column) else (number, b""), names, number + len(column)
         # Bytes that are no UTF-8 cost the row in which they stand.
         reader = csv.reader(io.StringIO(rows.decode("utf-8", "surrogateescape"), newline=""))
+        usual = csv.field_size_limit(_LARGEST_VALUE)
         try:
             found, place = [row for row in reader if row], names.index(self.column)
         except csv.Error as error:
             raise SourceError(f"cannot read on as CSV, after row {number - 1}: {error}") from None
+        finally:
+            csv.field_size_limit(usual)
         texts = [_value(row, place, len(names), at, report) for at, row in enumerate(found, number)]
         numbers_of = range(number, number + len(found))
         return lines_of(texts, numbers_of) if texts else (number, b""), names, number + len(found)
