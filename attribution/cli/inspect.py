@@ -5,6 +5,7 @@ import sys
 import click
 
 from attribution.cli.options.inputs import paths_argument
+from attribution.cli.options.timezone import timezone_option
 from attribution.cli.render.inspection import as_document
 from attribution.cli.render.inspection_rows import as_json, file_rows
 from attribution.cli.render.output import Output, output_options
@@ -19,6 +20,7 @@ ROWS_REJECTED = 3
 @click.command(name="inspect")
 @paths_argument
 @click.option("--rows", type=click.IntRange(min=1), help="Stop after about so many records of each file.")
+@timezone_option
 @output_options()
 def command(*, inputs: Inputs, rows: int | None, output: Output) -> None:
     r"""Say what logs hold, what is missing for attribution, and which command attributes them.

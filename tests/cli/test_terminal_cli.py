@@ -1,6 +1,7 @@
 """Answers on a real terminal, and the times of questions: relative, and in a zone."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -14,6 +15,8 @@ from click.testing import CliRunner
 from rich.cells import cell_len
 
 from attribution.cli import cli
+from attribution.cli.render.next_commands import next_commands
+from attribution.cli.render.tables import lay_out
 
 DAY = "2026-01-05"
 
@@ -76,6 +79,28 @@ def test_an_hour_is_the_last_one_of_the_lake_and_said(lake, window):
 def test_now_is_by_the_clock(lake):
     assert "No flows in this window" in given("graph", lake, "--since", "now-1h").output
     assert given("graph", lake, "--since", "nowadays").exit_code == 2
+
+
+def test_a_window_outside_of_the_lake_says_when_its_flows_are(lake):
+    result = given("talkers", lake, "--since", "2026-02-01", "--format", "json")
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+    assert (
+        "the flows of the lake start in 2026-01-05T12:00:10Z..2026-01-05T13:59:59.000001Z, and none in" in result.stderr
+    )
+
+
+def test_commands_are_never_broken_by_the_terminal():
+    command = next_commands([["attribution", "talkers", "l" * 40, "--by", "address"]])
+    assert [line.text for line in lay_out([command], 20)] == command.split("\n")
+
+
+def test_inspect_shows_times_in_the_zone(tmp_path):
+    path = tmp_path / "flows.jsonl"
+    row = {"local_address": "10.0.0.1", "remote_address": "10.0.0.2"}
+    path.write_text(json.dumps(row | {"start": f"{DAY}T12:00:00Z", "end": f"{DAY}T12:00:01Z"}) + "\n")
+    assert (
+        f"from {DAY} 13:00:00 to {DAY} 13:00:01 Europe/Berlin" in given("inspect", path, "--tz", "Europe/Berlin").output
+    )
 
 
 def test_a_window_is_said_once(lake):

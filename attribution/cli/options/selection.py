@@ -100,6 +100,8 @@ def counted_back(session: LakeSession, window: Window | str | None) -> str:
 def say_unknown_names(session: LakeSession, selection: Selection, *, empty: bool) -> None:
     """Refuse a filter by a name that the lake does not have; say on standard error if the window has no flow of it.
 
+    If the window lies outside of the lake's flows, standard error says so.
+
     Args:
         session: the lake.
         selection: what was asked.
@@ -110,3 +112,6 @@ def say_unknown_names(session: LakeSession, selection: Selection, *, empty: bool
     """
     for elsewhen in unknown_filters(session, selection, empty=empty):
         say(f"attribution: {elsewhen}")
+    extent, window = session.extent(), session.window(selection.window)
+    if empty and extent.start and extent.end and not window.meets(extent):
+        say(f"attribution: the flows of the lake start in {extent}, and none in {window}")

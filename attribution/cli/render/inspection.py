@@ -12,7 +12,8 @@ from attribution.inspection import Inspection
 from attribution.inspection.coverage import Coverage
 from attribution.inspection.distinct import DistinctRows
 from attribution.inspection.log_file import LogFile
-from attribution.query.lake.times import format_span, from_microseconds
+from attribution.query.lake.times import format_moment, format_span, from_microseconds
+from attribution.query.lake.zones import zone_name
 from attribution.records import BY_NAME
 from attribution.sources.records.model import ANY_FORMAT
 from attribution.sources.records.rejects import REASONS
@@ -164,7 +165,8 @@ def _about_flows(found: Inspection) -> Iterator[str]:
     yield "\nFlows"
     if first is not None and last is not None:
         length = format_span((flows.times.last or 0) - (flows.times.first or 0))
-        yield f"{counted(flows.rows, 'flow')} from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC ({length})"
+        seen = f"from {format_moment(first)} to {format_moment(last)} {zone_name()}"
+        yield f"{counted(flows.rows, 'flow')} {seen} ({length})"
     networks = {side: _tops(flows.places[side], "network", flows.rows) for side in SIDES}
     if networks["local"] == networks["remote"]:
         yield f"networks: {networks['local']}"

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from attribution.cli.render.tables import Verbatim
 from attribution.records import INPUT_RECORDS, KINDS
 
 #: A command that is longer is broken into lines, where a shell allows it: a terminal would break it anywhere.
@@ -12,12 +13,12 @@ _ONE_LINE = 78
 _SETTINGS_FILE = "settings.toml"
 
 
-def next_commands(commands: Iterable[Sequence[str]]) -> str:
+def next_commands(commands: Iterable[Sequence[str]]) -> Verbatim:
     """Commands below a heading, each broken at its options if it is long."""
-    return "\n".join(["", "Next:", *map(command_line, commands)])
+    return Verbatim("\n".join(["", "Next:", *map(command_line, commands)]))
 
 
-def command_line(words: Sequence[str]) -> str:
+def command_line(words: Sequence[str]) -> Verbatim:
     """A command, indented, as a shell reads it.
 
     >>> print(command_line(["attribution", "graph", "my lake"]))
@@ -26,10 +27,10 @@ def command_line(words: Sequence[str]) -> str:
     quoted = [shlex.quote(word) for word in words]
     line = "  " + " ".join(quoted)
     if len(line) <= _ONE_LINE:
-        return line
+        return Verbatim(line)
     # An option and its value stay on one line.
     pairs = [" ".join(quoted[at : at + 2]) for at in range(0, len(quoted), 2)]
-    return "  " + " \\\n      ".join(pairs)
+    return Verbatim("  " + " \\\n      ".join(pairs))
 
 
 def lake_beside(folder: Path) -> Path:

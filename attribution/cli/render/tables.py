@@ -79,6 +79,12 @@ class Section:
     note: str = ""
 
 
+class Verbatim(str):
+    """Text whose lines are never broken, such as commands: a person copies it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of text without its end, and the rich style of it."""
@@ -91,12 +97,13 @@ def lay_out(parts: Sequence[Section | str], width: int | None) -> Iterator[Line]
     """Text and tables one after the other, as lines.
 
     Args:
-        parts: text of our own, or tables. What does not print becomes its escape: names come out of logs.
+        parts: text of our own, or tables. What does not print becomes its escape: names come out of logs. Lines that
+            are wider than the terminal are broken, but for those of `Verbatim`.
         width: of the terminal, in cells; None for as wide as it needs to be.
     """
     for number, part in enumerate(parts):
         if isinstance(part, str):
-            yield from _prose(part, width)
+            yield from _prose(part, None if isinstance(part, Verbatim) else width)
             continue
         if number:
             yield Line("")

@@ -8,7 +8,7 @@ from typing import Any
 
 from attribution.errors import BadValueError
 from attribution.query.explain.address_evidence import parse_address
-from attribution.query.lake.times import from_microseconds, parse_time
+from attribution.query.lake.times import from_microseconds, is_relative, parse_time
 from attribution.query.lake.window import OPEN, Window
 
 _ENDPOINT = re.compile(
@@ -113,7 +113,7 @@ def _parse_endpoint(text: str) -> tuple[str, int | None]:
 
 def _precision(text: str) -> timedelta:
     """How long a stretch of time the text of a time stands for: `10:00` a minute, `10:00:00.5` a tenth of a second."""
-    if text.strip().startswith("-"):
+    if is_relative(text):
         return timedelta(microseconds=1)
     fraction = _FRACTION.search(text)
     if fraction:

@@ -26,6 +26,13 @@ class Window:
             "to_hour": _hour(last) if last else None,
         }
 
+    def meets(self, other: "Window") -> bool:
+        """Whether a flow may start in both windows."""
+        return not (
+            (self.end and other.start and self.end <= other.start)
+            or (other.end and self.start and other.end <= self.start)
+        )
+
     def to_dict(self) -> dict[str, datetime | None]:
         """The window as JSON-ready values."""
         return {"from": self.start, "to": self.end}
