@@ -136,7 +136,7 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path):
     [
         (["missing.log"], 1, "no such file or folder"),
         ([], 2, "Missing argument"),
-        (["flows.jsonl", "--network", "pods.json=east"], 1, "no file, folder or pattern of an input"),
+        (["flows.jsonl", "--network", "pods.json=east"], 2, "no file, folder or pattern of an input"),
         (["flows.jsonl", "--input-format", "csv"], 1, "there is no format 'csv'"),
         (["flows.jsonl", "--rows", "0"], 2, "--rows"),
     ],
