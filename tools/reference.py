@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from attribution.cli import VERBS, cli
 from attribution.cli.replay import command as replay
+from attribution.cli.statuses import STATUSES
 from attribution.config import Settings, format_duration
 from attribution.core.reasons import HOSTNAME_REASONS, METHOD_OF, METHODS, REASONS
 from attribution.origins import as_toml, written
@@ -61,6 +62,12 @@ def pages() -> dict[str, str]:
 def command_line() -> Iterable[str]:
     """What `--help` says of every verb."""
     yield "# Command line\n\nWhat `attribution --help` and `attribution VERB --help` print."
+    yield "\n## Exit status\n\nThe exit status says what became of the work, whatever became of the words about it.\n"
+    yield _table(["status", "meaning"], STATUSES.items())
+    yield """
+If the reader of the output leaves, as `head` does, the status is that of the work. An answer that cannot be written,
+because the disk is full or the output is closed, is status 1. If only the summary of a run cannot be written, standard
+error says so, and the status is that of the run."""
     yield f"\n## attribution\n\n```text\n{_help(cli, 'attribution')}\n```"
     for verb in VERBS:
         found = cli.get_command(click.Context(cli), verb)

@@ -6,6 +6,7 @@ a reader never sees half a result, and a second run into the same folder never m
 
 import errno
 import json
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -93,15 +94,51 @@ def read_manifest(lake: Path) -> dict[str, Any]:
     except FileNotFoundError:
         missing = "no such folder" if not lake.exists() else f"it has no {MANIFEST}"
         raise LakeError(f"{lake} is no lake: {missing}. `attribution replay --out {lake}` makes one") from None
-    except (OSError, ValueError) as error:
-        raise LakeError(f"cannot read {path}: {error}") from None
+    except OSError as error:
+        raise LakeError(f"cannot read {path}: {error.strerror or error}; name a lake that can be read") from None
+    except (ValueError, RecursionError) as error:
+        raise LakeError(f"cannot read {path}: it is no JSON ({error}); replay the logs into a new folder") from None
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found != LAKE_FORMAT:
         raise LakeError(
             f"{lake} is a lake of format {found!r}, this version reads {LAKE_FORMAT}: "
             "read it with the version that wrote it, or replay again"
         )
+    for name in ("settings", "summary", "stream"):
+        if not isinstance(manifest.get(name, {}), dict):
+            raise LakeError(f"cannot read {path}: {name} is no object in it; replay the logs into a new folder")
     return dict(manifest)
+
+
+def check_partitions(folder: Path, levels: tuple[str, ...]) -> None:
+    """Refuse partitions that no run wrote: questions about times would not see their rows.
+
+    Args:
+        folder: a folder of a lake.
+        levels: the keys of its partitions, from the outside in.
+
+    Raises:
+        LakeError: the name of a folder inside of it is no date, or no hour.
+    """
+    if not levels:
+        return
+    for part in folder.glob(f"{levels[0]}=*"):
+        if not _IS_PARTITION[levels[0]](part.name.partition("=")[2]):
+            raise LakeError(
+                f"cannot read the lake: {part} is no partition by {levels[0]}; take it away, or replay the logs into a "
+                "new folder"
+            )
+        check_partitions(part, levels[1:])
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+_IS_PARTITION = {"date": _is_date, "hour": {f"{hour:02d}" for hour in range(24)}.__contains__}
 
 
 def check_replaceable(lake: Path) -> None:

@@ -7,8 +7,8 @@ needs to be. Colours appear on terminals only (and not where `NO_COLOR` is set).
 
 import csv
 import functools
-import io
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +25,9 @@ from attribution.cli.render.tables import Column, Section, lay_out
 from attribution.cli.render.terminal import OutputError, answer
 from attribution.lake.whole_file import check_writable, write_whole
 from attribution.query.lake.times import format_time
+
+#: How text begins that spreadsheets take for a formula.
+_RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - the wide ones
 
 __all__ = ["Column", "Output", "OutputError", "Section", "output_options"]
 
@@ -82,15 +85,19 @@ class Output:
         self.text(json.dumps(value, indent=2, ensure_ascii=False, default=_json, allow_nan=False) + "\n")
 
     def csv(self, names: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
-        """Write rows as CSV with a header; lists and objects inside become JSON."""
+        """Write rows as CSV with a header; lists and objects inside become JSON.
+
+        Text that a spreadsheet would run as a formula begins with an apostrophe here. JSON has the text as it is.
+        """
         if self.columns.names:
             rows = self.columns.rows(names, rows)
             names = self.columns.names
-        target = io.StringIO()
-        writer = csv.writer(target, lineterminator="\n")
+        target = _CsvLines()
+        # With this line end, a carriage return inside of a cell is quoted as a line feed is.
+        writer = csv.writer(target, lineterminator="\r\n")
         writer.writerow(names)
         writer.writerows([_csv(row.get(name)) for name in names] for row in rows)
-        self.text(target.getvalue())
+        self.text("".join(target))
 
     def text(self, text: str) -> None:
         """Write text as it is: to standard output, or to the file, which appears when it is whole.
@@ -170,13 +177,29 @@ def _cannot_write(path: Path | None, error: OSError) -> OutputError:
     return OutputError(f"cannot write {path}: {error.strerror or error}; choose another file with --output")
 
 
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 def _json(value: object) -> str:
     if isinstance(value, datetime):
         return format_time(value)
     raise TypeError(f"cannot write a {type(value).__name__} as JSON")
 
 
+class _CsvLines(list[str]):
+    """Lines of CSV, which end with a line feed only."""
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix("\r\n") + "\n")
+
+
 def _csv(value: object) -> object:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_RUN_BY_SPREADSHEETS) and not _is_number(value) else value
     if isinstance(value, datetime):
         return format_time(value)
     if isinstance(value, bool):

@@ -13,14 +13,14 @@ import pyarrow as pa
 
 from attribution.config import Settings
 from attribution.errors import ConfigError, LakeError
-from attribution.lake.lake import read_manifest
+from attribution.lake.lake import check_partitions, read_manifest
 from attribution.lake.layout import FOLDERS, MANIFEST, PARTITIONS
 from attribution.lake.staging import scratch
 from attribution.query.lake.query import Query
 from attribution.query.lake.selection import Selection
 from attribution.query.lake.times import from_microseconds
 from attribution.query.lake.window import Window, parse_window
-from attribution.schema import arrow_schema, record
+from attribution.schema import ATTRIBUTED_FLOW, arrow_schema, record
 
 #: A row of an answer, column -> value; the SQL alone says which type a column has.
 Row = dict[str, Any]
@@ -60,8 +60,13 @@ class LakeSession:
         try:
             grown = "stream" in manifest
             for kind, name in FOLDERS.items():
+                check_partitions(self.folder / name, PARTITIONS[kind])
                 self._create_view(name, kind, PARTITIONS[kind], grown=grown)
+            self._check_flows(manifest)
             self._connection.execute(_MACROS.sql)
+        except LakeError:
+            self.close()
+            raise
         except duckdb.Error as error:
             self.close()
             raise self._failure(error) from error
@@ -170,6 +175,15 @@ class LakeSession:
             f"cannot read the lake {self.folder}: {found}; "
             "if a file is damaged or missing, replay the logs into a new folder"
         )
+
+    def _check_flows(self, manifest: Mapping[str, Any]) -> None:
+        """Refuse a lake that says that it has flows, and has none."""
+        told, folder = manifest.get("summary", {}).get("flows"), self.folder / FOLDERS[ATTRIBUTED_FLOW]
+        if isinstance(told, int) and told > 0 and not any(folder.glob("*/*/*.parquet")):
+            raise LakeError(
+                f"cannot read the lake {self.folder}: {MANIFEST} tells of {told:,} flows, and {folder} has none; copy "
+                "the lake again, or replay the logs"
+            )
 
     def _create_view(self, name: str, kind: str, levels: tuple[str, ...], *, grown: bool) -> None:
         """A view of a folder; where several versions may have added files to it, these differ in their columns."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, overload
 
 from attribution.config import HOUR, MINUTE, SECOND, parse_duration
-from attribution.errors import BadValueError, ConfigError, QueryError
+from attribution.errors import BadValueError, ConfigError, LakeError, QueryError
 from attribution.query.lake.zones import ZONE, in_question_zone, is_ambiguous
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,8 +70,18 @@ def from_microseconds(value: int) -> datetime: ...
 @overload
 def from_microseconds(value: None) -> None: ...
 def from_microseconds(value: int | None) -> datetime | None:
-    """The time that `value` microseconds UTC is; None stays None."""
-    return None if value is None else _EPOCH + timedelta(microseconds=value)
+    """The time that `value` microseconds UTC is; None stays None.
+
+    Raises:
+        LakeError: no run writes such a time.
+    """
+    try:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+    except OverflowError:
+        raise LakeError(
+            f"cannot show a time of the lake: {value:,} µs after 1970 lies outside of the years 1 to 9999; replay the "
+            "logs into a new folder"
+        ) from None
 
 
 def seen(row: Mapping[str, Any]) -> dict[str, Any]:

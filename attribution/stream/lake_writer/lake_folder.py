@@ -48,11 +48,12 @@ def open_lake(lake: Path, *, cluster: str, prefix: str, settings: Settings) -> s
                 f"cannot add to the lake {lake}: it was written from topics with the {name} {found.get(name)!r}, and "
                 f"these have {value!r}; choose a new folder"
             )
+    settings_then = manifest.get("settings", {})
     for name, value in settings.to_dict().items():
         # A setting that the lake does not name was unknown to the version that made it.
-        if manifest["settings"].get(name, value) != value:
+        if settings_then.get(name, value) != value:
             raise LakeError(
-                f"cannot add to the lake {lake}: it was written with {name} {manifest['settings'].get(name)!r}, now it "
+                f"cannot add to the lake {lake}: it was written with {name} {settings_then.get(name)!r}, now it "
                 f"is {value!r}; give the settings of the job (--config), or choose a new folder"
             )
     return f"attribution-lake-{found['id']}"

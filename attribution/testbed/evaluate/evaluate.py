@@ -1,6 +1,5 @@
 """Compares attributed flows, and the answers of event-based attribution, with the truth."""
 
-import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attribution.config import MINUTE, SECOND, Settings
-from attribution.errors import SourceError
+from attribution.errors import LakeError, SourceError
+from attribution.lake.lake import read_manifest
 from attribution.lake.layout import MANIFEST
 from attribution.schema import HEARTBEAT, NAME_BINDING, arrow_schema
 from attribution.testbed.evaluate.alignment import Slice, aligned
@@ -54,7 +54,12 @@ def evaluate(
     variants = baselines(report_delay=report_delay, hold_back=hold_back) if log else ()
     name_log = partial(name_log_of, names, attributed) if names else None
     nearest = partial(_nearest, heartbeats) if heartbeats else None
-    result = evaluate_slices(aligned(attributed, truth), log=log, variants=variants, names=name_log, nearest=nearest)
+    try:
+        result = evaluate_slices(
+            aligned(attributed, truth), log=log, variants=variants, names=name_log, nearest=nearest
+        )
+    except (OSError, pa.ArrowInvalid) as error:
+        raise LakeError(f"cannot read {attributed} and {truth}: {error}; replay the logs into a new folder") from error
     if result.foreign and result.lost == result.flows:
         raise SourceError(
             f"cannot judge {attributed} by {truth}: none of the {result.flows:,} flows of the truth is among its "
@@ -142,5 +147,5 @@ def resolvers_of(lake: Path) -> tuple[tuple[str, str], ...]:
     manifest = lake / MANIFEST
     if not manifest.is_file():
         return ()
-    given = json.loads(manifest.read_text(encoding="utf-8"))["settings"].get("shared_resolvers", ())
+    given = read_manifest(lake).get("settings", {}).get("shared_resolvers", ())
     return Settings(shared_resolvers=tuple(given)).clients_of_resolvers

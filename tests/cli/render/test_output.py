@@ -1,5 +1,7 @@
 """Answers in every format, on a terminal, in a pipe and in a file."""
 
+import csv
+import io
 import json
 
 import pytest
@@ -51,3 +53,28 @@ def test_output_that_is_no_terminal_is_as_wide_as_it_needs_to_be(capsys):
     Output(format="table", path=None).table(WIDE, ROWS)
     text = capsys.readouterr().out
     assert f"{'n' * 30}   {'m' * 40}   {'x' * 50}\n" in text
+
+
+@pytest.mark.parametrize("text", ["a\rb", "a\nb", "\r", "a\r\nb", 'a",\rb'])
+def test_a_line_end_inside_of_a_cell_splits_no_row(capsys, text):
+    Output(format="csv", path=None).csv(["one", "other"], [{"one": text, "other": "x"}, {"one": "y", "other": text}])
+    written = capsys.readouterr().out
+    rows = list(csv.DictReader(io.StringIO(written, newline="")))
+    assert [(row["one"].lstrip("'"), row["other"].lstrip("'")) for row in rows] == [(text, "x"), ("y", text)]
+    assert written.endswith("\n")
+    assert not written.endswith("\r\n")
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])  # noqa: RUF001 - the wide ones
+def test_no_text_is_a_formula_to_a_spreadsheet_and_json_has_it_as_it_is(capsys, begin):
+    text = f"{begin}cmd|' /C calc'!A0"
+    Output(format="csv", path=None).csv(["name"], [{"name": text}])
+    assert capsys.readouterr().out.splitlines()[1].lstrip('"').startswith("'")
+    Output(format="json", path=None).json([text])
+    assert json.loads(capsys.readouterr().out) == [text]
+
+
+def test_numbers_stay_numbers_to_a_spreadsheet(capsys):
+    row = {"a": -1, "b": -0.5, "c": "-1.5e-07", "d": "+3", "e": None, "f": True}
+    Output(format="csv", path=None).csv(list(row), [row])
+    assert capsys.readouterr().out.splitlines()[1] == "-1,-0.5,-1.5e-07,+3,,true"
