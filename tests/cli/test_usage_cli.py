@@ -1,5 +1,8 @@
 """Commands that are given wrongly: exit status 2, usage, a hint to `--help`, and what may have been meant."""
 
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -57,3 +60,14 @@ def test_a_value_that_cannot_be_read_is_a_wrong_command(lake, arguments):
     assert result.exit_code == 2, result.output
     assert f"Try 'attribution {arguments[0]}" in result.output
     assert "Error: " in result.output
+
+
+def test_a_wrong_command_is_said_in_four_lines():
+    done = subprocess.run([sys.executable, "-m", "attribution", "grpah"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "Usage: python -m attribution [OPTIONS] COMMAND [ARGS]...",
+        "Try 'python -m attribution --help' for help.",
+        "",
+        "Error: no such command 'grpah': did you mean graph?",
+    ]

@@ -64,7 +64,8 @@ def complain_of_usage(error: click.ClickException) -> None:
         for line in error.ctx.get_usage().split("\n"):
             say(line)
         if error.ctx.command.get_help_option(error.ctx) is not None:
-            say(f"Try '{error.ctx.command_path} {error.ctx.help_option_names[0]}' for help.\n")
+            say(f"Try '{error.ctx.command_path} {max(error.ctx.help_option_names, key=len)}' for help.")
+            say("")
     say(f"Error: {error.format_message()}")
 
 
