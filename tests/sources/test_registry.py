@@ -1,10 +1,12 @@
 """Each format owns what is said of it: its name, its how-to page, why it leaves out sound rows."""
 
+import json
 from pathlib import Path
 
 import pytest
+from json_log_lines import LINES
 
-from attribution.sources import registry
+from attribution.sources import Ledger, read, registry
 from attribution.sources.records.model import ANY_FORMAT
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "how-to"
@@ -26,3 +28,19 @@ def test_the_registry_collects_the_reasons():
         known.name: dict(known.skips) for known in registry.FORMATS if known.skips
     }
     assert "native" not in registry.SKIPS
+
+
+@pytest.mark.parametrize("first", ['{"level": "info", "msg": "started"}', "{}", '{"flow": 3}', '{"a":'])
+@pytest.mark.parametrize("line", [line for _, line in LINES], ids=[f"{name}-{n}" for n, (name, _) in enumerate(LINES)])
+def test_a_first_line_that_is_no_record_hides_no_format(tmp_path, first, line):
+    path = tmp_path / "log"
+    path.write_text("\n".join([first, *[json.dumps(line)] * 3]))
+    rejects = []
+    ledger = Ledger(sink=rejects.append, max_rejected_share=1)
+    rows = [row for one in read([path], ledger=ledger) for row in one.batch.to_pylist()]
+    path.write_text("\n".join([json.dumps(line)] * 3))
+    plain = Ledger(max_rejected_share=1)
+    assert rows == [row for one in read([path], ledger=plain) for row in one.batch.to_pylist()]
+    assert {one.reason for one in rejects} <= {"malformed", "unknown_kind", "missing_field", "not_a_time"}
+    assert ledger.rows == plain.rows
+    assert (ledger.rejected.total() or ledger.skipped.total() > plain.skipped.total()) == 1

@@ -6,13 +6,15 @@ import random
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from log_rows import LOGS
+from log_rows import LOGS, Log
 from mutation import broken_bytes, json_row, text_row
 from outcome import Outcome
+from wrappings import OF_LINES, OF_OBJECTS
 
 from attribution.errors import AttributionError
 from attribution.sources import Ledger, read
@@ -43,6 +45,29 @@ class Sample:
 
     def __str__(self):
         return f"{self.format}, {self.where}"
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """Lines of a log of JSON in a wrapping.
+
+    Attributes:
+        log: the log.
+        wrapping: its name.
+    """
+
+    log: Log
+    wrapping: str
+
+    @property
+    def format(self):
+        return self.log.format
+
+    def __str__(self):
+        return f"{self.log} in {self.wrapping}"
+
+    def source(self, rows):
+        return (OF_LINES | OF_OBJECTS)[self.wrapping](rows)
 
 
 def _real(name, *paths):
@@ -83,7 +108,14 @@ REAL = (
     *_real("hubble", "hubble/bare.jsonl", "hubble/flows.jsonl"),
     *_real("kubernetes", "kubernetes_audit/pod_events.jsonl"),
 )
-ALL = (*LOGS, *REAL, *COLUMNAR)
+#: Each wrapping around one log, another one each time.
+WRAPPED = tuple(
+    Wrapped(log, wrapping)
+    for log, wrapping in zip(
+        cycle(log for log in LOGS if log.lines and not log.separator), (*OF_LINES, *OF_OBJECTS), strict=False
+    )
+)
+ALL = (*LOGS, *WRAPPED, *REAL, *COLUMNAR)
 
 
 def try_one(source, seed):
@@ -97,6 +129,8 @@ def try_one(source, seed):
     if isinstance(source, Sample):
         # Columns that are cut off after their names are columns without rows.
         _is_sound(broken_bytes(rng, source.content), rng.choice([source.format, None]), may_be_empty=source in COLUMNAR)
+    elif isinstance(source, Wrapped):
+        _try_wrapped(source, rng)
     elif source.lines and rng.randrange(4):
         _try_lines(source, rng)
     else:
@@ -123,6 +157,30 @@ def _try_lines(log, rng):
     rows = [line for line in broken.split(b"\n") if _is_row(log, line)]
     counted = outcome.rows(log.lead)
     assert counted == len(rows) if log.single else counted >= len(rows), f"{outcome.counts}, {content!r}"
+
+
+def _try_wrapped(wrapped, rng):
+    """The bytes of a wrapping are broken, or a record in it; then the other records are read."""
+    log = wrapped.log
+    lines, at = _texts(log, rng), rng.randrange(len(_NUMBERS))
+    if rng.randrange(2):
+        _is_sound(broken_bytes(rng, wrapped.source(lines)), rng.choice([log.format, None]))
+        return
+    beside = [line for place, line in enumerate(lines) if place != at]
+    lines[at] = json_row(rng, json.loads(lines[at]))
+    if wrapped.wrapping in OF_OBJECTS and not _is_object(lines[at]):
+        return
+    content = wrapped.source(lines)
+    outcome = Outcome.of_content(content, log.format)
+    lost = of_lines(str(log), *beside).records - outcome.records
+    assert not lost, f"lost {lost} of {content!r}"
+
+
+def _is_object(text):
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _broken_line(log, rng, lines, at, fault):

@@ -88,7 +88,12 @@ class Message:
         lines = block.split(b"\n")
         values = texts.to_pylist()
         for row in np.flatnonzero(np.asarray(texts.is_null())).tolist():
-            value = leaf(load(lines[int(numbers[row]) - first]), self.path)
+            line = lines[int(numbers[row]) - first]
+            try:
+                value = leaf(load(line), self.path)
+            except (ValueError, RecursionError):  # nested more deeply than whoever found the message looks
+                report.on_bad(int(numbers[row]), line, "malformed")
+                continue
             if value is None:
                 report.skip("no_record_inside", 1)
             else:

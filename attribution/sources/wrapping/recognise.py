@@ -94,6 +94,8 @@ def _in(head: bytes, matches: Callable[[bytes], Found | None], layers: tuple[Lay
         return Recognised(found, (*layers, OnlyObjects()) if of_objects else layers)
     if layers and (begin := head.find(b"\n{") + 1) and (found := matches(head[begin:])) is not None:
         return Recognised(found, (*layers, OnlyObjects()))
+    if not layers and (found := _behind_first(head, matches)) is not None:
+        return Recognised(found, layers)
     if len(layers) == _DEEPEST:
         return None
     for kind in _KINDS:
@@ -103,6 +105,12 @@ def _in(head: bytes, matches: Callable[[bytes], Found | None], layers: tuple[Lay
             if recognised is not None:
                 return recognised
     return None
+
+
+def _behind_first(head: bytes, matches: Callable[[bytes], Found | None]) -> Found | None:
+    """What content with an object to a line is by its second line, if its first line is of no format."""
+    begin = head.find(b"\n{") + 1
+    return matches(head[begin:]) if begin and begins_json(head) and is_json_lines(head) else None
 
 
 def _peek(layer: Layer, head: bytes) -> bytes:

@@ -112,7 +112,7 @@ def _parsed(rows: bytes, names: list[str], column: str) -> pa.Array | None:
             parse_options=pa_csv.ParseOptions(newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(include_columns=[column], column_types={column: pa.string()}),
         )
-    except (pa.ArrowInvalid, UnicodeDecodeError):
+    except (pa.ArrowInvalid, UnicodeError):
         return None
     found = one_array(table.column(0))
     return None if pc.any(pc.equal(found, "")).as_py() else found
@@ -150,11 +150,13 @@ class InsightsRows:
             SourceError: it is no JSON, or larger than 1 GiB.
         """
         number, texts = 1, list[str | None]()
-        for document in documents(data):
+        for document in documents(data, ("results",)):
             rows = document.get("results") if isinstance(document, dict) else None
-            for row in rows if isinstance(rows, list) else ():
+            for row in rows if isinstance(rows, list) else [document]:
                 texts.append(_message(row))
-                if texts[-1] is None:
+                if isinstance(row, str):  # it cannot be read
+                    report.on_bad(number + len(texts) - 1, row.encode("utf-8", "surrogatepass"), "malformed")
+                elif texts[-1] is None:
                     report.skip("no_record_inside", 1)
         for begin in range(0, len(texts), _ROWS):
             part = texts[begin : begin + _ROWS]

@@ -207,3 +207,29 @@ def test_a_first_record_that_is_longer_than_the_head_is_found(tmp_path):
     others = [f"I0302 10:00:00 audit.go:1] {n}" for n in range(10_000)]
     (tmp_path / "log").write_bytes(OF_LINES["CloudWatch subscription"]([*others, AUDIT]))
     assert counts(tmp_path / "log")[:2] == (1, {"control_message": 1, "other_program": 10_000})
+
+
+def test_rows_of_insights_that_cannot_be_read_cost_only_themselves(tmp_path):
+    path = tmp_path / "x"
+    whole = OF_LINES["Insights, JSON"](VPC[:3])
+    broken = whole.replace(VPC[1].encode(), VPC[1].encode() + b'" 1 "')
+    path.write_bytes(broken)
+    assert counts(path) == (2, {}, [(2, "malformed")])
+    path.write_bytes(b"[1, 2" + whole)
+    assert counts_or_reason(path) == "refused"
+
+
+def counts_or_reason(path):
+    try:
+        return counts(path)
+    except SourceError:
+        return "refused"
+
+
+def test_a_message_that_is_nested_too_deeply_costs_only_itself(tmp_path):
+    path = tmp_path / "x"
+    lines = [json.dumps({"insertId": "x", "timestamp": "t", "jsonPayload": line}) for name, line in LINES[:1]] * 3
+    deep = '{"insertId": "x", "timestamp": "t", "jsonPayload": ' + '{"a":' * 80 + "1" + "}" * 81
+    path.write_text("\n".join([lines[0], deep, lines[1]]))
+    rows, skipped, rejects = counts(path)
+    assert (rows > 0, skipped, rejects) == (True, {}, [(2, "malformed")])
