@@ -28,6 +28,8 @@ _KINDS = (loki, objects, tables, messages, prefixes)
 #: So many wrappings may stand in each other.
 _DEEPEST = 4
 _HEAD_BYTES = 64 << 10
+#: So many lines before the first record may be something else.
+_LATER_LINES = 3
 _CUT_OFF = Damage("truncated", "only the beginning is looked at")
 
 
@@ -92,10 +94,10 @@ def _in(head: bytes, matches: Callable[[bytes], Found | None], layers: tuple[Lay
     if found is not None:
         of_objects = bool(layers) and begins_json(head) and is_json_lines(head)
         return Recognised(found, (*layers, OnlyObjects()) if of_objects else layers)
-    if layers and (begin := head.find(b"\n{") + 1) and (found := matches(head[begin:])) is not None:
-        return Recognised(found, (*layers, OnlyObjects()))
-    if not layers and (found := _behind_first(head, matches)) is not None:
-        return Recognised(found, layers)
+    if layers or (begins_json(head) and is_json_lines(head)):
+        found = next((one for later in _later_lines(head) if (one := matches(later)) is not None), None)
+        if found is not None:
+            return Recognised(found, (*layers, OnlyObjects()) if layers else ())
     if len(layers) == _DEEPEST:
         return None
     for kind in _KINDS:
@@ -107,10 +109,15 @@ def _in(head: bytes, matches: Callable[[bytes], Found | None], layers: tuple[Lay
     return None
 
 
-def _behind_first(head: bytes, matches: Callable[[bytes], Found | None]) -> Found | None:
-    """What content with an object to a line is by its second line, if its first line is of no format."""
-    begin = head.find(b"\n{") + 1
-    return matches(head[begin:]) if begin and begins_json(head) and is_json_lines(head) else None
+def _later_lines(head: bytes) -> Iterator[bytes]:
+    """The content from its next lines on that begin an object: those before them may be no records."""
+    head = head.lstrip()
+    for _ in range(_LATER_LINES):
+        begin = head.find(b"\n{") + 1
+        if not begin:
+            return
+        head = head[begin:]
+        yield head
 
 
 def _peek(layer: Layer, head: bytes) -> bytes:

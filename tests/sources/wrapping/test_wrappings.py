@@ -233,3 +233,13 @@ def test_a_message_that_is_nested_too_deeply_costs_only_itself(tmp_path):
     path.write_text("\n".join([lines[0], deep, lines[1]]))
     rows, skipped, rejects = counts(path)
     assert (rows > 0, skipped, rejects) == (True, {}, [(2, "malformed")])
+
+
+@pytest.mark.parametrize("wrapping", [name for name in OF_LINES if "messages only" not in name])
+def test_a_first_record_that_is_none_hides_no_wrapping(wrapping, tmp_path):
+    path = tmp_path / "x"
+    line = json.dumps(next(line for name, line in LINES if name == "dnstap"))
+    path.write_bytes(OF_LINES[wrapping](['{"a": 1}', line, line]))
+    rows, skipped, rejects = counts(path)
+    assert (rows, skipped.keys() <= {"control_message", "no_record_inside"}) == (2, True)
+    assert [reason for _, reason in rejects] == ["malformed"]
