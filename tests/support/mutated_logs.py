@@ -153,10 +153,10 @@ def _try_lines(log, rng):
     if log.refuses or outcome.counts["rejected", "row", "unreadable"]:
         return
     lost = of_lines(str(log), *beside).records - outcome.records
-    assert not lost, f"lost {lost} of {content!r}"
+    assert not lost, f"lost {lost} of {content[:2000]!r}"
     rows = [line for line in broken.split(b"\n") if _is_row(log, line)]
     counted = outcome.rows(log.lead)
-    assert counted == len(rows) if log.single else counted >= len(rows), f"{outcome.counts}, {content!r}"
+    assert counted == len(rows) if log.single else counted >= len(rows), f"{outcome.counts}, {content[:2000]!r}"
 
 
 def _try_wrapped(wrapped, rng):
@@ -173,7 +173,7 @@ def _try_wrapped(wrapped, rng):
     content = wrapped.source(lines)
     outcome = Outcome.of_content(content, log.format)
     lost = of_lines(str(log), *beside).records - outcome.records
-    assert not lost, f"lost {lost} of {content!r}"
+    assert not lost, f"lost {lost} of {content[:2000]!r}"
 
 
 def _is_object(text):

@@ -6,7 +6,7 @@ from mutated_logs import ALL, COLUMNAR, try_one
 
 from attribution.sources import registry
 
-SEEDS = 25
+SEEDS = 15
 
 
 def test_every_reader_is_tried():
