@@ -38,7 +38,8 @@ def command() -> None:
     r"""Play addressing by policy with real DNS, TLS and HTTP on loopback.
 
     The lab needs the extra `lab`. As root on Linux, a sk_lookup program in a network namespace of the lab hands
-    connections to services. Elsewhere wildcard sockets do. Nothing leaves the machine, and everything ends by itself.
+    connections to services. Elsewhere wildcard sockets do, which get what comes over loopback only. Nothing leaves
+    the machine, and everything ends by itself.
 
     \b
     Examples:

@@ -194,6 +194,19 @@ def test_a_kernel_that_refuses_is_told_apart_from_a_lab_that_fails(monkeypatch):
     assert play(scenario, seed=1, dispatch="wildcard").how == "wildcard sockets"
 
 
+def test_wildcard_sockets_get_what_comes_over_loopback_only():
+    with wildcard() as listeners:
+        for door in listeners.doors:
+            device = door.socket.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16)
+            assert device.rstrip(b"\0") == b"lo"
+
+
+def test_a_system_that_cannot_keep_sockets_on_loopback_runs_no_lab(monkeypatch):
+    monkeypatch.delattr(socket, "SO_BINDTODEVICE")
+    with pytest.raises(LabError, match="cannot keep the lab on loopback"), wildcard():
+        pass
+
+
 def test_wildcard_sockets_accept_on_every_address_and_apply_the_rules_in_force():
     with wildcard("for want of better") as listeners:
         assert listeners.how == "wildcard sockets (for want of better)"

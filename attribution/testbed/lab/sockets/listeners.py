@@ -47,13 +47,17 @@ class Listeners:
 
 @contextmanager
 def wildcard(why: str = "") -> Iterator[Listeners]:
-    """Listeners on the wildcard address and free ports.
+    """Listeners on the wildcard address and free ports, which get what comes over the loopback interface only.
 
     Args:
         why: Why the wildcard address is used, in words.
+
+    Raises:
+        LabError: No port is free, or this system cannot keep a socket on loopback.
     """
     ports = Ports()
-    sockets = bound_in_turn("0.0.0.0", 0, [socket.SOCK_STREAM] * (1 + len(ports.api)))  # noqa: S104 - every address of a pool
+    kinds = [socket.SOCK_STREAM] * (1 + len(ports.api))
+    sockets = bound_in_turn("0.0.0.0", 0, kinds, on_loopback=True)  # noqa: S104 - every address of a pool, and no machine else
     in_force: list[SocketRule] = []
 
     def put(rules: Sequence[SocketRule]) -> None:
