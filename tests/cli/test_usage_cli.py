@@ -25,6 +25,7 @@ def given(*arguments):
         (["topics", "creat"], "did you mean create?"),
         (["graph", "lake", "--windwo", "-1h.."], "Did you mean '--window'?"),
         (["agility", "load", "lake", "--pol", "x"], "--pool"),
+        (["simulate", "--set", "hostes=3"], "did you mean hosts"),
     ],
 )
 def test_a_mistyped_word_is_suggested(arguments, said):

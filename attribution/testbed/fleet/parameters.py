@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from attribution.config import MINUTE, SECOND, format_duration, parse_duration
-from attribution.errors import ConfigError
+from attribution.errors import ConfigError, near_words
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -112,9 +112,10 @@ def overridden(preset: "Parameters", overrides: tuple[str, ...]) -> "Parameters"
         key, equals, text = override.partition("=")
         key = key.strip()
         if not equals or key not in kinds:
-            raise ConfigError(
-                f"cannot set {override!r}: write NAME=VALUE with one of the parameters {', '.join(sorted(kinds))}"
-            )
+            near = near_words(key, kinds)
+            rather = f"; did you mean {' or '.join(near)}?" if near else ""
+            known = ", ".join(sorted(kinds))
+            raise ConfigError(f"cannot set {override!r}: write NAME=VALUE with one of the parameters {known}{rather}")
         values[key] = _read(key, text.strip(), kind=kinds[key].type, is_duration="duration" in kinds[key].metadata)
     return replace(preset, **values)
 
