@@ -21,7 +21,6 @@ _NO_TEXT = b"\xff damaged"
 #: Bytes of text that the rows of one array may have once each has its own.
 LARGEST_TEXT = 128 << 20
 
-
 _AS_BYTES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
 
 
@@ -34,7 +33,7 @@ def sound(part: pa.Array, *, limit: int = LARGEST_TEXT, distinct: bool = False) 
 
     Text that is no UTF-8 is binary. Views are plain text, runs are rows, UUIDs are their text, and other extension
     types are what they are stored as. A dictionary holds each value once, or the rows are plain: two codes must not
-    stand for one value.
+    stand for one value. Lists and structs with views in them are bytes that are no text: no field can be these.
 
     Args:
         part: any array.
@@ -59,6 +58,8 @@ def sound(part: pa.Array, *, limit: int = LARGEST_TEXT, distinct: bool = False) 
         # Each of its runs may have the longest text.
         check_size(_longest(sound(part.values, limit=limit)) * len(part), limit)
         return sound(pc.run_end_decode(part), limit=limit)
+    if pa.types.is_nested(kind) and any(f"{view}" in str(kind) for view in VIEWS):
+        return _opaque(part)
     return _without_views(part, limit) if part.type in VIEWS else part
 
 
@@ -68,6 +69,8 @@ def _without_text(part: pa.Array) -> pa.Array:
     Where the fault lies in text inside of something that no field can be, each of its rows is bytes that are no text.
     """
     part.validate()
+    if part.type == pa.date64():  # a moment of a day, which Arrow calls no date
+        return part.view(pa.timestamp("ms"))
     kind = with_bytes(part.type)
     nested = pa.types.is_nested(kind) and not pa.types.is_run_end_encoded(kind)
     try:
@@ -76,9 +79,14 @@ def _without_text(part: pa.Array) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         if not nested:
             raise
-        known = part.is_valid().to_numpy(zero_copy_only=False)
-        return pa.array([_NO_TEXT] * len(part), pa.binary(), mask=~known)
+        return _opaque(part)
     return found
+
+
+def _opaque(part: pa.Array) -> pa.Array:
+    """Bytes that are no text in the place of each value."""
+    known = part.is_valid().to_numpy(zero_copy_only=False)
+    return pa.array([_NO_TEXT] * len(part), pa.binary(), mask=~known)
 
 
 def with_bytes(kind: pa.DataType) -> pa.DataType:

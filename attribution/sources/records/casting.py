@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from attribution.core.columnar.dictionaries import decoded, dictionary_encoded, each_distinct
 from attribution.core.columnar.types import Bool
 from attribution.schema import TIMESTAMP, Field, absent
+from attribution.sources.records.raw_bytes import identifiers
 from attribution.sources.records.timestamps import micros
 
 _SECOND = 1_000_000
@@ -108,7 +109,7 @@ def integers(column: pa.Array, *, low: int, high: int, reason: str, to: pa.DataT
 def numbers(column: pa.Array, *, to: pa.DataType) -> Cast:
     """Finite numbers, also as text, as the floating type `to`."""
     column, unread = plain_text(decoded(column))
-    if pa.types.is_boolean(column.type):
+    if pa.types.is_boolean(column.type) or pa.types.is_temporal(column.type):
         return Cast(pa.nulls(len(column), to), _faults(("not_a_number", _known(column))))
     values = _doubles(column).cast(to, safe=False)
     unread = _lost(column, values, unread)
@@ -150,7 +151,10 @@ def protocols(column: pa.Array) -> Cast:
 def durations(column: pa.Array) -> Cast:
     """Seconds, from zero to what a DNS record can say (RFC 2181), as doubles."""
     column, unread = plain_text(decoded(column))
-    values = _cast_or_null(column, pa.float64())
+    if pa.types.is_duration(column.type):
+        times_, per = _MICROSECONDS[column.type.unit]
+        column = pc.divide(column.cast(pa.int64()).cast(pa.float64(), safe=False), per * _SECOND / times_)
+    values = pa.nulls(len(column), pa.float64()) if pa.types.is_temporal(column.type) else _doubles(column)
     unread = _lost(column, values, unread)
     known = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False)
     odd = ~((known >= 0) & (known < _TTL_LIMIT))
@@ -160,7 +164,7 @@ def durations(column: pa.Array) -> Cast:
 
 
 def texts(column: pa.Array) -> Cast:
-    """Text, dictionary-encoded where it was; numbers are taken as they are written."""
+    """Text, dictionary-encoded where it was; numbers are taken as they are written, 16 bytes as UUIDs."""
     if pa.types.is_dictionary(column.type):
         if column.type.value_type in _UNICODE:
             encoded = dictionary_encoded(column)
@@ -169,8 +173,10 @@ def texts(column: pa.Array) -> Cast:
             return Cast(encoded)
         column = column.dictionary_decode()
     if pa.types.is_fixed_size_binary(column.type):  # a part of which makes old versions of Arrow crash
-        column = column.cast(pa.binary())
+        column = identifiers(column) if column.type == pa.binary(16) else column.cast(pa.binary())
     values = column if pa.types.is_string(column.type) else _cast_or_null(column, pa.string())
+    if column.type in _VIEWS and values.null_count > column.null_count:  # which older versions of Arrow do not cast
+        values = _cast_or_null(pa.array(column.to_pylist(), pa.binary()), pa.string())
     unread = _lost(column, values)
     if len(values) and pc.min(pc.binary_length(values)).as_py() == 0:
         values = pc.if_else(pc.equal(values, _EMPTY), pa.scalar(None, pa.string()), values)
@@ -255,6 +261,8 @@ def _whole_numbers(column: pa.Array) -> tuple[pa.Array, Bool | None]:
         values = pc.if_else(whole, numbers_, pa.scalar(None, pa.float64())).cast(pa.int64())
         return values, _lost(column, values)
     plain, unread = plain_text(column)
+    if pa.types.is_temporal(kind):  # Arrow would give its bits, in whatever unit they are
+        return pa.nulls(len(column), pa.int64()), _known(column)
     values = _of_digits(plain) if pa.types.is_string(plain.type) else _cast_or_null(plain, pa.int64())
     return values, _lost(plain, values, unread)
 
@@ -323,7 +331,8 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 _UNICODE = {pa.string(), pa.large_string()}
-_TEXTS = {*_UNICODE, pa.binary(), pa.large_binary(), pa.string_view(), pa.binary_view()}
+_VIEWS = {pa.string_view(), pa.binary_view()}
+_TEXTS = {*_VIEWS, *_UNICODE, pa.binary(), pa.large_binary()}
 
 
 def _protocol(text: str) -> str | None:

@@ -13,13 +13,14 @@ import pyarrow as pa
 from attribution.core.addressing.addresses import canonical as canonical_addresses
 from attribution.core.addressing.addresses import canonical_hosts, canonical_prefixes
 from attribution.core.addressing.sockets import CLAIMS
-from attribution.core.columnar.dictionaries import each_distinct
+from attribution.core.columnar.dictionaries import decoded, each_distinct
 from attribution.core.reasons import REASONS
 from attribution.errors import SchemaError
 from attribution.schema import TIMESTAMP, Field, record
 from attribution.sources.records import casting, nested
 from attribution.sources.records.casting import Cast, Check, TextFunction
 from attribution.sources.records.json_values import MIXED
+from attribution.sources.records.raw_bytes import addresses
 
 #: Counters above this are no counts, and would not survive being summed up.
 LARGEST_COUNT = 10**18
@@ -32,6 +33,7 @@ _HOSTNAME = r"\A[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\z"
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.-]*")
 #: Reasons that no other region can give.
 _AT_HOME = ("reported", "region_silent")
+_RAW_ADDRESSES = (pa.binary(4), pa.binary(16))
 _BITS = {pa.int32(): 32, pa.int64(): 64}
 
 
@@ -138,7 +140,18 @@ def _hostname(text: str) -> str | None:
     return text.lower().rstrip(".") or None
 
 
-_ADDRESS = _text(canonical_addresses, "not_an_address")
+def _address(function: TextFunction) -> _Special:
+    """Addresses as text, or as the 4 or 16 bytes of one."""
+
+    def check(column: pa.Array) -> Cast:
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        raw = kind in _RAW_ADDRESSES
+        return casting.mapped(addresses(decoded(column)) if raw else column, function, "not_an_address")
+
+    return _of(pa.string(), check)
+
+
+_ADDRESS = _address(canonical_addresses)
 _PREFIX = _text(canonical_prefixes, "not_a_prefix")
 _PORT = _whole(0, 65535, "impossible_port")
 _COUNT = _whole(0, LARGEST_COUNT, "impossible_count")
@@ -152,7 +165,7 @@ _SPECIAL: dict[str, _Special] = {
     "client_address": _ADDRESS,
     "server_address": _ADDRESS,
     # An assignment may name its address as a prefix of full length; for a heartbeat that does no harm.
-    "address": _text(canonical_hosts, "not_an_address"),
+    "address": _address(canonical_hosts),
     "prefix": _PREFIX,
     "client_prefix": _PREFIX,
     "port": _PORT,
