@@ -18,7 +18,7 @@ REASONS: dict[str, str] = {
         "A time lies before 1990 or after 2099. Small numbers are often relative to the start of a capture (write the "
         "log with absolute times), or seconds where microseconds belong."
     ),
-    "end_before_start": "The record ends before it starts.",
+    "end_before_start": "The record ends before it starts, and rounding of its times cannot be why.",
     "not_an_address": "An address is no IPv4 or IPv6 address: a name, or one with a port, a zone or leading zeros.",
     "not_a_prefix": "A prefix is no CIDR prefix, or has host bits set.",
     "not_a_match": (

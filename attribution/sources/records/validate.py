@@ -36,6 +36,8 @@ _SHOWN_FOR = {
     "claim_without_port": ("port", "last_port", "claim"),
 }
 _PORT_OF = {"wire_port": "wire_address", "remote_wire_port": "remote_wire_address"}
+#: What logs round times to, beside microseconds.
+_UNITS = (1_000_000, 1_000)
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
 _WITH_CONNECTIONS = pa.array(WITH_CONNECTIONS, pa.int32())
 
@@ -140,12 +142,30 @@ def _claiming_more(casts: dict[str, Cast]) -> list[_Fault]:
 
 
 def _crossed(casts: dict[str, Cast]) -> list[_Fault]:
+    """Ends before starts, but for those that only rounding put there: such a record ends when it starts."""
     if "end" not in casts:
         return []
-    early = pc.less(casts["end"].values, casts["start"].values)
+    start, end = casts["start"].values, casts["end"].values
+    early = pc.fill_null(pc.less(end, start), False)
     if not pc.any(early).as_py():
         return []
-    return [("end_before_start", pc.fill_null(early, False).to_numpy(zero_copy_only=False), "end")]
+    rounded = pc.and_(early, pa.array(_by_rounding(start, end)))
+    casts["end"] = Cast(pc.if_else(rounded, start, end), casts["end"].faults)
+    wrong: Bool = pc.and_not(early, rounded).to_numpy(zero_copy_only=False)
+    return [("end_before_start", wrong, "end")] if wrong.any() else []
+
+
+def _by_rounding(start: pa.Array, end: pa.Array) -> Bool:
+    """Whether less than the coarser unit of both times lies between them: each was rounded to a unit of its own.
+
+    The unit of a time is the coarsest that it is a whole number of. Two times of the same unit are never so near.
+    """
+    moments = [pc.fill_null(time.cast(pa.int64()), 0).to_numpy(zero_copy_only=False) for time in (start, end)]
+    gap = np.abs(moments[0] - moments[1])
+    near: Bool = gap <= 1  # a double of seconds does not hold every microsecond
+    for unit in _UNITS:
+        near |= (gap < unit) & ((moments[0] % unit == 0) | (moments[1] % unit == 0))
+    return near
 
 
 def _reject(block: Block, faults: list[_Fault], account: Account) -> Bool:
