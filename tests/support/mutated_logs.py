@@ -84,15 +84,37 @@ def _columnar():
         "dstport": [4] * 3, "protocol": [6] * 3, "start": [1_767_225_600] * 3, "end": [1_767_225_900] * 3,
         "action": ["ACCEPT"] * 3, "log_status": ["OK"] * 3, "vpc_id": ["vpc-1"] * 3,
     }  # fmt: skip
-    for name, rows in (("native", native), ("vpc_parquet", vpc)):
+    native, vpc = pa.table(native), pa.table(vpc)
+    coded = pa.table([_coded(column) for column in native.columns], names=native.column_names)
+    views = pa.table([_views(column) for column in native.columns], names=native.column_names)
+    for name, where, rows, options in (
+        ("native", "Parquet", native, {}),
+        ("native", "Parquet with dictionaries and checksums", coded, {"write_page_checksum": True}),
+        ("native", "Parquet of version 2 with views", views, {"data_page_version": "2.0", "compression": "zstd"}),
+        ("vpc_parquet", "Parquet", vpc, {}),
+        ("vpc_parquet", "Parquet as it is", vpc, {"compression": "none", "use_dictionary": False}),
+    ):
         content = io.BytesIO()
-        pq.write_table(pa.table(rows), content)
-        yield Sample(name, "Parquet", content.getvalue())
+        pq.write_table(rows, content, **options)
+        yield Sample(name, where, content.getvalue())
     for where, start in (("Arrow file", pa.ipc.new_file), ("Arrow stream", pa.ipc.new_stream)):
-        content = io.BytesIO()
-        with start(content, pa.table(native).schema) as writer:
-            writer.write_table(pa.table(native))
-        yield Sample("native", where, content.getvalue())
+        for what, rows, compression in (
+            ("", native, None),
+            (" of dictionaries", coded, "lz4"),
+            (" of views", views, "zstd"),
+        ):
+            content = io.BytesIO()
+            with start(content, rows.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+                writer.write_table(rows)
+            yield Sample("native", where + what, content.getvalue())
+
+
+def _coded(column):
+    return column.dictionary_encode() if pa.types.is_string(column.type) else column
+
+
+def _views(column):
+    return pa.chunked_array([pa.array(column.to_pylist(), pa.string_view())]) if column.type == pa.string() else column
 
 
 #: Those whose library may crash.

@@ -41,8 +41,6 @@ class _Reader:
         self._at = 0
 
     def structure(self, depth: int) -> Struct:
-        if depth > _DEEPEST:
-            raise ValueError(f"it is nested more than {_DEEPEST} deep")
         found: Struct = {}
         number = 0
         while head := self._byte():
@@ -52,6 +50,8 @@ class _Reader:
         return found
 
     def _value(self, kind: int, depth: int) -> Value:
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
         if kind in _WHOLE:
             return self._number()
         if kind == _BINARY:
@@ -67,8 +67,6 @@ class _Reader:
         return self._byte()
 
     def _list(self, depth: int) -> list[Value]:
-        if depth > _DEEPEST:
-            raise ValueError(f"it is nested more than {_DEEPEST} deep")
         head = self._byte()
         size = head >> 4 if head >> 4 != 0x0F else self._varint()
         if size > len(self._data) - self._at:

@@ -36,6 +36,8 @@ _SHOWN_FOR = {
     "claim_without_port": ("port", "last_port", "claim"),
 }
 _PORT_OF = {"wire_port": "wire_address", "remote_wire_port": "remote_wire_address"}
+#: Records whose times were measured rather than decided.
+_MEASURED = (FLOW, HEARTBEAT)
 #: What logs round times to, beside microseconds.
 _UNITS = (1_000_000, 1_000)
 _WITH_PORTS = pa.array(WITH_PORTS, pa.int32())
@@ -64,7 +66,7 @@ def canonical(block: Block, account: Account, *, only: Sequence[str] | None = No
     faults += _without_protocol(block.kind, casts)
     faults += _unranged(casts)
     faults += _claiming_more(casts)
-    faults += _crossed(casts)
+    faults += _crossed(block.kind, casts)
     arrays = {name: cast.values for name, cast in casts.items()}
     if faults:
         bad = _reject(block, faults, account)
@@ -141,15 +143,15 @@ def _claiming_more(casts: dict[str, Cast]) -> list[_Fault]:
     return [("claim_without_port", wrong.to_numpy(zero_copy_only=False), "claim")] if pc.any(wrong).as_py() else []
 
 
-def _crossed(casts: dict[str, Cast]) -> list[_Fault]:
-    """Ends before starts, but for those that only rounding put there: such a record ends when it starts."""
+def _crossed(kind: str, casts: dict[str, Cast]) -> list[_Fault]:
+    """Ends before starts, but for measured ones that only rounding put there: such a record ends when it starts."""
     if "end" not in casts:
         return []
     start, end = casts["start"].values, casts["end"].values
     early = pc.fill_null(pc.less(end, start), False)
     if not pc.any(early).as_py():
         return []
-    rounded = pc.and_(early, pa.array(_by_rounding(start, end)))
+    rounded = pc.and_(early, pa.array(_by_rounding(start, end) & (kind in _MEASURED)))
     casts["end"] = Cast(pc.if_else(rounded, start, end), casts["end"].faults)
     wrong: Bool = pc.and_not(early, rounded).to_numpy(zero_copy_only=False)
     return [("end_before_start", wrong, "end")] if wrong.any() else []

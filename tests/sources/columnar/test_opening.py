@@ -183,3 +183,10 @@ def test_every_cut_of_a_footer_is_refused():
     for size in range(len(plain)):
         with pytest.raises(ValueError, match="its footer is damaged"):
             read_footer(io.BytesIO(with_footer(data, plain[:size])))
+
+
+@pytest.mark.parametrize("nested", [b"\x1c", b"\x01\xbb", b"\x19"], ids=["structs", "maps", "lists"])
+def test_what_is_nested_without_end_is_refused(nested):
+    first = b"\x1b" if nested == b"\x01\xbb" else nested
+    with pytest.raises(ValueError, match="it is nested more than 32 deep"):
+        read_struct(first + nested * 5_000)

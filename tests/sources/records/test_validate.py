@@ -16,6 +16,7 @@ from attribution.sources.records.model import Account, Block, Ledger
 from attribution.sources.records.rejects import REASONS
 from attribution.sources.records.validate import canonical
 
+SECOND = 1_000_000
 T0 = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 UTC = dt.UTC
 
@@ -243,7 +244,7 @@ BAD = [
         "impossible_time",
         "time=1970-01-01T00:00:00.012000+00:00",
     ),
-    ("flow", {"end": T0 - 1}, "end_before_start", f"start={T0}, end={T0 - 1}"),
+    ("flow", {"end": T0 - SECOND}, "end_before_start", f"start={T0}, end={T0 - SECOND}"),
     ("flow", {"local_address": "010.0.0.1"}, "not_an_address", "local_address='010.0.0.1'"),
     ("flow", {"remote_address": "10.0.0.1:80"}, "not_an_address", "remote_address='10.0.0.1:80'"),
     ("flow", {"remote_address": 167772161}, "not_an_address", "remote_address=167772161"),
