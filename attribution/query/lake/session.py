@@ -171,8 +171,9 @@ class LakeSession:
     def _failure(self, error: duckdb.Error) -> LakeError:
         # What follows the first line shows the SQL, which is ours and no help.
         found, _, _ = str(error).strip().partition("\n")
+        file = None if ".parquet" in found else self._damaged_file()
         return LakeError(
-            f"cannot read the lake {self.folder}: {found}; "
+            f"cannot read the lake {self.folder}: {f'{file}: ' if file else ''}{found}; "
             "if a file is damaged or missing, replay the logs into a new folder"
         )
 
@@ -184,6 +185,23 @@ class LakeSession:
                 f"cannot read the lake {self.folder}: {MANIFEST} tells of {told:,} flows, and {folder} has none; copy "
                 "the lake again, or replay the logs"
             )
+
+    def _damaged_file(self) -> Path | None:
+        """The first file of the lake that cannot be read: DuckDB does not always say which one it was."""
+        files = sorted(file for name in FOLDERS.values() for file in (self.folder / name).rglob("*.parquet"))
+        # The footers first: to read them is quick.
+        for question in (
+            "SELECT 1 FROM read_parquet($file) LIMIT 0",
+            "SELECT count(COLUMNS(*)) FROM read_parquet($file)",
+        ):
+            for file in files:
+                escaped = _GLOB_CHARACTER.sub(r"[\1]", str(file))
+                try:
+                    with duckdb.connect(config={"autoinstall_known_extensions": False}) as apart:
+                        apart.execute(question, {"file": escaped}).fetchall()
+                except duckdb.Error:
+                    return file
+        return None
 
     def _create_view(self, name: str, kind: str, levels: tuple[str, ...], *, grown: bool) -> None:
         """A view of a folder; where several versions may have added files to it, these differ in their columns."""

@@ -47,6 +47,20 @@ def test_a_damaged_file_is_named(tmp_path):
         graph(lake)
 
 
+@pytest.mark.parametrize("part", ["footer", "pages"])
+def test_a_damaged_file_is_named_also_where_duckdb_does_not_name_it(tmp_path, part):
+    lake = write_lake(tmp_path / "lake", flows=FLOWS)
+    damaged = next(lake.glob("attributed_flows/*/hour=12/*.parquet"))
+    content = damaged.read_bytes()
+    size = int.from_bytes(content[-8:-4], "little") + 8
+    broken = content[:4] + b"\xff" * (len(content) - size - 4) + content[-size:]
+    if part == "footer":
+        broken = content[:-size] + b"\xff" * (size - 8) + content[-8:]
+    damaged.write_bytes(broken)
+    with pytest.raises(LakeError, match=r"hour=12.*replay the logs"), LakeSession(lake) as session:
+        session.table("attributed_flows", "attributed_flow")
+
+
 def test_folders_that_a_lake_does_not_have_are_empty(tmp_path):
     lake = write_lake(tmp_path / "lake", flows=FLOWS)
     assert sorted(path.name for path in lake.iterdir()) == ["attributed_flows", "lake.json"]
