@@ -12,8 +12,7 @@ from attribution.cli.options.selection import duration
 from attribution.cli.render.next_commands import next_commands
 from attribution.cli.render.output import Column, Output, Section, output_options
 from attribution.lake.lake import read_manifest
-from attribution.lake.layout import FOLDERS
-from attribution.schema import ATTRIBUTED_FLOW
+from attribution.lake.layout import MANIFEST
 from attribution.testbed.evaluate.evaluate import evaluate
 from attribution.testbed.evaluate.evaluation import Evaluation
 from attribution.testbed.evaluate.names_evaluation import NamesEvaluation
@@ -153,7 +152,7 @@ def command(
     Exit status: 0 evaluated; 3 with --fail-on-misattribution if anything was misattributed, lost or repeated;
     1 could not be evaluated, 2 the command was wrong.
     """
-    if attributed.name != FOLDERS[ATTRIBUTED_FLOW]:
+    if (attributed / MANIFEST).exists():
         read_manifest(attributed)
     result = evaluate(
         attributed,

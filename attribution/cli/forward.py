@@ -1,14 +1,13 @@
 """`attribution forward`: what the job of one region says to another, to that one's broker."""
 
-import signal
 from pathlib import Path
-from threading import Event
 
 import click
 
 from attribution.cli.options.kafka import kafka_options, metrics_option
 from attribution.cli.options.paths import LocalPath
 from attribution.cli.render.terminal import say, tell
+from attribution.cli.stopping import finish_on_signals
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
 from attribution.stream.kafka.settings import KafkaSettings
@@ -60,9 +59,7 @@ def command(
             raise click.UsageError(f"no region can be called {name!r}: letters, digits, dot, _ and -, 40 of them")
     settings = KafkaSettings.load(peer_kafka_config, environment={}, bootstrap_servers=peer_bootstrap_servers)
     away = Broker(settings, client_id=f"attribution-forward-{region}")
-    stopped = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = finish_on_signals()
     way = Way(region=region, peer=peer, prefix=prefix, peer_prefix=peer_topic_prefix)
     forwarder = Forwarder(broker, away, way=way, metrics=metrics, say=say)
     forwarder.run(stopped.is_set)

@@ -1,8 +1,6 @@
 """`attribution lake`: the job's output topics to a Parquet lake."""
 
-import signal
 from pathlib import Path
-from threading import Event
 
 import click
 
@@ -10,6 +8,7 @@ from attribution.cli.options.kafka import kafka_options, metrics_option
 from attribution.cli.options.paths import LocalPath, refuse_urls
 from attribution.cli.options.settings import settings_options
 from attribution.cli.render.terminal import say, tell
+from attribution.cli.stopping import finish_on_signals
 from attribution.config import SECOND, Settings, parse_duration
 from attribution.stream.kafka.broker import Broker
 from attribution.stream.kafka.client_metrics import Metrics
@@ -82,9 +81,7 @@ def command(
     refuse_urls(labels)
     if labels:
         write_labels(out, labels)
-    stopped = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stopped = finish_on_signals()
     writer = LakeWriter(out, broker, writing=writing, metrics=metrics, say=say)
     writer.run(stopped.is_set)
     rows = metrics.total("attribution_lake_rows_total")

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from threading import Event
 from types import FrameType
 
 #: How long the run has to end by itself, in seconds.
@@ -54,3 +55,17 @@ class Stopping:
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         os._exit(self.status or 1)
+
+
+def finish_on_signals() -> Event:
+    """An event that Ctrl-C or SIGTERM sets, for what finishes its work then; a second one ends it at once."""
+    stopped = Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def finish(number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, finish)
+    return stopped

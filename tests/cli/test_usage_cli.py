@@ -54,6 +54,10 @@ def test_a_mistyped_word_is_suggested(arguments, said):
         ["evaluate", "--attributed", "{lake}", "--truth", "truth.parquet", "--hold-back", "long"],
         ["simulate", "--set", "hostes=3", "--out", "fleet"],
         ["simulate"],
+        ["inspect", "{lake}", "--input-format", "zeke"],
+        ["replay", "--flows", "{lake}", "--out", "never", "--input-format", "zeke"],
+        ["replay", "--flows", "{lake}", "--out", "never", "--max-gap", "soon"],
+        ["replay", "--flows", "{lake}", "--out", "never", "--network", "a,b"],
     ],
 )
 def test_a_value_that_cannot_be_read_is_a_wrong_command(lake, arguments):

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from attribution.cli.options.group import did_you_mean
 from attribution.cli.options.paths import refuse_urls
 from attribution.records import BY_NAME
-from attribution.sources import networks, request_times
+from attribution.sources import networks, registry, request_times
 from attribution.sources.inputs import Inputs
 
 
@@ -32,6 +33,7 @@ def input_options(*kinds: str, required: str | None = None) -> Callable[[Callabl
         ) -> None:
             paths: dict[str, Any] = {kind.plural: kwargs.pop(kind.plural) for kind in known}
             refuse_urls(path for given in paths.values() for path in given)
+            _check_format(input_format)
             inputs = Inputs(format=input_format, networks=network, seen_at=seen_at, **paths)
             return function(*args, inputs=inputs, **kwargs)
 
@@ -63,6 +65,7 @@ def paths_argument(function: Callable[..., None]) -> Callable[..., None]:
         **kwargs: object,
     ) -> None:
         refuse_urls(paths)
+        _check_format(input_format)
         inputs = Inputs(flows=paths, format=input_format, networks=network, seen_at=seen_at)
         return function(*args, inputs=inputs, **kwargs)
 
@@ -77,3 +80,9 @@ def _source_options(function: Callable[..., None]) -> Callable[..., None]:
     decorated = click.option("--network", multiple=True, metavar=networks.SYNTAX, help=text)(decorated)
     text = "When the first request began whose answer is read, for lists of pods that do not say so. Repeatable."
     return click.option("--seen-at", multiple=True, metavar=request_times.SYNTAX, help=text)(decorated)
+
+
+def _check_format(name: str | None) -> None:
+    """Raise a usage error if there is no such format."""
+    if name is not None and name not in registry.names():
+        raise click.UsageError(f"there is no format {name!r}: {did_you_mean(name, registry.names())} (--input-format)")
