@@ -59,7 +59,7 @@ def columns():
     yield pa.array([["a", "b"], None, ["c", "d"]], pa.list_(pa.string(), 2))
     yield pa.array([{"a": 1, "service": "x"}, None, {"a": 2, "service": None}])
     yield pa.array([[("a", 1)], None, []], pa.map_(pa.string(), pa.int64()))
-    yield pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["a", None]))
+    yield pa.RunEndEncodedArray.from_arrays([2, 3], ["a", None], pa.run_end_encoded(pa.int32(), pa.string()))
     yield pa.UnionArray.from_dense(
         pa.array([0, 1, 0], pa.int8()), pa.array([0, 0, 1], pa.int32()), [pa.array(["a", "b"]), pa.array([5])]
     )
