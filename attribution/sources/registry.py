@@ -1,5 +1,7 @@
 """The formats, and which of them a source is of: decided by content, never by file name."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from attribution.errors import SourceError
@@ -103,7 +105,7 @@ def detect(data: Input, chosen: Format | None = None) -> Recognised[Format]:
     head = data.head()
     columnar = is_columnar(head)
     if chosen is not None:
-        of_chosen = None if columnar else recognise(head, lambda inner: chosen if chosen.matches(inner) else None)
+        of_chosen = None if columnar else _of_text(data, head, [chosen])
         return of_chosen or Recognised(chosen, ())
     columns = frozenset(columns_of(data)) if columnar else frozenset()
     recognised = _of_columns(columns) if columnar else _of_text(data, head)
@@ -124,18 +126,6 @@ def _inside(head: bytes) -> str:
     return "" if found is None else f"; in {found.wrapping} there is {found.format.strip()[:_SHOWN]!r}"
 
 
-def _matching(head: bytes) -> Format | None:
-    return next((known for known in FORMATS if known.matches(head)), None)
-
-
-def _shipped(head: bytes) -> Format | None:
-    return next((known for known in FORMATS if known.shipped and known.matches(head)), None)
-
-
-def _resembling(head: bytes) -> Format | None:
-    return next((known for known in FORMATS if known.resembles(head)), None)
-
-
 def _of_columns(columns: frozenset[str]) -> Recognised[Format] | None:
     for known in FORMATS:
         if isinstance(known, ColumnarFormat) and known.matches_columns(columns):
@@ -143,14 +133,19 @@ def _of_columns(columns: frozenset[str]) -> Recognised[Format] | None:
     return None
 
 
-def _of_text(data: Input, head: bytes) -> Recognised[Format] | None:
-    plain = _matching(head)
+def _of_text(data: Input, head: bytes, formats: Sequence[Format] = FORMATS) -> Recognised[Format] | None:
+    """Which of the formats text or JSON is of, and its wrappings: as it stands first, then within, then most likely."""
+    plain = next((known for known in formats if known.matches(head)), None)
     if plain is not None:
         return Recognised(plain, ())
-    recognised = recognise(head, _shipped)
+
+    def shipped(inner: bytes) -> Format | None:
+        return next((known for known in formats if known.shipped and known.matches(inner)), None)
+
+    recognised = recognise(head, shipped)
     if recognised is None and isinstance(data, OpenInput) and len(head) == HEAD_BYTES:
-        recognised = recognise(data.long_head(), _shipped)
-    return recognised or recognise(head, _resembling)
+        recognised = recognise(data.long_head(), shipped)
+    return recognised or recognise(head, lambda inner: next((one for one in formats if one.resembles(inner)), None))
 
 
 def lacking(ledger: Ledger) -> list[tuple[Format, Wanted]]:
