@@ -10,7 +10,7 @@ Source: "Flow log records" in the Amazon VPC User Guide; "Transit Gateway Flow L
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -130,11 +130,29 @@ WITHIN_SECOND = _SECOND - 1
 #: A flow needs these; in each group one suffices.
 _NEEDED = (("srcaddr", "pkt_srcaddr"), ("dstaddr", "pkt_dstaddr"), ("start",), ("end",))
 
+#: Other names of fields, without hyphens and underscores: of the tables that the Athena guide had at first.
+_ALIASES = {
+    "account": "account_id",
+    "sourceaddress": "srcaddr",
+    "destinationaddress": "dstaddr",
+    "sourceport": "srcport",
+    "destinationport": "dstport",
+    "numpackets": "packets",
+    "numbytes": "bytes",
+    "starttime": "start",
+    "endtime": "end",
+}
+_SQUASHED = {name.replace("_", ""): name for name in KNOWN} | _ALIASES
+#: Names of addresses as only these logs spell them; routers' exports have `src_addr` and `SrcAddr`.
+_SPELLED = frozenset(
+    spelled
+    for name in ("srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr", "pkt-srcaddr", "pkt-dstaddr")
+    for spelled in (name, name.upper())
+) | {"srcAddr", "dstAddr", "pktSrcAddr", "pktDstAddr", "pktSrcaddr", "pktDstaddr"}
+
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: Names that only these logs have; `start`, `bytes` and others stand in other logs too.
-_TELLING = frozenset(
-    {"srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr", "interface_id", "log_status", "tgw_id", "tgw_attachment_id"}
-)
+_TELLING = frozenset({"interface_id", "log_status", "tgw_id", "tgw_attachment_id"})
 
 
 @dataclass(frozen=True)
@@ -174,17 +192,34 @@ def header_layout(names: Sequence[str]) -> Layout | None:
     Args:
         names: as written: with hyphens, underscores, or as the placeholders of a format string (`${srcaddr}`).
     """
-    plain = tuple(name.removeprefix("${").removesuffix("}").replace("-", "_") for name in names)
-    if not is_flow_log(plain) or not all(_FIELD_NAME.fullmatch(name) for name in plain):
+    if not is_flow_log(names):
         return None
+    layout = table_layout(names)
+    return layout if all(_FIELD_NAME.fullmatch(name.partition("#")[0]) for name in layout.columns) else None
+
+
+def table_layout(names: Sequence[str]) -> Layout:
+    """The layout of a table with these columns; of several columns for one field, the first is read.
+
+    >>> table_layout(["@timestamp", "srcAddr", "destinationaddress", "log-status", "srcaddr"]).columns
+    ('@timestamp', 'srcaddr', 'dstaddr', 'log_status', 'srcaddr#2')
+    """
     seen: Counter[str] = Counter()
     columns = []
-    for name in plain:
+    for name in map(field_of, names):
         seen[name] += 1
         columns.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
     return Layout(tuple(columns))
 
 
-def is_flow_log(columns: Sequence[str] | frozenset[str]) -> bool:
-    """Whether column names, with underscores, are those of a flow log: several that the guides know, one telling."""
-    return len(KNOWN.intersection(columns)) > 1 and not _TELLING.isdisjoint(columns)
+def field_of(name: str) -> str:
+    """The field that a column of this name holds, whatever its case and its signs between words; else the name."""
+    plain = name.removeprefix("${").removesuffix("}").replace("-", "_")
+    return _SQUASHED.get(plain.replace("_", "").lower(), plain)
+
+
+def is_flow_log(names: Iterable[str]) -> bool:
+    """Whether column names are those of a flow log: several that the guides know, one telling."""
+    spelled = {name.removeprefix("${").removesuffix("}") for name in names}
+    fields = set(map(field_of, spelled))
+    return len(KNOWN & fields) > 1 and not (_TELLING.isdisjoint(fields) and _SPELLED.isdisjoint(spelled))

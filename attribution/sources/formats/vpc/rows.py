@@ -44,8 +44,8 @@ from attribution.core.columnar.types import Bool, Column, Int64
 from attribution.schema import FLOW
 from attribution.sources.formats.vpc.fields import REPORT_DELAY, WITHIN_SECOND
 from attribution.sources.formats.vpc.tasks import TaskSightings
+from attribution.sources.formats.vpc.times import Times, as_text
 from attribution.sources.records.model import Account, Block
-from attribution.sources.records.timestamps import micros
 
 #: Why a sound row carries no record.
 SKIPS = {
@@ -60,8 +60,9 @@ _WITH_PORTS = [6, 17, 33, 132, 136]
 class RowReader:
     """Makes flow blocks of tables of flow log rows; remembers what ECS tasks were seen."""
 
-    def __init__(self, source: str, account: Account) -> None:
-        """Read rows of `source`; count in `account` what is left out."""
+    def __init__(self, source: str, account: Account, times: Times | None = None) -> None:
+        """Read rows of `source`, times in seconds or as `times` does; count in `account` what is left out."""
+        self._times = times or Times("s")
         self._source = source
         self._account = account
         self._tasks = TaskSightings()
@@ -70,7 +71,7 @@ class RowReader:
         """The flows among rows; None where there are none.
 
         Args:
-            table: columns of `vpc_fields.READ`, numbers or text, `-` as null; the start and end in seconds.
+            table: columns of `vpc_fields.READ`, numbers or text, `-` as null; the start and end as `times` takes them.
             lines: where each row stands.
         """
         self._account.shows(dict.fromkeys(table.column_names, table.num_rows))
@@ -105,11 +106,11 @@ class RowReader:
         return None if keep.all() else keep
 
     def _columns(self, table: pa.Table, lines: Int64) -> dict[str, Column]:
-        start, end = window = _window(table)
+        start, end = window = self._window(table)
         incoming = _incoming(table)
         columns = {
-            "start": _shown(start, table.column("start")),
-            "end": _shown(end, table.column("end")),
+            "start": _shown(start, table.column("start"), self._times.unit),
+            "end": _shown(end, table.column("end"), self._times.unit),
             **_sides(table, _behind(table) if incoming is None else incoming),
             "relay_address": _relay(table, incoming),
             "observer": _first_of(table, "interface_id", "tgw_attachment_id", "tgw_id", "resource_id"),
@@ -123,6 +124,19 @@ class RowReader:
                 columns[name] = table.column(name)
         columns |= self._tasks.see(table, incoming, window, lines)
         return {name: column for name, column in columns.items() if column is not None}
+
+    def _window(self, table: pa.Table) -> tuple[Column, Column]:
+        """The window in which the packets passed, microseconds; null where a time is none.
+
+        Where `end` is before `start` both are left as they are, for validation to find: moved apart they would look
+        sound.
+        """
+        start, end = self._times.micros(table.column("start")), self._times.micros(table.column("end"))
+        earliest, latest = pc.subtract(start, REPORT_DELAY), pc.add(end, WITHIN_SECOND)
+        swapped = pc.less(end, start)
+        if not pc.any(swapped).as_py():
+            return earliest, latest
+        return pc.if_else(swapped, start, earliest), pc.if_else(swapped, end, latest)
 
 
 def _incoming(table: pa.Table) -> Bool | None:
@@ -212,25 +226,12 @@ def _port(table: pa.Table, name: str) -> Column | None:
     return _choose(without, None, port) if pc.any(without).as_py() else port
 
 
-def _window(table: pa.Table) -> tuple[Column, Column]:
-    """The window in which the packets passed, microseconds; null where a time is none.
-
-    Where `end` is before `start` both are left as they are, for validation to find: moved apart they would look sound.
-    """
-    start, end = micros(table.column("start"), "s"), micros(table.column("end"), "s")
-    earliest, latest = pc.subtract(start, REPORT_DELAY), pc.add(end, WITHIN_SECOND)
-    swapped = pc.less(end, start)
-    if not pc.any(swapped).as_py():
-        return earliest, latest
-    return pc.if_else(swapped, start, earliest), pc.if_else(swapped, end, latest)
-
-
-def _shown(time: Column, raw: Column) -> Column:
+def _shown(time: Column, raw: Column, unit: str) -> Column:
     """Times for validation: where one was written that is none, its text and unit instead of null."""
     if time.null_count == raw.null_count:
         return time
     unread = pc.and_(pc.is_null(time), pc.is_valid(raw))
-    return pc.if_else(unread, pc.binary_join_element_wise(raw.cast(pa.string()), "s", " "), time.cast(pa.string()))
+    return pc.if_else(unread, pc.binary_join_element_wise(as_text(raw), unit, " "), time.cast(pa.string()))
 
 
 def _packet(table: pa.Table, name: str) -> Column | None:

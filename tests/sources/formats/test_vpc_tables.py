@@ -1,0 +1,190 @@
+"""Tables that others made of AWS flow logs: other names, other units, other types, the same flows."""
+
+import io
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from memory_input import rows_of
+
+from attribution.errors import SourceError
+from attribution.sources.formats.vpc.fields import field_of, is_flow_log
+from attribution.sources.formats.vpc.parquet import VpcParquet
+from attribution.sources.formats.vpc.text import VpcText
+
+FIELDS = [
+    "interface_id",
+    "srcaddr",
+    "dstaddr",
+    "srcport",
+    "dstport",
+    "protocol",
+    "packets",
+    "bytes",
+    "start",
+    "end",
+    "action",
+    "log_status",
+]
+ROWS = [
+    [
+        "eni-0a",
+        f"10.0.1.{host}",
+        "10.0.2.9",
+        str(40000 + host),
+        "443",
+        "6",
+        "10",
+        "900",
+        str(at),
+        str(at + 40),
+        "ACCEPT",
+        "OK",
+    ]
+    for host, at in ((1, 1772445600), (2, 1772445601), (3, 1772445602))
+]
+TEXT = ("text", "interface_id", "srcaddr", "dstaddr", "action", "log_status")
+ATHENA = {
+    "interface_id": "interfaceid",
+    "srcaddr": "sourceaddress",
+    "dstaddr": "destinationaddress",
+    "srcport": "sourceport",
+    "dstport": "destinationport",
+    "packets": "numpackets",
+    "bytes": "numbytes",
+    "start": "starttime",
+    "end": "endtime",
+    "log_status": "logstatus",
+}
+SPELLINGS = {
+    "athena": lambda name: ATHENA.get(name, name),
+    "camel": lambda name: "".join(
+        part.title() if place else part
+        for place, part in enumerate(name.replace("addr", "_addr").replace("port", "_port").split("_"))
+    ),
+    "kebab": lambda name: name.replace("_", "-"),
+    "upper": str.upper,
+}
+
+
+def as_text():
+    return "\n".join(" ".join(row) for row in [[name.replace("_", "-") for name in FIELDS], *ROWS]) + "\n"
+
+
+def columns(spelling=str, **changed):
+    found = {}
+    for name, values in zip(FIELDS, zip(*ROWS, strict=True), strict=True):
+        column = pa.array(values) if name in TEXT else pa.array(list(map(int, values)))
+        found[spelling(name)] = changed[name](column) if name in changed else column
+    return found
+
+
+def parquet(found):
+    out = io.BytesIO()
+    pq.write_table(pa.table(found), out)
+    return out.getvalue()
+
+
+def flows(data, known=None):
+    rows, ledger = rows_of(known or VpcParquet(), data)
+    assert ledger.rejected == {}
+    return [{name: value for name, value in row.items() if name != "line"} for row in rows["flow"]]
+
+
+def both(change):
+    return {"start": change, "end": change}
+
+
+def at_seconds(column):
+    return pa.array([datetime.fromtimestamp(value, UTC) for value in column.to_pylist()])
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_names_of_any_spelling_are_the_same_flows(spelling):
+    found = columns(SPELLINGS[spelling])
+    assert VpcParquet().matches_columns(frozenset(found))
+    assert flows(parquet(found)) == flows(as_text(), VpcText())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            lambda column, times=times: pa.array([v * times for v in column.to_pylist()])
+            for times in (10**3, 10**6, 10**9)
+        ),
+        lambda column: column.cast(pa.float64()),
+        lambda column: column.cast(pa.string()),
+        lambda column: at_seconds(column).cast(pa.timestamp("s", "UTC")),
+        lambda column: at_seconds(column).cast(pa.timestamp("ms")),
+        lambda column: at_seconds(column).cast(pa.timestamp("ns", "Europe/Berlin")),
+        lambda column: pa.array([moment.isoformat() for moment in at_seconds(column).to_pylist()]),
+    ],
+    ids=["ms", "us", "ns", "floats", "text", "timestamp_s", "timestamp_ms", "timestamp_ns", "iso"],
+)
+def test_times_of_any_unit_and_type_are_the_same_flows(change):
+    assert flows(parquet(columns(**both(change)))) == flows(as_text(), VpcText())
+
+
+def test_floats_that_are_whole_numbers_are_these_numbers():
+    doubles = {name: lambda column: column.cast(pa.float64()) for name in ("srcport", "dstport", "protocol", "bytes")}
+    assert flows(parquet(columns(**doubles))) == flows(as_text(), VpcText())
+
+
+def test_rows_of_a_second_unit_are_rejected():
+    def mixed(column):
+        first, second, third = column.to_pylist()
+        return pa.array([first * 1000, second, third * 1000])
+
+    rows, ledger = rows_of(VpcParquet(), parquet(columns(**both(mixed))))
+    assert [row["line"] for row in rows["flow"]] == [1, 3]
+    assert [reject.line for reject in ledger.rejects] == [2]
+
+
+def test_a_start_and_an_end_of_two_units_are_no_row():
+    rows, ledger = rows_of(
+        VpcParquet(), parquet(columns(end=lambda column: pa.array([v * 1000 for v in column.to_pylist()])))
+    )
+    assert not rows.get("flow")
+    assert len(ledger.rejects) == 3
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pa.array([1, 2, 3]),
+        pa.array([2**63 - 1] * 3),
+        pa.array([2**64 - 1] * 3, pa.uint64()),
+        pa.array([float("nan"), float("inf"), -0.5]),
+        pa.array([-(2**60)] * 3).cast(pa.timestamp("us")),
+        pa.array([20514] * 3, pa.int32()).cast(pa.date32()),
+        pa.array(["2026-03-02"] * 3),
+        pa.array([[1], [2], None]),
+        pa.array([b"\xff", b"1", b"now"]),
+        pa.array([True, False, None]),
+    ],
+)
+def test_what_is_no_moment_is_rejected(odd):
+    rows, ledger = rows_of(VpcParquet(), parquet(columns(start=lambda _: odd)))
+    assert not rows.get("flow")
+    assert len(ledger.rejects) == 3
+
+
+def test_a_day_is_no_moment():
+    """A flow of a day would be asked about at midnight."""
+    rows, ledger = rows_of(VpcParquet(), parquet(columns(**both(lambda _: pa.array(["2026-03-02"] * 3)))))
+    assert not rows.get("flow")
+    assert len(ledger.rejects) == 3
+
+
+def test_exports_of_routers_are_none_of_these_logs():
+    assert not is_flow_log(["src_addr", "dst_addr", "src_port", "bytes", "start", "end"])
+    assert not is_flow_log(["SrcAddr", "DstAddr", "Bytes", "start", "end"])
+    assert field_of("Start_Time") == "start"
+
+
+def test_a_table_without_a_needed_column_says_which():
+    found = {name: column for name, column in columns(SPELLINGS["athena"]).items() if name != "endtime"}
+    with pytest.raises(SourceError, match="no column end"):
+        rows_of(VpcParquet(), parquet(found))
