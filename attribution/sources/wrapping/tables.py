@@ -15,6 +15,7 @@ import pyarrow.csv as pa_csv
 
 from attribution.core.columnar.dictionaries import one_array
 from attribution.errors import SourceError
+from attribution.sources.delimited.cutting import LARGEST_ROW, whole_rows
 from attribution.sources.json.documents import documents
 from attribution.sources.records.json_values import Json
 from attribution.sources.records.model import Input
@@ -23,8 +24,6 @@ from attribution.sources.wrapping.lines_of import lines_of, lines_of_column
 
 #: What the column of the record is called, by whom most have.
 _COLUMNS = ("@message", "message", "event.original", "log", "Line", "line", "_raw")
-_READ_BYTES = 4 << 20
-_LARGEST_VALUE = 64 << 20
 #: Half of a surrogate pair, which stands for a byte that is no UTF-8.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ROWS = 10_000
@@ -55,18 +54,10 @@ class CsvColumn:
             SourceError: a row has more than 64 MiB, as behind a quotation mark that is never closed.
         """
         names: list[str] = []
-        number, rest = 1, b""
-        while chunk := data.read(_READ_BYTES):
-            rest += chunk
-            whole = rest[: _end_of_rows(rest)]
-            rest = rest[len(whole) :]
-            if len(rest) > _LARGEST_VALUE:
-                raise SourceError(f"cannot read on in {data.name} as CSV, after row {number - 1}: a row of over 64 MiB")
-            if whole:
-                lines, names, number = self._lines(whole, names, number, report)
-                yield lines
-        if rest.strip():
-            yield self._lines(rest, names, number, report)[0]
+        number = 1
+        for _, whole in whole_rows(data):
+            lines, names, number = self._lines(whole, names, number, report)
+            yield lines
 
     def _lines(
         self, rows: bytes, names: list[str], number: int, report: Report
@@ -82,7 +73,7 @@ class CsvColumn:
             return lines_of_column(column, numbers) if len(column) else (number, b""), names, number + len(column)
         # Bytes that are no UTF-8 cost the row in which they stand.
         reader = csv.reader(io.StringIO(rows.decode("utf-8", "surrogateescape"), newline=""))
-        usual = csv.field_size_limit(_LARGEST_VALUE)
+        usual = csv.field_size_limit(LARGEST_ROW)
         try:
             found, place = [row for row in reader if row], names.index(self.column)
         except csv.Error as error:
@@ -92,14 +83,6 @@ class CsvColumn:
         texts = [_value(row, place, len(names), at, report) for at, row in enumerate(found, number)]
         numbers_of = range(number, number + len(found))
         return lines_of(texts, numbers_of) if texts else (number, b""), names, number + len(found)
-
-
-def _end_of_rows(text: bytes) -> int:
-    """Where the last row that is whole ends: a line break outside of quotation marks."""
-    characters = np.frombuffer(text, np.uint8)
-    quotes, breaks = np.flatnonzero(characters == ord('"')), np.flatnonzero(characters == ord("\n"))
-    outside = breaks[np.searchsorted(quotes, breaks) % 2 == 0]
-    return int(outside[-1]) + 1 if len(outside) else 0
 
 
 def _parsed(rows: bytes, names: list[str], column: str) -> pa.Array | None:

@@ -14,35 +14,13 @@ from attribution.sources.formats.vpc.parquet import VpcParquet
 from attribution.sources.formats.vpc.text import VpcText
 
 FIELDS = [
-    "interface_id",
-    "srcaddr",
-    "dstaddr",
-    "srcport",
-    "dstport",
-    "protocol",
-    "packets",
-    "bytes",
-    "start",
-    "end",
-    "action",
-    "log_status",
+    *("interface_id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol"),
+    *("packets", "bytes", "start", "end", "action", "log_status"),
 ]
+SIDES = ("10.0.2.9", "40001", "443", "6", "10", "900")
 ROWS = [
-    [
-        "eni-0a",
-        f"10.0.1.{host}",
-        "10.0.2.9",
-        str(40000 + host),
-        "443",
-        "6",
-        "10",
-        "900",
-        str(at),
-        str(at + 40),
-        "ACCEPT",
-        "OK",
-    ]
-    for host, at in ((1, 1772445600), (2, 1772445601), (3, 1772445602))
+    ["eni-0a", f"10.0.1.{host}", *SIDES, str(1772445600 + host), str(1772445640 + host), "ACCEPT", "OK"]
+    for host in (1, 2, 3)
 ]
 TEXT = ("text", "interface_id", "srcaddr", "dstaddr", "action", "log_status")
 ATHENA = {
@@ -188,3 +166,63 @@ def test_a_table_without_a_needed_column_says_which():
     found = {name: column for name, column in columns(SPELLINGS["athena"]).items() if name != "endtime"}
     with pytest.raises(SourceError, match="no column end"):
         rows_of(VpcParquet(), parquet(found))
+
+
+# As CSV and TSV
+
+
+def written(names, rows, *, delimiter=",", quote='"', end="\n"):
+    lines = [names, *rows]
+    return "".join(delimiter.join(f"{quote}{value}{quote}" for value in line) + end for line in lines)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_tables_as_text_are_the_same_flows(spelling, delimiter, quote, end):
+    names = list(map(SPELLINGS[spelling], FIELDS))
+    content = written(names, ROWS, delimiter=delimiter, quote=quote, end=end)
+    assert VpcText().matches(content.encode())
+    assert flows(content, VpcText()) == flows(as_text(), VpcText())
+
+
+def test_insights_columns_beside_a_time_and_an_empty_value():
+    names = ["@timestamp", *map(SPELLINGS["camel"], FIELDS)]
+    rows = [["2026-03-02 10:00:00.000", *row] for row in ROWS]
+    rows.append(["2026-03-02 10:00:00.000", "eni-0a", *[""] * 7, *ROWS[0][8:10], "-", "NODATA"])
+    rows_read, ledger = rows_of(VpcText(), written(names, rows, quote=""))
+    assert len(rows_read["flow"]) == 3
+    assert ledger.skipped == {("vpc", "no_data"): 1}
+    assert ledger.rejected == {}
+
+
+def test_bad_rows_are_rejected_by_their_line_and_the_rest_is_kept():
+    good = ",".join(f'"{value}"' for value in ROWS[0])
+    other = ",".join(ROWS[1]).replace("ACCEPT", '"AC\nCEPT"')
+    lines = [",".join(FIELDS), good, "too,few", "", other, good.replace("10.0.2.9", "\udcff"), good + ",1", good]
+    lines += [good.replace("40001", "port"), good.replace(ROWS[0][8], "soon"), good.replace("10.0.2.9", 'a"b')]
+    content = "\n".join(lines).encode("utf-8", "surrogateescape")
+    rows, ledger = rows_of(VpcText(), content)
+    assert [row["line"] for row in rows["flow"]] == [2, 5, 9]
+    assert sorted((reject.line, reject.reason) for reject in ledger.rejects) == [
+        (3, "wrong_columns"),
+        (7, "not_text"),
+        (8, "wrong_columns"),
+        (10, "not_a_number"),
+        (11, "not_a_time"),
+        (12, "not_an_address"),
+    ]
+
+
+def test_a_table_as_text_without_a_needed_column_says_which():
+    with pytest.raises(SourceError, match=r"no column end; add it to the query"):
+        rows_of(VpcText(), written(FIELDS[:9], [row[:9] for row in ROWS]))
+
+
+def test_a_query_with_the_whole_row_is_read_by_the_whole_row():
+    """Its columns lack the end."""
+    whole = "2 123456789012 eni-0a 10.0.1.1 10.0.2.9 40001 443 6 10 900 1772445600 1772445640 ACCEPT OK"
+    content = written(["srcAddr", "interfaceId", "@message"], [["10.0.1.1", "eni-0a", whole]])
+    assert not VpcText().matches(content.encode())
+    assert len(flows(content, VpcText())) == 1

@@ -29,7 +29,6 @@ from attribution.sources.records.model import Account, Block, ColumnarFormat, Fl
 from attribution.sources.records.raw_columns import text
 from attribution.sources.records.set_aside import OnBad, bad_lines
 
-
 #: Whole numbers up to here are exact in doubles.
 _MOST = 1 << 53
 

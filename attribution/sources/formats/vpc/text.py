@@ -2,7 +2,8 @@
 
 A file is lines of values between single spaces. Files that AWS delivers start with a header. Logs exported from
 CloudWatch have none and may start each line with a timestamp. Without a header only the default format can be told, by
-its 14 columns. Files put together carry a header in the middle, which may change the columns.
+its 14 columns. Files put together carry a header in the middle, which may change the columns. What `table` reads are
+the same logs as CSV and TSV, with a header.
 
 Blocks of lines are read whole, as typed columns. This fails for a header, a line of the wrong length, or text where a
 number belongs. Only such a block is looked at line by line, so that just its bad rows are set aside. `start` and `end`
@@ -21,6 +22,7 @@ from attribution.errors import SourceError
 from attribution.schema import FLOW
 from attribution.sources.formats.vpc.fields import VERSION_2, Layout, header_layout
 from attribution.sources.formats.vpc.rows import SKIPS, RowReader
+from attribution.sources.formats.vpc.table import dialect_of_log, read_table
 from attribution.sources.formats.vpc.wants import WANTS
 from attribution.sources.records.identity import BY_INTERFACE
 from attribution.sources.records.model import Account, Block, FlowHeartbeats, Format, Input, Reject
@@ -52,9 +54,9 @@ class VpcText(Format):
     flow_heartbeats: FlowHeartbeats = "none"
 
     def matches(self, head: bytes) -> bool:
-        """Whether the first line is a flow log's header, or a row of the default format."""
+        """Whether the first line is a flow log's header, also of CSV, or a row of the default format."""
         words = _first_words(head)
-        return header_layout(words) is not None or _layout_of_row(words) is not None
+        return header_layout(words) is not None or _layout_of_row(words) is not None or dialect_of_log(head) is not None
 
     def resembles(self, head: bytes) -> bool:
         """Whether the first line has an interface and an outcome among its values, in an order that is not known."""
@@ -67,6 +69,10 @@ class VpcText(Format):
         Raises:
             SourceError: the first line is neither a header with the fields that a flow needs, nor a default row.
         """
+        dialect = dialect_of_log(data.head())
+        if dialect is not None:
+            yield from read_table(data, dialect, account)
+            return
         lines = _Lines(data.name, account)
         for first_line, block in data.lines(_BLOCK):
             yield from lines.flows(block, first_line)

@@ -1,0 +1,1 @@
+"""Tables as text: CSV, TSV and their like, cut into whole rows and parsed as columns."""
