@@ -75,17 +75,14 @@ def first_row(head: bytes, delimiter: str) -> list[str]:
         return []
 
 
-def rows_one_by_one(
-    text: bytes, first_line: int, delimiter: str, *, quoted: bool = True
-) -> Iterator[tuple[int, list[str] | None]]:
+def rows_one_by_one(text: bytes, first_line: int, delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
     """The rows that are not blank, each with its line; bytes that are no UTF-8 are halves of surrogate pairs.
 
     A row that cannot be parsed is None.
     """
     usual = csv.field_size_limit(LARGEST_ROW)
     try:
-        quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-        reader = csv.reader(_text(text), delimiter=delimiter, quoting=quoting)
+        reader = csv.reader(_text(text), delimiter=delimiter)
         while True:
             line = first_line + reader.line_num
             try:

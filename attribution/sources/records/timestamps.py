@@ -19,6 +19,7 @@ _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 #: Beyond this many seconds (the year 5138) a number is no time of any log.
 _FAR = 100_000_000_000
 _NANOSECOND_YEARS = ("1678", "2262")
+_DAY = r"^\s*\d{4}-?\d\d-?\d\d\s*$"
 _NUMBER = r"^\s*-?\d+(\.\d*)?([eE][+-]?\d+)?\s*$"
 
 
@@ -124,6 +125,11 @@ def instant(value: str, *, zone_needed: bool = False) -> int | None:
         moment = moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def without_days(array: pa.Array) -> pa.Array:
+    """Text with null in the place of days without a time of day: taken for times, they would be midnight."""
+    return pc.if_else(pc.match_substring_regex(array, _DAY), pa.scalar(None, array.type), array)
 
 
 def _numpy(array: pa.Array) -> tuple[npt.NDArray[np.int64 | np.float64], Bool]:

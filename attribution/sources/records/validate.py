@@ -189,10 +189,11 @@ def _reject(block: Block, faults: list[_Fault], account: Account) -> Bool:
 
 
 def _found(block: Block, shown: Sequence[str], row: int) -> str:
-    return ", ".join(f"{part}={_value(block.columns.get(part), row)}"[:_SHOWN] for part in shown)
+    return ", ".join(f"{part}={shown_value(block.columns.get(part), row)}"[:_SHOWN] for part in shown)
 
 
-def _value(column: Column | None, row: int) -> str:
+def shown_value(column: Column | None, row: int) -> str:
+    """A value as a reject shows it, whatever it is."""
     if column is None:
         return "null"
     kind = column.type

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.core.columnar.dictionaries import decoded, one_array
+from attribution.core.columnar.dictionaries import decoded
 from attribution.core.columnar.types import Bool, Int64
 from attribution.records import INPUT_RECORDS, TOLD_APART
 from attribution.schema import FLOW, record
 from attribution.sources.json.lines import JsonLines
-from attribution.sources.json.objects import is_json_lines, object_lines
+from attribution.sources.json.pieces import rows_of_json
 from attribution.sources.records.casting import texts
 from attribution.sources.records.model import Account, Block, Input, Ledger, Reject
 from attribution.sources.records.set_aside import bad_lines
@@ -29,8 +29,6 @@ _CAPTURE = pa.scalar("capture", pa.string())
 FIELDS = (*dict.fromkeys(f.name for kind in INPUT_RECORDS for f in record(kind).fields), LOCAL_METHOD)
 #: Those of them that are lists or records in some kind of record.
 NESTED = frozenset(f.name for kind in INPUT_RECORDS for f in record(kind).fields if f.is_nested)
-
-_BLOCK_BYTES = 4 << 20
 
 
 def account_of(ledger: Ledger) -> Account:
@@ -78,20 +76,8 @@ def decode_json(data: Input, account: Account) -> Iterator[Block]:
     """
     set_aside = bad_lines(account, data.name, "row")
     reader = JsonLines({field: (field,) for field in FIELDS}, nested=FIELDS, apart=True, any_order=True)
-    if is_json_lines(data.head()):
-        for first_line, block in data.lines(_BLOCK_BYTES):
-            for piece in reader.read(block, first_line, set_aside):
-                columns = {field: one_array(column) for field, column in piece.columns.items()}
-                yield from decode_columns(columns, piece.lines, data.name, account)
-        return
-    for numbers, block in object_lines(data, set_aside):
-
-        def set_object_aside(place: int, content: bytes, reason: str, numbers: Int64 = numbers) -> None:
-            set_aside(int(numbers[place - 1]), content, reason)
-
-        for piece in reader.read(block, 1, set_object_aside):
-            columns = {field: one_array(column) for field, column in piece.columns.items()}
-            yield from decode_columns(columns, numbers[piece.lines - 1], data.name, account)
+    for columns, lines in rows_of_json(data, reader, set_aside):
+        yield from decode_columns(columns, lines, data.name, account)
 
 
 def _only_kind(columns: Mapping[str, pa.Array]) -> str | None:

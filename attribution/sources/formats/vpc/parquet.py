@@ -58,9 +58,9 @@ class VpcParquet(ColumnarFormat):
         Raises:
             SourceError: the file is damaged, or lacks a column that a flow needs.
         """
-        every = columns_of(data)
-        layout = table_layout(every)
-        names = dict(zip(layout.columns, every, strict=True))
+        header = columns_of(data)
+        layout = table_layout(header)
+        names = dict(zip(layout.columns, header, strict=True))
         if layout.missing:
             raise SourceError(
                 f"cannot read {data.name} as a flow log of AWS: the Parquet file has no column "

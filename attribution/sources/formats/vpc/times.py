@@ -11,10 +11,9 @@ import pyarrow.compute as pc
 
 from attribution.core.columnar.types import Bool, Column
 from attribution.sources.records import casting
-from attribution.sources.records.timestamps import Unit, micros
+from attribution.sources.records.timestamps import Unit, micros, without_days
 
 _UNITS: tuple[Unit, ...] = ("s", "ms", "us", "ns")
-_DAY = r"^\s*\d{4}-?\d\d-?\d\d\s*$"
 
 
 class Times:
@@ -27,6 +26,7 @@ class Times:
 
     def __init__(self, unit: Unit | None = None) -> None:
         """Read numbers in `unit`; by default in that of the first time of the source."""
+        self._said = unit is not None
         self._unit: Unit | None = unit
 
     @property
@@ -44,8 +44,8 @@ class Times:
         kind = array.type
         if pa.types.is_timestamp(kind):
             return casting.times(array).values.cast(pa.int64())
-        if pa.types.is_string(kind) and self._unit is None:
-            array = pc.if_else(pc.match_substring_regex(array, _DAY), pa.scalar(None, kind), array)
+        if pa.types.is_string(kind) and not self._said:
+            array = without_days(array)
         if self._unit is None:
             self._unit = _unit_of(array)
         return micros(array, self.unit)
@@ -59,9 +59,12 @@ def as_text(times: Column) -> Column:
 
 def _unit_of(array: pa.Array) -> Unit | None:
     """The unit in which the first number that is a time in any unit is one."""
-    found = {unit: _times_in(array, unit) for unit in _UNITS}
-    first = {unit: int(np.argmax(is_time)) for unit, is_time in found.items() if is_time.any()}
-    return min(first, key=lambda unit: first[unit]) if first else None
+    first: list[tuple[int, Unit]] = []
+    for unit in _UNITS:
+        is_time = _times_in(array, unit)
+        if is_time.any():
+            first.append((int(np.argmax(is_time)), unit))
+    return min(first)[1] if first else None
 
 
 def _times_in(array: pa.Array, unit: Unit) -> Bool:

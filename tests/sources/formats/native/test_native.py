@@ -492,7 +492,7 @@ def test_every_line_is_a_row_or_a_reject_with_its_number(lines, block_bytes, fin
     rejects = []
     ledger = Ledger(sink=rejects.append, max_rejected_share=1.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("attribution.sources.formats.native.decode._BLOCK_BYTES", block_bytes)
+        patch.setattr("attribution.sources.json.pieces._BLOCK_BYTES", block_bytes)
         reader, writer = os.pipe()
         os.write(writer, content)
         os.close(writer)
