@@ -105,7 +105,7 @@ def command(
     if not inputs:
         options = ", ".join(BY_NAME[kind].option for kind in INPUT_TOPICS)
         raise click.UsageError(f"nothing to publish: give one or more of {options}")
-    settings = with_pools_of(inputs.of(POLICY), settings, format=inputs.format)
+    settings = with_pools_of(inputs.of(POLICY), settings, format=inputs.format, mapping=inputs.mapping_of(POLICY))
     sending = Sending(
         prefix=prefix,
         period_us=_period_us(period or ("10s" if pace else "1m")),

@@ -136,6 +136,7 @@ class _Reading:
             format=self._inputs.format,
             network=self._inputs.network_of(FLOW),
             seen_at=self._inputs.seen_at_of(FLOW),
+            mapping=self._inputs.mapping_of(FLOW),
             once=self._once,
             found=self._found,
         )

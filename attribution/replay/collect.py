@@ -23,8 +23,9 @@ from attribution.sources import Batch, Ledger, Once, Reject, read, total_bytes
 from attribution.sources.formats.native.format import is_native_flows, parquet_flows, parquet_starts
 from attribution.sources.input.paths import expand, found_files
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes
+from attribution.sources.records.model import Account
 from attribution.sources.records.rejects import RejectsFile
-from attribution.sources.registry import by_name, completed, read_order
+from attribution.sources.registry import completed, read_order
 
 #: Flows of which no source that is read later tells more; others are put aside under the name of their format.
 _WHOLE = ""
@@ -66,7 +67,8 @@ class Collection:
     def collect(self) -> None:
         """Read everything but the flows that `flows` will read."""
         self._found = found_files(self._inputs.of(FLOW))
-        native, others = _split(self._inputs.of(FLOW)) if self._inputs.format is None else ([], self._inputs.of(FLOW))
+        told = self._inputs.format is not None or self._inputs.mappings
+        native, others = ([], self._inputs.of(FLOW)) if told else _split(self._inputs.of(FLOW))
         # In the order in which they will be read again.
         self._left = native = sorted(native, key=lambda path: read_order(str(path)))
         given = {kind: (paths, kinds) for kind, paths, kinds in self._inputs.sources()}
@@ -101,6 +103,7 @@ class Collection:
             kinds=kinds,
             network=inputs.network_of(given_as),
             seen_at=inputs.seen_at_of(given_as),
+            mapping=inputs.mapping_of(given_as),
             once=self._once if keep_flows else None,
             found=self._found if keep_flows else None,
             alone=not (keep_flows and self._left),
@@ -150,7 +153,7 @@ class Collection:
     def _leave_out(self, flows: Batch) -> None:
         """Count the flows that are not attributed, since they start at another time; reports and evidence they stay."""
         if outside := self._task.span.outside(flows.batch):
-            account = self.ledger.of(by_name(flows.format))
+            account = Account(self.ledger, flows.format, {})
             account.passed(FLOW, -outside)
             account.skip("outside_window", outside)
 

@@ -17,7 +17,7 @@ from attribution.schema import FLOW, POLICY
 from attribution.sources import Batch, Ledger, Once, Reject, read, total_bytes
 from attribution.sources.inputs import Inputs
 from attribution.sources.pool_space import OUTSIDE, PoolPrefixes, with_pools_of
-from attribution.sources.registry import by_name
+from attribution.sources.records.model import Account
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def dry_run(
     settings, limits, span = settings or Settings(), limits or Limits(), span or Span()
     check_replaceable(out)
     disk = _disk(out)
-    with_pools_of(inputs.of(POLICY), settings, format=inputs.format)
+    with_pools_of(inputs.of(POLICY), settings, format=inputs.format, mapping=inputs.mapping_of(POLICY))
     ledger = Ledger(max_rejected_share=limits.rejected_share)
     pool_space, flows, rows = PoolPrefixes(settings.pool_prefixes), 0, 0
     starts: list[int] = []
@@ -69,7 +69,7 @@ def dry_run(
             start = microseconds(inside.column("start"))
             starts += [int(start.min()), int(start.max())] if len(start) else []
             if outside := found.batch.num_rows - inside.num_rows:
-                account = ledger.of(by_name(found.format))
+                account = Account(ledger, found.format, {})
                 account.passed(FLOW, -outside)
                 account.skip("outside_window", outside)
         elif found.kind == POLICY:
@@ -100,6 +100,7 @@ def _batches(inputs: Inputs, ledger: Ledger) -> Iterator[tuple[str, Batch]]:
             kinds=INPUT_RECORDS if given_as == FLOW else kinds,
             network=inputs.network_of(given_as),
             seen_at=inputs.seen_at_of(given_as),
+            mapping=inputs.mapping_of(given_as),
             once=Once() if given_as == FLOW else None,
         )
         yield from ((given_as, one) for one in found)

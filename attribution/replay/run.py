@@ -51,7 +51,9 @@ def replay(
         RejectLimitError: too many rows were rejected.
         LakeError: the lake cannot be written; nothing of it is left.
     """
-    settings = with_pools_of(inputs.of(POLICY), settings or Settings(), format=inputs.format)
+    settings = with_pools_of(
+        inputs.of(POLICY), settings or Settings(), format=inputs.format, mapping=inputs.mapping_of(POLICY)
+    )
     began_s, span = time.monotonic(), span or Span()
     with StagedLake(out) as staged, writing(out):
         task = Task(

@@ -7,6 +7,7 @@ from pathlib import Path
 from attribution.records import BY_NAME, INPUT_RECORDS
 from attribution.schema import FLOW
 from attribution.sources.given import PLURALS
+from attribution.sources.mapping.given import GivenMappings, MappingOf
 from attribution.sources.networks import GivenNetworks, NetworkOf
 from attribution.sources.request_times import GivenRequestTimes, SeenAt
 
@@ -25,6 +26,7 @@ class Inputs:
         networks: networks of what names none, as `attribution.sources.given` writes them: `east`,
             `heartbeats=east`, `logs/east=east`.
         seen_at: when requests began whose answers are read, written likewise: `pods.json=2026-03-02T10:00:00Z`.
+        mappings: mapping files of what no format describes, written likewise: `flows=firewall.toml`.
         paths: plural of a kind of `attribution.records.INPUT_RECORDS` -> its paths.
 
     Raises:
@@ -37,12 +39,15 @@ class Inputs:
         format: str | None = None,  # noqa: A002 - as the option is called
         networks: Sequence[str] = (),
         seen_at: Sequence[str] = (),
+        mappings: Sequence[str] = (),
         **paths: Paths,
     ) -> None:
         plurals = {BY_NAME[name].plural: name for name in INPUT_RECORDS}
         if unknown := sorted(paths.keys() - plurals.keys()):
-            raise TypeError(f"Inputs takes {', '.join(plurals)} format, networks and seen_at, not {', '.join(unknown)}")
-        for plural, given in {**paths, "networks": networks, "seen_at": seen_at}.items():
+            raise TypeError(
+                f"Inputs takes {', '.join(plurals)} format, networks, seen_at and mappings, not {', '.join(unknown)}"
+            )
+        for plural, given in {**paths, "networks": networks, "seen_at": seen_at, "mappings": mappings}.items():
             # The letters of a text would be taken for paths.
             if isinstance(given, str | Path):
                 of = "paths" if plural in plurals else "texts"
@@ -50,6 +55,7 @@ class Inputs:
         self.format = format
         self.networks = tuple(networks)
         self.seen_at = tuple(seen_at)
+        self.mappings = tuple(mappings)
         self._paths = {plurals[plural]: tuple(given) for plural, given in paths.items()}
 
     def __bool__(self) -> bool:
@@ -72,6 +78,10 @@ class Inputs:
         """When the requests began whose answers are the sources of a kind; raises as `network_of`."""
         return self._given_request_times.of(kind)
 
+    def mapping_of(self, kind: str) -> MappingOf:
+        """The formats of the sources of a kind that were given a mapping file; raises as `network_of`."""
+        return self._given_mappings.of(kind)
+
     def options_by_path(self) -> list[str]:
         """What was said of the sources, as options for a command that may give the paths as other kinds.
 
@@ -79,7 +89,7 @@ class Inputs:
         ['--network', 'a=east', '--network', 'b=east', '--network', 'west']
         """
         words = []
-        for option, texts in (("--network", self.networks), ("--seen-at", self.seen_at)):
+        for option, texts in (("--network", self.networks), ("--seen-at", self.seen_at), ("--mapping", self.mappings)):
             for text in texts:
                 place, _, value = text.rpartition("=")
                 kind = PLURALS.get(place.strip().replace("-", "_"))
@@ -90,6 +100,10 @@ class Inputs:
     @cached_property
     def _given_request_times(self) -> GivenRequestTimes:
         return GivenRequestTimes(self.seen_at, self._paths)
+
+    @cached_property
+    def _given_mappings(self) -> GivenMappings:
+        return GivenMappings(self.mappings, self._paths)
 
     @cached_property
     def _given_networks(self) -> GivenNetworks:

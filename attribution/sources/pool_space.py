@@ -12,6 +12,7 @@ from attribution.config import Settings
 from attribution.core.columnar.types import Bool
 from attribution.errors import SourceError
 from attribution.schema import POLICY
+from attribution.sources.mapping.given import MappingOf, not_mapped
 from attribution.sources.reading import read_all
 from attribution.sources.records.model import Ledger
 
@@ -57,6 +58,7 @@ def with_pools_of(
     settings: Settings,
     *,
     format: str | None = None,  # noqa: A002 (what the option is called everywhere)
+    mapping: MappingOf = not_mapped,
 ) -> Settings:
     """The settings with the prefixes of the policies in these sources among the `pool_prefixes`.
 
@@ -74,7 +76,9 @@ def with_pools_of(
             "into a file, and give that with --policies"
         )
     ledger = Ledger(max_rejected_share=1)
-    prefixes = read_all(policies, POLICY, format=format, ledger=ledger).column("prefix").unique().to_pylist()
+    prefixes = (
+        read_all(policies, POLICY, format=format, ledger=ledger, mapping=mapping).column("prefix").unique().to_pylist()
+    )
     known = PoolPrefixes(settings.pool_prefixes)
     new = sorted({prefix for prefix in prefixes if prefix not in known})
     return replace(settings, pool_prefixes=(*settings.pool_prefixes, *new)) if new else settings

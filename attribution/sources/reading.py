@@ -13,6 +13,7 @@ from attribution.sources import registry
 from attribution.sources.input.opening import OpenInput, open_inputs
 from attribution.sources.input.paths import found_files
 from attribution.sources.input.same_files import SameFiles
+from attribution.sources.mapping.given import MappingOf, not_mapped
 from attribution.sources.networks import NetworkOf, no_network
 from attribution.sources.no_log import no_log
 from attribution.sources.records.identity import TakenOnce
@@ -84,6 +85,7 @@ def read(
     kinds: Collection[str] | None = None,
     network: NetworkOf = no_network,
     seen_at: SeenAt = not_said,
+    mapping: MappingOf = not_mapped,
     once: Once | None = None,
     found: Container[str] | None = None,
     alone: bool = True,
@@ -101,6 +103,7 @@ def read(
         kinds: kinds of records to yield; others are counted as skipped, reason `other_kind`. All by default.
         network: the network of what names none, by source and kind of record.
         seen_at: when the requests began whose answers the sources are, by source.
+        mapping: the format of sources that a mapping file describes, by source; it comes before `format`.
         once: what was read before; if several calls read one option's sources, all of them are given it.
         found: names of the files that no path of a person names, since they were found in folders. If such a file shows
             that it is no log, it is skipped. By default those that `paths` do not name.
@@ -120,7 +123,7 @@ def read(
     rows, logs, no_logs = 0, 0, len(ledger.no_logs)
     for source in open_inputs(paths, order=registry.read_order):
         source.seen_at = seen_at(source.name)
-        reader = _Reader(source, ledger, chosen, network, once, beside=source.name in found)
+        reader = _Reader(source, ledger, mapping(source.name) or chosen, network, once, beside=source.name in found)
         before = ledger.consumed
         for batch in reader.batches(wanted):
             rows += batch.batch.num_rows
@@ -161,10 +164,11 @@ def read_all(
     *,
     format: str | None = None,  # noqa: A002 (as in `read`)
     ledger: Ledger | None = None,
+    mapping: MappingOf = not_mapped,
 ) -> pa.Table:
     """All records of one kind in the sources, as a table of its schema; raises as `read_labels`."""
     ledger, schema = ledger or Ledger(), arrow_schema(kind)
-    found = read(paths, ledger=ledger, format=format, kinds=(kind,)) if paths else ()
+    found = read(paths, ledger=ledger, format=format, kinds=(kind,), mapping=mapping) if paths else ()
     tables = [pa.Table.from_batches([one.batch]).cast(schema) for one in found]
     ledger.check()
     return pa.concat_tables(tables) if tables else schema.empty_table()

@@ -17,6 +17,7 @@ from attribution.sources.formats.vpc import parquet as vpc_parquet
 from attribution.sources.formats.vpc import text as vpc
 from attribution.sources.formats.zeek import format as zeek
 from attribution.sources.input.opening import HEAD_BYTES, OpenInput
+from attribution.sources.mapping.shape import columns_shown
 from attribution.sources.records.model import ColumnarFormat, Format, Input, Ledger, Wanted
 from attribution.sources.records.wanted import missing
 from attribution.sources.wrapping.recognise import Recognised, inside, recognise
@@ -68,7 +69,8 @@ class UnknownFormatError(SourceError):
     def __init__(self, source: str, found: str, known_as: str = "") -> None:
         advice = known_as or (
             f"the formats are {', '.join(names())}; "
-            "if it is of one of them all the same, say so with --input-format NAME; else leave the file out"
+            "if it is of one of them all the same, say so with --input-format NAME; if it is another table or JSON of "
+            "flows or evidence, write a --mapping of its columns; else leave the file out"
         )
         super().__init__(f"cannot tell the format of {source}: {found}; {advice}")
         self.short = f"{source} is of no known format: {known_as or found}"
@@ -114,6 +116,8 @@ def detect(data: Input, chosen: Format | None = None) -> Recognised[Format]:
     found = f"it starts with {head[:_SHOWN]!r}{'' if columnar else _inside(head)}"
     if columns:
         found = f"it is {kind_of(head)} with the columns {', '.join(sorted(columns))}"
+    elif shown := columns_shown(head):
+        found += f"; its columns are {', '.join(shown[:_SHOWN])}"
     for magic, known_as in _NO_LOGS:
         if head.startswith(magic):
             raise UnknownFormatError(data.name, found, known_as)

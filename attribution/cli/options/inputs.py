@@ -11,6 +11,7 @@ from attribution.cli.options.paths import refuse_urls
 from attribution.records import BY_NAME
 from attribution.sources import networks, registry, request_times
 from attribution.sources.inputs import Inputs
+from attribution.sources.mapping import given
 
 
 def input_options(*kinds: str, required: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -29,12 +30,13 @@ def input_options(*kinds: str, required: str | None = None) -> Callable[[Callabl
             input_format: str | None,
             network: tuple[str, ...],
             seen_at: tuple[str, ...],
+            mapping: tuple[str, ...],
             **kwargs: object,
         ) -> None:
             paths: dict[str, Any] = {kind.plural: kwargs.pop(kind.plural) for kind in known}
             refuse_urls(path for given in paths.values() for path in given)
             _check_format(input_format)
-            inputs = Inputs(format=input_format, networks=network, seen_at=seen_at, **paths)
+            inputs = Inputs(format=input_format, networks=network, seen_at=seen_at, mappings=mapping, **paths)
             return function(*args, inputs=inputs, **kwargs)
 
         decorated = _source_options(wrapped)
@@ -62,11 +64,12 @@ def paths_argument(function: Callable[..., None]) -> Callable[..., None]:
         input_format: str | None,
         network: tuple[str, ...],
         seen_at: tuple[str, ...],
+        mapping: tuple[str, ...],
         **kwargs: object,
     ) -> None:
         refuse_urls(paths)
         _check_format(input_format)
-        inputs = Inputs(flows=paths, format=input_format, networks=network, seen_at=seen_at)
+        inputs = Inputs(flows=paths, format=input_format, networks=network, seen_at=seen_at, mappings=mapping)
         return function(*args, inputs=inputs, **kwargs)
 
     return click.argument("paths", metavar="PATH...", nargs=-1, required=True)(_source_options(wrapped))
@@ -76,6 +79,8 @@ def _source_options(function: Callable[..., None]) -> Callable[..., None]:
     """The options that say what sources do not say themselves."""
     text = "Read everything as this format; recognised by content otherwise."
     decorated = click.option("--input-format", metavar="NAME", help=text)(function)
+    text = "Mapping file (TOML) of a table or of JSON that no format describes: its columns as fields. Repeatable."
+    decorated = click.option("--mapping", multiple=True, metavar=given.SYNTAX, help=text)(decorated)
     text = "Network of what names none: of all inputs, of a kind (heartbeats=NAME), or of a path. Repeatable."
     decorated = click.option("--network", multiple=True, metavar=networks.SYNTAX, help=text)(decorated)
     text = "When the first request began whose answer is read, for lists of pods that do not say so. Repeatable."

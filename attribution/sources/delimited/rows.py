@@ -51,16 +51,19 @@ class Rows:
     lines: Int64
 
 
-def dialect_of(head: bytes) -> Dialect | None:
+def dialect_of(head: bytes, delimiter: str | None = None) -> Dialect | None:
     r"""How a table with a header is written that begins so; None where its first row has one value.
+
+    The delimiter is the usual one that gives the most columns, if nobody says it.
 
     >>> dialect_of(b'"a","b"\n1,2\n').names
     ('a', 'b')
     """
     head = head.removeprefix(_BYTE_ORDER_MARK)
-    found = [(first_row(head.lstrip(b"\r\n"), delimiter), delimiter) for delimiter in DELIMITERS]
-    names, delimiter = max(found, key=lambda one: len(one[0]))
-    return Dialect(delimiter, tuple(name.strip() for name in names)) if len(names) > 1 else None
+    tried = DELIMITERS if delimiter is None else (delimiter,)
+    found = [(first_row(head.lstrip(b"\r\n"), sign), sign) for sign in tried]
+    names, sign = max(found, key=lambda one: len(one[0]))
+    return Dialect(sign, tuple(name.strip() for name in names)) if len(names) > 1 else None
 
 
 def read_rows(data: Input, dialect: Dialect, types: Mapping[str, pa.DataType], on_bad: OnBad) -> Iterator[Rows]:

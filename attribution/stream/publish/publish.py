@@ -154,6 +154,7 @@ def _read(inputs: Inputs, settings: Settings, ledger: Ledger, *, flows_are_heart
             kinds=kinds,
             network=inputs.network_of(given),
             seen_at=inputs.seen_at_of(given),
+            mapping=inputs.mapping_of(given),
             # The job knows a flow that it had before by its `record_id`.
             once=Once(named=not evidence_only),
         )
