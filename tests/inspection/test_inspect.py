@@ -64,7 +64,7 @@ def test_csv_has_a_row_for_each_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = csv_rows(inspected(tmp_path, CASES["files_that_are_no_logs"], "--format", "csv").stdout)
     assert {row["file"]: row["option"] for row in rows} == {
-        "logs/cut.gz": "", "logs/flows.jsonl": "--flows", "logs/empty.log": "", "logs/README.txt": "",
+        "logs/cut.gz": "", "logs/flows.jsonl": "'--flows", "logs/empty.log": "", "logs/README.txt": "",
         "logs/notes.zip": "",
     }  # fmt: skip
 
@@ -137,7 +137,7 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path):
         (["missing.log"], 1, "no such file or folder"),
         ([], 2, "Missing argument"),
         (["flows.jsonl", "--network", "pods.json=east"], 2, "no file, folder or pattern of an input"),
-        (["flows.jsonl", "--input-format", "csv"], 1, "there is no format 'csv'"),
+        (["flows.jsonl", "--input-format", "csv"], 2, "there is no format 'csv'"),
         (["flows.jsonl", "--rows", "0"], 2, "--rows"),
     ],
 )
