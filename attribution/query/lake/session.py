@@ -62,7 +62,7 @@ class LakeSession:
             for kind, name in FOLDERS.items():
                 check_partitions(self.folder / name, PARTITIONS[kind])
                 self._create_view(name, kind, PARTITIONS[kind], grown=grown)
-            self._flows_told = manifest.get("summary", {}).get("flows")
+            self._check_flows(manifest)
             self._connection.execute(_MACROS.sql)
         except LakeError:
             self.close()
@@ -163,8 +163,6 @@ class LakeSession:
         return selection.parameters(self.window(selection.window))
 
     def _execute(self, sql: str, query: Query, parameters: Mapping[str, object]) -> duckdb.DuckDBPyConnection:
-        if FOLDERS[ATTRIBUTED_FLOW] in sql:
-            self._check_flows()
         try:
             return self._connection.execute(sql, {name: parameters[name] for name in query.parameters})
         except duckdb.Error as error:
@@ -179,9 +177,9 @@ class LakeSession:
             "if a file is damaged or missing, replay the logs into a new folder"
         )
 
-    def _check_flows(self) -> None:
-        """Refuse to ask for the flows of a lake that says that it has some, and has none."""
-        told, folder = self._flows_told, self.folder / FOLDERS[ATTRIBUTED_FLOW]
+    def _check_flows(self, manifest: Mapping[str, Any]) -> None:
+        """Refuse a lake that says that it has flows, and has none."""
+        told, folder = manifest.get("summary", {}).get("flows"), self.folder / FOLDERS[ATTRIBUTED_FLOW]
         if isinstance(told, int) and told > 0 and not any(folder.glob("*/*/*.parquet")):
             raise LakeError(
                 f"cannot read the lake {self.folder}: {MANIFEST} tells of {told:,} flows, and {folder} has none; copy "

@@ -1,5 +1,7 @@
 """`whois` of an address that workloads hold by port: what it says of a moment is what a replay says of a flow then."""
 
+import json
+
 import pyarrow.parquet as pq
 import pytest
 from ends_world import NAT, NODE, connection, heartbeat, lake_of
@@ -71,6 +73,7 @@ def test_a_lake_without_claims_is_still_read(lake, tmp_path):
         target.parent.mkdir(parents=True)
         table = pq.read_table(file, partitioning=None)
         pq.write_table(table.filter(table.column("claim").is_null()).drop_columns(["claim"]), target)
-    (tmp_path / "old" / "lake.json").write_text((lake / "lake.json").read_text())
+    manifest = json.loads((lake / "lake.json").read_text())
+    (tmp_path / "old" / "lake.json").write_text(json.dumps(manifest | {"summary": {"flows": 0}}))
     found = whois(tmp_path / "old", NODE, at="2026-03-12T11:02:30Z", port=LISTENED)
     assert (found.verdict.workload, {one.claim for one in found.evidence.ranges}) == ("db-1", {None})
