@@ -72,7 +72,10 @@ def _unreadable(facts: Facts) -> Iterator[Finding]:
     unknown = [file for file in facts.files if not file.readable]
     if unknown:
         text = f"{_number(len(unknown), 'file')} cannot be read as a log of a known format."
-        advice = f"Leave out what is no log. Else name its format with --input-format: {', '.join(names())}."
+        advice = (
+            "Leave out what is no log. A table or JSON of flows or evidence is read by a --mapping of its columns "
+            f"(docs/how-to/mapping.md). Else name its format with --input-format: {', '.join(names())}."
+        )
         yield Finding("unknown_format", text, advice, "reference/formats")
 
 

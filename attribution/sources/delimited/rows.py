@@ -83,6 +83,8 @@ def read_rows(data: Input, dialect: Dialect, types: Mapping[str, pa.DataType], o
         block, line = whole, first_line
         if first_line == 1:
             block = block.removeprefix(_BYTE_ORDER_MARK)
+        if not block.strip():
+            continue
         if not begun:
             blank = len(block) - len(block.lstrip(b"\r\n"))
             line += block[:blank].count(b"\n")

@@ -226,3 +226,23 @@ def test_a_query_with_the_whole_row_is_read_by_the_whole_row():
     content = written(["srcAddr", "interfaceId", "@message"], [["10.0.1.1", "eni-0a", whole]])
     assert not VpcText().matches(content.encode())
     assert len(flows(content, VpcText())) == 1
+
+
+@pytest.mark.parametrize("read_bytes", [1, 7, 64, 300])
+def test_however_it_is_read_a_table_gives_the_same_rows(monkeypatch, read_bytes):
+    rows = [[value.replace("ACCEPT", "ACC\r\nEPT") if n % 2 else value for value in row] for n, row in enumerate(ROWS)]
+    content = "\n\n" + written(FIELDS, rows, end="\r\n") + "\n" + "too,few\n" + written(ROWS[0], ROWS)
+    whole, ledger = rows_of(VpcText(), content)
+    monkeypatch.setattr("attribution.sources.delimited.cutting._READ_BYTES", read_bytes)
+    pieces, ledger_of_pieces = rows_of(VpcText(), content)
+    assert pieces == whole
+    assert [row["line"] for row in whole["flow"]] == [4, 5, 7, 10, 11, 12, 13]
+    assert ledger_of_pieces.rejects == ledger.rejects
+    assert len(ledger.rejects) == 1
+
+
+def test_a_row_that_never_ends_is_an_error_and_what_stands_before_is_read(monkeypatch):
+    monkeypatch.setattr("attribution.sources.delimited.cutting._READ_BYTES", 100)
+    monkeypatch.setattr("attribution.sources.delimited.cutting.LARGEST_ROW", 1000)
+    with pytest.raises(SourceError, match="the row on line 5 has over"):
+        rows_of(VpcText(), written(FIELDS, ROWS) + '"' + "x" * 2000)

@@ -2,8 +2,10 @@
 
 import io
 import json
+import random
 import re
 import tomllib
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from memory_input import rows_of
+from verbs import run
 
 from attribution.errors import ConfigError, SourceError
 from attribution.sources import read, registry
@@ -372,3 +375,42 @@ def test_the_example_of_the_page_is_read():
     assert (out["local_address"], out["remote_port"], out["bytes_sent"]) == ("10.0.1.4", 443, 900)
     assert (into["local_address"], into["remote_address"]) == ("10.0.1.4", "198.51.100.7")
     assert out["end"] - out["start"] == 2_500_000
+
+
+def test_structs_of_parquet_are_read_by_their_paths():
+    text = FLOW.format(unit="s").replace('"mine"', '"ends.mine"').replace('"theirs"', '"ends.theirs.ip"')
+    ends = [{"mine": "10.0.0.1", "theirs": {"ip": "10.0.0.2"}}, {"mine": "10.0.0.3", "theirs": None}, None]
+    rows, ledger = rows_of(format_of(text), parquet_of({"first": [AT] * 3, "last": [AT] * 3, "ends": ends}))
+    assert [(row["local_address"], row["remote_address"]) for row in rows["flow"]] == [("10.0.0.1", "10.0.0.2")]
+    assert [(reject.line, reject.reason) for reject in ledger.rejects] == [(2, "missing_field"), (3, "missing_field")]
+
+
+_BITS = (b'"', b",", b"\n", b"\r", b"\0", b"\xff", b"9" * 30, b"-", b"{", b"]", b"1e400", b"nan", b'"a"b"', b"null")
+
+
+@pytest.mark.parametrize("writer", ["csv", "json"])
+@pytest.mark.parametrize("unit", ["s", "iso"])
+def test_mutated_tables_are_read_rejected_or_refused(writer, unit):
+    at = AT if unit == "s" else "2026-03-02T10:00:00Z"
+    whole = WRITERS[writer]({name: values * 20 for name, values in table(at, at).items()}).encode()
+    for seed in range(60):
+        choice, content = random.Random(seed), bytearray(whole)
+        for _ in range(choice.randint(1, 4)):
+            place = choice.randrange(len(content))
+            content[place : place + choice.choice([0, 0, 3, 40])] = choice.choice(_BITS)
+        with suppress(SourceError):
+            rows, _ = rows_of(format_of(FLOW.format(unit=unit)), bytes(content))
+            for row in rows.get("flow", ()):
+                assert row["start"] <= row["end"]
+
+
+@pytest.mark.parametrize("verb", ["replay", "inspect"])
+def test_verbs_take_a_mapping(tmp_path, verb):
+    (tmp_path / "m.toml").write_text(FLOW.format(unit="s"))
+    (tmp_path / "a.csv").write_text(csv_of(table(AT, AT)))
+    log = tmp_path / "a.csv"
+    words = ["--flows", log, "--out", tmp_path / "lake"] if verb == "replay" else [log]
+    done = run(verb, *words, "--mapping", tmp_path / "m.toml")
+    assert (done.exit_code, "mapping" in done.output) == (0, True)
+    refused = run(verb, *words, "--mapping", f"b.csv={tmp_path}/m.toml")
+    assert (refused.exit_code, isinstance(refused.exception, ConfigError)) == (1, True)
