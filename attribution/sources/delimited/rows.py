@@ -14,7 +14,13 @@ import pyarrow.csv as pa_csv
 
 from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Int64
-from attribution.sources.delimited.cutting import first_row, lines_of_rows, rows_one_by_one, whole_rows
+from attribution.sources.delimited.cutting import (
+    end_of_first_row,
+    first_row,
+    lines_of_rows,
+    rows_one_by_one,
+    whole_rows,
+)
 from attribution.sources.records.model import Input
 from attribution.sources.records.set_aside import OnBad
 from attribution.sources.records.text_lines import has_lone_return, is_text
@@ -63,7 +69,9 @@ def dialect_of(head: bytes, delimiter: str | None = None) -> Dialect | None:
     tried = DELIMITERS if delimiter is None else (delimiter,)
     found = [(first_row(head.lstrip(b"\r\n"), sign), sign) for sign in tried]
     names, sign = max(found, key=lambda one: len(one[0]))
-    return Dialect(sign, tuple(name.strip() for name in names)) if len(names) > 1 else None
+    if len(names) < 2 or any("\n" in name for name in names):
+        return None  # a quotation mark that is not closed would make a header of all rows
+    return Dialect(sign, tuple(name.strip() for name in names))
 
 
 def read_rows(data: Input, dialect: Dialect, types: Mapping[str, pa.DataType], on_bad: OnBad) -> Iterator[Rows]:
@@ -88,18 +96,10 @@ def read_rows(data: Input, dialect: Dialect, types: Mapping[str, pa.DataType], o
         if not begun:
             blank = len(block) - len(block.lstrip(b"\r\n"))
             line += block[:blank].count(b"\n")
-            header = _first(block[blank:])
+            header = block[blank : blank + end_of_first_row(block[blank:])]
             line, block, begun = line + header.count(b"\n"), block[blank + len(header) :], True
         if block.strip():
             yield from _rows(block, line, dialect, types, on_bad)
-
-
-def _first(block: bytes) -> bytes:
-    """The first row with its line break."""
-    at = block.find(b"\n")
-    while at >= 0 and block.count(b'"', 0, at) % 2:
-        at = block.find(b"\n", at + 1)
-    return block if at < 0 else block[: at + 1]
 
 
 def _rows(block: bytes, line: int, dialect: Dialect, types: Mapping[str, pa.DataType], on_bad: OnBad) -> Iterator[Rows]:

@@ -9,6 +9,8 @@ import pytest
 from memory_input import rows_of
 
 from attribution.errors import SourceError
+from attribution.sources.delimited.cutting import end_of_first_row
+from attribution.sources.delimited.rows import dialect_of
 from attribution.sources.formats.vpc.fields import field_of, is_flow_log
 from attribution.sources.formats.vpc.parquet import VpcParquet
 from attribution.sources.formats.vpc.text import VpcText
@@ -246,3 +248,14 @@ def test_a_row_that_never_ends_is_an_error_and_what_stands_before_is_read(monkey
     monkeypatch.setattr("attribution.sources.delimited.cutting.LARGEST_ROW", 1000)
     with pytest.raises(SourceError, match="the row on line 5 has over"):
         rows_of(VpcText(), written(FIELDS, ROWS) + '"' + "x" * 2000)
+
+
+def test_a_header_with_an_open_quotation_mark_does_not_swallow_the_rows():
+    content = written(FIELDS, ROWS).replace('log_status"', "log_status", 1)
+    assert not VpcText().matches(content.encode())
+    assert dialect_of(content.encode()) is None
+
+
+def test_a_header_that_is_said_to_have_a_million_line_breaks_is_found_at_once():
+    content = written(FIELDS, ROWS).encode().replace(b'"log_status"', b'"log_status","' + b"\n" * 1_000_000 + b'"', 1)
+    assert end_of_first_row(content) > 1_000_000
