@@ -49,12 +49,6 @@ def end_of_rows(text: bytes) -> int:
     return int(outside[-1]) + 1 if len(outside) else 0
 
 
-def end_of_first_row(text: bytes) -> int:
-    """Where the first row ends, with its line break."""
-    outside = _ends(np.frombuffer(text, np.uint8))
-    return int(outside[0]) + 1 if len(outside) else len(text)
-
-
 def lines_of_rows(text: bytes, first_line: int) -> Int64:
     """The line on which each row of whole rows begins; blank rows are none.
 

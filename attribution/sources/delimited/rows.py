@@ -15,7 +15,6 @@ import pyarrow.csv as pa_csv
 from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Int64
 from attribution.sources.delimited.cutting import (
-    end_of_first_row,
     first_row,
     lines_of_rows,
     rows_one_by_one,
@@ -96,7 +95,7 @@ def read_rows(data: Input, dialect: Dialect, types: Mapping[str, pa.DataType], o
         if not begun:
             blank = len(block) - len(block.lstrip(b"\r\n"))
             line += block[:blank].count(b"\n")
-            header = block[blank : blank + end_of_first_row(block[blank:])]
+            header = block[blank:].partition(b"\n")[0] + b"\n"  # no name has a line break
             line, block, begun = line + header.count(b"\n"), block[blank + len(header) :], True
         if block.strip():
             yield from _rows(block, line, dialect, types, on_bad)

@@ -79,6 +79,8 @@ def _fields(mapping: Mapped, columns: Mapping[str, pa.Array], rows: int) -> tupl
             found[name] = _time(plain, source)
             lost = _mask(pc.and_(plain.is_valid(), found[name].is_null()))
             faults += [("not_a_time", lost, name)] if lost.any() else []
+            if name == "end" and mapping.ends_with_second:
+                found[name] = _to_end_of_second(found[name])
             if source.after is not None:
                 found[name] = pc.add(found[name], _micros_of(found[source.after]))
         else:
@@ -87,6 +89,13 @@ def _fields(mapping: Mapped, columns: Mapping[str, pa.Array], rows: int) -> tupl
         if add_us := mapping.fields[name].add_us:
             found[name] = pc.add(_micros_of(found[name]), pa.scalar(add_us, pa.int64()))
     return found, faults
+
+
+def _to_end_of_second(times: pa.Array) -> pa.Array:
+    """The last microsecond of each whole second; other times as they are."""
+    second = pa.scalar(1_000_000, pa.int64())
+    whole = pc.equal(pc.multiply(pc.divide(times, second), second), times)
+    return pc.if_else(whole, pc.add(times, pa.scalar(999_999, pa.int64())), times)
 
 
 def _plain(raw: pa.Array, nulls: tuple[str, ...]) -> tuple[pa.Array, tuple[tuple[str, Bool], ...]]:

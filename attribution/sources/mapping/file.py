@@ -63,6 +63,17 @@ class Mapped:
         return not SIDED.isdisjoint(self.fields)
 
     @property
+    def ends_with_second(self) -> bool:
+        """Whether an end, or a duration, of whole seconds may be longer, so that the flow is asked about to the last.
+
+        Not if flows are heartbeats: nothing was seen in the rest of the second. Nor if the mapping adds something.
+        """
+        end = self.fields.get("end")
+        if self.kind != FLOW or self.flow_heartbeats != "none" or end is None or end.column is None:
+            return False
+        return end.unit in (None, "s") and not end.add_us
+
+    @property
     def wanted(self) -> dict[str, bool]:
         """Each column that is read, and whether it may be missing."""
         found: dict[str, bool] = {}

@@ -87,24 +87,28 @@ WRITERS = {"csv": csv_of, "json": json_of, "parquet": parquet_of}
 def test_times_are_what_the_mapping_says(writer, unit, first, last):
     ((start, end),) = times_of(FLOW.format(unit=unit), WRITERS[writer](table(first, last)))
     assert start == AT * SECOND
-    assert start < end <= start + SECOND
+    assert start < end < start + 2 * SECOND
 
 
 def test_a_pattern_without_a_zone_takes_the_zone_that_is_said():
     text = FLOW.format(unit="%Y%m%d %H:%M:%S").replace(':%S"', ':%S", zone = "+01:00"')
-    assert times_of(text, csv_of(table("20260302 11:00:00", "20260302 11:00:00"))) == [(AT * SECOND, AT * SECOND)]
+    assert times_of(text, csv_of(table("20260302 11:00:00", "20260302 11:00:00"))) == [
+        (AT * SECOND, (AT + 1) * SECOND - 1)
+    ]
 
 
 def test_timestamps_of_parquet_are_themselves():
     moment = datetime(2026, 3, 2, 10, tzinfo=UTC)
     content = parquet_of(table(moment, moment))
-    assert times_of(FLOW.format(unit="iso"), content) == [(AT * SECOND, AT * SECOND)]
+    assert times_of(FLOW.format(unit="iso"), content) == [(AT * SECOND, (AT + 1) * SECOND - 1)]
 
 
 @pytest.mark.parametrize(("unit", "lasts"), [("s", 2), ("ms", 2000), ("us", 2_000_000)])
 def test_an_end_may_be_the_start_and_a_duration(unit, lasts):
     text = FLOW.format(unit="ms").replace('last", unit = "ms"', f'last", unit = "{unit}", after = "start"')
-    assert times_of(text, csv_of(table(AT * 1000, lasts))) == [(AT * SECOND, (AT + 2) * SECOND)]
+    assert times_of(text, csv_of(table(AT * 1000, lasts))) == [
+        (AT * SECOND, (AT + 2) * SECOND + (999_999 if unit == "s" else 0))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +125,16 @@ def test_what_is_no_time_of_the_unit_is_rejected_by_its_line(unit, odd):
     rows, ledger = rows_of(format_of(FLOW.format(unit=unit)), content)
     assert not rows.get("flow")
     assert sorted(reject.line for reject in ledger.rejects) == list(range(2, len(odd) + 2))
+
+
+@pytest.mark.parametrize(("unit", "last", "more"), [("s", AT, 999_999), ("s", AT + 0.5, 0), ("ms", AT * 1000, 0)])
+def test_an_end_in_whole_seconds_is_any_moment_of_its_second(unit, last, more):
+    first = AT * (1000 if unit == "ms" else 1)
+    ((start, end),) = times_of(FLOW.format(unit=unit), csv_of(table(first, last)))
+    assert (start, end) == (AT * SECOND, last * (1000 if unit == "ms" else SECOND) + more)
+    # Evidence must not be longer than what was seen.
+    ((_, end),) = times_of("flow_heartbeats = 'interval'\n" + FLOW.format(unit=unit), csv_of(table(first, last)))
+    assert end == last * (1000 if unit == "ms" else SECOND)
 
 
 # Which side is local
@@ -165,7 +179,7 @@ kind = "flow"
 delimiter = " "
 [fields]
 start = { column = "start", unit = "s", add = "-60s" }
-end = { column = "end", unit = "s", add = "999999us" }
+end = { column = "end", unit = "s" }
 source_address = "srcaddr"
 source_port = "srcport"
 destination_address = "dstaddr"
