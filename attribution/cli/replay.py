@@ -137,7 +137,7 @@ def _show(summary: Summary, inputs: Inputs, output: Output) -> None:
         command = None if step is None else vars(step) | {"command": inspect_command(inputs)}
         output.json({"lake": str(summary.lake), **summary.to_dict(), "next_step": command})
     else:
-        note = "\n".join([*_note(summary), *_next_step(summary, inputs)])
+        note = "\n".join([*_note(summary), *_unused(summary, inputs), *_next_step(summary, inputs)])
         output.table(_COLUMNS, summary.rows(), title=_title(summary), note=note)
 
 
@@ -186,6 +186,12 @@ def _note(summary: Summary) -> list[str]:
         unknown = counted(summary.tally.rate_unknown, "flow")
         lines.append(f"The sampling rate of {unknown} is not known: bytes and packets may be too low.")
     return lines
+
+
+def _unused(summary: Summary, inputs: Inputs) -> Iterator[str]:
+    """Options that changed nothing."""
+    if inputs.seen_at and not any(count for (_, name), count in summary.ledger.shown.items() if name == "listed"):
+        yield "--seen-at changed nothing: no source is a list of pods."
 
 
 def _next_step(summary: Summary, inputs: Inputs) -> Iterator[str]:

@@ -245,7 +245,7 @@ class _Reader:
 
     def _was_read(self, found: Format) -> bool:
         """Whether a file with the content of this one was read before; if so, that is counted."""
-        before = self._once.files.before(self._source)
+        before = self._once.files.before(self._source, self._chosen)
         if before is None:
             return False
         self._ledger.of(found).skip("same_file")

@@ -195,3 +195,12 @@ def test_a_network_for_no_input_is_refused_in_one_message(folder, network):
     assert done.stderr.decode().splitlines()[-1].startswith(f"Error: --network {network}: ")
     assert done.stderr.count(b"Error: ") == 1
     assert not (folder / "lake").exists()
+
+
+def test_the_time_of_a_list_is_said_to_be_of_no_use_without_a_list(folder):
+    given = ("replay", "--flows", folder / "flows.jsonl.gz", "--seen-at", "2026-01-01T00:00:00Z")
+    said = b"--seen-at changed nothing: no source is a list of pods."
+    assert said in attribution(*given, "--out", folder / "lake").stdout
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"uid": "u", "name": "p"}, "status": {"podIP": "10.0.0.2"}}
+    (folder / "pods.json").write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": [pod]}))
+    assert said not in attribution(*given, "--heartbeats", folder / "pods.json", "--out", folder / "other").stdout

@@ -17,13 +17,13 @@ class SameFiles:
     """The files that were read, by their decompressed content."""
 
     def __init__(self) -> None:
-        self._files: dict[tuple[bytes, str | None, int | None], list[_File]] = {}
+        self._files: dict[tuple[bytes, str | None, int | None, object], list[_File]] = {}
 
-    def before(self, source: OpenInput) -> str | None:
+    def before(self, source: OpenInput, read_as: object = None) -> str | None:
         """The name of a file before this one that has its content; None if there is none.
 
         The same content given to two networks is what two networks said. The same content seen at two times was seen
-        twice. Standard input and pipes can be read once only, so they are never compared. Damaged content is never the
+        twice. The same content read in two ways (`read_as`), as by two mappings, tells two things. Standard input and pipes can be read once only, so they are never compared. Damaged content is never the
         same.
         """
         path = source.file
@@ -32,7 +32,7 @@ class SameFiles:
         head = source.head()
         found = _File(source.name, path, whole=len(head) < HEAD_BYTES)
         beginning = hashlib.blake2b(head, digest_size=_DIGEST_BYTES).digest()
-        alike = self._files.setdefault((beginning, source.network, source.seen_at), [])
+        alike = self._files.setdefault((beginning, source.network, source.seen_at, read_as), [])
         for other in alike:
             if found.has_content_of(other):
                 return other.name

@@ -381,6 +381,22 @@ def test_a_mapping_is_given_to_a_path(tmp_path):
         Inputs(flows=[tmp_path], mappings=["nowhere.toml"]).mapping_of("flow")
 
 
+def test_one_content_that_two_mappings_describe_is_read_as_both_say(tmp_path):
+    (tmp_path / "one.toml").write_text(FLOW.format(unit="s"))
+    turned = FLOW.replace("mine", "x").replace("theirs", "mine").replace('"x"', '"theirs"')
+    (tmp_path / "other.toml").write_text(turned.format(unit="s"))
+    for name in ("one", "other", "again"):
+        (tmp_path / f"{name}.csv").write_text(csv_of(table(AT, AT)))
+    described = {"one": "one", "other": "other", "again": "one"}
+    given = [f"{tmp_path}/{name}.csv={tmp_path}/{of}.toml" for name, of in described.items()]
+    paths, ledger = sorted(tmp_path.glob("*.csv")), Ledger()
+    mapping = Inputs(flows=paths, mappings=given).mapping_of("flow")
+    batches = [one.batch for one in read(paths, ledger=ledger, mapping=mapping)]
+    found = [row["local_address"] for batch in batches for row in batch.to_pylist()]
+    assert sorted(found) == ["10.0.0.1", "10.0.0.2"]
+    assert ledger.skipped == {("mapping", "same_file"): 1}
+
+
 def test_the_example_of_the_page_is_read():
     example, content = re.findall(r"```(?:toml|text)\n(.*?)```", PAGE.read_text(), re.DOTALL)[:2]
     rows, ledger = rows_of(format_of(example), content)
