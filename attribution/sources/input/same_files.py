@@ -23,8 +23,8 @@ class SameFiles:
         """The name of a file before this one that has its content; None if there is none.
 
         The same content given to two networks is what two networks said. The same content seen at two times was seen
-        twice. The same content read in two ways (`read_as`), as by two mappings, tells two things. Standard input and pipes can be read once only, so they are never compared. Damaged content is never the
-        same.
+        twice. The same content read in two ways (`read_as`), as by two mappings, tells two things. Standard input and
+        pipes can be read once only, so they are never compared. Damaged content is never the same.
         """
         path = source.file
         if path is None or source.damage is not None:
