@@ -110,4 +110,5 @@ def test_the_option_is_the_command_lines(folder):
     assert (without.exit_code, given.exit_code) == (0, 0)
     assert ("remote 0.0%" in without.output, "remote 100.0%" in given.output) == (True, True)
     wrong = CliRunner().invoke(cli, [*call, "wrong", "--seen-at", "heartbeats=noon"])
-    assert "give one as [KIND=|PATH=]TIME" in str(wrong.exception)
+    assert wrong.exit_code == 2
+    assert "give one as [KIND=|PATH=]TIME" in wrong.stderr

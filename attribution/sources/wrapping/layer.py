@@ -25,6 +25,11 @@ class Report:
     skip: Callable[[str, int], None]
     labels: frozenset[str] = field(default=frozenset())
 
+    def skip_blank(self, text: str) -> None:
+        """Count a record that is none, if the text is blank: nobody after this counts blank lines."""
+        if not text.strip():
+            self.skip("no_record_inside", 1)
+
 
 class Layer(Protocol):
     """One wrapping around all records of a source."""

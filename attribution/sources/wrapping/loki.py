@@ -134,6 +134,7 @@ def _entries(stream: Json, number: int, report: Report) -> list[str | None]:
     for entry in entries if isinstance(entries, list) else ():
         text = entry[1] if isinstance(entry, list) and len(entry) in _OF_ENTRY else None
         if isinstance(text, str):
+            report.skip_blank(text)
             texts.append(_with_labels(text, labels, report.labels))
         else:
             found = entry if isinstance(entry, str) else json.dumps(entry)
@@ -152,6 +153,7 @@ def _of_line(line: bytes, number: int, report: Report) -> str | None:
     if not isinstance(text, str):
         report.on_bad(number, line, "malformed")
         return None
+    report.skip_blank(text)
     return _with_labels(text, object_at(value, "labels"), report.labels)
 
 

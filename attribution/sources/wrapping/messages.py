@@ -74,6 +74,8 @@ class Message:
                 values = texts.to_pylist()
                 if begun or any(not value.endswith("\n") for value in values):
                     joined, begun = _whole_lines(values, begun)
+                    for text in filter(None, joined):
+                        report.skip_blank(text)
                     yield lines_of(joined, numbers.tolist())
                     continue
             elif texts.null_count:
@@ -190,7 +192,10 @@ def _whole_lines(values: list[str], begun: str) -> tuple[list[str | None], str]:
 
 
 def _without_control(texts: pa.Array, report: Report) -> pa.Array:
-    """The texts without what CloudWatch says to itself."""
+    """The texts without what CloudWatch says to itself; blank ones are counted."""
+    blank = pc.sum(pc.equal(pc.utf8_trim_whitespace(texts), "")).as_py()
+    if blank:
+        report.skip("no_record_inside", blank)
     control = pc.starts_with(texts, _CONTROL)
     count = pc.sum(control).as_py()
     if not count:

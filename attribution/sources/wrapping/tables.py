@@ -98,7 +98,7 @@ def _parsed(rows: bytes, names: list[str], column: str) -> pa.Array | None:
     except (pa.ArrowInvalid, UnicodeError):
         return None
     found = one_array(table.column(0))
-    return None if pc.any(pc.equal(found, "")).as_py() else found
+    return None if pc.any(pc.equal(pc.utf8_trim_whitespace(found), "")).as_py() else found
 
 
 def _value(row: list[str], place: int, width: int, number: int, report: Report) -> str | None:
@@ -107,8 +107,8 @@ def _value(row: list[str], place: int, width: int, number: int, report: Report) 
         report.on_bad(number, ",".join(row).encode("utf-8", "surrogateescape"), "wrong_columns")
         return None
     value = row[place]
-    if not value:
-        report.skip("no_record_inside", 1)
+    if not value.strip():
+        report.skip_blank(value)
         return None
     if not value.isascii() and _SURROGATE.search(value):
         report.on_bad(number, value.encode("utf-8", "surrogateescape"), "not_text")
@@ -149,7 +149,7 @@ class InsightsRows:
 def _only_text(value: Json) -> str | None:
     """The value, or the only text in a list: a record, or a record with its time."""
     texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
-    return texts[0] if len(texts) == 1 else None
+    return texts[0] if len(texts) == 1 and texts[0].strip() else None
 
 
 def _texts(quoted: list[bytes]) -> bytes:
@@ -165,7 +165,7 @@ def _message(row: Json) -> str | None:
     for field in row if isinstance(row, list) else ():
         if isinstance(field, dict) and field.get("field") == "@message":
             value = field.get("value")
-            return value if isinstance(value, str) else None
+            return value if isinstance(value, str) and value.strip() else None
     return None
 
 

@@ -71,7 +71,8 @@ MESSAGES = [
     ("[1, 2]", {}, [(2, "malformed")]),
     ("text", {}, [(2, "malformed")]),
     ("", {}, []),
-    ('{"message": ""}', {}, []),
+    ('{"message": ""}', {"no_record_inside": 1}, []),
+    ('{"message": " \\n"}', {"no_record_inside": 1}, []),
 ]
 
 
