@@ -88,6 +88,11 @@ def _fields(mapping: Mapped, columns: Mapping[str, pa.Array], rows: int) -> tupl
     for name in times & found.keys():
         if add_us := mapping.fields[name].add_us:
             found[name] = pc.add(_micros_of(found[name]), pa.scalar(add_us, pa.int64()))
+    if mapping.starts_with_second and "end" in found:
+        start, end = _micros_of(found["start"]), _micros_of(found["end"])
+        later = _to_end_of_second(start)
+        # What was seen in one second only stays in it: nothing tells when.
+        found["start"] = pc.if_else(pc.fill_null(pc.less_equal(later, end), False), later, start)
     return found, faults
 
 

@@ -68,10 +68,16 @@ class Mapped:
 
         Not if flows are heartbeats: nothing was seen in the rest of the second. Nor if the mapping adds something.
         """
-        end = self.fields.get("end")
-        if self.kind != FLOW or self.flow_heartbeats != "none" or end is None or end.column is None:
-            return False
-        return end.unit in (None, "s") and not end.add_us
+        return self.kind == FLOW and self.flow_heartbeats == "none" and self._is_whole("end")
+
+    @property
+    def starts_with_second(self) -> bool:
+        """Whether what was seen from a whole second on may have begun later in it, so that it counts from its end."""
+        return self.kind == HEARTBEAT and self._is_whole("start")
+
+    def _is_whole(self, name: str) -> bool:
+        time = self.fields.get(name)
+        return time is not None and time.column is not None and time.unit in (None, "s") and not time.add_us
 
     @property
     def wanted(self) -> dict[str, bool]:

@@ -137,6 +137,18 @@ def test_an_end_in_whole_seconds_is_any_moment_of_its_second(unit, last, more):
     assert end == last * (1000 if unit == "ms" else SECOND)
 
 
+@pytest.mark.parametrize(("last", "start"), [(AT + 60, AT * SECOND + 999_999), (AT, AT * SECOND)])
+def test_what_was_seen_from_a_whole_second_on_counts_from_the_end_of_that_second(last, start):
+    text = FLOW.format(unit="s").replace('"flow"', '"heartbeat"').replace("local_address", "address")
+    text = text.replace("remote_address", "workload")
+    rows, _ = rows_of(format_of(text), csv_of(table(AT, last, theirs="w-1")))
+    assert [(row["start"], row["end"]) for row in rows["heartbeat"]] == [(start, last * SECOND)]
+    rows, _ = rows_of(
+        format_of(text.replace('"first",', '"first", add = "1us",')), csv_of(table(AT, last + 1, theirs="w"))
+    )
+    assert rows["heartbeat"][0]["start"] == AT * SECOND + 1
+
+
 # Which side is local
 
 SIDED = """
