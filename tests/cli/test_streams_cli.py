@@ -147,6 +147,15 @@ def stopped(arguments, number, ready, folder):
     return process.returncode, time.monotonic() - began, errors
 
 
+@pytest.fixture
+def _without_nohup():
+    """A process that was started by `nohup` ignores the signal, and so do those that it starts."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("_without_nohup")
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
