@@ -76,3 +76,13 @@ def test_a_wrong_command_is_said_in_four_lines():
         "",
         "Error: no such command 'grpah': did you mean graph?",
     ]
+
+
+@pytest.mark.parametrize("group", [[], ["agility"], ["lab"], ["topics"]])
+def test_a_group_without_a_verb_says_its_help_line_by_line(group):
+    done = subprocess.run([sys.executable, "-m", "attribution", *group], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()
+    assert lines[0] == " ".join(["Usage: python -m attribution", *group, "[OPTIONS] COMMAND [ARGS]..."])
+    assert "Commands:" in lines
+    assert "Error: " not in done.stderr

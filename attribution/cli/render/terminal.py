@@ -15,6 +15,9 @@ import click
 from attribution.cli.render.measures import visible
 from attribution.errors import AttributionError
 
+#: What click raises for a group without a verb, with the help as its message; before 8.2 click wrote the help itself.
+_NO_VERB: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
 
 class OutputError(AttributionError):
     """The answer cannot be written where it was to go."""
@@ -59,7 +62,11 @@ def complain(error: AttributionError) -> None:
 
 
 def complain_of_usage(error: click.ClickException) -> None:
-    """Say on standard error what is wrong with a command, with its usage."""
+    """Say on standard error what is wrong with a command, with its usage; of a group without a verb, its help."""
+    if isinstance(error, _NO_VERB):
+        for line in error.format_message().split("\n"):
+            say(line)
+        return
     if isinstance(error, click.UsageError) and error.ctx is not None:
         for line in error.ctx.get_usage().split("\n"):
             say(line)
