@@ -247,6 +247,7 @@ def test_a_decision_has_its_number_a_question_and_a_choice(page):
     assert "**Question.**" in content
     assert "\n## Choice\n" in content
     assert len(content.splitlines()) <= 80, "a decision is one page"
+    assert f"](decisions/{page.name})" in text("docs/index.md"), "the index names every decision"
 
 
 def test_every_folder_of_tests_is_named_where_the_tests_are_explained():
