@@ -200,10 +200,10 @@ def _next_step(summary: Summary, inputs: Inputs) -> Iterator[str]:
     if step is None:
         return
     if not summary.tally.flows:
-        yield f"{step.share_of_reason:.1%} of the skipped rows are {step.reason}. {step.cause}"
+        yield f"{step.share_of_reason:.1%} of the skipped rows have the reason {step.reason}. {step.cause}"
     else:
         named = f"Only {step.share:.1%} of the flows have" if step.share else "No flow has"
-        yield f"{named} a named remote side, and {step.share_of_reason:.1%} are {step.reason}. {step.cause}"
+        yield f"{named} a named remote side; {step.share_of_reason:.1%} have the reason {step.reason}. {step.cause}"
     yield _to_learn_more(inputs)
 
 

@@ -23,7 +23,8 @@ _CAUSES = {
     "silent": "Nobody was seen at these addresses of workloads. Give heartbeats of them.",
     "gap": (
         "Heartbeats are rarer than --max-gap trusts workloads to survive. Send one a minute. Or raise --max-gap and "
-        "--hold, if no address comes to another workload sooner."
+        "--hold, if no address comes to another workload sooner. Near the beginning and the end of a log, give also "
+        "logs of the time before and after."
     ),
     "shared": "Workloads share these addresses by port. Give heartbeats with port and protocol of what listens there.",
     "conflict": (

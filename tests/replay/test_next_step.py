@@ -90,7 +90,7 @@ def test_the_most_likely_cause_is_told_with_the_command_that_says_more(case, log
     assert (step["reason"], step["share"], step["share_of_reason"]) == (reason, 0, 1)
     assert cause in step["cause"]
     told = ok("replay", *options)
-    assert f"No flow has a named remote side, and 100.0% are {reason}. {step['cause']}\n" in told
+    assert f"No flow has a named remote side; 100.0% have the reason {reason}. {step['cause']}\n" in told
     last = told.splitlines()[-1]
     assert last == f"To learn more: {shlex.join(step['command'])}"
     assert run(*step["command"][1:]).exit_code == 0
@@ -140,7 +140,7 @@ def test_a_run_all_of_whose_rows_were_skipped_says_why(tmp_path):
     step = json.loads(ok("replay", *options, "--format", "json"))["next_step"]
     assert (step["reason"], step["share"], step["share_of_reason"]) == ("refused_traffic", 0, 2 / 3)
     told = ok("replay", *options)
-    assert "66.7% of the skipped rows are refused_traffic. Security group or network ACL" in told
+    assert "66.7% of the skipped rows have the reason refused_traffic. Security group or network ACL" in told
     assert told.splitlines()[-1] == f"To learn more: attribution inspect {path}"
 
 

@@ -27,15 +27,15 @@ _FILES = (
     Column(name="file"),
     Column(name="format"),
     Column(name="holds", kind="prose"),
-    Column(name="skipped", kind="count", rank=2),
-    Column(name="rejected", kind="count", rank=1),
+    Column(name="skipped", kind="count"),
+    Column(name="rejected", kind="count"),
 )
 _LEFT_OUT = (
     Column(name="left_out"),
     Column(name="reason"),
     Column(name="format"),
     Column(name="rows", kind="count"),
-    Column(name="meaning", kind="prose", rank=1),
+    Column(name="meaning", kind="prose"),
 )
 _SIDES = (
     Column(name="side"),
