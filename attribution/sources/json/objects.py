@@ -80,7 +80,7 @@ def object_lines(data: Input, on_bad: OnBad) -> Iterator[tuple[Int64, bytes]]:
     Raises:
         SourceError: the braces do not match; what came before was yielded.
     """
-    rest, line = b"", 1
+    rest, line, none = b"", 1, True
     chunk = data.read(_READ_BYTES)
     while chunk:
         cut = _Cut(rest + chunk)
@@ -88,6 +88,7 @@ def object_lines(data: Input, on_bad: OnBad) -> Iterator[tuple[Int64, bytes]]:
         for place, found in cut.strays():
             on_bad(line + cut.lines_before(place), found, "malformed")
         if objects:
+            none = False
             yield line + cut.line_of_objects(), b"\n".join(objects) + b"\n"
         if cut.unmatched:
             raise SourceError(
@@ -99,8 +100,11 @@ def object_lines(data: Input, on_bad: OnBad) -> Iterator[tuple[Int64, bytes]]:
             chunk, lines = _behind_object(data, rest)
             rest, line = b"", line + lines
         chunk = chunk or data.read(_READ_BYTES)
-    if rest.strip(_BETWEEN) and getattr(data, "damage", None) is None:
-        on_bad(line + _leading_lines(rest), rest.strip(_BETWEEN), "malformed")
+    left = rest.strip(_BETWEEN)
+    if none and b"]" not in rest:
+        left = left or rest.strip()  # an array that breaks off where it begins
+    if left and getattr(data, "damage", None) is None:
+        on_bad(line + _leading_lines(rest), left, "malformed")
 
 
 def _behind_object(data: Input, begun: bytes) -> tuple[bytes, int]:

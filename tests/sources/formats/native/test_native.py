@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_input import MemoryInput
+from memory_input import MemoryInput, rows_of
 
 from attribution import schema
 from attribution.config import Settings
@@ -564,3 +564,9 @@ def test_an_object_that_is_too_long_costs_only_itself(tmp_path, monkeypatch, jun
     found = Read(tmp_path / "x", b"[\n" + first + b",\n" + junk + b",\n" + second + b",\n\n" + third + b"]\n")
     assert [port for one in found.batches for port in one.batch.column("local_port").to_pylist()] == [1, 2]
     assert found.bad == [(3, "line_too_long"), (6, "impossible_port")]
+
+
+@pytest.mark.parametrize(("content", "rejected"), [("[", 1), ("[\n", 1), ("[]", 0), ("[\n]\n", 0)])
+def test_an_array_that_breaks_off_where_it_begins_is_one_reject(content, rejected):
+    _, ledger = rows_of(Native(), content)
+    assert ledger.rejected.total() == rejected
