@@ -147,15 +147,16 @@ def stopped(arguments, number, ready, folder):
     return process.returncode, time.monotonic() - began, errors
 
 
-@pytest.fixture
-def _without_nohup():
-    """A process that was started by `nohup` ignores the signal, and so do those that it starts."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+@pytest.fixture(autouse=True)
+def _signals_that_are_heard():
+    """A process that `nohup`, or a shell in the background, started ignores signals, and so do those that it starts."""
+    given = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in given.items()}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-@pytest.mark.usefixtures("_without_nohup")
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
