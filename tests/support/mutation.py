@@ -4,6 +4,7 @@ Every choice is that of a `random.Random`, so that a seed or Hypothesis can make
 """
 
 import json
+import random
 from copy import deepcopy
 
 
@@ -41,6 +42,9 @@ ODD_BYTES = (
     b"\r\n", b"\n\n", b"\xef\xbb\xbf", b"\xc2\x85", b"\xe2\x80\xa8", b"\x1a", b"#", b"\t", b" ", b"-", b"9" * 400,
     b"1e400", b"NaN", b"[" * 2000, b'{"a":' * 300, b"null", b"\x1f\x8b",
 )  # fmt: skip
+
+#: What may stand anywhere in a table of text.
+ODD_BITS = (b'"', b",", b"\n", b"\r", b"\0", b"\xff", b"9" * 30, b"-", b"{", b"1e400", b"nan", b'"a"b"')
 
 _FAULTS = ("odd", "odd", "in list", "in object", "as text", "cut", "gone", "doubled", "renamed", "swapped")
 
@@ -145,3 +149,12 @@ def broken_bytes(rng, content):
         elif fault == "cut":
             content = content[:at]
     return content
+
+
+def with_odd_bits(content, seed, *more):
+    """Bytes of a table with a few of `ODD_BITS`, or of more, put in or in the place of others; alike for one seed."""
+    choice, changed = random.Random(seed), bytearray(content)
+    for _ in range(choice.randint(1, 4)):
+        place = choice.randrange(len(changed))
+        changed[place : place + choice.choice([0, 0, 3, 40])] = choice.choice((*ODD_BITS, *more))
+    return bytes(changed)

@@ -6,6 +6,7 @@ r"""Whole rows of delimited text, out of the chunks in which it is read; a quote
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,8 @@ from attribution.sources.records.model import Input
 _READ_BYTES = 4 << 20
 #: No row is as large; behind a quotation mark that is never closed, all that follows would be one row.
 LARGEST_ROW = 64 << 20
+#: Half of a surrogate pair, which stands for a byte that is no UTF-8.
+SURROGATE = re.compile("[\ud800-\udfff]")
 _QUOTE, _BREAK, _RETURN = ord('"'), ord("\n"), ord("\r")
 
 

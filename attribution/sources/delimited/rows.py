@@ -4,7 +4,6 @@ Arrow's parser is fast but all or nothing, and it does not look whether text is 
 read is parsed once more by Python, to set the bad rows aside.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import pyarrow.csv as pa_csv
 from attribution.core.columnar.dictionaries import one_array
 from attribution.core.columnar.types import Int64
 from attribution.sources.delimited.cutting import (
+    SURROGATE,
     first_row,
     lines_of_rows,
     rows_one_by_one,
@@ -27,8 +27,6 @@ from attribution.sources.records.text_lines import has_lone_return, is_text
 #: What parts the values of a row, the most usual first.
 DELIMITERS = (",", "\t", ";", "|")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-#: Half of a surrogate pair, which stands for a byte that is no UTF-8.
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def _fault(row: Sequence[str], dialect: Dialect, places: Mapping[str, int]) -> s
     if len(row) != len(dialect.names):
         return "wrong_columns"
     values = (row[at] for at in places.values())
-    return "not_text" if any(not value.isascii() and _SURROGATE.search(value) for value in values) else None
+    return "not_text" if any(not value.isascii() and SURROGATE.search(value) for value in values) else None
 
 
 def _column(values: Sequence[str], nulls: Sequence[str]) -> pa.Array:

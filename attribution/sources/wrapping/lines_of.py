@@ -4,14 +4,20 @@ r"""Texts as lines: one record to a line, whatever line breaks it had, with the 
 (3, b'{ }\n\n\na\n')
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.core.columnar.types import Column, Int64
+from attribution.sources.records.json_values import Json, load
+from attribution.sources.records.model import Input
+from attribution.sources.wrapping.layer import Lines, Report
 
+_BLOCK_BYTES = 4 << 20
+_ROWS = 10_000
 _JSON = ("{", "[")
 
 
@@ -48,6 +54,34 @@ def lines_of_column(texts: Column, numbers: Int64) -> tuple[int, bytes]:
         if block is not None:
             return int(numbers[0]), block
     return lines_of(column.to_pylist(), numbers.tolist())
+
+
+def blocks_of(texts: Iterable[str | None]) -> Lines:
+    """Texts as blocks of lines, numbered from 1; each block as `lines_of`."""
+    number, following = 1, iter(texts)
+    while part := list(islice(following, _ROWS)):
+        yield lines_of(part, range(number, number + len(part)))
+        number += len(part)
+
+
+def line_by_line(data: Input, report: Report, text_of: Callable[[Json], str | None]) -> Lines:
+    """The text in the JSON value of each line, on the line that it had; a line without one is malformed."""
+    for first_line, block in data.lines(_BLOCK_BYTES):
+        values: list[str | None] = []
+        for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), first_line):
+            values.append(_text_in(line, number, report, text_of) if line.strip() else None)
+        yield lines_of(values, range(first_line, first_line + len(values)))
+
+
+def _text_in(line: bytes, number: int, report: Report, text_of: Callable[[Json], str | None]) -> str | None:
+    reason = "malformed"
+    try:
+        text = text_of(load(line))
+    except (ValueError, RecursionError) as error:
+        text, reason = None, "not_text" if isinstance(error, UnicodeDecodeError) else reason
+    if text is None:
+        report.on_bad(number, line, reason)
+    return text
 
 
 def _joined(column: pa.Array) -> bytes | None:

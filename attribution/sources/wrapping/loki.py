@@ -18,10 +18,9 @@ from attribution.sources.json.shapes import Path
 from attribution.sources.records.json_values import Json, JsonObject, load, object_at
 from attribution.sources.records.model import Input
 from attribution.sources.wrapping.layer import Layer, Lines, Report
-from attribution.sources.wrapping.lines_of import lines_of
+from attribution.sources.wrapping.lines_of import blocks_of, line_by_line
 
 _BLOCK_BYTES = 4 << 20
-_ROWS = 10_000
 #: An entry as it stands in a document.
 _ENTRY = re.compile(rb'\[\s*"\d+"\s*,\s*("(?:[^"\\]|\\.)*")')
 #: An entry is its time, its text, and perhaps its metadata.
@@ -57,7 +56,10 @@ class Streams:
         Raises:
             SourceError: the content is no JSON, or larger than 1 GiB, or an answer without streams.
         """
-        number, texts = 1, list[str | None]()
+        return blocks_of(self._every_entry(data, report))
+
+    def _every_entry(self, data: Input, report: Report) -> Iterator[str | None]:
+        number = 1
         for document in documents(data, (self.keys[-1], "values")):
             streams = leaf(document, self.keys)
             if not isinstance(streams, list) or (streams and not any(map(_is_stream, streams))):
@@ -66,12 +68,9 @@ class Streams:
                     "save the answer to a log query (resultType streams)"
                 )
             for stream in streams:
-                texts += _entries(stream, number + len(texts), report)
-                if len(texts) >= _ROWS:
-                    yield lines_of(texts, range(number, number + len(texts)))
-                    number, texts = number + len(texts), []
-        if texts:
-            yield lines_of(texts, range(number, number + len(texts)))
+                texts = _entries(stream, number, report)
+                yield from texts
+                number += len(texts)
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,15 @@ class LogcliLines:
 
     def unwrap(self, data: Input, report: Report) -> Lines:
         """The entries, each on the line that it had."""
-        for first_line, block in data.lines(_BLOCK_BYTES):
-            values: list[str | None] = []
-            for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), first_line):
-                values.append(_of_line(line, number, report) if line.strip() else None)
-            yield lines_of(values, range(first_line, first_line + len(values)))
+
+        def entry(value: Json) -> str | None:
+            text = value.get("line") if isinstance(value, dict) else None
+            if not isinstance(text, str):
+                return None
+            report.skip_blank(text)
+            return _with_labels(text, object_at(value, "labels"), report.labels)
+
+        return line_by_line(data, report, entry)
 
 
 @dataclass(frozen=True)
@@ -141,20 +144,6 @@ def _entries(stream: Json, number: int, report: Report) -> list[str | None]:
             report.on_bad(number + len(texts), found.encode("utf-8", "surrogatepass"), "malformed")
             texts.append(None)
     return texts
-
-
-def _of_line(line: bytes, number: int, report: Report) -> str | None:
-    try:
-        value = load(line)
-    except (ValueError, RecursionError) as error:
-        report.on_bad(number, line, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
-        return None
-    text = value.get("line") if isinstance(value, dict) else None
-    if not isinstance(text, str):
-        report.on_bad(number, line, "malformed")
-        return None
-    report.skip_blank(text)
-    return _with_labels(text, object_at(value, "labels"), report.labels)
 
 
 def _with_labels(entry: str, labels: JsonObject, wanted: frozenset[str]) -> str:

@@ -16,7 +16,7 @@ from attribution.sources.json.objects import first_objects
 from attribution.sources.records.json_values import Json, JsonObject, load
 from attribution.sources.records.model import Input
 from attribution.sources.wrapping.layer import Layer, Lines, Report
-from attribution.sources.wrapping.lines_of import lines_of, lines_of_column
+from attribution.sources.wrapping.lines_of import line_by_line, lines_of, lines_of_column
 
 _BLOCK_BYTES = 4 << 20
 #: What CloudWatch sends to find out whether anybody listens.
@@ -114,11 +114,7 @@ class UnderKind:
 
     def unwrap(self, data: Input, report: Report) -> Lines:
         """The objects, each on the line that it had."""
-        for first_line, block in data.lines(_BLOCK_BYTES):
-            values: list[str | None] = []
-            for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), first_line):
-                values.append(_inner(line, number, report) if line.strip() else None)
-            yield lines_of(values, range(first_line, first_line + len(values)))
+        return line_by_line(data, report, _inner)
 
 
 @dataclass(frozen=True)
@@ -146,17 +142,9 @@ class OnlyObjects:
             yield first_line, b"\n".join(found) + b"\n"
 
 
-def _inner(line: bytes, number: int, report: Report) -> str | None:
-    try:
-        outer = load(line)
-    except (ValueError, RecursionError) as error:
-        report.on_bad(number, line, "not_text" if isinstance(error, UnicodeDecodeError) else "malformed")
-        return None
-    kind, inner = _kind_of(outer) or (None, None)
-    if inner is None:
-        report.on_bad(number, line, "malformed")
-        return None
-    return _text({"_path": kind, **inner})
+def _inner(outer: Json) -> str | None:
+    found = _kind_of(outer)
+    return None if found is None else _text({"_path": found[0], **found[1]})
 
 
 def _kind_of(value: Json) -> tuple[str, JsonObject] | None:

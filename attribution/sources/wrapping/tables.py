@@ -14,19 +14,15 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from attribution.core.columnar.dictionaries import one_array
-from attribution.errors import SourceError
-from attribution.sources.delimited.cutting import LARGEST_ROW, whole_rows
+from attribution.sources.delimited.cutting import SURROGATE, rows_one_by_one, whole_rows
 from attribution.sources.json.documents import documents
 from attribution.sources.records.json_values import Json
 from attribution.sources.records.model import Input
 from attribution.sources.wrapping.layer import Layer, Lines, Report
-from attribution.sources.wrapping.lines_of import lines_of, lines_of_column
+from attribution.sources.wrapping.lines_of import blocks_of, lines_of, lines_of_column
 
 #: What the column of the record is called, by whom most have.
 _COLUMNS = ("@message", "message", "event.original", "log", "Line", "line", "_raw")
-#: Half of a surrogate pair, which stands for a byte that is no UTF-8.
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_ROWS = 10_000
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BEGINS_TEXTS = re.compile(rb'\[\s*(?:\[\s*(?:\d+\s*,\s*)?)?"')
 _VALUE = re.compile(rb'"@message"\s*,\s*"value"\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -71,18 +67,11 @@ class CsvColumn:
         if column is not None:
             numbers = np.arange(number, number + len(column))
             return lines_of_column(column, numbers) if len(column) else (number, b""), names, number + len(column)
-        # Bytes that are no UTF-8 cost the row in which they stand.
-        reader = csv.reader(io.StringIO(rows.decode("utf-8", "surrogateescape"), newline=""))
-        usual = csv.field_size_limit(LARGEST_ROW)
-        try:
-            found, place = [row for row in reader if row], names.index(self.column)
-        except csv.Error as error:
-            raise SourceError(f"cannot read on as CSV, after row {number - 1}: {error}") from None
-        finally:
-            csv.field_size_limit(usual)
-        texts = [_value(row, place, len(names), at, report) for at, row in enumerate(found, number)]
-        numbers_of = range(number, number + len(found))
-        return lines_of(texts, numbers_of) if texts else (number, b""), names, number + len(found)
+        place, texts = names.index(self.column), list[str | None]()
+        for at, (_, row) in enumerate(rows_one_by_one(rows, 1, ","), number):
+            texts.append(_value(row or [], place, len(names), at, report))
+        numbers_of = range(number, number + len(texts))
+        return lines_of(texts, numbers_of) if texts else (number, b""), names, number + len(texts)
 
 
 def _parsed(rows: bytes, names: list[str], column: str) -> pa.Array | None:
@@ -110,7 +99,7 @@ def _value(row: list[str], place: int, width: int, number: int, report: Report) 
     if not value.strip():
         report.skip_blank(value)
         return None
-    if not value.isascii() and _SURROGATE.search(value):
+    if not value.isascii() and SURROGATE.search(value):
         report.on_bad(number, value.encode("utf-8", "surrogateescape"), "not_text")
         return None
     return value
@@ -132,18 +121,21 @@ class InsightsRows:
         Raises:
             SourceError: it is no JSON, or larger than 1 GiB.
         """
-        number, texts = 1, list[str | None]()
-        for document in documents(data, ("results",)):
-            rows = document.get("results") if isinstance(document, dict) else None
-            for row in rows if isinstance(rows, list) else [document]:
-                texts.append(_message(row))
-                if isinstance(row, str):  # it cannot be read
-                    report.on_bad(number + len(texts) - 1, row.encode("utf-8", "surrogatepass"), "malformed")
-                elif texts[-1] is None:
-                    report.skip("no_record_inside", 1)
-        for begin in range(0, len(texts), _ROWS):
-            part = texts[begin : begin + _ROWS]
-            yield lines_of(part, range(number + begin, number + begin + len(part)))
+        return blocks_of(_messages(data, report))
+
+
+def _messages(data: Input, report: Report) -> Iterator[str | None]:
+    number = 0
+    for document in documents(data, ("results",)):
+        rows = document.get("results") if isinstance(document, dict) else None
+        for row in rows if isinstance(rows, list) else [document]:
+            number += 1
+            text = _message(row)
+            if isinstance(row, str):  # it cannot be read
+                report.on_bad(number, row.encode("utf-8", "surrogatepass"), "malformed")
+            elif text is None:
+                report.skip("no_record_inside", 1)
+            yield text
 
 
 def _only_text(value: Json) -> str | None:
@@ -185,16 +177,16 @@ class Texts:
         Raises:
             SourceError: it is no JSON, or larger than 1 GiB.
         """
-        number = 1
-        for document in documents(data):
-            every = document if isinstance(document, list) else []
-            for begin in range(0, len(every), _ROWS):
-                part = every[begin : begin + _ROWS]
-                texts = [_only_text(value) for value in part]
-                if missing := texts.count(None):
-                    report.skip("no_record_inside", missing)
-                yield lines_of(texts, range(number, number + len(texts)))
-                number += len(texts)
+        return blocks_of(_every_text(data, report))
+
+
+def _every_text(data: Input, report: Report) -> Iterator[str | None]:
+    for document in documents(data):
+        for value in document if isinstance(document, list) else ():
+            text = _only_text(value)
+            if text is None:
+                report.skip("no_record_inside", 1)
+            yield text
 
 
 def candidates(head: bytes) -> Iterator[Layer]:
